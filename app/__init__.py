@@ -1,0 +1,1 @@
+"""The trigger engine: configuration, transport, processing, command line."""

@@ -1,0 +1,1 @@
+"""The same decision code over history, without Kafka (spec section 8)."""

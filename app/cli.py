@@ -1,0 +1,68 @@
+"""``triggers``: finds the commands, runs one, and turns errors into exit codes."""
+
+import argparse
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from app import commands
+from app.core.errors import ConfigError, EventError, InfrastructureError
+from app.version import ENGINE_VERSION
+
+DONE: Final = 0
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+#: as shells say it: 128 + SIGINT, 128 + SIGPIPE
+INTERRUPTED: Final = 130
+NOBODY_READS: Final = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``argv`` (default: the process's own arguments) and return the exit code."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except (ConfigError, EventError) as exc:
+        print(f"triggers: {exc}", file=sys.stderr)
+        return BAD_INPUT
+    except InfrastructureError as exc:
+        print(f"triggers: {exc}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # what is still buffered would fail again when the interpreter flushes it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as exc:
+        # argparse has said all there is to say: help, the version, or what is wrong
+        return BAD_INPUT if exc.code else DONE
+    code: int = args.run(args)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="triggers",
+        description="A lifecycle-messaging trigger engine that runs next to Kafka.",
+        epilog="Exit codes: 0 done, 1 the job failed, 2 bad usage or bad input.",
+    )
+    parser.add_argument("--version", action="version", version=f"triggers {ENGINE_VERSION}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{commands.__name__}.{module.name}").add_parser(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

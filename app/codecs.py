@@ -1,0 +1,157 @@
+"""Kafka records to events: the one place where bytes from outside are understood.
+
+Two spellings are read (spec section 3): the plain envelope, and CloudEvents 1.0 in structured and
+in binary mode (Kafka protocol binding 1.0.2, sections 3.2 and 3.3). Whatever cannot be understood
+is an EventError with one of ``REASONS``. Error texts name fields and types, never values: they end
+in logs and in dead letters.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from app.core.errors import EventError
+from app.core.events import (
+    MAX_CUSTOMER_ID_CHARS,
+    MAX_VALUE_BYTES,
+    PROFILES,
+    Event,
+    parse_envelope,
+)
+
+#: Every ``EventError.reason`` that ``decode_record`` raises.
+REASONS: Final = frozenset({"too_large", "not_json", "not_object", "envelope", "key", "null_value"})
+
+_STRUCTURED: Final = "application/cloudevents"
+_STRUCTURED_JSON: Final = "application/cloudevents+json"
+_SPEC_VERSION: Final = "1.0"
+#: envelope field -> CloudEvents attribute
+_ATTRIBUTES: Final = {
+    "event_id": "id",
+    "type": "type",
+    "customer_id": "subject",
+    "occurred_at": "time",
+    "data": "data",
+}
+
+Headers = Iterable[tuple[str, bytes | None]]
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """A null value on ``profiles``: everything known of this customer goes."""
+
+    customer_id: str
+    partition: int | None = None
+    offset: int | None = None
+
+
+def decode_record(
+    topic: str,
+    partition: int | None,
+    offset: int | None,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers | None = None,
+) -> Event | Erasure:
+    """What the record says. ``topic`` is the logical name. Raises EventError."""
+    if value is None:
+        return _erasure(topic, partition, offset, key)
+    if len(value) > MAX_VALUE_BYTES:
+        raise EventError(
+            "too_large", f"expected a value of at most {MAX_VALUE_BYTES} bytes, got {len(value)}"
+        )
+    try:
+        obj = orjson.loads(value)
+    except orjson.JSONDecodeError as exc:
+        raise EventError("not_json", f"expected JSON, got {exc}") from None
+    customer_key = None if key is None else _key_text(key)
+    if headers:
+        attributes = _texts(headers)
+        content_type = attributes.get("content-type", "").strip().lower()
+        if content_type.startswith(_STRUCTURED):
+            envelope = _structured(content_type, obj)
+        elif "ce_specversion" in attributes or "ce_id" in attributes:
+            envelope = _binary(attributes, obj)
+        else:
+            envelope = None
+        if envelope is not None:
+            return _cloud_event(envelope, topic, partition, offset, customer_key)
+    return parse_envelope(obj, topic=topic, key=customer_key, partition=partition, offset=offset)
+
+
+def _erasure(topic: str, partition: int | None, offset: int | None, key: bytes | None) -> Erasure:
+    if topic != PROFILES:
+        raise EventError("null_value", f"expected a JSON object, got a null value on {topic}")
+    if key is None:
+        raise EventError("key", "expected the customer id to erase as the key, got none")
+    customer_id = _key_text(key)
+    if not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
+        raise EventError(
+            "key",
+            f"expected a customer id of 1..{MAX_CUSTOMER_ID_CHARS} characters as the key,"
+            f" got {len(customer_id)}",
+        )
+    return Erasure(customer_id=customer_id, partition=partition, offset=offset)
+
+
+def _key_text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise EventError("key", "expected a key in UTF-8, got other bytes") from None
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    """The headers that can carry CloudEvents attributes; the last of a name wins."""
+    texts = {}
+    for raw_name, raw in headers:
+        name = raw_name.lower()
+        if raw is not None and (name.startswith("ce_") or name == "content-type"):
+            try:
+                texts[name] = raw.decode()
+            except UnicodeDecodeError:
+                raise EventError(
+                    "envelope", f"header {name[:32]}: expected UTF-8, got other bytes"
+                ) from None
+    return texts
+
+
+def _structured(content_type: str, obj: object) -> Mapping[str, Any]:
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if media_type.strip() != _STRUCTURED_JSON or charset not in ("", "utf-8", "us-ascii"):
+        raise EventError(
+            "envelope", f"content-type: expected {_STRUCTURED_JSON} in UTF-8, got another"
+        )
+    if not isinstance(obj, dict):
+        raise EventError("not_object", "expected a CloudEvent as a JSON object, got another value")
+    return obj
+
+
+def _binary(attributes: Mapping[str, str], data: object) -> Mapping[str, Any]:
+    envelope: dict[str, Any] = {
+        name: attributes[f"ce_{name}"]
+        for name in ("specversion", "id", "type", "subject", "time")
+        if f"ce_{name}" in attributes
+    }
+    envelope["data"] = data
+    return envelope
+
+
+def _cloud_event(
+    attributes: Mapping[str, Any],
+    topic: str,
+    partition: int | None,
+    offset: int | None,
+    key: str | None,
+) -> Event:
+    if attributes.get("specversion") != _SPEC_VERSION:
+        raise EventError("envelope", f"specversion: expected {_SPEC_VERSION!r}, got another")
+    envelope = {field: attributes.get(name) for field, name in _ATTRIBUTES.items()}
+    try:
+        return parse_envelope(envelope, topic=topic, key=key, partition=partition, offset=offset)
+    except EventError as exc:
+        field, colon, rest = str(exc).partition(":")
+        raise EventError(exc.reason, f"{_ATTRIBUTES.get(field, field)}{colon}{rest}") from None

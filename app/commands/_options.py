@@ -1,0 +1,44 @@
+"""Options that several commands share, and the settings that they override."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+#: What argparse's ``add_subparsers`` returns; it has no public name.
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+#: Options that stand for a variable carry this in front of its name.
+_VARIABLE: Final = "variable:"
+
+
+def add_setting(parser: argparse.ArgumentParser, option: str, variable: str, help: str) -> None:
+    """An option that overrides the TRIGGER_* ``variable``."""
+    parser.add_argument(
+        option,
+        dest=_VARIABLE + variable,
+        metavar=option.removeprefix("--").upper().replace("-", "_"),
+        help=f"{help} ({variable})",
+    )
+
+
+def add_kafka_options(parser: argparse.ArgumentParser) -> None:
+    """Which cluster, which topics, which engine on it."""
+    add_setting(parser, "--bootstrap", "TRIGGER_BOOTSTRAP_SERVERS", "host:port of Kafka")
+    add_setting(parser, "--prefix", "TRIGGER_TOPIC_PREFIX", "goes before every topic's name")
+    add_setting(parser, "--app-id", "TRIGGER_APP_ID", "consumer group and internal topics")
+
+
+def settings_from(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> "Settings":
+    """The settings of the environment with the options over them. Raises ConfigError."""
+    from app.settings import load_settings
+
+    given = {
+        name.removeprefix(_VARIABLE): value
+        for name, value in vars(args).items()
+        if name.startswith(_VARIABLE) and value is not None
+    }
+    return load_settings({**environ, **given})

@@ -1,0 +1,56 @@
+"""``triggers publish FILE``: JSON lines onto Kafka."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from app.commands._options import Subparsers, add_kafka_options, settings_from
+
+if TYPE_CHECKING:
+    from app.publish import PublishReport
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "publish",
+        help="put JSON lines onto Kafka",
+        description="Put JSON lines onto Kafka, in order: {topic, key, value} or an event with its"
+        " topic. With a bad line nothing is published and the exit code is 2.",
+    )
+    parser.add_argument("file", metavar="FILE", help="plain or gzip; - is standard input")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="publish the good lines when some are bad"
+    )
+    parser.add_argument(
+        "--timestamps",
+        choices=("now", "occurred_at"),
+        default="now",
+        help="record timestamp of {topic, key, value} lines that give none: now (default), or"
+        " the event's own time, for `triggers worker --clock records`",
+    )
+    add_kafka_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0; 2 when a line is bad, whether or not the others were published."""
+    settings = settings_from(args)
+    from app.jsonlines import open_lines
+    from app.progress import show_progress
+    from app.publish import publish
+
+    with open_lines(args.file) as lines, show_progress(lines):
+        report = publish(settings, lines, timestamps=args.timestamps, keep_going=args.keep_going)
+    _print(report, lines.name)
+    return 2 if report.bad else 0
+
+
+def _print(report: "PublishReport", name: str) -> None:
+    for line in report.bad_lines:
+        print(f"{name}:{line.number}: {line.problem}", file=sys.stderr)
+    if report.bad:
+        outcome = "the others were published" if report.published else "nothing was published"
+        print(f"bad lines: {report.bad}; {outcome}", file=sys.stderr)
+    for topic, count in sorted(report.published.items()):
+        print(f"published {count} to {topic}")

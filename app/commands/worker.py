@@ -1,0 +1,33 @@
+"""``triggers worker``: reads the input topics, decides, and sends."""
+
+import argparse
+
+from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "worker",
+        help="run a worker",
+        description="Run a worker until it is told to stop. Settings come from TRIGGER_*"
+        " variables; an option overrides its variable.",
+    )
+    add_kafka_options(parser)
+    add_setting(parser, "--rules", "TRIGGER_RULES", "rules file")
+    add_setting(parser, "--clock", "TRIGGER_CLOCK", "wall, or records: rehearse by their time")
+    add_setting(parser, "--data-dir", "TRIGGER_DATA_DIR", "folder of the local state")
+    add_setting(parser, "--web-port", "TRIGGER_WEB_PORT", "port of health and metrics")
+    add_setting(parser, "--instance-id", "TRIGGER_INSTANCE_ID", "stable name of this worker")
+    add_setting(parser, "--grace", "TRIGGER_GRACE", "how long to wait for late events, as in 5s")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """The worker's own exit code."""
+    settings = settings_from(args)
+    from app.logs import configure_logging
+    from app.worker import run_worker
+
+    configure_logging(settings)
+    return run_worker(settings)

@@ -1,0 +1,212 @@
+"""From a rules document that was found valid to the compiled ``Rules``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.core.conditions import Facts, compile_condition, compile_field
+from app.core.customer import Customer
+from app.core.durations import parse_duration_ms
+from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
+from app.core.facts import ALWAYS_SUMMED, FACTS
+from app.core.rules import (
+    DEFAULT_CHANNELS,
+    DEFAULT_EXPIRES_MS,
+    DEFAULT_PRIORITY,
+    DEFAULT_RECALL_WINDOW_MS,
+    Abandonment,
+    Anniversary,
+    Cap,
+    Channel,
+    Frequency,
+    Holdout,
+    Inactivity,
+    Kind,
+    Milestone,
+    OnEvent,
+    QuietHours,
+    Rules,
+    Step,
+    Trigger,
+    TypePlan,
+)
+from app.core.zones import zone
+
+Document = Mapping[str, Any]
+
+
+def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
+    """Compile a document without problems (``app.core.checks`` and the schema say which)."""
+    throttle: Document = document.get("throttle", {})
+    facts = _facts(document.get("segments", {}))
+    channels = _channels(document)
+    triggers = {
+        name: _trigger(name, body, facts) for name, body in document.get("triggers", {}).items()
+    }
+    caps = tuple(
+        Cap(limit=cap["limit"], per_ms=parse_duration_ms(cap["per"]), channel=cap.get("channel"))
+        for cap in throttle.get("caps", ())
+    )
+    cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
+    recall_ms = (
+        parse_duration_ms(document["recall_window"])
+        if "recall_window" in document
+        else DEFAULT_RECALL_WINDOW_MS
+    )
+    holdout: Document | None = document.get("holdout")
+    return Rules(
+        version=version,
+        timezone=zone(document.get("timezone", "UTC")),
+        currency=document.get("currency"),
+        channels=channels,
+        addresses=frozenset(channel.requires for channel in channels.values()),
+        cooldown_ms=cooldown_ms,
+        caps=caps,
+        quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
+        holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
+        recall_window_ms=recall_ms,
+        triggers=triggers,
+        by_type={name: _plan(name, triggers.values()) for name in ALL_TYPES},
+        anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
+        memory_ms=max(recall_ms, cooldown_ms, *(cap.per_ms for cap in caps), 0),
+        document=document,
+    )
+
+
+def _facts(segments: Document) -> Facts:
+    compiled = [(name, compile_condition(tree)) for name, tree in segments.items()]
+
+    def held(customer: Customer, now_ms: int) -> list[str]:
+        return [name for name, condition in compiled if condition({}, customer, now_ms)]
+
+    return {**FACTS, "segments": held}
+
+
+def _channels(document: Document) -> dict[str, Channel]:
+    defaults = document.get("consent_default", {})
+    return {
+        name: Channel(
+            name=name,
+            requires=body["requires"],
+            address=compile_field(f"profile.{body['requires']}"),
+            consent_default=body.get("consent_default", defaults.get(name, name != "sms")),
+        )
+        for name, body in document.get("channels", DEFAULT_CHANNELS).items()
+    }
+
+
+def minute_of_day(text: str) -> int:
+    """Minutes past midnight in ``HH:MM``."""
+    return int(text[:2]) * 60 + int(text[3:])
+
+
+def _quiet_hours(body: Document | None, channels: Iterable[str]) -> QuietHours | None:
+    if body is None:
+        return None
+    return QuietHours(
+        start=minute_of_day(body["from"]),
+        end=minute_of_day(body["to"]),
+        channels=frozenset(body.get("channels", channels)),
+    )
+
+
+def types_of(value: str | list[str]) -> tuple[str, ...]:
+    """One event type or a list of them, without repeats."""
+    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+
+
+def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
+    bodies = body.get("steps", [body])
+    steps = tuple(
+        Step(
+            after_ms=parse_duration_ms(step.get("after", 0)),
+            template=step["template"],
+            channels=tuple(dict.fromkeys(step["channels"])),
+        )
+        for step in bodies
+    )
+    tokens: Document = body.get("tokens", {})
+    return Trigger(
+        name=name,
+        kind=_kind(body, facts),
+        is_marketing=body.get("category", "marketing") == "marketing",
+        priority=body.get("priority", DEFAULT_PRIORITY),
+        family=body.get("family", name),
+        expires_ms=(
+            parse_duration_ms(body["expires"]) if "expires" in body else DEFAULT_EXPIRES_MS
+        ),
+        when=compile_condition(body["when"], facts) if "when" in body else None,
+        cancel=frozenset(types_of(body.get("cancel", []))),
+        steps=steps,
+        tokens=tuple((token, path, compile_field(path, facts)) for token, path in tokens.items()),
+        keeps_items="event.items" in {*fields_of(body.get("when", {})), *tokens.values()},
+    )
+
+
+def fields_of(tree: Document) -> set[str]:
+    """Every field path that a condition names."""
+    if "field" in tree:
+        return {tree["field"]}
+    if "not" in tree:
+        return fields_of(tree["not"])
+    parts = [*tree.get("all", ()), *tree.get("any", ())]
+    return set().union(*(fields_of(part) for part in parts))
+
+
+def _kind(body: Document, facts: Facts) -> Kind:
+    match body["kind"]:
+        case "event":
+            return OnEvent(types=types_of(body["on"]))
+        case "abandonment":
+            return Abandonment(types=types_of(body["start"]), key=body["key"])
+        case "milestone":
+            event_type, _, field = body.get("sum", body.get("count", "")).partition(".")
+            return Milestone(
+                type=event_type,
+                field=field or None,
+                mark=body["every"] if "every" in body else body["reaches"],
+                is_repeating="every" in body,
+            )
+        case "inactivity":
+            return Inactivity(types=types_of(body["since"]))
+        case "anniversary":
+            path = body["of"]
+            return Anniversary(
+                source="profile" if path.startswith("profile.") else "customer",
+                date=compile_field(path, facts),
+                minute=minute_of_day(body.get("at", "09:00")),
+            )
+        case "frequency":
+            return Frequency(
+                types=types_of(body["on"]),
+                key=body.get("key"),
+                times=body["times"],
+                within_ms=parse_duration_ms(body["within"]),
+            )
+        case unknown:
+            raise ValueError(f"no such kind: {unknown!r}")
+
+
+def opening_types(kind: Kind) -> tuple[str, ...]:
+    """The event types that can open an instance of this kind."""
+    if isinstance(kind, Milestone):
+        return (kind.type,)
+    return () if isinstance(kind, Anniversary) else kind.types
+
+
+def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
+    ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
+    is_move = event_type in TYPES[ORDERS] | TYPES[BOOKINGS]
+    opens = tuple(
+        t
+        for t in ordered
+        if event_type in opening_types(t.kind) or (is_move and isinstance(t.kind, Inactivity))
+    )
+    sums = {
+        t.kind.field for t in opens if isinstance(t.kind, Milestone) and t.kind.field is not None
+    } | ({"value"} if f"{event_type}.value" in ALWAYS_SUMMED else set())
+    return TypePlan(
+        cancels=tuple(t for t in ordered if event_type in t.cancel),
+        opens=opens,
+        abandonments=tuple((t, t.kind.key) for t in opens if isinstance(t.kind, Abandonment)),
+        summed=tuple(sorted(sums)),
+    )

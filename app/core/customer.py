@@ -1,0 +1,116 @@
+"""The record of one customer: everything the engine knows of them."""
+
+from typing import Any, Final
+
+import msgspec
+
+from app.core.decisions import Cause
+
+#: A due time later than any: nothing is pending.
+NEVER_MS: Final = 1 << 62
+#: Earlier than any: the earliest due time has to be computed.
+UNKNOWN_MS: Final = -(1 << 62)
+
+
+class PendingStep(msgspec.Struct, array_like=True):
+    """A step not yet finally decided, and when its timer fires (``due_ms`` unless deferred)."""
+
+    step: int
+    due_ms: int
+    fire_ms: int
+    deferred: bool = False
+
+
+class Instance(msgspec.Struct, array_like=True):
+    """One run of a trigger for one key; open while ``steps`` is not empty.
+
+    A closed one is kept only as long as its identity must be remembered.
+    """
+
+    trigger: str
+    key: str
+    anchor_ms: int
+    data: dict[str, Any]
+    cause: Cause
+    steps: list[PendingStep]
+
+
+class Sent(msgspec.Struct, array_like=True):
+    """A send or ghost send, remembered while a window, a recall or a cooldown can ask for it."""
+
+    decided_ms: int
+    due_ms: int
+    trigger: str
+    family: str
+    key: str
+    anchor_ms: int
+    step: int
+    channel: str
+    is_marketing: bool
+    is_ghost: bool
+    request_id: str
+    cause: Cause
+
+
+class Customer(msgspec.Struct, array_like=True):
+    """One customer's record, mutated in place by the core and by nobody else.
+
+    ``applied`` and ``outbox`` belong to the processor (which source offsets the record contains,
+    and which send requests are not yet known to be on Kafka); the core does not read them.
+    """
+
+    customer_id: str
+    applied: dict[str, int] = {}
+    outbox: list[bytes] = []
+    #: digests of the last event ids, 8 bytes each, oldest first
+    seen: bytes = b""
+    profile: dict[str, Any] = {}
+    #: profile field (``consent.email``, ``attributes.tier``) -> occurred_at of its last writer
+    profile_ms: dict[str, int] = {}
+    #: address field -> when it last changed to another value
+    address_ms: dict[str, int] = {}
+    #: channel -> last profile update that gave consent; last unsubscription (``*``: from all);
+    #: last hard bounce; first complaint
+    consent_given_ms: dict[str, int] = {}
+    unsubscribed_ms: dict[str, int] = {}
+    bounced_ms: dict[str, int] = {}
+    complained_ms: dict[str, int] = {}
+    #: events by type, and sums by ``type.field``
+    counts: dict[str, int] = {}
+    sums: dict[str, float] = {}
+    first_order_ms: int | None = None
+    last_order_ms: int | None = None
+    last_purchase_ms: int | None = None
+    #: product views of the last 30 days, oldest first
+    views_ms: list[int] = []
+    instances: list[Instance] = []
+    #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
+    cancels_ms: dict[str, dict[str, int]] = {}
+    cancels_all_ms: dict[str, int] = {}
+    #: trigger -> key -> newest times that still count
+    frequencies_ms: dict[str, dict[str, list[int]]] = {}
+    #: anniversary trigger -> last year that fired
+    fired_years: dict[str, int] = {}
+    sends: list[Sent] = []
+    #: trigger -> key -> anchor of the last instance all of whose steps were decided
+    closed_ms: dict[str, dict[str, int]] = {}
+    #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
+    due_ms: int = NEVER_MS
+
+    def next_due_ms(self) -> int:
+        """When this customer's earliest timer fires; NEVER_MS without one."""
+        if self.due_ms == UNKNOWN_MS:
+            self.due_ms = min(
+                (step.fire_ms for instance in self.instances for step in instance.steps),
+                default=NEVER_MS,
+            )
+        return self.due_ms
+
+    def timer_gone(self) -> None:
+        """Say that a timer was taken out or moved: the earliest one has to be looked for."""
+        self.due_ms = UNKNOWN_MS
+
+    def timer_added(self, fire_ms: int) -> None:
+        """Say that a timer was put in."""
+        if fire_ms < self.due_ms != UNKNOWN_MS:
+            self.due_ms = fire_ms

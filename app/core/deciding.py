@@ -1,0 +1,164 @@
+"""From a verdict to a decision: what is recorded, what is sent, what stays pending."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.conditions import Getter
+from app.core.customer import Customer, Instance, PendingStep, Sent
+from app.core.decisions import Decision, Outcome, Reason, SendRequest
+from app.core.facts import INSTANT_FACTS
+from app.core.gates import Verdict, judge
+from app.core.instants import format_rfc3339
+from app.core.memory import MAX_SENDS, remember
+from app.core.moment import Moment
+from app.core.request_ids import request_id
+from app.core.rules import Abandonment, Frequency, Inactivity, Rules, Step, Trigger
+
+
+def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep) -> None:
+    """Put a due step through the gates, apply the verdict to the record and emit the decision."""
+    rules, customer = moment.rules, moment.customer
+    step = trigger.steps[pending.step]
+    verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms)
+    sent: SendRequest | None = None
+    if verdict.outcome is Outcome.DEFER:
+        assert verdict.next_eligible_ms is not None
+        pending.fire_ms, pending.deferred = verdict.next_eligible_ms, True
+        customer.timer_gone()
+    else:
+        close_step(customer, trigger, instance, pending)
+        if verdict.outcome in (Outcome.SEND, Outcome.HOLDOUT):
+            record = _remember_send(moment, trigger, instance, pending, verdict)
+            if verdict.outcome is Outcome.SEND:
+                sent = send_request(rules, customer, trigger, record, instance.data, moment.now_ms)
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, sent))
+
+
+def drop_step(
+    moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, reason: Reason
+) -> None:
+    """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
+    verdict = Verdict(outcome=Outcome.SUPPRESS, reason=reason)
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, None))
+
+
+def close_step(
+    customer: Customer, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> None:
+    """The step is decided for good; with its last step the instance leaves the record."""
+    instance.steps.remove(pending)
+    customer.timer_gone()
+    if instance.steps:
+        return
+    customer.instances.remove(instance)
+    if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
+        remember(customer.closed_ms, trigger.name, instance.key, instance.anchor_ms)
+
+
+def _remember_send(
+    moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, verdict: Verdict
+) -> Sent:
+    customer, now_ms = moment.customer, moment.now_ms
+    assert verdict.channel is not None
+    sent = Sent(
+        decided_ms=now_ms,
+        due_ms=pending.due_ms,
+        trigger=trigger.name,
+        family=trigger.family,
+        key=instance.key,
+        anchor_ms=instance.anchor_ms,
+        step=pending.step,
+        channel=verdict.channel,
+        is_marketing=trigger.is_marketing,
+        is_ghost=verdict.outcome is Outcome.HOLDOUT,
+        request_id=_identity(customer, instance, pending.step),
+        cause=instance.cause,
+    )
+    if trigger.is_marketing or trigger.cancel:
+        oldest_ms = now_ms - moment.rules.memory_ms
+        customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
+        customer.sends.append(sent)
+        del customer.sends[:-MAX_SENDS]
+    return sent
+
+
+def _identity(customer: Customer, instance: Instance, step: int) -> str:
+    return request_id(
+        instance.trigger, customer.customer_id, instance.key, instance.anchor_ms, step
+    )
+
+
+def send_request(
+    rules: Rules,
+    customer: Customer,
+    trigger: Trigger,
+    sent: Sent,
+    data: Mapping[str, Any],
+    decided_ms: int,
+    kind: str = "send",
+) -> SendRequest:
+    """The record for the channel senders: a send, or the recall of one."""
+    channel = rules.channels.get(sent.channel)
+    step: Step | None = trigger.steps[sent.step] if sent.step < len(trigger.steps) else None
+    return SendRequest(
+        request_id=sent.request_id,
+        kind=kind,
+        customer_id=customer.customer_id,
+        trigger=sent.trigger,
+        step=sent.step,
+        key=sent.key,
+        category=trigger.category,
+        priority=trigger.priority,
+        channel=sent.channel,
+        address=channel.address({}, customer, decided_ms) if channel else None,
+        template=step.template if step else "",
+        locale=customer.profile.get("locale"),
+        tokens={
+            name: _token(get, data, customer, decided_ms, path)
+            for name, path, get in trigger.tokens
+        },
+        due_ms=sent.due_ms,
+        decided_ms=decided_ms,
+        expires_ms=sent.due_ms + trigger.expires_ms,
+        rules_version=rules.version,
+        cause=sent.cause,
+    )
+
+
+def _token(get: Getter, data: Mapping[str, Any], customer: Customer, now_ms: int, path: str) -> Any:
+    value = get(data, customer, now_ms)
+    if value is not None and path.removeprefix("customer.") in INSTANT_FACTS:
+        return format_rfc3339(value)
+    return value
+
+
+def _decision(
+    moment: Moment,
+    trigger: Trigger,
+    instance: Instance,
+    pending: PendingStep,
+    verdict: Verdict,
+    sent: SendRequest | None,
+) -> Decision:
+    return Decision(
+        request_id=sent.request_id if sent else _identity(moment.customer, instance, pending.step),
+        customer_id=moment.customer.customer_id,
+        trigger=trigger.name,
+        key=instance.key,
+        step=pending.step,
+        category=trigger.category,
+        priority=trigger.priority,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        channel=verdict.channel,
+        template=trigger.steps[pending.step].template,
+        anchor_ms=instance.anchor_ms,
+        due_ms=pending.due_ms,
+        decided_ms=moment.now_ms,
+        expires_ms=pending.due_ms + trigger.expires_ms,
+        next_eligible_ms=verdict.next_eligible_ms,
+        gates=verdict.checks,
+        cause=instance.cause,
+        rules_version=moment.rules.version,
+        dispatch=sent,
+    )

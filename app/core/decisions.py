@@ -1,0 +1,103 @@
+"""What the core gives back: values, applied by somebody else (spec sections 6 and 7)."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+
+class Outcome(StrEnum):
+    """The verdict on one step."""
+
+    SEND = "send"
+    SUPPRESS = "suppress"
+    DEFER = "defer"
+    HOLDOUT = "holdout"
+    RECALL = "recall"
+
+
+class Reason(StrEnum):
+    """Why. All but the last five are the name of the gate that decided."""
+
+    EXPIRED = "expired"
+    CONDITION = "condition"
+    COOLDOWN = "cooldown"
+    REACH = "reach"
+    CONSENT = "consent"
+    SUPPRESSED = "suppressed"
+    CAP = "cap"
+    QUIET = "quiet"
+    PASSED = "passed"
+    HOLDOUT = "holdout"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    SEND_TIME = "send_time"
+
+
+class Cause(msgspec.Struct, frozen=True, array_like=True):
+    """The event that anchors an instance, by where it was read. Unknown places are null."""
+
+    topic: str
+    partition: int | None
+    offset: int | None
+    event_id: str
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One gate as it was passed or not, with the figures it used.
+
+    Figures are JSON values as they are written: instants RFC 3339, durations in ``*_s``.
+    """
+
+    gate: str
+    verdict: Literal["pass", "fail"]
+    channel: str | None = None
+    figures: dict[str, Any] | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic."""
+
+    request_id: str
+    customer_id: str
+    trigger: str
+    key: str
+    step: int
+    category: str
+    priority: int
+    outcome: Outcome
+    reason: Reason
+    channel: str | None
+    template: str | None
+    anchor_ms: int
+    due_ms: int
+    decided_ms: int
+    expires_ms: int
+    next_eligible_ms: int | None = None
+    gates: tuple[Check, ...] = ()
+    cause: Cause
+    rules_version: str
+    dispatch: "SendRequest | None" = None
+
+
+class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A send or a recall for the channel senders."""
+
+    request_id: str
+    kind: str
+    customer_id: str
+    trigger: str
+    step: int
+    key: str
+    category: str
+    priority: int
+    channel: str
+    address: str | None
+    template: str
+    locale: str | None
+    tokens: dict[str, Any]
+    due_ms: int
+    decided_ms: int
+    expires_ms: int
+    rules_version: str
+    cause: Cause

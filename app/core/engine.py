@@ -1,0 +1,198 @@
+"""The two entry points of the core: an event, and a due timer.
+
+Both change the customer's record in place and emit decisions; they ask nothing of the world, so
+the same calls with the same arguments always give the same result.
+"""
+
+from enum import Enum
+from hashlib import blake2b
+from typing import Final, assert_never
+
+from app.core.cancelling import cancel
+from app.core.customer import Customer, Instance, PendingStep
+from app.core.deciding import decide
+from app.core.decisions import Cause
+from app.core.errors import EventError
+from app.core.events import ENGAGEMENT, Event
+from app.core.facts import count_event
+from app.core.instances import open_instance
+from app.core.kinds import abandonment, anniversary, frequency, inactivity, milestone
+from app.core.memory import MAX_EVENT_IDS
+from app.core.moment import Emit, EventMoment, Moment, key_of, usable_data
+from app.core.profiles import ProfileUpdate, apply_update, parse_update
+from app.core.rules import (
+    Abandonment,
+    Anniversary,
+    Frequency,
+    Inactivity,
+    Milestone,
+    OnEvent,
+    Rules,
+    Trigger,
+    TypePlan,
+)
+from app.core.suppression import take_engagement
+
+_DIGEST_BYTES: Final = 8
+#: Only these events can set a date that comes again each year, or the zone it is read in.
+_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
+
+
+class Handled(Enum):
+    """What became of an event that is not a dead letter."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    UNKNOWN_TYPE = "unknown_type"
+
+
+def handle_event(
+    customer: Customer, event: Event, rules: Rules, now_ms: int, emit: Emit
+) -> Handled:
+    """Take one event into the record, in the order that section 4 of the README names.
+
+    An event ahead of now counts as happening now. Raises EventError before anything changed.
+    """
+    if not event.is_known:
+        return Handled.UNKNOWN_TYPE
+    digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
+    seen = digest.digest()
+    if seen in customer.seen:
+        return Handled.DUPLICATE
+    plan = rules.by_type[event.type]
+    data = usable_data(event.data, rules.currency)
+    _require_keys(plan, data)
+    update = parse_update(event.data, rules.channels) if event.type == "profile_updated" else None
+    customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
+    moment = EventMoment(
+        rules=rules,
+        customer=customer,
+        now_ms=now_ms,
+        emit=emit,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data=data,
+        cause=Cause(event.topic, event.partition, event.offset, event.event_id),
+        immediate=[],
+    )
+    _learn(moment, event, plan, update)
+    for trigger in plan.cancels:
+        cancel(moment, trigger)
+    for trigger in plan.opens:
+        _open(moment, trigger)
+    if moment.immediate:
+        _decide_immediate(moment)
+    return Handled.APPLIED
+
+
+def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
+    for trigger, field in plan.abandonments:
+        if key_of(data, field) is None:
+            raise EventError(
+                "missing_key",
+                f"data.{field}: expected text or an integer, because trigger {trigger.name} is"
+                " kept by it; nothing of the event was applied",
+            )
+
+
+def _learn(moment: EventMoment, event: Event, plan: TypePlan, update: ProfileUpdate | None) -> None:
+    """Counters, profile and suppression: what the rest of the handling looks at."""
+    customer, rules = moment.customer, moment.rules
+    has_dates = bool(rules.anniversaries) and moment.type in _DATING_TYPES
+    dates_before = _dates(customer) if has_dates else None
+    count_event(customer, moment.type, moment.occurred_ms, moment.data, plan.summed, moment.now_ms)
+    if update is not None:
+        apply_update(customer, update, moment.occurred_ms, rules.addresses)
+    elif event.topic == ENGAGEMENT:
+        take_engagement(customer, moment.type, moment.occurred_ms, event.data)
+    if has_dates and dates_before != _dates(customer):
+        for trigger in rules.anniversaries:
+            assert isinstance(trigger.kind, Anniversary)
+            anniversary.take_event(moment, trigger, trigger.kind)
+
+
+def _dates(customer: Customer) -> tuple[object, ...]:
+    """All that an anniversary can depend on."""
+    profile = customer.profile
+    return (
+        customer.first_order_ms,
+        customer.last_order_ms,
+        profile.get("birthday"),
+        profile.get("timezone"),
+        dict(profile.get("attributes", {})),
+    )
+
+
+def _open(moment: EventMoment, trigger: Trigger) -> None:
+    match trigger.kind:
+        case OnEvent():
+            open_instance(moment, trigger, moment.cause.event_id)
+        case Abandonment():
+            abandonment.take_start(moment, trigger, trigger.kind)
+        case Milestone():
+            milestone.take_counted(moment, trigger, trigger.kind)
+        case Inactivity():
+            inactivity.take_event(moment, trigger, trigger.kind)
+        case Frequency():
+            frequency.take_counted(moment, trigger, trigger.kind)
+        case Anniversary():
+            pass
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _decide_immediate(moment: EventMoment) -> None:
+    """Steps due with the event that opened them, best priority first."""
+    moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
+    for trigger, instance, pending in moment.immediate:
+        if pending in instance.steps:
+            decide(moment, trigger, instance, pending)
+
+
+#: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
+TimerOrder = tuple[int, int, str, str, str, int, int]
+
+
+def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
+    """The customer's next timer in the order of spec section 4; None without one."""
+    best: tuple[TimerOrder, Instance, PendingStep] | None = None
+    for instance in customer.instances:
+        trigger = rules.triggers.get(instance.trigger)
+        priority = 0 if trigger is None else trigger.priority
+        for pending in instance.steps:
+            if best is not None and pending.fire_ms > best[0][0]:
+                continue
+            order = (
+                pending.fire_ms,
+                -priority,
+                instance.trigger,
+                customer.customer_id,
+                instance.key,
+                pending.step,
+                instance.anchor_ms,
+            )
+            if best is None or order < best[0]:
+                best = order, instance, pending
+    return best
+
+
+def fire_timer(
+    customer: Customer,
+    instance: Instance,
+    pending: PendingStep,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+) -> None:
+    """Decide a step whose time has come. A step that the rules no longer have just goes."""
+    moment = Moment(rules=rules, customer=customer, now_ms=now_ms, emit=emit)
+    trigger = rules.triggers.get(instance.trigger)
+    if trigger is None or pending.step >= len(trigger.steps):
+        instance.steps.remove(pending)
+        customer.timer_gone()
+        if not instance.steps:
+            customer.instances.remove(instance)
+        return
+    if isinstance(trigger.kind, Anniversary):
+        anniversary.take_due(moment, trigger, trigger.kind, instance)
+    decide(moment, trigger, instance, pending)

@@ -1,0 +1,27 @@
+"""The three ways in which something can be wrong, by who has to act."""
+
+
+class TriggerError(Exception):
+    """The trigger engine cannot go on with this."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+
+class ConfigError(TriggerError):
+    """The configuration or rules are wrong: the engine refuses to start until they are mended."""
+
+
+class EventError(TriggerError):
+    """The record cannot be understood: it goes to dead letters, the stream goes on.
+
+    ``reason`` is a short code from a bounded set, fit for a metric label.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InfrastructureError(TriggerError):
+    """Kafka or the disk failed: the worker stops, is restarted and reads the batch again."""

@@ -1,0 +1,185 @@
+"""The event taxonomy and the envelope (spec sections 2 and 3)."""
+
+from typing import Any, Final
+
+import msgspec
+
+from app.core.errors import EventError
+from app.core.instants import MAX_MS, MIN_MS, parse_rfc3339
+
+ORDERS: Final = "orders"
+BOOKINGS: Final = "bookings"
+PROFILES: Final = "profiles"
+ENGAGEMENT: Final = "engagement"
+
+#: Event types by the topic that carries them. These names are the logical ones.
+TYPES: Final[dict[str, frozenset[str]]] = {
+    ORDERS: frozenset(
+        [
+            "product_viewed",
+            "cart_updated",
+            "cart_emptied",
+            "checkout_started",
+            "order_placed",
+            "payment_verified",
+            "payment_failed",
+            "item_packed",
+            "shipped",
+            "delivered",
+            "refund_requested",
+            "order_cancelled",
+            "review_completed",
+            "subscribed",
+            "onboarding_completed",
+            "support_contacted",
+        ]
+    ),
+    BOOKINGS: frozenset(
+        [
+            "itinerary_saved",
+            "passenger_details_added",
+            "seat_selection_pending",
+            "payment_failure",
+            "price_drop_detected",
+            "booking_confirmed",
+            "booking_cancelled",
+        ]
+    ),
+    PROFILES: frozenset({"profile_updated"}),
+    ENGAGEMENT: frozenset(
+        [
+            "message_delivered",
+            "message_opened",
+            "message_clicked",
+            "message_bounced",
+            "message_complained",
+            "unsubscribed",
+            "survey_answered",
+        ]
+    ),
+}
+INPUT_TOPICS: Final = tuple(TYPES)
+ALL_TYPES: Final = frozenset().union(*TYPES.values())
+PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})
+
+#: The data fields that rules may name and that instances keep; all others stay out of state.
+DATA_FIELDS: Final = frozenset(
+    [
+        "cart_id",
+        "order_id",
+        "booking_id",
+        "session_id",
+        "sku",
+        "category",
+        "price",
+        "value",
+        "currency",
+        "items",
+        "request_id",
+        "channel",
+        "old_price",
+        "new_price",
+        "on_time",
+        "margin",
+        "score",
+    ]
+)
+MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
+
+MAX_VALUE_BYTES: Final = 256 * 1024
+MAX_EVENT_ID_CHARS: Final = 128
+MAX_CUSTOMER_ID_CHARS: Final = 256
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """One understood input record.
+
+    ``occurred_ms`` is what the publisher said; the engine clamps it to now when it handles it.
+    ``partition`` and ``offset`` say where it was read, and are None in a backtest.
+    """
+
+    topic: str
+    partition: int | None = None
+    offset: int | None = None
+    event_id: str
+    type: str
+    customer_id: str
+    occurred_ms: int
+    data: dict[str, Any]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the topic carries this type; an unknown one is ignored and counted."""
+        return self.type in TYPES[self.topic]
+
+
+def parse_instant(value: object, field: str) -> int:
+    """Epoch ms from RFC 3339 text or integer epoch ms; EventError otherwise."""
+    if type(value) is int:
+        instant_ms = value
+    elif isinstance(value, str):
+        try:
+            instant_ms = parse_rfc3339(value)
+        except ValueError as exc:
+            raise EventError("envelope", f"{field}: {exc}") from None
+    else:
+        raise EventError(
+            "envelope",
+            f"{field}: expected RFC 3339 text with an offset or integer epoch milliseconds,"
+            f" got {_name(value)}",
+        )
+    if not MIN_MS <= instant_ms <= MAX_MS:
+        raise EventError("envelope", f"{field}: {instant_ms} ms is not in the years 1 to 9999")
+    return instant_ms
+
+
+def parse_envelope(
+    obj: object,
+    *,
+    topic: str,
+    key: str | None = None,
+    partition: int | None = None,
+    offset: int | None = None,
+) -> Event:
+    """The event in a decoded JSON value. Raises EventError (reason ``envelope`` or ``key``)."""
+    if type(obj) is not dict:
+        raise EventError("not_object", f"expected a JSON object, got {_name(obj)}")
+    get = obj.get
+    event_id = get("event_id")
+    if type(event_id) is not str or not 0 < len(event_id) <= MAX_EVENT_ID_CHARS:
+        raise _wrong("event_id", f"text of 1..{MAX_EVENT_ID_CHARS} characters", event_id)
+    event_type = get("type")
+    if type(event_type) is not str or not event_type:
+        raise _wrong("type", "text", event_type)
+    customer_id = get("customer_id")
+    if type(customer_id) is not str or not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
+        raise _wrong("customer_id", f"text of 1..{MAX_CUSTOMER_ID_CHARS} characters", customer_id)
+    if key is not None and key != customer_id:
+        raise EventError("key", "the record's key is not its customer_id")
+    data = get("data")
+    if type(data) is not dict:
+        raise _wrong("data", "an object", data)
+    return Event(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        event_id=event_id,
+        type=event_type,
+        customer_id=customer_id,
+        occurred_ms=parse_instant(get("occurred_at"), "occurred_at"),
+        data=data,
+    )
+
+
+def _wrong(field: str, expected: str, got: object) -> EventError:
+    return EventError("envelope", f"{field}: expected {expected}, got {_name(got)}")
+
+
+def _name(value: object) -> str:
+    """The JSON name of a value's type: never the value, which may be personal."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f"text of {len(value)} characters"
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array"}
+    return names.get(type(value), "an object")

@@ -1,0 +1,250 @@
+"""The gates a step must pass, in the order of spec section 6.
+
+Gates look at now, never at event time: they protect a person who lives now.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from app.core.customer import Customer, Instance, PendingStep
+from app.core.decisions import Check, Outcome, Reason
+from app.core.instants import SECOND_MS, format_rfc3339
+from app.core.request_ids import BUCKETS, bucket_of
+from app.core.rules import Cap, Channel, QuietHours, Rules, Step, Trigger
+from app.core.suppression import suppression_of
+from app.core.zones import is_inside, local, next_local_time, zone
+
+#: how a gate's answer is written
+_VERDICT: Final[dict[bool, Literal["pass", "fail"]]] = {True: "pass", False: "fail"}
+_EXPIRED: Final = {passed: Check("expired", verdict) for passed, verdict in _VERDICT.items()}
+_CONDITION: Final = {passed: Check("condition", verdict) for passed, verdict in _VERDICT.items()}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates say; ``channel`` is the one that passed, None when none did."""
+
+    outcome: Outcome
+    reason: Reason
+    channel: str | None = None
+    next_eligible_ms: int | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class _ChannelVerdict(msgspec.Struct, frozen=True):
+    """The first failing check of one channel (None: it passed).
+
+    ``wait`` is until when (epoch ms) waiting would help, and for what; None when it would not.
+    """
+
+    failed: Reason | None = None
+    wait: tuple[int, Reason] | None = None
+
+
+def judge(
+    rules: Rules,
+    trigger: Trigger,
+    step: Step,
+    customer: Customer,
+    instance: Instance,
+    pending: PendingStep,
+    now_ms: int,
+) -> Verdict:
+    """Put one step through its gates at ``now_ms``."""
+    checks: list[Check] = []
+    last_ms = pending.due_ms + trigger.expires_ms
+    failed = _shared_gates(rules, trigger, customer, instance, now_ms, last_ms, checks)
+    if failed is not None:
+        return Verdict(outcome=Outcome.SUPPRESS, reason=failed, checks=tuple(checks))
+    verdicts: list[_ChannelVerdict] = []
+    for name in channel_order(step, customer.profile):
+        channel = rules.channels[name]
+        verdict = _judge_channel(rules, trigger.is_marketing, customer, channel, now_ms, checks)
+        if verdict.failed is None:
+            return _pass(rules, trigger, customer, name, checks)
+        verdicts.append(verdict)
+    return _wait_or_suppress(verdicts, last_ms, tuple(checks))
+
+
+def channel_order(step: Step, profile: Mapping[str, Any]) -> list[str]:
+    """The step's channels: those the customer prefers first, then the others in step order."""
+    preferred = [name for name in profile.get("channels", ()) if name in step.channels]
+    return preferred + [name for name in step.channels if name not in preferred]
+
+
+def _shared_gates(
+    rules: Rules,
+    trigger: Trigger,
+    customer: Customer,
+    instance: Instance,
+    now_ms: int,
+    last_ms: int,
+    checks: list[Check],
+) -> Reason | None:
+    """Expiry, condition and cooldown: the gates that no channel can change."""
+    is_fresh = now_ms <= last_ms
+    checks.append(_EXPIRED[is_fresh])
+    if not is_fresh:
+        return Reason.EXPIRED
+    if trigger.when is not None:
+        holds = trigger.when(instance.data, customer, now_ms)
+        checks.append(_CONDITION[holds])
+        if not holds:
+            return Reason.CONDITION
+    if trigger.is_marketing and rules.cooldown_ms:
+        since_ms = _last_of_family(customer, trigger, instance, now_ms - rules.cooldown_ms)
+        figures: dict[str, Any] = {
+            "family": trigger.family,
+            "cooldown_s": rules.cooldown_ms // SECOND_MS,
+        }
+        if since_ms is not None:
+            figures["last_sent_at"] = format_rfc3339(since_ms)
+        checks.append(Check("cooldown", _VERDICT[since_ms is None], None, figures))
+        if since_ms is not None:
+            return Reason.COOLDOWN
+    return None
+
+
+def _last_of_family(
+    customer: Customer, trigger: Trigger, instance: Instance, after_ms: int
+) -> int | None:
+    """The newest send of the family at t > ``after_ms`` that another instance made."""
+    newest: int | None = None
+    for sent in customer.sends:
+        if (
+            sent.decided_ms > after_ms
+            and sent.is_marketing
+            and sent.family == trigger.family
+            and not (
+                sent.anchor_ms == instance.anchor_ms
+                and sent.key == instance.key
+                and sent.trigger == instance.trigger
+            )
+            and (newest is None or sent.decided_ms > newest)
+        ):
+            newest = sent.decided_ms
+    return newest
+
+
+def _judge_channel(
+    rules: Rules,
+    is_marketing: bool,
+    customer: Customer,
+    channel: Channel,
+    now_ms: int,
+    checks: list[Check],
+) -> _ChannelVerdict:
+    name = channel.name
+    has_address = bool(channel.address({}, customer, now_ms))
+    checks.append(Check("reach", _VERDICT[has_address], name, {"field": channel.requires}))
+    if not has_address:
+        return _ChannelVerdict(Reason.REACH)
+    if is_marketing:
+        given = customer.profile.get("consent", {}).get(name)
+        consents = channel.consent_default if given is None else given
+        checks.append(Check("consent", _VERDICT[consents], name, {"given": given}))
+        if not consents:
+            return _ChannelVerdict(Reason.CONSENT)
+    cause = suppression_of(customer, name, channel.requires)
+    if not is_marketing and cause == "unsubscribed":
+        cause = None
+    checks.append(
+        Check("suppressed", _VERDICT[cause is None], name, {"cause": cause} if cause else None)
+    )
+    if cause is not None:
+        return _ChannelVerdict(Reason.SUPPRESSED)
+    if not is_marketing:
+        return _ChannelVerdict()
+    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, checks)
+    quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
+    if cap_ms is None and quiet_ms is None:
+        return _ChannelVerdict()
+    # A channel that fails both waits for the later; when they are the same, quiet names it.
+    if quiet_ms is not None and (cap_ms is None or quiet_ms >= cap_ms):
+        wait = quiet_ms, Reason.QUIET
+    else:
+        assert cap_ms is not None
+        wait = cap_ms, Reason.CAP
+    return _ChannelVerdict(Reason.QUIET if cap_ms is None else Reason.CAP, wait)
+
+
+def _next_under_caps(
+    caps: tuple[Cap, ...], customer: Customer, channel: str, now_ms: int, checks: list[Check]
+) -> int | None:
+    """When enough sends will have left the windows of the caps that are full; None: none is."""
+    latest_ms: int | None = None
+    for cap in caps:
+        if cap.channel is not None and cap.channel != channel:
+            continue
+        sent_ms = sorted(
+            sent.decided_ms
+            for sent in customer.sends
+            if sent.is_marketing
+            and sent.decided_ms > now_ms - cap.per_ms
+            and (cap.channel is None or sent.channel == channel)
+        )
+        count = len(sent_ms)
+        figures: dict[str, Any] = {
+            "count": count,
+            "limit": cap.limit,
+            "per_s": cap.per_ms // SECOND_MS,
+        }
+        if cap.channel is not None:
+            figures["only"] = cap.channel
+        checks.append(Check("cap", _VERDICT[count < cap.limit], channel, figures))
+        if count >= cap.limit:
+            free_ms = sent_ms[count - cap.limit] + cap.per_ms
+            latest_ms = free_ms if latest_ms is None else max(latest_ms, free_ms)
+    return latest_ms
+
+
+def _next_after_quiet(
+    rules: Rules, customer: Customer, channel: str, now_ms: int, checks: list[Check]
+) -> int | None:
+    """The next end of the quiet hours when now is inside them; None otherwise."""
+    quiet: QuietHours | None = rules.quiet_hours
+    if quiet is None or channel not in quiet.channels:
+        return None
+    name = customer.profile.get("timezone")
+    tz = rules.timezone if name is None else zone(name)
+    wall = local(now_ms, tz)
+    is_quiet = is_inside(wall.hour * 60 + wall.minute, quiet.start, quiet.end)
+    figures = {"local_time": wall.strftime("%H:%M"), "timezone": tz.key}
+    checks.append(Check("quiet", _VERDICT[not is_quiet], channel, figures))
+    return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
+
+
+def _pass(
+    rules: Rules, trigger: Trigger, customer: Customer, channel: str, checks: list[Check]
+) -> Verdict:
+    """A channel passed everything: send, unless the customer is held out."""
+    held_out = False
+    if trigger.is_marketing and rules.holdout is not None:
+        bucket = bucket_of(rules.holdout.salt, customer.customer_id)
+        limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
+        held_out = bucket < limit
+        checks.append(
+            Check("holdout", _VERDICT[not held_out], None, {"bucket": bucket, "limit": limit})
+        )
+    return Verdict(
+        outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
+        reason=Reason.HOLDOUT if held_out else Reason.PASSED,
+        channel=channel,
+        checks=tuple(checks),
+    )
+
+
+def _wait_or_suppress(
+    verdicts: list[_ChannelVerdict], last_ms: int, checks: tuple[Check, ...]
+) -> Verdict:
+    """Defer to the earliest time at which waiting helps, else suppress as the first channel was."""
+    waits = [verdict.wait for verdict in verdicts if verdict.wait is not None]
+    if waits:
+        next_ms, reason = min(waits, key=lambda wait: wait[0])
+        if next_ms <= last_ms:
+            return Verdict(
+                outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=checks
+            )
+    assert verdicts[0].failed is not None
+    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=checks)

@@ -1,0 +1,104 @@
+"""Opening and ending instances: what every kind has in common."""
+
+from typing import Any
+
+from app.core.customer import Customer, Instance, PendingStep
+from app.core.deciding import drop_step
+from app.core.decisions import Cause, Reason
+from app.core.memory import MAX_INSTANCES
+from app.core.moment import EventMoment, Moment
+from app.core.rules import Trigger
+
+
+def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
+    """Open an instance anchored at the event, unless it is too late, known, or ``when`` fails.
+
+    Steps due at the anchor join ``moment.immediate``; the others wait for the watermark.
+    """
+    if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
+        return
+    if is_known(moment.customer, trigger, key, moment.occurred_ms):
+        return
+    if trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
+        start_instance(moment, trigger, key)
+
+
+def is_cancelled_since(customer: Customer, trigger: Trigger, key: str, occurred_ms: int) -> bool:
+    """Whether a cancel seen for this key, or for all, occurred at that time or later."""
+    if not trigger.cancel:
+        return False
+    cancelled_ms = customer.cancels_ms.get(trigger.name, {}).get(key)
+    if cancelled_ms is not None and occurred_ms <= cancelled_ms:
+        return True
+    cancelled_ms = customer.cancels_all_ms.get(trigger.name)
+    return cancelled_ms is not None and occurred_ms <= cancelled_ms
+
+
+def is_known(customer: Customer, trigger: Trigger, key: str, anchor_ms: int) -> bool:
+    """Whether an instance of this very identity is open, or was closed last for this key."""
+    if customer.closed_ms.get(trigger.name, {}).get(key) == anchor_ms:
+        return True
+    return any(
+        instance.anchor_ms == anchor_ms and instance.key == key and instance.trigger == trigger.name
+        for instance in customer.instances
+    )
+
+
+def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
+    """Open an instance at the event without asking anything."""
+    instance = add_instance(
+        moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
+    )
+    for pending in instance.steps:
+        if pending.due_ms == instance.anchor_ms:
+            moment.immediate.append((trigger, instance, pending))
+
+
+def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
+    if trigger.keeps_items:
+        return data
+    return {field: v for field, v in data.items() if not isinstance(v, list | dict)}
+
+
+def add_instance(
+    moment: Moment, trigger: Trigger, key: str, anchor_ms: int, data: dict[str, Any], cause: Cause
+) -> Instance:
+    """Put a new instance with all its steps into the record."""
+    instance = Instance(
+        trigger.name,
+        key,
+        anchor_ms,
+        data,
+        cause,
+        [
+            PendingStep(index, anchor_ms + step.after_ms, anchor_ms + step.after_ms)
+            for index, step in enumerate(trigger.steps)
+        ],
+    )
+    instances = moment.customer.instances
+    instances.append(instance)
+    for pending in instance.steps:
+        moment.customer.timer_added(pending.fire_ms)
+    if len(instances) > MAX_INSTANCES:
+        oldest = min(instances[:-1], key=lambda known: known.anchor_ms)
+        end_instance(moment, oldest, Reason.SUPERSEDED)
+    return instance
+
+
+def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
+    """Take an open instance out: deferred steps are decided, those not yet due just go."""
+    moment.customer.instances.remove(instance)
+    moment.customer.timer_gone()
+    trigger = moment.rules.triggers.get(instance.trigger)
+    for pending in instance.steps:
+        if pending.deferred and trigger is not None and pending.step < len(trigger.steps):
+            drop_step(moment, trigger, instance, pending, reason)
+    instance.steps = []
+
+
+def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
+    """The open instances of one trigger, in the order of their keys and anchors."""
+    found = [instance for instance in customer.instances if instance.trigger == trigger.name]
+    if len(found) > 1:
+        found.sort(key=lambda instance: (instance.key, instance.anchor_ms))
+    return found

@@ -1,0 +1,44 @@
+"""Frequency: so many events of one key within a time."""
+
+from typing import Final
+
+from app.core.instances import open_instance
+from app.core.instants import DAY_MS
+from app.core.memory import remember
+from app.core.moment import EventMoment, key_of
+from app.core.rules import Frequency, Trigger
+
+#: How late an event may come and still be counted with the ones before it.
+LATENESS_MS: Final = DAY_MS
+
+
+def take_counted(moment: EventMoment, trigger: Trigger, kind: Frequency) -> None:
+    """Count the event by its key; open and start again when it makes ``times``.
+
+    What counts is at t > its time - ``within``, later events included. For that the newest
+    ``times - 1`` others suffice, so no more are kept.
+    """
+    key = "" if kind.key is None else key_of(moment.data, kind.key)
+    if key is None:
+        return
+    times_by_key = moment.customer.frequencies_ms
+    known = times_by_key.get(trigger.name, {}).get(key, [])
+    after_ms = moment.occurred_ms - kind.within_ms
+    if 1 + sum(at_ms > after_ms for at_ms in known) >= kind.times:
+        _forget(times_by_key, trigger.name, key)
+        open_instance(moment, trigger, key)
+        return
+    newest = sorted([*known, moment.occurred_ms])[-(kind.times - 1) :]
+    _forget_stale(times_by_key.get(trigger.name, {}), after_ms - LATENESS_MS)
+    remember(times_by_key, trigger.name, key, newest)
+
+
+def _forget(times_by_key: dict[str, dict[str, list[int]]], trigger: str, key: str) -> None:
+    by_key = times_by_key.get(trigger)
+    if by_key is not None and by_key.pop(key, None) is not None and not by_key:
+        del times_by_key[trigger]
+
+
+def _forget_stale(by_key: dict[str, list[int]], before_ms: int) -> None:
+    for key in [key for key, known in by_key.items() if known[-1] < before_ms]:
+        del by_key[key]

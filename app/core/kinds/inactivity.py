@@ -1,0 +1,26 @@
+"""Inactivity: silence after an event of ``since``; any later shop or travel event moves it."""
+
+from typing import Final
+
+from app.core.decisions import Reason
+from app.core.instances import end_instance, open_instances, start_instance
+from app.core.kinds.abandonment import restart
+from app.core.moment import EventMoment
+from app.core.rules import Inactivity, Trigger
+
+#: There is at most one open instance, so its key is empty.
+KEY: Final = ""
+
+
+def take_event(moment: EventMoment, trigger: Trigger, kind: Inactivity) -> None:
+    """A ``since`` event opens, or moves the anchor like a later start.
+
+    Any other later event moves the anchor of an open instance; ``when`` is asked when due.
+    """
+    if moment.type in kind.types:
+        restart(moment, trigger, KEY)
+        return
+    for instance in open_instances(moment.customer, trigger):
+        if moment.occurred_ms > instance.anchor_ms:
+            end_instance(moment, instance, Reason.SUPERSEDED)
+            start_instance(moment, trigger, KEY)

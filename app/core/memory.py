@@ -1,0 +1,29 @@
+"""Bounded memory: what one customer's record may hold at the most.
+
+Spec section 5 speaks of "the last cancel seen for that key" and of counts by key; a record keeps
+the newest of these, so that no customer's record grows for ever.
+"""
+
+from typing import Final, TypeVar
+
+Value = TypeVar("Value")
+
+#: Keys remembered per trigger: cancels, closed instances, counts by key.
+MAX_KEYS: Final = 64
+#: Open instances of one customer; beyond it the one with the oldest anchor ends.
+MAX_INSTANCES: Final = 256
+#: Sends remembered per customer; beyond it the oldest is forgotten.
+MAX_SENDS: Final = 512
+#: Event ids remembered per customer.
+MAX_EVENT_IDS: Final = 32
+#: Text of a data field that an instance keeps; a longer one counts as missing.
+MAX_TEXT_CHARS: Final = 1024
+
+
+def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:
+    """Set ``values[trigger][key]`` as the newest entry, forgetting the oldest beyond MAX_KEYS."""
+    by_key = values.setdefault(trigger, {})
+    by_key.pop(key, None)
+    by_key[key] = value
+    if len(by_key) > MAX_KEYS:
+        del by_key[next(iter(by_key))]

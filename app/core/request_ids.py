@@ -1,0 +1,27 @@
+"""Stable identities: the same inputs give the same request id, whatever crashed in between."""
+
+from hashlib import sha1, sha256
+from typing import Final
+from uuid import UUID
+
+#: Namespace of the version 5 UUIDs (RFC 9562, section 5.5) that name requests.
+NAMESPACE: Final = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa").bytes
+
+#: Buckets of the holdout: hundredths of a percent.
+BUCKETS: Final = 10_000
+
+
+def request_id(trigger: str, customer_id: str, key: str, anchor_ms: int, step: int) -> str:
+    """UUID v5 of ``trigger|customer_id|key|anchor_ms|step``."""
+    name = f"{trigger}|{customer_id}|{key}|{anchor_ms}|{step}".encode(errors="surrogatepass")
+    digest = bytearray(sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def bucket_of(salt: str, customer_id: str) -> int:
+    """0..9999 from the first 8 bytes, big-endian, of SHA-256(``salt|customer_id``)."""
+    digest = sha256(f"{salt}|{customer_id}".encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % BUCKETS

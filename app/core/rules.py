@@ -1,0 +1,170 @@
+"""The compiled rules file: what the engine consults, indexed by event type."""
+
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.core.conditions import Condition, Getter
+from app.core.instants import DAY_MS, MINUTE_MS
+
+DEFAULT_PRIORITY: Final = 50
+DEFAULT_EXPIRES_MS: Final = DAY_MS
+DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
+DEFAULT_CHANNELS: Final = {
+    "email": {"requires": "email"},
+    "sms": {"requires": "phone"},
+    "push": {"requires": "push_token"},
+}
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to reach people; ``requires`` is the profile field that holds the address."""
+
+    name: str
+    requires: str
+    address: Getter
+    consent_default: bool
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of an instance, due ``after_ms`` past the anchor."""
+
+    after_ms: int
+    template: str
+    channels: tuple[str, ...]
+
+
+class OnEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Each event of a type in ``types`` opens an instance."""
+
+    types: tuple[str, ...]
+
+
+class Abandonment(msgspec.Struct, frozen=True, kw_only=True):
+    """A start that nothing ends in time."""
+
+    types: tuple[str, ...]
+    key: str
+
+
+class Milestone(msgspec.Struct, frozen=True, kw_only=True):
+    """A counter (``field`` None: of events; else the sum of that data field) reaches its mark."""
+
+    type: str
+    field: str | None
+    mark: float
+    is_repeating: bool
+
+
+class Inactivity(msgspec.Struct, frozen=True, kw_only=True):
+    """Silence after an event of ``types``."""
+
+    types: tuple[str, ...]
+
+
+class Anniversary(msgspec.Struct, frozen=True, kw_only=True):
+    """A date that comes again each year, at ``minute`` past local midnight.
+
+    ``source`` is ``profile`` (a date as text) or ``customer`` (an instant, its local date).
+    """
+
+    source: Literal["profile", "customer"]
+    date: Getter
+    minute: int
+
+
+class Frequency(msgspec.Struct, frozen=True, kw_only=True):
+    """``times`` events of ``types`` with one key at t > the last one's time - ``within_ms``."""
+
+    types: tuple[str, ...]
+    key: str | None
+    times: int
+    within_ms: int
+
+
+Kind = OnEvent | Abandonment | Milestone | Inactivity | Anniversary | Frequency
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule: what opens its instances, what ends them, and the messages in between."""
+
+    name: str
+    kind: Kind
+    is_marketing: bool
+    priority: int
+    family: str
+    expires_ms: int
+    when: Condition | None
+    cancel: frozenset[str]
+    steps: tuple[Step, ...]
+    tokens: tuple[tuple[str, str, Getter], ...]
+    #: whether instances keep ``event.items``, because a condition or token reads it
+    keeps_items: bool
+
+    @property
+    def category(self) -> str:
+        """As it is written on what goes out."""
+        return "marketing" if self.is_marketing else "transactional"
+
+    @property
+    def key_field(self) -> str | None:
+        """The data field by which a cancel event names one instance; None: it means all."""
+        return self.kind.key if isinstance(self.kind, Abandonment | Frequency) else None
+
+
+class Cap(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all."""
+
+    limit: int
+    per_ms: int
+    channel: str | None
+
+
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
+    """[start, end) in minutes of the customer's local day; may pass midnight."""
+
+    start: int
+    end: int
+    channels: frozenset[str]
+
+
+class Holdout(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of customers whose marketing messages are decided and not sent."""
+
+    percent: float
+    salt: str
+
+
+class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event type touches, best priority first: found once, not at each event.
+
+    ``opens`` are the triggers that it may open an instance of, or (inactivity) move.
+    """
+
+    cancels: tuple[Trigger, ...] = ()
+    opens: tuple[Trigger, ...] = ()
+    abandonments: tuple[tuple[Trigger, str], ...] = ()
+    summed: tuple[str, ...] = ()
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """A rules file, validated and compiled. ``version`` is the SHA-256 of the file."""
+
+    version: str
+    timezone: ZoneInfo
+    currency: str | None
+    channels: dict[str, Channel]
+    #: the profile fields that channels need
+    addresses: frozenset[str]
+    cooldown_ms: int
+    caps: tuple[Cap, ...]
+    quiet_hours: QuietHours | None
+    holdout: Holdout | None
+    recall_window_ms: int
+    triggers: dict[str, Trigger]
+    by_type: dict[str, TypePlan]
+    anniversaries: tuple[Trigger, ...]
+    #: sends are remembered at least this long
+    memory_ms: int
+    document: dict[str, Any]

@@ -1,0 +1,113 @@
+"""One partition's work: timers and events in the one order that spec section 4 allows.
+
+The live worker has a task for each partition number, the backtest has one for everything.
+"""
+
+import heapq
+from typing import Protocol
+
+from app.core.customer import Customer, Instance, PendingStep
+from app.core.engine import Handled, TimerOrder, fire_timer, handle_event, next_timer
+from app.core.events import Event
+from app.core.moment import Emit
+from app.core.rules import Rules
+
+__all__ = ["Customers", "Handled", "Task"]
+
+
+class Customers(Protocol):
+    """The customer records of one partition, as a task sees them."""
+
+    def get(self, customer_id: str) -> Customer:
+        """The record, a new one for a customer not seen before. The same object until saved."""
+
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer: record, timers and all."""
+
+    def changed(self, customer: Customer) -> None:
+        """The record changed; its ``next_due_ms()`` may have."""
+
+    def earliest_due_ms(self) -> int:
+        """When the first timer of any customer fires (NEVER_MS without one). Cheap."""
+
+    def due(self, watermark_ms: int) -> list[Customer]:
+        """Customers with a timer at or before the watermark: all, or the first of them."""
+
+
+class Task:
+    """Decides for the customers of one partition, one input at a time.
+
+    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made.
+    """
+
+    def __init__(self, rules: Rules, customers: Customers, emit: Emit) -> None:
+        self.rules = rules
+        self._customers = customers
+        self._emit = emit
+        self._now_ms: int | None = None
+
+    def fire_due(self, watermark_ms: int, now_ms: int) -> int:
+        """Fire every timer at or before the watermark, at ``now_ms``; returns how many.
+
+        A wall clock that was set back counts as standing at the watermark: what is deferred now
+        must not be due at once.
+        """
+        return self._fire(watermark_ms, max(now_ms, watermark_ms), 0)
+
+    def run_to(self, now_ms: int, grace_ms: int) -> int:
+        """Step the clock to ``now_ms``: each timer fires at its time + grace; returns how many."""
+        floor_ms = now_ms if self._now_ms is None else self._now_ms
+        fired = 0
+        if self._customers.earliest_due_ms() + grace_ms <= now_ms:
+            fired = self._fire(now_ms - grace_ms, floor_ms, grace_ms)
+        self._now_ms = max(floor_ms, now_ms)
+        return fired
+
+    def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+        """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
+        customer = self._customers.get(event.customer_id)
+        now_ms = max(now_ms, watermark_ms)
+        handled = handle_event(customer, event, self.rules, now_ms, self._emit)
+        if handled is Handled.APPLIED:
+            self._customers.changed(customer)
+            self._fire(watermark_ms, now_ms, 0)
+        return handled
+
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer; what comes later starts afresh."""
+        self._customers.erase(customer_id)
+
+    def _fire(self, watermark_ms: int, now_ms: int, grace_ms: int) -> int:
+        fired = 0
+        while self._customers.earliest_due_ms() <= watermark_ms:
+            customers = self._customers.due(watermark_ms)
+            fired += self._fire_all(customers, watermark_ms, now_ms, grace_ms)
+            for customer in customers:
+                self._customers.changed(customer)
+        return fired
+
+    def _fire_all(
+        self, customers: list[Customer], watermark_ms: int, now_ms: int, grace_ms: int
+    ) -> int:
+        """Fire the timers of these customers in one order; those that appear meanwhile join in.
+
+        Each fires at the later of ``now_ms`` and its time + ``grace_ms`` (0: at ``now_ms``).
+        """
+        rules, emit = self.rules, self._emit
+        heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
+
+        def push(customer: Customer) -> None:
+            timer = next_timer(customer, rules)
+            if timer is not None and timer[0][0] <= watermark_ms:
+                heapq.heappush(heap, (timer[0], customer, timer[1], timer[2]))
+
+        for customer in customers:
+            push(customer)
+        fired = 0
+        while heap:
+            order, customer, instance, pending = heapq.heappop(heap)
+            at_ms = max(now_ms, order[0] + grace_ms) if grace_ms else now_ms
+            fire_timer(customer, instance, pending, rules, at_ms, emit)
+            fired += 1
+            push(customer)
+        return fired

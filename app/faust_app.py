@@ -1,0 +1,112 @@
+"""The Faust app: which settings it runs with, its topics, its table.
+
+What Faust does here: group membership, co-partitioned assignment, running the agents, recovering
+and standing by for the table. Not: serialization, producing, acknowledging, deciding what to commit.
+"""
+
+import ssl
+from typing import Any, Final
+
+import faust
+from faust.types.auth import CredentialsT
+
+import agents
+from agents import bookings, engagement, orders, profiles, punctuator
+from app.intake import Intake
+from app.settings import Settings
+from app.transport import BatchSchema, broker_urls
+from tables.store import STORE_URL, TABLE_NAME, CustomersStore
+
+#: Changelog messages (each up to ``max_poll_records`` entries) applied at once during recovery.
+#: Not 1: Faust then keeps reading the changelog of active partitions after recovery.
+_RECOVERY_BUFFER: Final = 2
+_HEARTBEAT_S: Final = 0.5
+_INPUTS: Final = {
+    "orders": orders, "bookings": bookings, "profiles": profiles, "engagement": engagement,
+}  # fmt: skip
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app with an ``intake`` for its consumer."""
+
+    def __init__(self, settings: Settings, intake: Intake, partitions: int) -> None:
+        self.intake = intake
+        servers = settings.bootstrap_servers
+        super().__init__(
+            settings.app_id,
+            broker_consumer=broker_urls(servers),
+            broker_producer=broker_urls(servers, "aiokafka"),
+            broker_credentials=credentials(settings),
+            broker_heartbeat_interval=_HEARTBEAT_S,
+            broker_commit_interval=settings.commit_interval_s,
+            broker_max_poll_records=settings.max_poll_records,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=settings.instance_id,
+            stream_wait_empty=False,
+            processing_guarantee="at_least_once",
+            topic_replication_factor=settings.replication_factor,
+            topic_partitions=partitions,
+            topic_disable_leader=True,
+            table_standby_replicas=0,
+            agent_supervisor=agents.SUPERVISOR,
+            store=STORE_URL,
+            datadir=settings.data_dir,
+            web_enabled=False,
+            autodiscover=False,
+        )
+        schema = BatchSchema(allow_empty=True)
+        self.customers = self.Table(
+            TABLE_NAME,
+            partitions=partitions,
+            schema=schema,
+            key_type=bytes,
+            value_type=bytes,
+            recovery_buffer_size=_RECOVERY_BUFFER,
+        )
+        self._inputs = {
+            logical: self.topic(actual, schema=schema)
+            for logical, actual in settings.input_topics.items()
+        }
+
+    @property
+    def store(self) -> CustomersStore:
+        """The store of the customers table."""
+        store: CustomersStore = self.customers.data
+        return store
+
+    def declare_agents(self, batches: agents.Batches) -> None:
+        """Let everything that is read go to ``batches``."""
+        for logical, module in _INPUTS.items():
+            module.declare(self, self._inputs[logical], batches)
+        punctuator.declare(self, batches)
+
+    def has_crashed(self) -> Any:
+        """An awaitable that ends when a service of the app has crashed."""
+        return self._crashed.wait()
+
+
+def credentials(settings: Settings) -> CredentialsT | None:
+    """The settings' security as Faust's; None for plain text."""
+    protocol = settings.security_protocol
+    context = _ssl_context(settings) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL_"):
+        assert settings.sasl_password is not None
+        return faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.sasl_password.reveal(),
+            mechanism=settings.sasl_mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    if settings.ssl_certfile is not None:
+        password = settings.ssl_key_password
+        context.load_cert_chain(
+            settings.ssl_certfile,
+            settings.ssl_keyfile,
+            None if password is None else password.reveal(),
+        )
+    return context

@@ -1,0 +1,58 @@
+"""The worker's own little web server: ``/live``, ``/ready`` and ``/metrics``."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from app.metrics import Metrics
+
+_log: Final = logging.getLogger(__name__)
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HealthServer:
+    """Serves from ``start`` to ``stop``. ``is_ready`` is asked at each request.
+
+    Live means that the event loop turns: a worker that cannot work ends by itself.
+    """
+
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._metrics = metrics
+        self._is_ready = is_ready
+        app = web.Application()
+        app.router.add_get("/live", self._live)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", self._render)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+
+    async def start(self) -> int:
+        """Listen; returns the port, which with port 0 is a free one. Raises OSError."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1.0)
+        await site.start()
+        port: int = self._runner.addresses[0][1]
+        _log.info(
+            "web server listens on %s:%d", self._host, port, extra={"action": "listening"}
+        )
+        return port
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        await self._runner.cleanup()
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return web.Response(text="live\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self._is_ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not ready\n")
+
+    async def _render(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": _METRICS_TYPE})

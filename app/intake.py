@@ -1,0 +1,128 @@
+"""What the transport and the processor tell each other about the input partitions.
+
+Used from the worker's main loop only. The transport reports what it fetched and how far each
+partition has been read; the processor reports what it has done with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from faust.types import TP
+
+Revoked = Callable[[set[int]], Awaitable[None]]
+
+
+class ReadState(NamedTuple):
+    """One partition as the broker last answered for it."""
+
+    #: when the answer came, epoch ms
+    as_of_ms: int
+    #: everything that was in the log then has been handed over by the fetch or before it
+    is_at_end: bool
+
+
+class Intake:
+    """Buffered records, ends and commit positions of the input topics' partitions.
+
+    ``capacity`` is how many records of one partition may wait before no more are asked for.
+    """
+
+    def __init__(self, topics: Mapping[str, str], capacity: int) -> None:
+        #: name on the broker -> logical name
+        self.logical: Final = {actual: logical for logical, actual in topics.items()}
+        self._actual = dict(topics)
+        self._capacity = capacity
+        self._waiting: dict[TP, int] = {}
+        self._states: dict[TP, ReadState] = {}
+        self._positions: dict[TP, int] = {}
+        self._room = asyncio.Event()
+        #: largest record timestamp read by this worker, epoch ms
+        self.newest_ms = 0
+        self.on_revoked: Revoked = _nobody
+        self.on_commit_failed: Callable[[], None] = _nothing
+
+    def tp(self, logical: str, partition: int) -> TP:
+        """The topic partition on the broker."""
+        return TP(self._actual[logical], partition)
+
+    def is_input(self, tp: TP) -> bool:
+        """Whether this is a partition of an input topic."""
+        return tp.topic in self.logical
+
+    # -- the transport's side
+
+    def fetched(self, counts: Mapping[TP, int], states: Mapping[TP, ReadState]) -> None:
+        """These many records are on their way, and this is how far each partition was read."""
+        for tp, count in counts.items():
+            self._waiting[tp] = self._waiting.get(tp, 0) + count
+        self._states.update(states)
+
+    def with_room(self, tps: Iterable[TP]) -> set[TP]:
+        """Those of the partitions that more records may be asked for."""
+        waiting, capacity = self._waiting, self._capacity
+        return {tp for tp in tps if waiting.get(tp, 0) < capacity}
+
+    async def wait_for_room(self, timeout_s: float) -> None:
+        """Until the processor made room anywhere, or the timeout."""
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    def positions(self) -> Mapping[TP, int]:
+        """What may be committed: next offset to read, per partition where anything was done."""
+        return self._positions
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """These partitions are about to go: the unit in progress ends, its position is known."""
+        inputs = {tp for tp in tps if self.is_input(tp)}
+        await self.on_revoked({tp.partition for tp in inputs})
+        for tp in inputs:
+            self._waiting.pop(tp, None)
+            self._states.pop(tp, None)
+
+    def forget_positions(self, tps: Iterable[TP]) -> None:
+        """They belong to another worker now."""
+        for tp in tps:
+            self._positions.pop(tp, None)
+
+    # -- the processor's side
+
+    def done(self, tp: TP, count: int, position: int) -> None:
+        """So many records were handled durably, and ``position`` may be committed."""
+        self.dropped(tp, count)
+        self._positions[tp] = position
+
+    def dropped(self, tp: TP, count: int) -> None:
+        """So many records left the buffer."""
+        self._waiting[tp] = max(0, self._waiting.get(tp, 0) - count)
+        self._room.set()
+
+    def complete_as_of_ms(self, tp: TP) -> int | None:
+        """The instant as of which everything in the partition was read and handled.
+
+        None while it is not read up to its end, or records of it wait.
+        """
+        state = self._states.get(tp)
+        if state is None or not state.is_at_end or self._waiting.get(tp, 0):
+            return None
+        return state.as_of_ms
+
+    def is_read_up(self, tp: TP) -> bool:
+        """Whether the broker had no more of it when it last answered, whatever waits here."""
+        state = self._states.get(tp)
+        return state is not None and state.is_at_end
+
+    def waiting(self) -> int:
+        """Records of all partitions that are not handled yet."""
+        return sum(self._waiting.values())
+
+
+async def _nobody(_: set[int]) -> None:
+    """Nobody works on the partitions yet."""
+
+
+def _nothing() -> None:
+    """Nobody counts yet."""

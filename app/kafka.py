@@ -1,0 +1,84 @@
+"""How this engine's confluent-kafka clients are configured: one function per client.
+
+What librdkafka has to say goes to the ``app.kafka`` logger, not to the terminal. It is handed over
+inside the client's own ``poll``.
+"""
+
+import logging
+from typing import Any, Final
+
+from confluent_kafka import KafkaError
+
+from app.settings import Settings
+
+_log: Final = logging.getLogger(__name__)
+
+#: Brokers of the embedded kind answer a fetch with all they have, whatever limit was asked for.
+_LARGEST_ANSWER_BYTES: Final = 2_147_483_647
+_DELIVERY_TIMEOUT_MS: Final = 60_000
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Idempotent, acknowledged by all replicas, in order.
+
+    Callers give each record its partition; one without falls where Java's murmur2 puts it.
+    """
+    return _common(settings, "producer") | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "queue.buffering.max.messages": 1_000_000,
+        "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+    }
+
+
+def consumer_config(settings: Settings, group_id: str | None = None) -> dict[str, Any]:
+    """Reads from the start what is committed to Kafka, and commits nothing by itself.
+
+    Without a ``group_id`` the reader is for ``assign`` only.
+    """
+    return _common(settings, "reader") | {
+        "group.id": group_id or f"{settings.app_id}-readers",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "receive.message.max.bytes": _LARGEST_ANSWER_BYTES,
+    }
+
+
+def admin_config(settings: Settings) -> dict[str, Any]:
+    """For topics: metadata, creation, configuration."""
+    return _common(settings, "admin")
+
+
+def _common(settings: Settings, role: str) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": f"{settings.app_id}-{role}",
+        "security.protocol": settings.security_protocol,
+        "logger": _log,
+        "error_cb": _on_error,
+    }
+    sasl_password, ssl_key_password = settings.sasl_password, settings.ssl_key_password
+    optional = {
+        "sasl.mechanism": settings.sasl_mechanism,
+        "sasl.username": settings.sasl_username,
+        "sasl.password": sasl_password.reveal() if sasl_password else None,
+        "ssl.ca.location": settings.ssl_cafile,
+        "ssl.certificate.location": settings.ssl_certfile,
+        "ssl.key.location": settings.ssl_keyfile,
+        "ssl.key.password": ssl_key_password.reveal() if ssl_key_password else None,
+    }
+    return config | {name: str(value) for name, value in optional.items() if value is not None}
+
+
+def _on_error(error: KafkaError) -> None:
+    """Librdkafka reconnects by itself; what it cannot mend comes back from the call in question."""
+    _log.warning(
+        "kafka client error",
+        extra={"action": "kafka_error", "code": error.name(), "fatal": error.fatal()},
+    )

@@ -1,0 +1,272 @@
+"""The work on one partition number: one commit unit after the other, never two at once."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from aiokafka.structs import ConsumerRecord
+
+from app.clock import Clock, RecordsClock, WallClock, wall_ms
+from app.codecs import Erasure, decode_record
+from app.core.decisions import Decision
+from app.core.errors import EventError
+from app.core.events import Event
+from app.core.task import Customers, Handled, Task
+from app.effects import Effects, Emitted
+from app.intake import Intake
+from app.merge import MergeBuffer
+from app.metrics import Metrics
+from app.partitioning import partition_for
+from app.settings import Settings
+from app.unit import DeadLetter, Unit
+from app.watermark import UNKNOWN_MS, Watermark
+from tables.customers import PartitionCustomers
+from tables.partition import PartitionStore
+
+#: A commit unit ends at about so many records, or customers that timers touched.
+UNIT_RECORDS: Final = 1000
+UNIT_CUSTOMERS: Final = 2000
+
+MakeTask = Callable[[Customers, Callable[[Decision], None]], Task]
+
+
+class Shared(Protocol):
+    """What the lanes of a worker have in common."""
+
+    settings: Settings
+    intake: Intake
+    effects: Effects
+    metrics: Metrics
+    make_task: MakeTask
+    input_partitions: int
+
+
+class Lane:
+    """Owns a partition's buffer, clock, task and customers between assignment and release."""
+
+    def __init__(self, partition: int, store: PartitionStore, shared: Shared) -> None:
+        settings, intake = shared.settings, shared.intake
+        self.partition = partition
+        self._store = store
+        self._intake = intake
+        self._effects = shared.effects
+        self._metrics = shared.metrics
+        self._inputs = shared.input_partitions
+        self._max_skew_ms = settings.max_skew_ms
+        self._tps = {topic: intake.tp(topic, partition) for topic in settings.input_topics}
+        self._buffer = MergeBuffer(
+            self._tps,
+            lambda topic: intake.is_read_up(self._tps[topic]),
+            settings.max_idle_ms / 1000,
+            waits_for_ended=settings.clock == "records",
+        )
+        self._watermark = Watermark(self._tps, settings.grace_ms)
+        self.clock: Clock = (
+            RecordsClock(settings.grace_ms)
+            if settings.clock == "records"
+            else WallClock(self._watermark)
+        )
+        self._customers = PartitionCustomers(store)
+        self._unit = Unit(now_ms=0)
+        self._task = shared.make_task(self._customers, self._decided)
+        self._emitted = Emitted()
+        self._emitted.offset = store.progress.offset
+        #: a record taken from the buffer whose turn comes after timers of another unit
+        self._held: tuple[str, ConsumerRecord] | None = None
+        self._wake = asyncio.Event()
+        self._is_ending = False
+        self.busy_at = time.monotonic()
+
+    def add(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
+        """Buffer records of a topic for their turn."""
+        had = self._buffer.add(topic, records)
+        if had:
+            self._intake.dropped(self._tps[topic], had)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look whether timers are due."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Finish the unit in progress, then no more."""
+        self._is_ending = True
+        self._wake.set()
+
+    def is_idle(self) -> bool:
+        """Whether everything there was has been handled."""
+        return all(
+            self._intake.complete_as_of_ms(tp) is not None for tp in self._tps.values()
+        ) and not len(self._buffer)
+
+    async def run(self) -> None:
+        """Work until ``end``. Raises what went wrong; nothing of that unit is then committed."""
+        resend = self._store.unsent()
+        if resend:
+            unit = Unit(now_ms=wall_ms())
+            unit.resend = resend
+            await self._apply(unit, time.perf_counter())
+        while not self._is_ending:
+            self._wake.clear()
+            if await self._work():
+                await asyncio.sleep(0)
+            else:
+                await self._rest()
+        if self._emitted.is_owed:
+            await self._seal()
+
+    async def _rest(self) -> None:
+        if self._emitted.is_owed and time.monotonic() - self.busy_at > 1.0:
+            await self._seal()
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
+        except TimeoutError:
+            return
+
+    async def _seal(self) -> None:
+        """Say in the changelog that everything so far is sent, so that no recovery repeats it."""
+        self._emitted.is_sealing = True
+        try:
+            await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
+        finally:
+            self._emitted.is_sealing = False
+
+    async def _work(self) -> bool:
+        """One commit unit; False when there was nothing to do."""
+        started = time.perf_counter()
+        for topic, tp in self._tps.items():
+            as_of_ms = self._intake.complete_as_of_ms(tp)
+            if as_of_ms is not None:
+                self._watermark.rise(topic, as_of_ms)
+        self.clock.start_unit()
+        unit = self._unit = Unit(now_ms=wall_ms())
+        has_room = self._fire() and self._handle_records()
+        self._report()
+        if not unit.taken and not unit.timers:
+            return not has_room
+        self.busy_at = time.monotonic()
+        await self._apply(unit, started)
+        return True
+
+    async def _apply(self, unit: Unit, started: float) -> None:
+        handled = time.perf_counter()
+        await self._effects.apply(self.partition, unit, self._customers, self._store, self._emitted)
+        self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
+
+    def _decided(self, decision: Decision) -> None:
+        self._unit.decisions.append(decision)
+
+    def _fire(self) -> bool:
+        """Fire what is due; False when the unit is full before all of it has fired."""
+        customers, clock, unit = self._customers, self.clock, self._unit
+        while customers.earliest_due_ms() <= clock.due_ms:
+            if customers.touched_count() >= UNIT_CUSTOMERS:
+                return False
+            bound_ms = customers.bound_ms(clock.due_ms, UNIT_CUSTOMERS)
+            fired = clock.fire(self._task, bound_ms)
+            if not fired and customers.earliest_due_ms() <= bound_ms:
+                raise RuntimeError("a timer is due in the index and nothing fired for it")
+            unit.timers += fired
+        return True
+
+    def _handle_records(self) -> bool:
+        """Handle buffered records; False when timers filled the unit and a record waits for them.
+
+        The order before each: the clock moves, what is due fires, then the record.
+        """
+        customers = self._customers
+        held, self._held = self._held, None
+        if held is not None and not self._handle(*held):
+            return False
+        for topic, record in self._buffer.take(UNIT_RECORDS):
+            if not self._handle(topic, record):
+                return False
+            if customers.touched_count() >= UNIT_CUSTOMERS:
+                break
+        return True
+
+    def _handle(self, topic: str, record: ConsumerRecord) -> bool:
+        """Handle one record, or hold it and return False when the unit is full of timers."""
+        unit, clock, customers = self._unit, self.clock, self._customers
+        offset = record.offset
+        error: EventError | None = None
+        event: Event | Erasure | None = None
+        try:
+            event = decode_record(
+                topic, record.partition, offset, record.key, record.value, record.headers
+            )
+        except EventError as exc:
+            error = exc
+        occurred_ms = event.occurred_ms if type(event) is Event else None
+        clock.arrive(topic, record.timestamp, occurred_ms)
+        if customers.earliest_due_ms() <= clock.due_ms and not self._fire():
+            self._held = topic, record
+            return False
+        if event is None:
+            assert error is not None
+            outcome = self._dead(unit, topic, record, error)
+        elif type(event) is Event:
+            outcome = self._handle_event(unit, topic, record, event)
+        else:
+            outcome = self._erase(unit, topic, record, event)
+        unit.count(topic, outcome)
+        unit.taken[topic] = unit.taken.get(topic, 0) + 1
+        unit.positions[topic] = offset + 1
+        unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)
+        return True
+
+    def _handle_event(self, unit: Unit, topic: str, record: ConsumerRecord, event: Event) -> str:
+        customers = self._customers
+        customer = customers.get(event.customer_id)
+        if event.offset is not None and customer.applied.get(topic, -1) >= event.offset:
+            return "skipped"
+        if customers.is_new(event.customer_id) and self._is_misrouted(
+            unit, topic, record, event.customer_id
+        ):
+            return "misrouted"
+        if event.occurred_ms - self.clock.now_ms > self._max_skew_ms:
+            unit.skewed += 1
+        try:
+            handled = self.clock.handle(self._task, event)
+        except EventError as exc:
+            return self._dead(unit, topic, record, exc)
+        if handled is Handled.UNKNOWN_TYPE:
+            return "unknown"
+        customer.applied[topic] = record.offset
+        if handled is Handled.APPLIED:
+            return "applied"
+        customers.changed(customer)
+        return "duplicate"
+
+    def _erase(self, unit: Unit, topic: str, record: ConsumerRecord, erasure: Erasure) -> str:
+        self._customers.get(erasure.customer_id)
+        if self._customers.is_new(erasure.customer_id) and self._is_misrouted(
+            unit, topic, record, erasure.customer_id
+        ):
+            return "misrouted"
+        self._task.erase(erasure.customer_id)
+        return "erased"
+
+    def _is_misrouted(
+        self, unit: Unit, topic: str, record: ConsumerRecord, customer_id: str
+    ) -> bool:
+        """Whether the customer belongs to another partition; if so the record is sent there.
+
+        Asked for customers without a record only: one with a record here belongs here.
+        """
+        key = customer_id.encode()
+        if partition_for(key, self._inputs) == self.partition:
+            return False
+        unit.misrouted.append((topic, record, key))
+        return True
+
+    def _dead(self, unit: Unit, topic: str, record: ConsumerRecord, error: EventError) -> str:
+        unit.dead_letters.append(DeadLetter(topic, record, error))
+        return "dead"
+
+    def _report(self) -> None:
+        progress = self._store.progress
+        due_ms = self.clock.due_ms
+        age_s = (self.clock.now_ms - due_ms) / 1000 if due_ms > UNKNOWN_MS else None
+        self._metrics.partition_state(self.partition, progress.customers, progress.pending, age_s)

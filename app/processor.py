@@ -1,0 +1,119 @@
+"""All partitions of one worker: a lane for each, started after recovery, ended before revocation."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from app.clock import RecordsClock
+from app.effects import Effects
+from app.intake import Intake
+from app.lane import Lane, MakeTask
+from app.metrics import Metrics
+from app.settings import Settings
+from tables.partition import PartitionStore
+
+_log: Final = logging.getLogger(__name__)
+
+OpenStore = Callable[[int], PartitionStore]
+OnFailure = Callable[[BaseException], None]
+
+
+class Processor:
+    """Takes batches from the agents and timer passes from the punctuator; lanes do the work.
+
+    A batch is taken when it is buffered, not when it is handled: the lane commits it when it is
+    done. Whatever goes wrong in a lane goes to ``on_failure``, and the worker stops.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        effects: Effects,
+        metrics: Metrics,
+        make_task: MakeTask,
+        input_partitions: int,
+        on_failure: OnFailure,
+    ) -> None:
+        self.settings = settings
+        self.intake = intake
+        self.effects = effects
+        self.metrics = metrics
+        self.make_task = make_task
+        self.input_partitions = input_partitions
+        self._on_failure = on_failure
+        self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+        intake.on_revoked = self.release
+
+    @property
+    def partitions(self) -> set[int]:
+        """Which partition numbers are worked on."""
+        return set(self._lanes)
+
+    def assign(self, partitions: Iterable[int], open_store: OpenStore) -> None:
+        """Work on these partitions from now on; their state is recovered."""
+        for number in sorted(partitions):
+            if number in self._lanes:
+                continue
+            lane = Lane(number, open_store(number), self)
+            task = asyncio.get_running_loop().create_task(lane.run(), name=f"lane-{number}")
+            task.add_done_callback(self._lane_done)
+            self._lanes[number] = lane, task
+        _log.info(
+            "partitions assigned",
+            extra={"action": "assigned", "partitions": sorted(self._lanes)},
+        )
+
+    async def release(self, partitions: Iterable[int]) -> None:
+        """Finish the units in progress on these partitions and work on them no more."""
+        going = [self._lanes.pop(number) for number in set(partitions) & self._lanes.keys()]
+        for lane, _ in going:
+            lane.end()
+        if going:
+            await asyncio.wait([task for _, task in going])
+        for lane, _ in going:
+            self.metrics.partition_gone(lane.partition)
+
+    async def release_all(self) -> None:
+        """Finish everything that is in progress."""
+        await self.release(list(self._lanes))
+
+    def take(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
+        """Buffer a batch for the lane of its partition; without one it is read again later."""
+        lane = self._lanes.get(tp.partition)
+        if lane is None:
+            self.intake.dropped(tp, len(records))
+            return
+        if self.settings.clock == "records":
+            newest_ms = max(record.timestamp for record in records)
+            self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)
+        lane[0].add(self.intake.logical[tp.topic], records)
+
+    def pass_timers(self) -> None:
+        """Let every lane look at its timers.
+
+        With the records' clock time stands still without records; so once all input has been at
+        its end and quiet for ``max_idle``, it moves to the newest record of any partition.
+        """
+        self.metrics.buffered(self.intake.waiting())
+        lanes = [lane for lane, _ in self._lanes.values()]
+        if self.settings.clock == "records" and self.intake.newest_ms and self._is_quiet(lanes):
+            for lane in lanes:
+                if isinstance(lane.clock, RecordsClock):
+                    lane.clock.advance(self.intake.newest_ms)
+        for lane in lanes:
+            lane.wake()
+
+    def _is_quiet(self, lanes: list[Lane]) -> bool:
+        quiet_since = time.monotonic() - self.settings.max_idle_ms / 1000
+        return all(lane.is_idle() and lane.busy_at <= quiet_since for lane in lanes)
+
+    def _lane_done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._on_failure(error)

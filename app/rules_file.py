@@ -1,0 +1,189 @@
+"""Reading a rules file: YAML 1.2 in, compiled rules or every problem at once out."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+from jsonschema.exceptions import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from app.core.checks import Problem, check
+from app.core.compile import compile_rules
+from app.core.errors import ConfigError
+from app.core.rules import Rules
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 100_000
+SCHEMA: Final[dict[str, Any]] = json.loads(
+    files("app").joinpath("rules.schema.json").read_text(encoding="utf-8")
+)
+_VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
+
+
+class RulesError(ConfigError):
+    """The rules file is wrong; ``problems`` says everything that is."""
+
+    def __init__(self, source: str, problems: list[Problem]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        super().__init__(f"{source}: {count}\n{lines}")
+
+
+def load_rules(path: Path) -> Rules:
+    """The rules in a file. Raises ConfigError when it cannot be read, RulesError when wrong."""
+    try:
+        raw = path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path}: the rules file cannot be read: {exc.strerror}") from exc
+    return parse_rules(raw, source=str(path))
+
+
+def parse_rules(raw: bytes, *, source: str = "rules") -> Rules:
+    """The rules in the bytes of a file; their version is the SHA-256 of these bytes."""
+    document = _parse_yaml(raw, source)
+    problems = find_problems(document)
+    if problems:
+        raise RulesError(source, problems)
+    return compile_rules(document, version=hashlib.sha256(raw).hexdigest())
+
+
+def _parse_yaml(raw: bytes, source: str) -> Any:
+    if len(raw) > MAX_FILE_BYTES:
+        problem = Problem("", f"at most {MAX_FILE_BYTES} bytes", f"{len(raw)} bytes")
+        raise RulesError(source, [problem])
+    try:
+        document = YAML(typ="safe", pure=True).load(raw)
+    except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as exc:
+        found = " ".join(str(exc).split())[:500] or type(exc).__name__
+        raise RulesError(source, [Problem("", "a YAML document", found)]) from None
+    if not _is_bounded(document):
+        expected = f"at most {MAX_DEPTH} levels and {MAX_VALUES} values"
+        raise RulesError(source, [Problem("", expected, "more (aliases count each time)")])
+    return document
+
+
+def _is_bounded(document: Any) -> bool:
+    """Whether the document is small enough, counting what aliases repeat."""
+    level, values = [document], 0
+    for _ in range(MAX_DEPTH):
+        values += len(level)
+        if values > MAX_VALUES:
+            return False
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner.extend(value.values())
+            elif isinstance(value, list):
+                inner.extend(value)
+        if not inner:
+            return True
+        level = inner
+    return False
+
+
+def find_problems(document: Any) -> list[Problem]:
+    """All that is wrong with a parsed document: its shape first, then what the shape cannot say.
+
+    Parts whose shape is wrong are left out of the second look.
+    """
+    errors = sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path)
+    problems = [problem for error in errors for problem in _problems_of(error)]
+    sound = _without_broken_parts(document, errors)
+    return list(dict.fromkeys(problems + (check(sound) if sound is not None else [])))
+
+
+def _without_broken_parts(document: Any, errors: list[ValidationError]) -> dict[str, Any] | None:
+    if not isinstance(document, dict):
+        return None
+    broken = {tuple(error.absolute_path)[:2] for error in errors}
+    sound = {}
+    for name, body in document.items():
+        if (name,) in broken or name not in SCHEMA["properties"]:
+            continue
+        if name in ("triggers", "segments", "channels") and isinstance(body, dict):
+            sound[name] = {key: value for key, value in body.items() if (name, key) not in broken}
+        elif not any(path[:1] == (name,) for path in broken):
+            sound[name] = body
+    if "channels" in document and len(sound.get("channels", ())) != len(document["channels"] or ()):
+        return None
+    return sound
+
+
+def _problems_of(error: ValidationError) -> Iterator[Problem]:
+    path = _path_text(list(error.absolute_path))
+    keyword = error.validator
+    found: Any = error.instance
+    value: Any = error.validator_value
+    if keyword == "required":
+        missing = [name for name in value if name not in found]
+        for name in missing:
+            yield Problem(_join(path, name), "to be there", "nothing")
+    elif keyword == "additionalProperties" and value is False:
+        known = _schema(error).get("properties", {})
+        for name in found:
+            if name not in known:
+                yield Problem(_join(path, str(name)), f"one of {', '.join(known)}", repr(name))
+    elif "propertyNames" in error.absolute_schema_path:
+        yield Problem(_join(path, str(found)), _expected(error), repr(found))
+    elif keyword == "dependentRequired":
+        for name, needs in value.items():
+            for need in needs:
+                if name in found and need not in found:
+                    yield Problem(_join(path, need), f"to be there beside {name}", "nothing")
+    else:
+        yield Problem(path, _expected(error), _text(found))
+
+
+def _expected(error: ValidationError) -> str:
+    """What the failing keyword wanted, in words."""
+    value: Any = error.validator_value
+    description = _schema(error).get("description")
+    match error.validator:
+        case "not":
+            return f"{description}"
+        case "maxProperties" if description:
+            return f"{description}"
+        case "type":
+            return f"{'an' if value[0] in 'aeio' else 'a'} {value}"
+        case "enum":
+            return f"one of {', '.join(map(str, value))}"
+        case "const":
+            return str(value)
+        case "minimum" | "exclusiveMinimum":
+            return f"{'at least' if error.validator == 'minimum' else 'more than'} {value}"
+        case "maximum":
+            return f"at most {value}"
+        case "minItems" | "minProperties" | "minLength":
+            return "something, not nothing"
+        case "maxItems" | "maxProperties" | "maxLength":
+            return f"at most {value} (in length)"
+        case "pattern":
+            return description or f"text like {value}"
+    return description or f"what {error.validator} {value!r} says"
+
+
+def _schema(error: ValidationError) -> dict[str, Any]:
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _text(found: object) -> str:
+    text = repr(found)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _path_text(parts: list[str | int]) -> str:
+    path = ""
+    for part in parts:
+        path = f"{path}[{part}]" if isinstance(part, int) else _join(path, str(part))
+    return path

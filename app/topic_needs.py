@@ -1,0 +1,124 @@
+"""What each topic has to be like, and in what a given one differs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from app.setting_values import duration_ms, duration_text
+from app.settings import INPUTS, Settings
+
+_COMPACT: Final = "compact"
+_DELETE: Final = "delete"
+
+#: logical name -> (retention a created topic gets, the shortest that does the job): the inputs
+#: must outlast an outage, the outputs their readers', the reports' attribution windows too.
+_RETENTION: Final = {
+    "orders": ("7d", "1d"),
+    "bookings": ("7d", "1d"),
+    "engagement": ("7d", "1d"),
+    "dispatch": ("7d", "1d"),
+    "decisions": ("30d", "7d"),
+    "outcomes": ("90d", "7d"),
+    "dead-letters": ("30d", "7d"),
+}
+_REPARTITION_RETENTION: Final = ("7d", "1d")
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What one topic has to be like. ``retention`` is None for a compacted one, which keeps all."""
+
+    #: on the broker
+    topic: str
+    cleanup_policy: str
+    #: (a created topic's, the shortest that will do)
+    retention: tuple[str, str] | None = None
+    #: must have as many partitions as the input topics, which agree among themselves
+    is_copartitioned: bool = False
+
+    def config(self, replication_factor: int) -> dict[str, str]:
+        """The configuration that a created topic gets."""
+        config = {"cleanup.policy": self.cleanup_policy}
+        if self.retention is not None:
+            config["retention.ms"] = str(duration_ms(self.retention[0]))
+        if replication_factor > 2:
+            # acks=all then means what it says when a leader is lost
+            config["min.insync.replicas"] = "2"
+        return config
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about the topics that is not as needed."""
+
+    topic: str
+    what: str
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what}: got {self.got}, expected {self.expected}"
+
+
+def needed(settings: Settings) -> list[Need]:
+    """Every topic that the worker reads or writes."""
+    plain = [
+        Need(
+            topic=settings.topic(name),
+            cleanup_policy=_DELETE,
+            retention=retention,
+            is_copartitioned=name in INPUTS,
+        )
+        for name, retention in _RETENTION.items()
+    ]
+    compacted = [
+        Need(topic=topic, cleanup_policy=_COMPACT, is_copartitioned=True)
+        for topic in (settings.topic("profiles"), settings.changelog_topic)
+    ]
+    repartition = Need(
+        topic=settings.repartition_topic,
+        cleanup_policy=_DELETE,
+        retention=_REPARTITION_RETENTION,
+        is_copartitioned=True,
+    )
+    return [*plain, *compacted, repartition]
+
+
+def count_findings(settings: Settings, counts: Mapping[str, int]) -> list[Finding]:
+    """What is wrong with the partition counts of the topics that are there.
+
+    Input topics that disagree are one finding, which names each with its count.
+    """
+    inputs = {topic: counts[topic] for topic in settings.input_topics.values() if topic in counts}
+    wanted = set(inputs.values())
+    if len(wanted) > 1:
+        got = ", ".join(f"{topic} {count}" for topic, count in inputs.items())
+        return [
+            Finding(topic="input topics", what="partitions", got=got, expected="one count for all")
+        ]
+    return [
+        Finding(
+            topic=need.topic,
+            what="partitions",
+            got=str(counts[need.topic]),
+            expected=f"{min(wanted)}, as the input topics have",
+        )
+        for need in needed(settings)
+        if need.is_copartitioned and wanted and counts.get(need.topic, min(wanted)) not in wanted
+    ]
+
+
+def config_findings(need: Need, config: Mapping[str, str]) -> Iterable[Finding]:
+    """In what a topic's configuration differs. Retention may be longer than needed."""
+    policy = ",".join(sorted(config.get("cleanup.policy", _DELETE).replace(" ", "").split(",")))
+    if policy != need.cleanup_policy:
+        yield Finding(
+            topic=need.topic, what="cleanup.policy", got=policy, expected=need.cleanup_policy
+        )
+    retention_ms = int(config.get("retention.ms", "-1"))
+    if need.retention is not None and 0 <= retention_ms < duration_ms(need.retention[1]):
+        yield Finding(
+            topic=need.topic,
+            what="retention.ms",
+            got=duration_text(retention_ms),
+            expected=f"{need.retention[1]} at least",
+        )

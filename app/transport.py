@@ -1,0 +1,211 @@
+"""Faust's aiokafka transport, with a whole fetch of a partition as one message.
+
+Faust costs about 100 µs a message, whatever is in it; so here a message's value is the list of all
+records that one fetch returned for a partition, and its offset is that of the last (for the
+changelog: the last position read, so that a log that ends in control records ends as well).
+
+Input topics: committed is what the processor says it has done (``Intake.positions``), never what a
+stream acknowledged; a partition with a full buffer is not asked for; and every fetch says how far
+each partition is read. Changelog topics go to Faust's recovery as before.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from aiokafka.structs import ConsumerRecord
+from faust import Schema
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from app.intake import Intake, ReadState
+
+#: The scheme of a broker URL that selects this transport.
+SCHEME: Final = "batched"
+#: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
+FETCH_WAIT_MS: Final = 200
+_POLL_S: Final = 0.2
+
+Fetched = tuple[dict[TP, list[ConsumerRecord]], dict[TP, tuple[int, ReadState]]]
+
+
+class BatchSchema(Schema):  # type: ignore[misc]
+    """Hands the list of records on as it is."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's consumer in its own thread and loop."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
+        """What is there of these partitions, waiting a little, and how far each is read."""
+        fetched: Fetched = await self.call_thread(self._fetch, tps, epoch)
+        return fetched
+
+    async def _fetch(self, tps: set[TP], epoch: int) -> Fetched:
+        consumer = self._ensure_consumer()
+        records = await self._fetch_records(
+            consumer, tps, timeout=_POLL_S, max_records=consumer._max_poll_records
+        )
+        # No await from here on: records and positions belong together.
+        if self.consumer.epoch != epoch:
+            # Drained under an assignment or position that is gone; whoever is assigned reads again.
+            assigned = consumer.assignment()
+            for tp, batch in records.items():
+                if tp in assigned:
+                    consumer.seek(tp, batch[0].offset)
+            return {}, {}
+        return records, self._read_states(consumer)
+
+    def _read_states(self, consumer: Any) -> dict[TP, tuple[int, ReadState]]:
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or not assignment.active:
+            return {}
+        states = {}
+        for tp in assignment.tps:
+            state = assignment.state_value(tp)
+            if state.timestamp is not None and state.has_valid_position:
+                end = state.lso if self.consumer.in_transaction else state.highwater
+                is_at_end = end is not None and state.position >= end
+                states[TP(*tp)] = state.position, ReadState(state.timestamp, is_at_end)
+        return states
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Delivers batches and commits the intake's positions. ``app.intake`` is its partner."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._intake: Intake = self.app.intake
+        #: changes whenever assignment or positions may have
+        self.epoch = 0
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- reading
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """One message per partition that has something new."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if self.should_stop:
+            return
+        wanted = self._intake.with_room(self._get_active_partitions())
+        if not wanted:
+            await self.wait_first(self._intake.wait_for_room(_POLL_S), self.suspend_flow.wait())
+            return
+        epoch = self.epoch
+        batches, states = await self._thread.fetch(wanted, epoch)
+        if self.should_stop or not self.flow_active or self.epoch != epoch:
+            # A rebalance began meanwhile: it ends with a seek to what is committed.
+            return
+        intake = self._intake
+        inputs = {tp: len(batch) for tp, batch in batches.items() if intake.is_input(tp)}
+        intake.fetched(
+            inputs, {tp: state for tp, (_, state) in states.items() if intake.is_input(tp)}
+        )
+        for tp, batch in batches.items():
+            self._log_end(tp)
+            if tp in inputs:
+                yield tp, self._message(tp, batch, batch[-1].offset)
+        for tp, (position, _) in states.items():
+            if tp in wanted and not intake.is_input(tp):
+                batch = batches.get(tp, [])
+                seen = self._read_offset[tp]
+                if batch or (position > 0 and (seen is None or position - 1 > seen)):
+                    yield tp, self._message(tp, batch, position - 1)
+
+    def _log_end(self, tp: TP) -> None:
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+
+    def _message(self, tp: TP, batch: list[ConsumerRecord], offset: int) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            offset,
+            batch[-1].timestamp / 1000 if batch else 0.0,
+            0,
+            (),
+            None,
+            batch,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def perform_seek(self) -> None:
+        self.epoch += 1
+        await super().perform_seek()
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        self.epoch += 1
+        await super().seek_wait(partitions)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: batches are contiguous by themselves."""
+
+    # -- committing
+
+    def ack(self, message: Any) -> bool:
+        """A stream is through with a message: that says nothing about what is done."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(list(self._intake.positions()))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._intake.positions().get(tp)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        did_commit: bool = await super()._commit(offsets)
+        if not did_commit:
+            self._intake.on_commit_failed()
+        return did_commit
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the unit in progress end and commit it while the partitions are still ours."""
+        self.epoch += 1
+        self.stop_flow()
+        await self._intake.revoked(revoked)
+        if revoked and not self.should_stop:
+            await self.commit()
+        self._intake.forget_positions(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.epoch += 1
+        await super().on_partitions_assigned(assigned, generation_id)
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Selected by the scheme ``batched`` in a broker URL."""
+
+    Consumer = Consumer
+
+
+def broker_urls(bootstrap_servers: str, scheme: str = SCHEME) -> list[str]:
+    """``host:port,...`` as Faust takes it."""
+    return [f"{scheme}://{server}" for server in _servers(bootstrap_servers)]
+
+
+def _servers(bootstrap_servers: str) -> Iterable[str]:
+    return (server.strip() for server in bootstrap_servers.split(",") if server.strip())
+
+
+TRANSPORTS.aliases[SCHEME] = "app.transport:Transport"

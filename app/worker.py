@@ -1,0 +1,263 @@
+"""The worker process: builds everything, runs until told to stop, and says how it ended."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from app import topics
+from app.core.decisions import Decision
+from app.core.errors import ConfigError, InfrastructureError
+from app.core.task import Customers, Task
+from app.effects import Effects, Hook, output_topics
+from app.faust_app import WorkerApp
+from app.health import HealthServer
+from app.intake import Intake
+from app.kafka import producer_config
+from app.lane import MakeTask
+from app.metrics import Metrics
+from app.processor import Processor
+from app.rules_file import load_rules
+from app.settings import Settings
+from app.version import ENGINE_VERSION
+
+_log: Final = logging.getLogger(__name__)
+
+EXIT_DONE: Final = 0
+EXIT_FAILED: Final = 1
+
+#: A stop that takes longer than this is cut short; nothing is lost by it, only read again.
+STOP_DEADLINE_S: Final = 9.0
+_METADATA_TIMEOUT_S: Final = 15.0
+_COLLECT_AFTER: Final = 100_000
+#: Records of one topic partition that may wait: a few fetches' worth.
+_BUFFERED_FETCHES: Final = 4
+
+
+def run_worker(
+    settings: Settings, *, hook: Hook | None = None, make_task: MakeTask | None = None
+) -> int:
+    """Run until SIGTERM or SIGINT (0) or until something fails (1).
+
+    Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
+    is called around every effect; ``make_task`` replaces the rules of ``settings``: tests use both.
+    Uses uvloop. After a stop that hangs the process is ended from here, with 1.
+    """
+    _use_uvloop()
+    _collect_rarely()
+    worker = _Worker(settings, hook, make_task)
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(worker.main())
+    except InfrastructureError as exc:
+        _log.error("worker failed", extra={"action": "failed"}, exc_info=exc)
+        return EXIT_FAILED
+    finally:
+        worker.disarm()
+
+
+class _Worker:
+    """One run of the worker."""
+
+    def __init__(self, settings: Settings, hook: Hook | None, make_task: MakeTask | None) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._make_task = make_task or _task_maker(settings, self._metrics)
+        self._partitions = topics.require_one_count(settings)
+        _create_missing(settings)
+        self._hook = hook
+        self._watchdog: threading.Timer | None = None
+        self._is_stopping = False
+        self._is_started = False
+
+    async def main(self) -> int:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        self._stop: asyncio.Event = asyncio.Event()
+        self._failure: asyncio.Future[BaseException] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._build()
+        health = HealthServer(settings.web_host, settings.web_port, self._metrics, self._is_ready)
+        try:
+            await health.start()
+        except OSError as exc:
+            raise ConfigError(
+                f"{settings.web_host}:{settings.web_port}: the web server cannot listen:"
+                f" {exc.strerror}; choose another port, or 0 for a free one"
+            ) from exc
+        _log.info(
+            "worker starts",
+            extra={
+                "action": "starting", "version": ENGINE_VERSION, "partitions": self._partitions,
+            },
+        )  # fmt: skip
+        code = await self._run_until_end()
+        _log.info("worker stops", extra={"action": "stopping", "exit_code": code})
+        code = await self._shut_down(code)
+        await health.stop()
+        return code
+
+    def _build(self) -> None:
+        settings = self._settings
+        self._intake = Intake(settings.input_topics, settings.max_poll_records * _BUFFERED_FETCHES)
+        self._intake.on_commit_failed = self._metrics.commit_errors.inc
+        self._producer = self._new_producer()
+        counts = self._partition_counts()
+        effects = Effects(
+            self._producer,
+            self._intake,
+            output_topics(settings, counts),
+            self._partitions,
+            self._hook,
+        )
+        self._processor = Processor(
+            settings,
+            self._intake,
+            effects,
+            self._metrics,
+            self._make_task,
+            self._partitions,
+            self._fail,
+        )
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._app = WorkerApp(settings, self._intake, self._partitions)
+        self._app.declare_agents(self._processor)
+
+    def _new_producer(self) -> Producer:
+        config = producer_config(self._settings)
+        log_error = config.get("error_cb")
+
+        def on_error(error: KafkaError) -> None:
+            self._metrics.broker_errors.inc()
+            if log_error is not None:
+                log_error(error)
+
+        return Producer(config | {"error_cb": on_error})
+
+    def _partition_counts(self) -> dict[str, int]:
+        try:
+            found = self._producer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+        except KafkaException as exc:
+            raise InfrastructureError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    async def _run_until_end(self) -> int:
+        """Start the app and wait for a signal or a failure; the exit code."""
+        store = self._app.store
+        store.on_failure = self._fail
+        store.on_recovered = lambda partitions: self._processor.assign(partitions, store.partition)
+        loop = asyncio.get_running_loop()
+        start = loop.create_task(self._start())
+        stop = loop.create_task(self._stop.wait())
+        crash = loop.create_task(self._app.has_crashed())
+        self._start_task = start
+        await asyncio.wait({stop, crash, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (stop, crash):
+            task.cancel()
+        if self._failure.done():
+            error: BaseException | None = self._failure.result()
+        elif crash.done() and not crash.cancelled():
+            error = self._app.crash_reason
+        else:
+            return EXIT_DONE
+        _log.error("worker failed", extra={"action": "failed"}, exc_info=error)
+        return EXIT_FAILED
+
+    async def _start(self) -> None:
+        try:
+            await self._app.start()
+            self._is_started = True
+            _log.info("worker is ready", extra={"action": "ready"})
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            self._fail(exc)
+
+    async def _shut_down(self, code: int) -> int:
+        """Finish what is in progress, commit it, leave the group."""
+        self._is_stopping = True
+        self._watchdog = threading.Timer(STOP_DEADLINE_S, _end_process)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        await self._processor.release_all()
+        if code == EXIT_DONE and self._failure.done():
+            _log.error("worker failed", extra={"action": "failed"}, exc_info=self._failure.result())
+            code = EXIT_FAILED
+        if self._is_started:
+            await self._app.consumer.commit()
+        else:
+            self._start_task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._start_task
+        await self._app.stop()
+        self._producer.flush(1.0)
+        return code
+
+    def disarm(self) -> None:
+        """The stop has come to its end."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+    def _is_ready(self) -> bool:
+        return self._is_started and not self._is_stopping and self._app.tables.actives_ready
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_result(error)
+
+
+def _task_maker(settings: Settings, metrics: Metrics) -> MakeTask:
+    rules = load_rules(settings.rules_path)
+    metrics.set_rules_version(rules.version)
+
+    def make(customers: Customers, emit: Callable[[Decision], None]) -> Task:
+        return Task(rules, customers, emit)
+
+    return make
+
+
+def _create_missing(settings: Settings) -> None:
+    """Make the output and internal topics that are not there, and say what else is not right."""
+    report = topics.create(settings)
+    for topic in report.created:
+        _log.info("topic created", extra={"action": "topic_created", "topic": topic})
+    for finding in report.findings:
+        if finding.topic == settings.changelog_topic and finding.what == "partitions":
+            raise ConfigError(f"{finding}: the changelog is of other input topics than these")
+        _log.warning(
+            "topic is not as needed", extra={"action": "topic_finding", "finding": str(finding)}
+        )
+
+
+def _use_uvloop() -> None:
+    """For the worker's loop and those that Faust makes in its threads."""
+    with suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def _collect_rarely() -> None:
+    """Records are trees of objects, never cycles: collecting after every 700 new ones, which is
+    Python's default, takes half of the worker's time.
+    """
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 100)
+
+
+def _end_process() -> None:
+    """The stop hangs: threads of the Kafka client would keep the interpreter from ending."""
+    _log.error("stop took too long and is cut short", extra={"action": "stop_deadline"})
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_FAILED)

@@ -1,0 +1,1 @@
+"""State: the customers table, its record encoding, and the store with the timer index."""

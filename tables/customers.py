@@ -1,0 +1,158 @@
+"""The customers of one partition as the core sees them: records in memory over the database.
+
+A record is decoded once per commit unit and is the same object until the unit ends. The earliest
+due time is the smaller of two: the first entry of the timer index on disk whose customer is not in
+memory, and the smallest of those in memory; so asking for it costs nothing, and firing timers costs
+what is due, not what exists.
+"""
+
+import heapq
+from collections.abc import Iterator
+from typing import Final
+
+from app.core.customer import NEVER_MS, Customer
+from tables import records
+from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
+from tables.partition import Change, PartitionStore
+
+#: Earlier than any due time.
+_FIRST_MS: Final = -(1 << 62)
+
+
+class PartitionCustomers:
+    """Implements ``app.core.task.Customers`` over one partition's database, for one unit a time.
+
+    ``changes`` says what the unit did; ``reset`` starts the next unit, after the database was
+    written.
+    """
+
+    def __init__(self, store: PartitionStore) -> None:
+        self._store = store
+        self._floor_ms = _FIRST_MS
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is in memory and look at the database again."""
+        #: by customer id: the record, what the database has of it, its due time now
+        self._loaded: dict[str, Customer] = {}
+        self._heads: dict[str, Head | None] = {}
+        self._due_ms: dict[str, int] = {}
+        #: to be written; a customer that was erased has None
+        self._touched: dict[str, Customer | None] = {}
+        #: (due time, id) of those in memory; an entry counts while ``_due_ms`` says the same
+        self._heap: list[tuple[int, str]] = []
+        self._timers: Iterator[tuple[int, str]] = self._store.timers_from(self._floor_ms)
+        self._stored_ms, self._stored_id = next(self._timers, (NEVER_MS, ""))
+        self._earliest_ms = self._floor_ms = self._stored_ms
+
+    def get(self, customer_id: str) -> Customer:
+        """The customer's record, a new one when there is none."""
+        customer = self._loaded.get(customer_id)
+        if customer is not None:
+            return customer
+        value = None
+        if customer_id not in self._heads:
+            value = self._store.get(customer_id.encode())
+            self._heads[customer_id] = None if value is None else head_of(value)
+        if value is None:
+            customer = Customer(customer_id=customer_id)
+            due_ms = NEVER_MS
+        else:
+            customer = records.decode(record_of(value))
+            due_ms = self._heads[customer_id].next_due_ms  # type: ignore[union-attr]
+        self._loaded[customer_id] = customer
+        self._due_ms[customer_id] = due_ms
+        if due_ms < NEVER_MS:
+            heapq.heappush(self._heap, (due_ms, customer_id))
+        return customer
+
+    def is_new(self, customer_id: str) -> bool:
+        """Whether the database has no record of a customer that ``get`` was asked for."""
+        return self._heads[customer_id] is None
+
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer; a later ``get`` gives a new record."""
+        self.get(customer_id)
+        del self._loaded[customer_id]
+        self._touched[customer_id] = None
+        self._due_ms[customer_id] = NEVER_MS
+        self._find_earliest()
+
+    def changed(self, customer: Customer) -> None:
+        """Write this record with the unit, under its due time as it is now."""
+        customer_id = customer.customer_id
+        self._touched[customer_id] = customer
+        due_ms = customer.next_due_ms()
+        if due_ms != self._due_ms[customer_id]:
+            self._due_ms[customer_id] = due_ms
+            if due_ms < NEVER_MS:
+                heapq.heappush(self._heap, (due_ms, customer_id))
+            self._find_earliest()
+
+    def earliest_due_ms(self) -> int:
+        """When the first timer of the partition fires; NEVER_MS without one."""
+        return self._earliest_ms
+
+    def due(self, watermark_ms: int) -> list[Customer]:
+        """Every customer with a timer at or before the watermark, in order of due time."""
+        while self._stored_ms <= watermark_ms:
+            self.get(self._stored_id)
+            self._next_stored()
+        heap, now_due = self._heap, {}
+        while heap and heap[0][0] <= watermark_ms:
+            due_ms, customer_id = heapq.heappop(heap)
+            if self._due_ms[customer_id] == due_ms:
+                now_due[customer_id] = due_ms
+        for customer_id, due_ms in now_due.items():
+            heapq.heappush(heap, (due_ms, customer_id))
+        return [self._loaded[customer_id] for customer_id in now_due]
+
+    def bound_ms(self, watermark_ms: int, limit: int) -> int:
+        """The watermark, or an earlier due time up to which about ``limit`` customers are due.
+
+        Firing up to it, committing and going on keeps a unit small without changing any order.
+        """
+        if self._stored_ms > watermark_ms:
+            return watermark_ms
+        for count, (due_ms, _) in enumerate(self._store.timers_from(self._stored_ms), 1):
+            if due_ms > watermark_ms:
+                break
+            if count >= limit:
+                return due_ms
+        return watermark_ms
+
+    def touched_count(self) -> int:
+        """How many records the unit will write so far."""
+        return len(self._touched)
+
+    def touched(self) -> list[Customer]:
+        """The records that the unit will write, erased ones aside."""
+        return [customer for customer in self._touched.values() if customer is not None]
+
+    def changes(self) -> list[Change]:
+        """What the unit did, in the order in which customers were first touched."""
+        result = []
+        for customer_id, customer in self._touched.items():
+            key, old = customer_id.encode(), self._heads[customer_id]
+            if customer is None:
+                result.append(Change(key, old, NO_HEAD, None))
+                continue
+            pending = 0
+            for instance in customer.instances:
+                pending += len(instance.steps)
+            head = Head(self._due_ms[customer_id], pending, bool(customer.outbox))
+            result.append(Change(key, old, head, pack_value(head, records.encode(customer))))
+        self._floor_ms = self._earliest_ms
+        return result
+
+    def _next_stored(self) -> None:
+        self._stored_ms, self._stored_id = next(self._timers, (NEVER_MS, ""))
+
+    def _find_earliest(self) -> None:
+        """Drop what no longer counts from both ends, and take the smaller."""
+        while self._stored_id in self._due_ms:
+            self._next_stored()
+        heap, due_ms = self._heap, self._due_ms
+        while heap and due_ms[heap[0][1]] != heap[0][0]:
+            heapq.heappop(heap)
+        self._earliest_ms = min(self._stored_ms, heap[0][0]) if heap else self._stored_ms

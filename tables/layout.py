@@ -1,0 +1,117 @@
+"""How the customers table is laid out, in the changelog topic and on disk.
+
+A changelog entry has the customer id (UTF-8) as its key and as its value a head of ``HEAD_BYTES``
+and then the record (tables/records.py); the head says what the indexes need, so that rebuilding
+them decodes no record:
+
+    8 bytes  next due time, epoch ms, big-endian, offset by 2**63 so that bytes sort as numbers
+    2 bytes  how many steps are pending, big-endian, at most 65535
+    1 byte   1 when the record's outbox holds lines, otherwise 0
+
+A null value erases the customer. One more key, ``EMITTED_KEY``, which no customer can have because
+it is not UTF-8, carries a changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
+
+On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
+``U|offset|id`` -> nothing, entries read back from the changelog whose outbox may not be on Kafka
+yet; ``O`` -> changelog offset that the rest corresponds to, number of customers, pending steps.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from app.core.customer import NEVER_MS
+
+EMITTED_KEY: Final = b"\xffemitted"
+
+CUSTOMER: Final = b"C|"
+TIMER: Final = b"T|"
+UNSENT: Final = b"U|"
+PROGRESS_KEY: Final = b"O"
+
+_SIGN: Final = 1 << 63
+_HEAD: Final = struct.Struct(">QHB")
+_U64: Final = struct.Struct(">Q")
+_PROGRESS: Final = struct.Struct(">qQQ")
+_MAX_PENDING: Final = 65_535
+HEAD_BYTES: Final = _HEAD.size
+#: where the customer id starts in a ``T|`` or ``U|`` key
+_ID_AT: Final = 10
+
+
+class Head(NamedTuple):
+    """What the indexes know of a record."""
+
+    next_due_ms: int
+    pending: int
+    has_outbox: bool
+
+
+#: The head of a customer without a record.
+NO_HEAD: Final = Head(NEVER_MS, 0, False)
+
+
+class Progress(NamedTuple):
+    """How far a partition's database is, and how much is in it."""
+
+    #: the last changelog entry it contains; -1 for none
+    offset: int
+    customers: int
+    pending: int
+
+
+def pack_value(head: Head, record: bytes) -> bytes:
+    """A changelog entry's value."""
+    due_ms, pending, has_outbox = head
+    return _HEAD.pack(due_ms + _SIGN, min(pending, _MAX_PENDING), has_outbox) + record
+
+
+def head_of(value: bytes) -> Head:
+    """The head of a changelog entry's value."""
+    due, pending, has_outbox = _HEAD.unpack_from(value)
+    return Head(due - _SIGN, pending, bool(has_outbox))
+
+
+def record_of(value: bytes) -> bytes:
+    """The record in a changelog entry's value."""
+    return value[HEAD_BYTES:]
+
+
+def timer_key(due_ms: int, customer_id: bytes) -> bytes:
+    """Where the timer index has this customer."""
+    return TIMER + _U64.pack(due_ms + _SIGN) + customer_id
+
+
+def timer_of(key: bytes) -> tuple[int, str]:
+    """The due time and customer id in a key of the timer index."""
+    return _U64.unpack_from(key, 2)[0] - _SIGN, key[_ID_AT:].decode()
+
+
+def unsent_key(offset: int, customer_id: bytes) -> bytes:
+    """Where an entry is remembered whose outbox may not be on Kafka yet."""
+    return UNSENT + _U64.pack(offset) + customer_id
+
+
+def unsent_id(key: bytes) -> str:
+    """The customer id in a key made by ``unsent_key``."""
+    return key[_ID_AT:].decode()
+
+
+def pack_offset(offset: int) -> bytes:
+    """The value that goes with ``EMITTED_KEY``."""
+    return _U64.pack(offset)
+
+
+def unpack_offset(value: bytes) -> int:
+    """The changelog offset that goes with ``EMITTED_KEY``."""
+    offset: int = _U64.unpack(value)[0]
+    return offset
+
+
+def pack_progress(progress: Progress) -> bytes:
+    """The value of ``PROGRESS_KEY``."""
+    return _PROGRESS.pack(*progress)
+
+
+def unpack_progress(value: bytes | None) -> Progress:
+    """The progress in the value of ``PROGRESS_KEY``; that of an empty database without one."""
+    return Progress(-1, 0, 0) if value is None else Progress(*_PROGRESS.unpack(value))

@@ -1,0 +1,37 @@
+"""How a customer's record is written.
+
+Layout: one version byte, then the msgpack array of ``Customer`` (fields in order of declaration).
+A release reads its own version and the one before; new fields go at the end with a default, which
+a reader of the older layout ignores and a reader of the newer one fills in.
+"""
+
+from typing import Final
+
+import msgspec
+
+from app.core.customer import Customer
+from app.core.errors import InfrastructureError
+
+VERSION: Final = 1
+_READABLE: Final = frozenset({VERSION})
+_PREFIX: Final = bytes([VERSION])
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Customer)
+
+
+def encode(customer: Customer) -> bytes:
+    """The record as bytes."""
+    return _PREFIX + _encoder.encode(customer)
+
+
+def decode(value: bytes) -> Customer:
+    """The record in ``value``; InfrastructureError when no release we know wrote it."""
+    if value[:1] != _PREFIX and (not value or value[0] not in _READABLE):
+        raise InfrastructureError(
+            f"a customer record of version {value[:1]!r} was found, this release reads"
+            f" {sorted(_READABLE)}: deploy the release that wrote it, or the one after"
+        )
+    try:
+        return _decoder.decode(memoryview(value)[1:])
+    except msgspec.MsgspecError as exc:
+        raise InfrastructureError(f"a customer record cannot be read: {exc}") from exc

@@ -1,0 +1,139 @@
+"""The customers table's store: where Faust meets the databases of the partitions.
+
+Faust assigns partitions, replays the changelog and keeps standbys; this store opens and closes the
+databases and applies what is replayed. Nothing is read or written through Faust's table mapping:
+records, index and changelog are one commit unit, which a mapping cannot say.
+
+A changelog message is a stretch of entries (the transport hands over whole fetches), and its
+offset is where the stretch ends.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from faust.stores import STORES
+from faust.stores.base import Store
+from faust.types import TP
+
+from tables.partition import PartitionStore, shared_cache
+
+#: ``app.Table(..., store=STORE_URL)`` uses this store.
+STORE_URL: Final = "customers://"
+TABLE_NAME: Final = "customers"
+
+OnRecovered = Callable[[set[int]], None]
+OnFailure = Callable[[BaseException], None]
+
+
+class CustomersStore(Store):  # type: ignore[misc]
+    """One ``PartitionStore`` per assigned partition, active or standby.
+
+    ``on_recovered`` is told which partitions are active and up to date; ``on_failure`` gets what
+    goes wrong in places where Faust would only log it and carry on.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._partitions: dict[int, PartitionStore] = {}
+        self._cache = shared_cache()
+        self.on_recovered: OnRecovered = _ignore
+        self.on_failure: OnFailure = _ignore
+
+    def partition(self, number: int) -> PartitionStore:
+        """The partition's database, opened when it is not open yet."""
+        store = self._partitions.get(number)
+        if store is None:
+            store = PartitionStore(self._path(number), self._cache)
+            self._partitions[number] = store
+        return store
+
+    def _path(self, number: int) -> Path:
+        tables: Path = self.app.conf.tabledir
+        return tables / f"{self.table_name}-{number}"
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The last changelog offset that the database contains."""
+        offset = self.partition(tp.partition).progress.offset
+        return None if offset < 0 else offset
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """Nothing: the offset is written together with what it stands for."""
+
+    async def need_active_standby_for(self, tp: TP) -> bool:
+        """Always: databases are not shared between workers."""
+        return True
+
+    def apply_changelog_batch(
+        self,
+        batch: Iterable[Any],
+        to_key: Callable[[Any], Any],
+        to_value: Callable[[Any], Any],
+    ) -> None:
+        """Apply stretches of the changelog.
+
+        Faust logs an exception from here, takes the offset as applied and goes on; so it is
+        reported first.
+        """
+        try:
+            for event in batch:
+                message = event.message
+                self.partition(message.partition).apply(message.value, message.offset)
+        except BaseException as exc:
+            self.on_failure(exc)
+            raise
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Close the databases of partitions that went to another worker."""
+        topic = self.table.changelog_topic_name
+        kept = {tp.partition for tp in assigned if tp.topic == topic}
+        for number in self._partitions.keys() - kept:
+            self._partitions.pop(number).close()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """The active partitions are as their changelog says: work can begin."""
+        try:
+            self.on_recovered({tp.partition for tp in active_tps})
+        except BaseException as exc:
+            self.on_failure(exc)
+            raise
+
+    async def on_stop(self) -> None:
+        """Close all databases."""
+        while self._partitions:
+            self._partitions.popitem()[1].close()
+
+    async def backup_partition(
+        self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1
+    ) -> None:
+        """Nothing: the changelog is the backup."""
+
+    def restore_backup(self, tp: TP | int, latest: bool = True, backup_id: int = 0) -> None:
+        """Nothing: the changelog is the backup."""
+
+    def reset_state(self) -> None:
+        """Nothing: a broken database is deleted by hand and rebuilt from the changelog."""
+
+    def __getitem__(self, key: object) -> Any:
+        raise KeyError(key)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        raise TypeError("the customers table is written by commit units only")
+
+    def __delitem__(self, key: object) -> None:
+        raise TypeError("the customers table is written by commit units only")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return sum(store.progress.customers for store in self._partitions.values())
+
+
+def _ignore(_: object) -> None:
+    """What is told goes nowhere until somebody listens."""
+
+
+STORES.aliases["customers"] = "tables.store:CustomersStore"

@@ -1,0 +1,1 @@
+"""Tests mirror the code; property/ and integration/ cut across it."""

@@ -1,0 +1,89 @@
+"""One broker for all tests here; each test has topics of its own."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from app import topics
+from app.broker.embedded import EmbeddedBroker
+from app.settings import Settings, load_settings
+from tests.integration.running import RunningWorker, Wire
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[EmbeddedBroker]:
+    """A running broker with its data in a temporary folder."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def settings(broker: EmbeddedBroker) -> Settings:
+    """Settings for topics that no other test uses."""
+    number = next(_numbers)
+    return load_settings(
+        {
+            "TRIGGER_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "TRIGGER_TOPIC_PREFIX": f"t{number}.",
+            "TRIGGER_APP_ID": f"t{number}",
+        }
+    )
+
+
+RULES = """\
+version: 1
+channels: {email: {requires: email}}
+triggers:
+  order_placed: {kind: event, on: [order_placed], category: transactional, template: thanks,
+                 channels: [email]}
+  third_order: {kind: milestone, count: order_placed, every: 3, category: transactional,
+                template: third, channels: [email]}
+  cart_abandoned: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
+                   after: 1s, template: cart, channels: [email], category: transactional}
+  late_cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
+              after: 6s, template: cart-2, channels: [email], category: transactional}
+"""
+
+
+class Instance:
+    """One engine under test: its topics, its data folder, and workers one after the other."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        report = topics.create(settings)
+        assert report.findings == ()
+        self.wire = Wire(settings, settings.partitions)
+        self.data_dir = folder / "data"
+        self._settings = settings
+        self._folder = folder
+        (folder / "rules.yaml").write_text(RULES)
+
+    def worker(self, **variables: str) -> RunningWorker:
+        """Start a worker."""
+        return RunningWorker(
+            self._settings,
+            self._folder / "worker.log",
+            {
+                "TRIGGER_DATA_DIR": str(self.data_dir),
+                "TRIGGER_RULES": str(self._folder / "rules.yaml"),
+                **variables,
+            },
+        )
+
+    def customers(self, count: int) -> list[str]:
+        """Publish the profiles of that many customers who can be reached by email."""
+        ids = [f"c{number}" for number in range(count)]
+        for customer_id in ids:
+            email = {"email": f"{customer_id}@example.org"}
+            self.wire.event("profiles", customer_id, "profile_updated", email)
+        self.wire.flush()
+        return ids
+
+
+@pytest.fixture
+def instance(settings: Settings, tmp_path: Path) -> Instance:
+    """An engine with its topics made."""
+    return Instance(settings, tmp_path)

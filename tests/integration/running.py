@@ -1,0 +1,227 @@
+"""A worker process under test, and the topics around it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.request import urlopen
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from app.kafka import consumer_config, producer_config
+from app.partitioning import partition_for
+from app.settings import Settings
+
+DEADLINE_S: Final = 20.0
+_POLL_S: Final = 0.05
+_PORT: Final = re.compile(r"web server listens on \S+:(\d+)")
+_ROOT: Final = Path(__file__).parents[2]
+
+
+def wait_for(what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
+    """The first truthy answer of ``is_so``; AssertionError when there is none in time."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        answer = is_so()
+        if answer:
+            return answer
+        time.sleep(_POLL_S)
+    raise AssertionError(f"not within {deadline_s:g} s: {what}")
+
+
+class RunningWorker:
+    """A worker in its own process, killed at the end of ``with`` when it still runs."""
+
+    def __init__(self, settings: Settings, log: Path, variables: Mapping[str, str]) -> None:
+        environ = {
+            **{name: value for name, value in os.environ.items() if "TRIGGER_" not in name},
+            "TRIGGER_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "TRIGGER_APP_ID": settings.app_id,
+            "TRIGGER_TOPIC_PREFIX": settings.topic_prefix,
+            "TRIGGER_INSTANCE_ID": f"{settings.app_id}-0",
+            "TRIGGER_WEB_PORT": "0",
+            "TRIGGER_GRACE": "200ms",
+            "TRIGGER_MAX_IDLE": "500ms",
+            "TRIGGER_COMMIT_INTERVAL": "200ms",
+            **variables,
+        }
+        self._log = log
+        with log.open("ab") as out:
+            self._start = out.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.worker_process"],
+                env=environ,
+                cwd=_ROOT,
+                stdout=out,
+                stderr=out,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def log(self) -> str:
+        """What this process has written."""
+        return self._log.read_bytes()[self._start :].decode(errors="replace")
+
+    def wait(self, deadline_s: float = DEADLINE_S) -> int:
+        """Its exit code."""
+        return self.process.wait(deadline_s)
+
+    def kill(self) -> None:
+        """SIGKILL, and gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, deadline_s: float = 10.0) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(deadline_s)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of its web server's answer; status 0 without one."""
+        port = _PORT.search(self.log)
+        if port is None:
+            return 0, ""
+        try:
+            with urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=2) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except OSError as exc:
+            return getattr(exc, "code", 0), ""
+
+    def wait_until_ready(self) -> None:
+        """Until ``/ready`` says so."""
+        wait_for(f"ready\n{self.log}", lambda: self.get("/ready")[0] == 200)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if re.match(rf"{name}(\{{|$)", sample) and all(
+                f'{label}="{wanted}"' in sample for label, wanted in labels.items()
+            ):
+                total += float(value)
+        return total
+
+
+class Wire:
+    """Publishes onto an instance's inputs and reads its outputs."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        self.settings = settings
+        self.partitions = partitions
+        self._producer = Producer(producer_config(settings) | {"linger.ms": 1})
+        self._events = 0
+
+    def event(
+        self,
+        topic: str,
+        customer_id: str,
+        type: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        event_id: str | None = None,
+        occurred_ms: int | None = None,
+        partition: int | None = None,
+    ) -> str:
+        """Publish an event that occurs now, by default; its id."""
+        self._events += 1
+        event_id = event_id or f"e{self._events}"
+        envelope = {
+            "event_id": event_id,
+            "type": type,
+            "customer_id": customer_id,
+            "occurred_at": occurred_ms if occurred_ms is not None else int(time.time() * 1000),
+            "data": dict(data or {}),
+        }
+        self.record(topic, customer_id.encode(), json.dumps(envelope).encode(), partition)
+        return event_id
+
+    def record(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: list[tuple[str, str | bytes | None]] | None = None,
+    ) -> None:
+        """Publish any record."""
+        place = partition_for(key, self.partitions) if partition is None else partition
+        self._producer.produce(
+            self.settings.topic(topic), key=key, value=value, partition=place, headers=headers or []
+        )
+
+    def flush(self) -> None:
+        """Everything published is on the broker."""
+        assert self._producer.flush(DEADLINE_S) == 0
+
+    def read(self, name: str) -> list["Message[bytes, bytes]"]:
+        """All records of an output, whatever its logical or own name."""
+        topic = name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
+        reader = Consumer(consumer_config(self.settings))
+        try:
+            partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
+            ends = {p.partition: reader.get_watermark_offsets(p, 5.0)[1] for p in partitions}
+            reader.assign(partitions)
+            found: list["Message[bytes, bytes]"] = []
+            left = {number for number, end in ends.items() if end}
+            while left:
+                message = reader.poll(5.0)
+                assert message is not None, f"{topic} did not come to its end {ends}"
+                assert message.error() is None, message.error()
+                found.append(message)
+                if message.offset() >= ends[message.partition()] - 1:
+                    left.discard(message.partition())
+            return found
+        finally:
+            reader.close()
+
+    def values(self, name: str) -> list[dict[str, Any]]:
+        """The JSON values of an output."""
+        return [json.loads(message.value() or b"null") for message in self.read(name)]
+
+    def wait_for_values(self, name: str, count: int) -> list[dict[str, Any]]:
+        """The JSON values of an output, once there are that many."""
+        found: list[dict[str, Any]] = []
+
+        def enough() -> bool:
+            found[:] = self.values(name)
+            return len(found) >= count
+
+        try:
+            wait_for("", enough)
+        except AssertionError:
+            raise AssertionError(f"{name}: {len(found)} records, expected {count}") from None
+        return found
+
+    def committed(self) -> dict[str, int]:
+        """Logical input topic -> sum of committed offsets; what was never committed counts 0."""
+        reader = Consumer(consumer_config(self.settings, self.settings.app_id))
+        try:
+            sums = {}
+            for logical, topic in self.settings.input_topics.items():
+                asked = [TopicPartition(topic, number) for number in range(self.partitions)]
+                sums[logical] = sum(
+                    max(0, found.offset) for found in reader.committed(asked, timeout=5.0)
+                )
+            return sums
+        finally:
+            reader.close()

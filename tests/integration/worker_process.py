@@ -1,0 +1,73 @@
+"""A worker as tests start it: ``python -m tests.integration.worker_process``.
+
+Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
+effect of a unit with decisions in it comes to that point; ``after 3 skip 2``: the third time) and
+``FAIL_ON`` (an event id that the engine has a bug with).
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from app.core.decisions import Decision
+from app.core.errors import ConfigError
+from app.core.events import Event
+from app.core.task import Customers, Handled, Task
+from app.lane import MakeTask
+from app.rules_file import load_rules
+from app.settings import Settings, load_settings
+from app.worker import run_worker
+
+EXIT_REFUSED = 2
+
+
+def crash_hook(crash_at: str) -> Callable[[str], None]:
+    """Kills this process at the point named."""
+    point, _, skip = crash_at.partition(" skip ")
+    left = int(skip or 0)
+
+    def hook(at: str) -> None:
+        nonlocal left
+        if at == point:
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+
+    return hook
+
+
+def buggy_task(settings: Settings, event_id: str) -> MakeTask:
+    """Tasks that cannot handle one event."""
+    rules = load_rules(settings.rules_path)
+
+    class Buggy(Task):
+        def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+            if event.event_id == event_id:
+                raise ZeroDivisionError("a bug")
+            return super().handle(event, now_ms, watermark_ms)
+
+    def make(customers: Customers, emit: Callable[[Decision], None]) -> Task:
+        return Buggy(rules, customers, emit)
+
+    return make
+
+
+def main() -> int:
+    logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    settings = load_settings(os.environ)
+    crash_at, fail_on = os.environ.get("CRASH_AT"), os.environ.get("FAIL_ON")
+    try:
+        return run_worker(
+            settings,
+            hook=crash_hook(crash_at) if crash_at else None,
+            make_task=buggy_task(settings, fail_on) if fail_on else None,
+        )
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return EXIT_REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

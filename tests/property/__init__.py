@@ -1,0 +1,1 @@
+"""Whole-engine properties: a naive oracle, random rules and histories, and what always holds."""

@@ -1,0 +1,285 @@
+"""Random valid rules, as the dicts that the YAML parses to."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Rules = dict[str, Any]
+
+CHANNELS = {"email": "email", "sms": "phone", "push": "push_token"}
+
+SHOP_TYPES = (
+    "product_viewed",
+    "cart_updated",
+    "cart_emptied",
+    "checkout_started",
+    "order_placed",
+    "delivered",
+    "support_contacted",
+)
+TRAVEL_TYPES = (
+    "itinerary_saved",
+    "payment_failure",
+    "price_drop_detected",
+    "booking_confirmed",
+    "booking_cancelled",
+)
+EVENT_TYPES = SHOP_TYPES + TRAVEL_TYPES
+CANCEL_TYPES = (*EVENT_TYPES, "unsubscribed")
+
+#: For each key field the types whose events carry it.
+KEYED_TYPES = {
+    "cart_id": ("cart_updated", "checkout_started", "cart_emptied", "order_placed"),
+    "booking_id": ("itinerary_saved", "payment_failure", "booking_confirmed"),
+    "sku": ("product_viewed", "price_drop_detected"),
+    "session_id": ("product_viewed", "checkout_started"),
+}
+
+SHORT = st.sampled_from(["10s", "30s", "1m", "5m", "10m", "30m"])
+MEDIUM = st.sampled_from(["10m", "30m", "1h", "2h", "6h"])
+LONG = st.sampled_from(["1h", "6h", "24h", "1d", "2d", "3d"])
+ANY_DURATION = SHORT | MEDIUM | LONG
+AFTER_SECONDS = st.sampled_from([0, 0, 10, 60, 300, 600, 1800, 3600, 7200, 21_600, 86_400])
+
+CLOCK_TIMES = st.sampled_from(["00:00", "01:30", "02:00", "02:15", "02:30", "08:00", "09:00"])
+QUIET_HOURS = st.sampled_from(
+    [
+        ("21:00", "08:00"),
+        ("18:00", "02:30"),
+        ("22:30", "02:15"),
+        ("00:00", "03:00"),
+        ("09:00", "20:00"),
+        ("01:15", "02:45"),
+        ("02:00", "01:30"),
+    ]
+)
+
+
+def _some(values: tuple[str, ...], most: int = 3) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True)
+
+
+def _numbers(field: str, *marks: float) -> st.SearchStrategy[Rules]:
+    ops = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"])
+    return st.fixed_dictionaries(
+        {"field": st.just(field), "op": ops, "value": st.sampled_from(marks)}
+    )
+
+
+def _choices(field: str, *values: Any) -> st.SearchStrategy[Rules]:
+    one = st.fixed_dictionaries(
+        {
+            "field": st.just(field),
+            "op": st.sampled_from(["eq", "ne", "gt", "lte"]),
+            "value": st.sampled_from(values),
+        }
+    )
+    listed = st.fixed_dictionaries(
+        {
+            "field": st.just(field),
+            "op": st.sampled_from(["in", "not_in"]),
+            "value": st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True),
+        }
+    )
+    return one | listed
+
+
+#: True at first and false later, so that what opened well can fail when it is due.
+FADING = st.sampled_from(
+    [
+        {"field": "customer.orders", "op": "lt", "value": 2},
+        {"field": "customer.bookings", "op": "eq", "value": 0},
+        {"field": "customer.lifecycle", "op": "ne", "value": "returning"},
+        {"field": "customer.views_30d", "op": "lte", "value": 2},
+        {"field": "customer.spend", "op": "lt", "value": 150},
+        {"field": "profile.locale", "op": "exists", "value": False},
+    ]
+)
+
+LEAVES = st.one_of(
+    FADING,
+    FADING,
+    FADING,
+    FADING,
+    _numbers("event.value", 20, 49.5, 100),
+    _numbers("event.price", 10, 99.75),
+    _numbers("customer.orders", 0, 1, 2),
+    _numbers("customer.bookings", 0, 1),
+    _numbers("customer.spend", 20, 69.5, 150),
+    _numbers("customer.views_30d", 0, 1, 3),
+    _numbers("customer.first_order_at", 1_704_067_200_000),
+    _choices("customer.lifecycle", "prospect", "new", "returning"),
+    _choices("profile.attributes.tier", "gold", "basic"),
+    _choices("profile.locale", "de", "en"),
+    _choices("event.category", "shoes", "bags"),
+    st.fixed_dictionaries(
+        {
+            "field": st.sampled_from(
+                [
+                    "profile.phone",
+                    "profile.attributes.tier",
+                    "event.value",
+                    "customer.last_order_at",
+                ]
+            ),
+            "op": st.just("exists"),
+            "value": st.booleans(),
+        }
+    ),
+    st.sampled_from(
+        [
+            {"field": "event.items", "op": "contains", "value": "k1"},
+            {"field": "event.sku", "op": "contains", "value": "k"},
+            {"field": "profile.channels", "op": "contains", "value": "push"},
+        ]
+    ),
+)
+
+CONDITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"all": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"any": st.lists(inner, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"not": inner}),
+    ),
+    max_leaves=4,
+)
+
+
+@st.composite
+def _kinds(draw: st.DrawFn) -> Rules:
+    """What makes a trigger open: its kind and the fields of that kind."""
+    kind = draw(
+        st.sampled_from(
+            ["abandonment", "event", "inactivity", "frequency", "milestone", "anniversary"]
+        )
+    )
+    if kind == "abandonment":
+        key = draw(st.sampled_from(sorted(KEYED_TYPES)))
+        return {"kind": kind, "key": key, "start": draw(_some(KEYED_TYPES[key], 2))}
+    if kind == "event":
+        return {"kind": kind, "on": draw(_some((*EVENT_TYPES, "profile_updated")))}
+    if kind == "inactivity":
+        return {"kind": kind, "since": draw(_some(EVENT_TYPES))}
+    if kind == "frequency":
+        key = draw(st.sampled_from(["", *sorted(KEYED_TYPES)]))
+        on = draw(st.sampled_from(KEYED_TYPES[key] if key else EVENT_TYPES))
+        found = {"kind": kind, "on": on, "times": draw(st.integers(2, 3)), "within": draw(LONG)}
+        return found | ({"key": key} if key else {})
+    if kind == "milestone":
+        mark: Rules = draw(
+            st.one_of(
+                st.fixed_dictionaries(
+                    {"count": st.sampled_from(EVENT_TYPES), "reaches": st.integers(1, 4)}
+                ),
+                st.fixed_dictionaries(
+                    {"count": st.sampled_from(EVENT_TYPES), "every": st.integers(1, 3)}
+                ),
+                st.fixed_dictionaries(
+                    {
+                        "sum": st.sampled_from(["order_placed.value", "booking_confirmed.value"]),
+                        "reaches": st.sampled_from([20, 49.5, 100, 150.25]),
+                    }
+                ),
+            )
+        )
+        return {"kind": kind} | mark
+    of = [
+        "profile.birthday",
+        "profile.birthday",
+        "profile.attributes.signed_up",
+        "customer.first_order_at",
+    ]
+    return {
+        "kind": kind,
+        "of": draw(st.sampled_from([*of, "customer.last_order_at"])),
+        "at": draw(CLOCK_TIMES),
+    }
+
+
+def _opening_types(trigger: Rules) -> set[str]:
+    """The types that open instances, which may not cancel them too."""
+    found: set[str] = set()
+    for name in ("start", "on", "since", "count", "sum"):
+        value = trigger.get(name, [])
+        found |= {value.partition(".")[0]} if isinstance(value, str) else set(value)
+    return found
+
+
+@st.composite
+def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
+    """One trigger of any kind; steps are later and later."""
+    trigger: Rules = draw(_kinds())
+    afters = draw(st.lists(AFTER_SECONDS, min_size=1, max_size=3, unique=True).map(sorted))
+    steps = [
+        {"after": f"{after}s", "template": f"t{n}", "channels": draw(_some(channels))}
+        for n, after in enumerate(afters)
+    ]
+    short_form = len(steps) == 1 and draw(st.booleans())
+    trigger |= steps[0] if short_form else {"steps": steps}
+
+    could_cancel = tuple(sorted(set(CANCEL_TYPES) - _opening_types(trigger)))
+    if trigger["kind"] in ("abandonment", "frequency") and "key" in trigger:
+        keyed = [t for t in could_cancel if t in KEYED_TYPES[trigger["key"]]]
+        could_cancel = (*could_cancel, *keyed, *keyed, *keyed)
+    optional = {
+        "category": st.sampled_from(["marketing", "transactional"]),
+        "priority": st.integers(0, 100),
+        "family": st.sampled_from(["cart", "news"]),
+        "expires": ANY_DURATION,
+        "when": CONDITIONS,
+        "cancel": st.lists(st.sampled_from(could_cancel), min_size=1, max_size=3, unique=True),
+    }
+    odds = {"category": 4, "priority": 2, "family": 2, "expires": 3, "when": 2, "cancel": 1}
+    if trigger["kind"] not in ("abandonment", "event"):
+        odds["cancel"] = 3
+    for name, strategy in optional.items():
+        if draw(st.sampled_from([False] * (odds[name] - 1) + [True])):
+            trigger[name] = draw(strategy)
+    return trigger
+
+
+@st.composite
+def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
+    """Cooldown, caps and quiet hours, each there or not."""
+    throttle: Rules = {}
+    if draw(st.booleans()):
+        throttle["cooldown"] = draw(ANY_DURATION)
+    caps = []
+    for _ in range(draw(st.integers(0, 3))):
+        cap: Rules = {"limit": draw(st.integers(1, 3)), "per": draw(MEDIUM | LONG)}
+        if draw(st.integers(0, 2)) == 0:
+            cap["channel"] = draw(st.sampled_from(channels))
+        caps.append(cap)
+    if caps:
+        throttle["caps"] = caps
+    if draw(st.booleans()):
+        start, end = draw(QUIET_HOURS)
+        throttle["quiet_hours"] = {"from": start, "to": end, "channels": draw(_some(channels))}
+    return throttle
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn) -> Rules:
+    """A whole rules file of 1 to 5 triggers."""
+    channels = tuple(draw(_some(tuple(CHANNELS)).map(sorted)))
+    names = ["a", "b", "c", "d", "e"][: draw(st.integers(1, 5))]
+    rules: Rules = {
+        "version": 1,
+        "timezone": draw(st.sampled_from(["UTC", "Europe/Berlin"])),
+        "channels": {name: {"requires": CHANNELS[name]} for name in channels},
+        "triggers": {name: draw(triggers(channels)) for name in names},
+    }
+    throttle = draw(throttles(channels))
+    if throttle:
+        rules["throttle"] = throttle
+    if draw(st.integers(0, 2)) == 0:
+        percent = draw(st.sampled_from([0, 0.5, 25, 50, 50, 75, 100]))
+        rules["holdout"] = {"percent": percent, "salt": draw(st.sampled_from(["s1", "s2"]))}
+    if draw(st.integers(0, 2)) == 0:
+        rules["consent_default"] = {draw(st.sampled_from(channels)): draw(st.booleans())}
+    if draw(st.integers(0, 4)) == 0:
+        rules["currency"] = "EUR"
+    if draw(st.integers(0, 4)) == 0:
+        rules["recall_window"] = draw(st.sampled_from([0, "5m", "1h", "1d"]))
+    return rules

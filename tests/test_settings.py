@@ -1,0 +1,182 @@
+"""Settings: what the environment may say, and that everything wrong is said at once."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import ConfigError
+from app.setting_values import Secret, duration_ms, duration_text
+from app.settings import Settings, load_settings
+
+SASL = {
+    "TRIGGER_SECURITY_PROTOCOL": "sasl_ssl",
+    "TRIGGER_SASL_MECHANISM": "scram-sha-512",
+    "TRIGGER_SASL_USERNAME": "engine",
+    "TRIGGER_SASL_PASSWORD": "hunter2",
+}
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    """What load_settings complains of, one entry a line."""
+    with pytest.raises(ConfigError) as caught:
+        load_settings(environ)
+    return str(caught.value).splitlines()[1:]
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Nothing has to be set, other programs' variables do not matter, and the rules are there."""
+    settings = load_settings({"HOME": "/root", "TRIGGERED": "yes"})
+
+    assert settings == Settings(rules_path=settings.rules_path)
+    assert settings.rules_path.name in ("default_rules.yaml", "rules.yaml")
+
+
+def test_every_kind_of_value_is_read() -> None:
+    """Durations, numbers, choices in any case, paths and lists come as what they are."""
+    settings = load_settings(
+        {
+            "TRIGGER_BOOTSTRAP_SERVERS": "kafka-1:9092, [::1]:9093",
+            "TRIGGER_GRACE": "15s",
+            "TRIGGER_MAX_SKEW": "10m",
+            "TRIGGER_COMMIT_INTERVAL": "250ms",
+            "TRIGGER_WEB_PORT": "8080",
+            "TRIGGER_CLOCK": "RECORDS",
+            "TRIGGER_DATA_DIR": "/var/lib/triggers",
+            "TRIGGER_INSTANCE_ID": "triggers-0",
+        }
+    )
+
+    assert settings.bootstrap_servers == "kafka-1:9092,[::1]:9093"
+    assert (settings.grace_ms, settings.max_skew_ms) == (15_000, 600_000)
+    assert settings.commit_interval_s == 0.25
+    assert settings.web_port == 8080
+    assert settings.clock == "records"
+    assert settings.data_dir == Path("/var/lib/triggers")
+    assert settings.instance_id == "triggers-0"
+
+
+def test_a_variable_set_to_nothing_is_not_set() -> None:
+    """Charts and shells write empty variables where they mean none."""
+    assert load_settings({"TRIGGER_INSTANCE_ID": "", "TRIGGER_WEB_PORT": ""}).instance_id is None
+
+
+def test_topics_take_the_prefix_unless_they_are_named() -> None:
+    """An override is the whole name; internal topics begin with the app id."""
+    settings = load_settings(
+        {
+            "TRIGGER_TOPIC_PREFIX": "shop.",
+            "TRIGGER_TOPIC_ORDERS": "commerce-events",
+            "TRIGGER_TOPIC_DEAD_LETTERS": "dlq",
+            "TRIGGER_APP_ID": "lifecycle",
+        }
+    )
+
+    assert settings.topic("bookings") == "shop.bookings"
+    assert settings.topic("orders") == "commerce-events"
+    assert settings.topic("dead-letters") == "dlq"
+    assert settings.changelog_topic == "lifecycle-customers-changelog"
+
+
+def test_every_problem_is_named_with_got_and_expected() -> None:
+    """One run tells all there is to mend."""
+    assert problems(
+        {
+            "TRIGGER_WEB_PORT": "http",
+            "TRIGGER_GRACE": "5",
+            "TRIGGER_CLOCK": "sundial",
+            "TRIGGER_BOOTSTRAP_SERVERS": "kafka",
+            "TRIGGER_TOPIC_PREFIX": "a b",
+            "TRIGGER_GRACES": "5s",
+        }
+    ) == [
+        "  TRIGGER_BOOTSTRAP_SERVERS: got 'kafka',"
+        " expected host:port, or several with commas between them",
+        "  TRIGGER_CLOCK: got 'sundial', expected one of wall, records",
+        "  TRIGGER_GRACE: got '5', expected a duration such as 500ms, 30s, 15m, 48h or 10d",
+        "  TRIGGER_GRACES: got a variable that is not known, expected one that is;"
+        " did you mean TRIGGER_GRACE?",
+        "  TRIGGER_TOPIC_PREFIX: got 'a b', expected 1 to 200 of the characters a-z A-Z 0-9 . _ -",
+        "  TRIGGER_WEB_PORT: got 'http', expected a whole number from 0 to 65535",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRIGGER_WEB_PORT", "65536"),
+        ("TRIGGER_WEB_PORT", "-1"),
+        ("TRIGGER_WEB_PORT", "٣"),
+        ("TRIGGER_PARTITIONS", "1e3"),
+        ("TRIGGER_BOOTSTRAP_SERVERS", "kafka:99999"),
+        ("TRIGGER_BOOTSTRAP_SERVERS", "a:1,,b:2"),
+        ("TRIGGER_GRACE", "-5s"),
+        ("TRIGGER_SASL_PASSWORD_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_values_at_the_edge_are_refused(variable: str, value: str) -> None:
+    """Nothing is guessed from a value that is almost right."""
+    assert any(problem.startswith(f"  {variable}: got ") for problem in problems({variable: value}))
+
+
+def test_kubernetes_service_links_are_not_typos() -> None:
+    """A Service called trigger-engine or trigger puts its own TRIGGER_ variables into the pod."""
+    load_settings(
+        {
+            "TRIGGER_ENGINE_SERVICE_HOST": "10.0.0.1",
+            "TRIGGER_ENGINE_SERVICE_PORT": "6066",
+            "TRIGGER_ENGINE_SERVICE_PORT_HTTP": "6066",
+            "TRIGGER_ENGINE_PORT": "tcp://10.0.0.1:6066",
+            "TRIGGER_ENGINE_PORT_6066_TCP": "tcp://10.0.0.1:6066",
+            "TRIGGER_ENGINE_PORT_6066_TCP_PROTO": "tcp",
+            "TRIGGER_SERVICE_HOST": "10.0.0.1",
+            "TRIGGER_PORT": "tcp://10.0.0.1:6066",
+            "TRIGGER_PORT_6066_TCP_ADDR": "10.0.0.1",
+        }
+    )
+
+    assert problems({"TRIGGER_HTTP_PORT": "8080"})
+
+
+def test_secrets_do_not_show() -> None:
+    """Neither in the settings' text nor in an error about one."""
+    settings = load_settings(SASL)
+    wrong = problems(SASL | {"TRIGGER_SASL_PASSWORD_FILE": "hunter2", "TRIGGER_CLOCK": "x"})
+
+    assert settings.sasl_password == Secret("hunter2")
+    assert "hunter2" not in f"{settings} {settings!r} {settings.sasl_password} {wrong}"
+
+
+def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
+    """As Kubernetes and Docker mount it; the line end does not belong to it."""
+    path = tmp_path / "password"
+    path.write_text("hunter2\n")
+    environ = SASL | {"TRIGGER_SASL_PASSWORD_FILE": str(path)}
+    del environ["TRIGGER_SASL_PASSWORD"]
+
+    password = load_settings(environ).sasl_password
+
+    assert password is not None
+    assert password.reveal() == "hunter2"
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    """A password that would not be used, half a key pair, two topics with one name."""
+    assert problems({"TRIGGER_SASL_USERNAME": "engine", "TRIGGER_SSL_CAFILE": "/ca.pem"}) == [
+        "  TRIGGER_SASL_USERNAME: got a value with TRIGGER_SECURITY_PROTOCOL=PLAINTEXT,"
+        " which does not use it, expected SASL_PLAINTEXT or SASL_SSL",
+        "  TRIGGER_SSL_CAFILE: got a value with TRIGGER_SECURITY_PROTOCOL=PLAINTEXT,"
+        " which does not use it, expected SSL or SASL_SSL",
+    ]
+    assert len(problems({"TRIGGER_SECURITY_PROTOCOL": "SASL_PLAINTEXT"})) == 3
+    assert problems({"TRIGGER_SECURITY_PROTOCOL": "SSL", "TRIGGER_SSL_CERTFILE": "/c.pem"}) == [
+        "  TRIGGER_SSL_CERTFILE and TRIGGER_SSL_KEYFILE: got one of them, expected both"
+    ]
+    assert problems({"TRIGGER_TOPIC_ORDERS": "bookings"}) == [
+        "  TRIGGER_TOPIC_*: got the name 'bookings' more than once, expected different names"
+    ]
+
+
+@pytest.mark.parametrize("text", ["0d", "1ms", "1500ms", "30s", "15m", "48m", "25h", "10d"])
+def test_durations_are_written_as_they_are_read(text: str) -> None:
+    """The text of a duration reads back as the same, in its largest whole unit."""
+    assert duration_text(duration_ms(text)) == text
