@@ -33,7 +33,9 @@ class Intake:
         self.logical: Final = {actual: logical for logical, actual in topics.items()}
         self._actual = dict(topics)
         self._capacity = capacity
+        #: fetched and not handled; of these, not yet with the processor
         self._waiting: dict[TP, int] = {}
+        self._in_transit: dict[TP, int] = {}
         self._states: dict[TP, ReadState] = {}
         self._positions: dict[TP, int] = {}
         self._room = asyncio.Event()
@@ -56,6 +58,7 @@ class Intake:
         """These many records are on their way, and this is how far each partition was read."""
         for tp, count in counts.items():
             self._waiting[tp] = self._waiting.get(tp, 0) + count
+            self._in_transit[tp] = self._in_transit.get(tp, 0) + count
         self._states.update(states)
 
     def with_room(self, tps: Iterable[TP]) -> set[TP]:
@@ -81,6 +84,7 @@ class Intake:
         await self.on_revoked({tp.partition for tp in inputs})
         for tp in inputs:
             self._waiting.pop(tp, None)
+            self._in_transit.pop(tp, None)
             self._states.pop(tp, None)
 
     def forget_positions(self, tps: Iterable[TP]) -> None:
@@ -89,6 +93,10 @@ class Intake:
             self._positions.pop(tp, None)
 
     # -- the processor's side
+
+    def arrived(self, tp: TP, count: int) -> None:
+        """So many records are with the processor."""
+        self._in_transit[tp] = max(0, self._in_transit.get(tp, 0) - count)
 
     def done(self, tp: TP, count: int, position: int) -> None:
         """So many records were handled durably, and ``position`` may be committed."""
@@ -111,9 +119,9 @@ class Intake:
         return state.as_of_ms
 
     def is_read_up(self, tp: TP) -> bool:
-        """Whether the broker had no more of it when it last answered, whatever waits here."""
+        """Whether all that the broker had when it last answered is with the processor."""
         state = self._states.get(tp)
-        return state is not None and state.is_at_end
+        return state is not None and state.is_at_end and not self._in_transit.get(tp, 0)
 
     def waiting(self) -> int:
         """Records of all partitions that are not handled yet."""

@@ -85,6 +85,7 @@ class Processor:
 
     def take(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
         """Buffer a batch for the lane of its partition; without one it is read again later."""
+        self.intake.arrived(tp, len(records))
         lane = self._lanes.get(tp.partition)
         if lane is None:
             self.intake.dropped(tp, len(records))

@@ -111,7 +111,7 @@ def _without_broken_parts(document: Any, errors: list[ValidationError]) -> dict[
             sound[name] = {key: value for key, value in body.items() if (name, key) not in broken}
         elif not any(path[:1] == (name,) for path in broken):
             sound[name] = body
-    if "channels" in document and len(sound.get("channels", ())) != len(document["channels"] or ()):
+    if "channels" in document and sound.get("channels") != document["channels"]:
         return None
     return sound
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import orjson
 
 from app.core.decisions import Cause, Decision, SendRequest
@@ -33,7 +32,9 @@ def decision_json(decision: Decision) -> bytes:
             "next_eligible_at": None if next_ms is None else format_rfc3339(next_ms),
             "rules_version": decision.rules_version,
             "cause": _cause(decision.cause),
-            "gates": orjson.Fragment(msgspec.json.encode(decision.gates)),
+            "gates": orjson.Fragment(
+                b"[%b]" % b",".join([check.written for check in decision.gates])
+            ),
         }
     )
 

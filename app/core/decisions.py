@@ -43,16 +43,27 @@ class Cause(msgspec.Struct, frozen=True, array_like=True):
     event_id: str
 
 
-class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One gate as it was passed or not, with the figures it used.
+class Check(msgspec.Struct, frozen=True):
+    """One gate with its verdict and the figures it used, and the same as JSON.
 
-    Figures are JSON values as they are written: instants RFC 3339, durations in ``*_s``.
+    Figures are JSON values: instants RFC 3339, durations in ``*_s``. Most checks come again and
+    again, so they are made once, by cached functions, and shared.
     """
 
     gate: str
     verdict: Literal["pass", "fail"]
-    channel: str | None = None
-    figures: dict[str, Any] | None = None
+    channel: str | None
+    figures: dict[str, Any]
+    written: bytes
+
+
+def make_check(gate: str, passed: bool, channel: str | None = None, **figures: Any) -> Check:
+    """A check; its JSON is one flat object."""
+    verdict: Literal["pass", "fail"] = "pass" if passed else "fail"
+    flat = {"gate": gate, "verdict": verdict}
+    if channel is not None:
+        flat["channel"] = channel
+    return Check(gate, verdict, channel, figures, msgspec.json.encode(flat | figures))
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

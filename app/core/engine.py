@@ -11,7 +11,6 @@ from typing import Final, assert_never
 from app.core.cancelling import cancel
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import decide
-from app.core.decisions import Cause
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, Event
 from app.core.facts import count_event
@@ -61,7 +60,8 @@ def handle_event(
         return Handled.DUPLICATE
     plan = rules.by_type[event.type]
     data = usable_data(event.data, rules.currency)
-    _require_keys(plan, data)
+    if plan.abandonments:
+        _require_keys(plan, data)
     update = parse_update(event.data, rules.channels) if event.type == "profile_updated" else None
     customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
     moment = EventMoment(
@@ -72,7 +72,7 @@ def handle_event(
         type=event.type,
         occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
         data=data,
-        cause=Cause(event.topic, event.partition, event.offset, event.event_id),
+        event=event,
         immediate=[],
     )
     _learn(moment, event, plan, update)
@@ -126,7 +126,7 @@ def _dates(customer: Customer) -> tuple[object, ...]:
 def _open(moment: EventMoment, trigger: Trigger) -> None:
     match trigger.kind:
         case OnEvent():
-            open_instance(moment, trigger, moment.cause.event_id)
+            open_instance(moment, trigger, moment.event.event_id)
         case Abandonment():
             abandonment.take_start(moment, trigger, trigger.kind)
         case Milestone():

@@ -4,22 +4,17 @@ Gates look at now, never at event time: they protect a person who lives now.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any
 
 import msgspec
 
+from app.core import gate_checks
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
-from app.core.instants import SECOND_MS, format_rfc3339
 from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Cap, Channel, QuietHours, Rules, Step, Trigger
+from app.core.rules import Cap, Channel, Rules, Step, Trigger
 from app.core.suppression import suppression_of
 from app.core.zones import is_inside, local, next_local_time, zone
-
-#: how a gate's answer is written
-_VERDICT: Final[dict[bool, Literal["pass", "fail"]]] = {True: "pass", False: "fail"}
-_EXPIRED: Final = {passed: Check("expired", verdict) for passed, verdict in _VERDICT.items()}
-_CONDITION: Final = {passed: Check("condition", verdict) for passed, verdict in _VERDICT.items()}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +35,9 @@ class _ChannelVerdict(msgspec.Struct, frozen=True):
 
     failed: Reason | None = None
     wait: tuple[int, Reason] | None = None
+
+
+_PASSED = _ChannelVerdict()
 
 
 def judge(
@@ -67,10 +65,13 @@ def judge(
     return _wait_or_suppress(verdicts, last_ms, tuple(checks))
 
 
-def channel_order(step: Step, profile: Mapping[str, Any]) -> list[str]:
+def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | list[str]:
     """The step's channels: those the customer prefers first, then the others in step order."""
-    preferred = [name for name in profile.get("channels", ()) if name in step.channels]
-    return preferred + [name for name in step.channels if name not in preferred]
+    preferred = profile.get("channels")
+    if not preferred:
+        return step.channels
+    first = [name for name in preferred if name in step.channels]
+    return first + [name for name in step.channels if name not in first]
 
 
 def _shared_gates(
@@ -84,23 +85,17 @@ def _shared_gates(
 ) -> Reason | None:
     """Expiry, condition and cooldown: the gates that no channel can change."""
     is_fresh = now_ms <= last_ms
-    checks.append(_EXPIRED[is_fresh])
+    checks.append(gate_checks.EXPIRED[is_fresh])
     if not is_fresh:
         return Reason.EXPIRED
     if trigger.when is not None:
         holds = trigger.when(instance.data, customer, now_ms)
-        checks.append(_CONDITION[holds])
+        checks.append(gate_checks.CONDITION[holds])
         if not holds:
             return Reason.CONDITION
     if trigger.is_marketing and rules.cooldown_ms:
         since_ms = _last_of_family(customer, trigger, instance, now_ms - rules.cooldown_ms)
-        figures: dict[str, Any] = {
-            "family": trigger.family,
-            "cooldown_s": rules.cooldown_ms // SECOND_MS,
-        }
-        if since_ms is not None:
-            figures["last_sent_at"] = format_rfc3339(since_ms)
-        checks.append(Check("cooldown", _VERDICT[since_ms is None], None, figures))
+        checks.append(gate_checks.cooldown(trigger.family, rules.cooldown_ms, since_ms))
         if since_ms is not None:
             return Reason.COOLDOWN
     return None
@@ -137,29 +132,28 @@ def _judge_channel(
 ) -> _ChannelVerdict:
     name = channel.name
     has_address = bool(channel.address({}, customer, now_ms))
-    checks.append(Check("reach", _VERDICT[has_address], name, {"field": channel.requires}))
+    checks.append(gate_checks.reach(name, has_address, channel.requires))
     if not has_address:
         return _ChannelVerdict(Reason.REACH)
     if is_marketing:
-        given = customer.profile.get("consent", {}).get(name)
+        consent = customer.profile.get("consent")
+        given = consent.get(name) if consent else None
         consents = channel.consent_default if given is None else given
-        checks.append(Check("consent", _VERDICT[consents], name, {"given": given}))
+        checks.append(gate_checks.consent(name, consents, given))
         if not consents:
             return _ChannelVerdict(Reason.CONSENT)
     cause = suppression_of(customer, name, channel.requires)
     if not is_marketing and cause == "unsubscribed":
         cause = None
-    checks.append(
-        Check("suppressed", _VERDICT[cause is None], name, {"cause": cause} if cause else None)
-    )
+    checks.append(gate_checks.suppressed(name, cause))
     if cause is not None:
         return _ChannelVerdict(Reason.SUPPRESSED)
     if not is_marketing:
-        return _ChannelVerdict()
+        return _PASSED
     cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, checks)
     quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
     if cap_ms is None and quiet_ms is None:
-        return _ChannelVerdict()
+        return _PASSED
     # A channel that fails both waits for the later; when they are the same, quiet names it.
     if quiet_ms is not None and (cap_ms is None or quiet_ms >= cap_ms):
         wait = quiet_ms, Reason.QUIET
@@ -175,25 +169,21 @@ def _next_under_caps(
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
     for cap in caps:
-        if cap.channel is not None and cap.channel != channel:
+        only = cap.channel
+        if only is not None and only != channel:
             continue
-        sent_ms = sorted(
+        after_ms = now_ms - cap.per_ms
+        sent_ms = [
             sent.decided_ms
             for sent in customer.sends
-            if sent.is_marketing
-            and sent.decided_ms > now_ms - cap.per_ms
-            and (cap.channel is None or sent.channel == channel)
-        )
+            if sent.decided_ms > after_ms
+            and sent.is_marketing
+            and (only is None or sent.channel == channel)
+        ]
         count = len(sent_ms)
-        figures: dict[str, Any] = {
-            "count": count,
-            "limit": cap.limit,
-            "per_s": cap.per_ms // SECOND_MS,
-        }
-        if cap.channel is not None:
-            figures["only"] = cap.channel
-        checks.append(Check("cap", _VERDICT[count < cap.limit], channel, figures))
+        checks.append(gate_checks.cap(channel, count, cap.limit, cap.per_ms, only))
         if count >= cap.limit:
+            sent_ms.sort()
             free_ms = sent_ms[count - cap.limit] + cap.per_ms
             latest_ms = free_ms if latest_ms is None else max(latest_ms, free_ms)
     return latest_ms
@@ -203,15 +193,15 @@ def _next_after_quiet(
     rules: Rules, customer: Customer, channel: str, now_ms: int, checks: list[Check]
 ) -> int | None:
     """The next end of the quiet hours when now is inside them; None otherwise."""
-    quiet: QuietHours | None = rules.quiet_hours
+    quiet = rules.quiet_hours
     if quiet is None or channel not in quiet.channels:
         return None
     name = customer.profile.get("timezone")
     tz = rules.timezone if name is None else zone(name)
     wall = local(now_ms, tz)
-    is_quiet = is_inside(wall.hour * 60 + wall.minute, quiet.start, quiet.end)
-    figures = {"local_time": wall.strftime("%H:%M"), "timezone": tz.key}
-    checks.append(Check("quiet", _VERDICT[not is_quiet], channel, figures))
+    minute = wall.hour * 60 + wall.minute
+    is_quiet = is_inside(minute, quiet.start, quiet.end)
+    checks.append(gate_checks.quiet(channel, not is_quiet, minute, tz.key))
     return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
 
 
@@ -224,9 +214,7 @@ def _pass(
         bucket = bucket_of(rules.holdout.salt, customer.customer_id)
         limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
         held_out = bucket < limit
-        checks.append(
-            Check("holdout", _VERDICT[not held_out], None, {"bucket": bucket, "limit": limit})
-        )
+        checks.append(gate_checks.holdout(bucket, limit))
     return Verdict(
         outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
         reason=Reason.HOLDOUT if held_out else Reason.PASSED,

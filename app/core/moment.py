@@ -7,7 +7,7 @@ import msgspec
 
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Decision
-from app.core.events import DATA_FIELDS, MONEY_FIELDS
+from app.core.events import DATA_FIELDS, MONEY_FIELDS, Event
 from app.core.memory import MAX_TEXT_CHARS
 from app.core.rules import Rules, Trigger
 
@@ -32,8 +32,14 @@ class EventMoment(Moment, kw_only=True):
     type: str
     occurred_ms: int
     data: dict[str, Any]
-    cause: Cause
+    event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
+
+    @property
+    def cause(self) -> Cause:
+        """Where the event was read."""
+        event = self.event
+        return Cause(event.topic, event.partition, event.offset, event.event_id)
 
 
 def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:

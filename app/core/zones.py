@@ -22,7 +22,7 @@ def zone(name: str) -> ZoneInfo:
 
 def local(instant_ms: int, tz: ZoneInfo) -> datetime:
     """The wall clock of ``tz`` at that instant."""
-    return (_EPOCH + instant_ms * _MILLISECOND).astimezone(tz)
+    return datetime.fromtimestamp(instant_ms / 1000, tz)
 
 
 @lru_cache(maxsize=16384)

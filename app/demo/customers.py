@@ -1,8 +1,10 @@
 """The people of the demo: made up, with addresses that reach nobody."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, time
 from enum import StrEnum
 from random import Random
+from string import ascii_uppercase
 from typing import Any, Final
 
 import msgspec
@@ -11,12 +13,15 @@ from app.demo.happening import EventBody, Happening
 from app.demo.moment import LATE_NIGHT_ZONE, NIGHT_ZONE, PARTY_ZONE, date_years_before
 
 _NAMES: Final = (
-    "Aisha Alma Amara Anna Arjun Aroha Bruno Carla Chen Chloe Clara Daan David Diego Elena Elif"
-    " Emil Emma Eva Femi Finn Freya Greta Hana Hugo Ines Iris Ivan Jack Jana Jonas Juan Kai Karim"
-    " Lars Leila Lena Liam Lina Lucia Luis Lukas Maja Malik Marta Mateo Maya Mia Milan Mina Mira"
-    " Nadia Nia Nina Noah Nora Olga Omar Oscar Paula Pavel Pedro Petra Priya Rafa Remi Rosa Sam"
-    " Sara Sofia Sven Tariq Theo Tomas Uma Vera Viktor Wei Yara Yuki Zoe Zofia"
-).split()
+    "Aisha", "Alma", "Amara", "Anna", "Arjun", "Aroha", "Bruno", "Carla", "Chen", "Chloe",
+    "Clara", "Daan", "David", "Diego", "Elena", "Elif", "Emil", "Emma", "Eva", "Femi", "Finn",
+    "Freya", "Greta", "Hana", "Hugo", "Ines", "Iris", "Ivan", "Jack", "Jana", "Jonas", "Juan",
+    "Kai", "Karim", "Lars", "Leila", "Lena", "Liam", "Lina", "Lucia", "Luis", "Lukas", "Maja",
+    "Malik", "Marta", "Mateo", "Maya", "Mia", "Milan", "Mina", "Mira", "Nadia", "Nia", "Nina",
+    "Noah", "Nora", "Olga", "Omar", "Oscar", "Paula", "Pavel", "Pedro", "Petra", "Priya",
+    "Rafa", "Remi", "Rosa", "Sam", "Sara", "Sofia", "Sven", "Tariq", "Theo", "Tomas", "Uma",
+    "Vera", "Viktor", "Wei", "Yara", "Yuki", "Zoe", "Zofia",
+)  # fmt: skip
 #: zone, locale, how many of a hundred
 _PLACES: Final = (
     ("Europe/Berlin", "de-DE", 24),
@@ -57,7 +62,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     customer_id: str
-    first_name: str
+    #: first name and an initial: enough to tell them apart on a screen
+    name: str
     role: Role
     profile: dict[str, Any]
     anniversary_ms: int
@@ -76,7 +82,7 @@ def make_people(seed: int, count: int, moment_ms: int) -> list[Person]:
         people.append(
             Person(
                 customer_id=f"c-{number:04d}",
-                first_name=name,
+                name=f"{name} {rng.choice(ascii_uppercase)}.",
                 role=role,
                 profile=profile,
                 anniversary_ms=year_before_ms,
@@ -94,9 +100,7 @@ def registrations(people: list[Person], at_ms: int) -> Iterator[Happening]:
             occurred_ms=at_ms,
             data=person.profile,
         )
-        yield Happening(
-            at_ms=at_ms, topic="profiles", customer_id=person.customer_id, body=body
-        )
+        yield Happening(at_ms=at_ms, topic="profiles", customer_id=person.customer_id, body=body)
 
 
 def _profile(rng: Random, number: int, name: str) -> dict[str, Any]:
@@ -158,8 +162,6 @@ def _celebrate(profile: dict[str, Any]) -> None:
 
 def _instant_on_date_ms(moment_ms: int) -> int:
     """A year before the moment, to the day in PARTY_ZONE."""
-    from datetime import UTC, datetime, time
-
     day = date_years_before(moment_ms, PARTY_ZONE, 1)
     # 11:00 UTC falls on the same date in Berlin, in summer and in winter
     return int(datetime.combine(day, time(11), UTC).timestamp() * 1000)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import pairwise
 from typing import Any, Final
 
 from app.core.durations import parse_duration_ms
@@ -67,7 +68,7 @@ def _shorter(duration: str | int, curve: Curve) -> str:
         return "0s"
     if real_s <= curve[0][0]:
         return f"{curve[0][1]}s"
-    for (low, low_s), (high, high_s) in zip(curve, curve[1:], strict=False):
+    for (low, low_s), (high, high_s) in pairwise(curve):
         if real_s <= high:
             share = math.log(real_s / low) / math.log(high / low)
             return f"{round(low_s * (high_s / low_s) ** share)}s"

@@ -10,6 +10,8 @@ from app.core.rules import Frequency, Trigger
 
 #: How late an event may come and still be counted with the ones before it.
 LATENESS_MS: Final = DAY_MS
+_KEYS_BETWEEN_CLEANINGS: Final = 8
+_NOTHING: Final[dict[str, list[int]]] = {}
 
 
 def take_counted(moment: EventMoment, trigger: Trigger, kind: Frequency) -> None:
@@ -22,14 +24,16 @@ def take_counted(moment: EventMoment, trigger: Trigger, kind: Frequency) -> None
     if key is None:
         return
     times_by_key = moment.customer.frequencies_ms
-    known = times_by_key.get(trigger.name, {}).get(key, [])
+    known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
     after_ms = moment.occurred_ms - kind.within_ms
-    if 1 + sum(at_ms > after_ms for at_ms in known) >= kind.times:
+    if 1 + len([at_ms for at_ms in known if at_ms > after_ms]) >= kind.times:
         _forget(times_by_key, trigger.name, key)
         open_instance(moment, trigger, key)
         return
     newest = sorted([*known, moment.occurred_ms])[-(kind.times - 1) :]
-    _forget_stale(times_by_key.get(trigger.name, {}), after_ms - LATENESS_MS)
+    by_key = times_by_key.get(trigger.name)
+    if by_key is not None and len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
+        _forget_stale(by_key, after_ms - LATENESS_MS)
     remember(times_by_key, trigger.name, key, newest)
 
 

@@ -1,0 +1,108 @@
+"""Decisions in words: why a message was sent, held back, put off or taken back."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from app.core.instants import parse_rfc3339
+
+_ADDRESSES: Final = {
+    "email": "has no e-mail address",
+    "phone": "has no phone number",
+    "push_token": "does not have the app",
+}
+_CAUSES: Final = {
+    "unsubscribed": "unsubscribed",
+    "bounced": "the address bounced",
+    "complained": "complained about a message",
+}
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision as the demo shows it."""
+
+    at_ms: int
+    customer: str
+    trigger: str
+    step: int
+    outcome: str
+    reason: str
+    channel: str
+    words: str
+    is_marketing: bool
+
+
+def line_of(decision: Mapping[str, Any], customer: str) -> Line:
+    """The line for a record of ``decisions``; ``customer`` is the name to show."""
+    return Line(
+        at_ms=parse_rfc3339(decision["decided_at"]),
+        customer=customer,
+        trigger=decision["trigger"],
+        step=decision["step"],
+        outcome=decision["outcome"],
+        reason=decision["reason"],
+        channel=decision["channel"] or "",
+        words=words_of(decision),
+        is_marketing=decision["category"] == "marketing",
+    )
+
+
+def words_of(decision: Mapping[str, Any]) -> str:
+    """The outcome and its reason, with the figures that the gate used."""
+    match decision["outcome"]:
+        case "send":
+            return str(decision["template"])
+        case "holdout":
+            return "in the control group: all but the message itself"
+        case "recall":
+            return "the purchase had happened before it was sent: taken back"
+        case "defer":
+            wait_s = _seconds_between(decision["decided_at"], decision["next_eligible_at"])
+            return f"{_why(decision)}; again in {wait_s:.0f} s"
+    return _why(decision)
+
+
+def _why(decision: Mapping[str, Any]) -> str:
+    reason = decision["reason"]
+    check = _failed_check(decision, reason)
+    match reason:
+        case "expired":
+            late_s = _seconds_between(decision["due_at"], decision["decided_at"])
+            return f"too late: it was due {_span(late_s)} ago"
+        case "cooldown":
+            ago_s = _seconds_between(check["last_sent_at"], decision["decided_at"])
+            return f"a message of the family {check['family']} went out {ago_s:.0f} s ago"
+        case "reach":
+            return _ADDRESSES.get(check["field"], f"has no {check['field']}")
+        case "consent":
+            return f"did not agree to messages by {check['channel']}"
+        case "suppressed":
+            return _CAUSES[check["cause"]]
+        case "cap":
+            return f"{check['count']} messages in the last {check['per_s']} s are enough"
+        case "quiet":
+            return f"it is {check['local_time']} in {check['timezone']}"
+        case "condition":
+            return "its condition does not hold any more"
+        case "cancelled":
+            return "not needed any more"
+        case "superseded":
+            return "something newer took its place"
+    return str(reason)
+
+
+def _failed_check(decision: Mapping[str, Any], gate: str) -> Mapping[str, Any]:
+    for check in decision["gates"]:
+        if check["gate"] == gate and check["verdict"] == "fail":
+            found: Mapping[str, Any] = check
+            return found
+    return {}
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    return (parse_rfc3339(later) - parse_rfc3339(earlier)) / 1000
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 86400:.0f} days"
