@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, Message
 
@@ -19,7 +19,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 class Producer(Protocol):
     """The part of confluent-kafka's producer that is used."""
 
-    def produce(self, topic: str, **kwargs: object) -> None: ...
+    def produce(self, *args: Any, **kwargs: Any) -> None: ...
     def poll(self, timeout: float) -> int: ...
     def flush(self, timeout: float) -> int: ...
 
@@ -51,17 +51,14 @@ class Deliveries:
         timestamp_ms: int = 0,
     ) -> None:
         """Queue one record. Waits, holding everything up, while the producer's queue is full."""
+        more: dict[str, object] = {}
+        if headers:
+            more["headers"] = list(headers)
+        if timestamp_ms > 0:
+            more["timestamp"] = timestamp_ms
         while True:
             try:
-                self._producer.produce(
-                    topic,
-                    key=key,
-                    value=value,
-                    partition=partition,
-                    on_delivery=self._delivered,
-                    **({"headers": list(headers)} if headers else {}),
-                    **({"timestamp": timestamp_ms} if timestamp_ms else {}),
-                )
+                self._producer.produce(topic, value, key, partition, self._delivered, **more)
             except BufferError:
                 self._producer.poll(_FULL_S)
             else:

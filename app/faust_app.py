@@ -1,7 +1,8 @@
 """The Faust app: which settings it runs with, its topics, its table.
 
 What Faust does here: group membership, co-partitioned assignment, running the agents, recovering
-and standing by for the table. Not: serialization, producing, acknowledging, deciding what to commit.
+and standing by for the table. Not: serialization, producing, acknowledging, choosing what to
+commit.
 """
 
 import ssl

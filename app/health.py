@@ -37,9 +37,7 @@ class HealthServer:
         site = web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1.0)
         await site.start()
         port: int = self._runner.addresses[0][1]
-        _log.info(
-            "web server listens on %s:%d", self._host, port, extra={"action": "listening"}
-        )
+        _log.info("web server listens on %s:%d", self._host, port, extra={"action": "listening"})
         return port
 
     async def stop(self) -> None:

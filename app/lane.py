@@ -206,10 +206,10 @@ class Lane:
         if event is None:
             assert error is not None
             outcome = self._dead(unit, topic, record, error)
-        elif type(event) is Event:
-            outcome = self._handle_event(unit, topic, record, event)
-        else:
+        elif isinstance(event, Erasure):
             outcome = self._erase(unit, topic, record, event)
+        else:
+            outcome = self._handle_event(unit, topic, record, event)
         unit.count(topic, outcome)
         unit.taken[topic] = unit.taken.get(topic, 0) + 1
         unit.positions[topic] = offset + 1

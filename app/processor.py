@@ -1,4 +1,4 @@
-"""All partitions of one worker: a lane for each, started after recovery, ended before revocation."""
+"""All partitions of one worker: a lane for each, from recovery to revocation."""
 
 import asyncio
 import logging

@@ -173,7 +173,9 @@ class PartitionStore:
         try:
             self._db.write(batch)
         except Exception as exc:
-            raise InfrastructureError(f"the database of a partition refused a write: {exc}") from exc
+            raise InfrastructureError(
+                f"the database of a partition refused a write: {exc}"
+            ) from exc
         self.progress = progress
 
 

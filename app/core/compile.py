@@ -13,6 +13,7 @@ from app.core.rules import (
     DEFAULT_EXPIRES_MS,
     DEFAULT_PRIORITY,
     DEFAULT_RECALL_WINDOW_MS,
+    MIN_MEMORY_MS,
     Abandonment,
     Anniversary,
     Cap,
@@ -67,7 +68,7 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
         triggers=triggers,
         by_type={name: _plan(name, triggers.values()) for name in ALL_TYPES},
         anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
-        memory_ms=max(recall_ms, cooldown_ms, *(cap.per_ms for cap in caps), 0),
+        memory_ms=max(MIN_MEMORY_MS, recall_ms, cooldown_ms, *(cap.per_ms for cap in caps)),
         document=document,
     )
 

@@ -11,6 +11,8 @@ from app.core.instants import DAY_MS, MINUTE_MS
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
+#: Engagement that names a request finds it at least this long.
+MIN_MEMORY_MS: Final = 7 * DAY_MS
 DEFAULT_CHANNELS: Final = {
     "email": {"requires": "email"},
     "sms": {"requires": "phone"},

@@ -14,7 +14,7 @@ from app.settings import Settings
 
 _OUTPUTS: Final = ("dispatch", "decisions", "dead-letters")
 _FETCHED: Final = 500
-_FLUSH_TIMEOUT_S: Final = 10.0
+_FLUSH_TIMEOUT_S: Final = 2.0
 
 
 class Publisher:

@@ -101,7 +101,7 @@ class RunningWorker:
         if port is None:
             return 0, ""
         try:
-            with urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=2) as answer:  # noqa: S310
+            with urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=2) as answer:
                 return answer.status, answer.read().decode()
         except OSError as exc:
             return getattr(exc, "code", 0), ""
@@ -181,7 +181,7 @@ class Wire:
             partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
             ends = {p.partition: reader.get_watermark_offsets(p, 5.0)[1] for p in partitions}
             reader.assign(partitions)
-            found: list["Message[bytes, bytes]"] = []
+            found: list[Message[bytes, bytes]] = []
             left = {number for number, end in ends.items() if end}
             while left:
                 message = reader.poll(5.0)

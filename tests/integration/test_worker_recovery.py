@@ -53,10 +53,10 @@ def test_a_kill_between_effects_loses_and_repeats_nothing(
     if wiped:
         shutil.rmtree(instance.data_dir)
     with instance.worker() as worker:
+        wait_for("commit", lambda: wire.committed()["orders"] == CUSTOMERS * ORDERS)
         requests = wait_for_requests(wire, ids)
         assert worker.stop() == 0, worker.log
     assert_as_if_nothing_had_happened(requests, ids)
-    assert wire.committed()["orders"] == CUSTOMERS * ORDERS
 
 
 @pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])

@@ -1,0 +1,97 @@
+"""``--clock records``: a rehearsal over Kafka decides what the backtest decides."""
+
+import json
+import random
+from typing import Any
+
+from app import wire
+from app.backtest.history import read_arrivals
+from app.backtest.replay import Replay
+from app.core.decisions import Decision
+from app.publish import publish
+from app.rules_file import load_rules
+from app.settings import default_rules_path
+from tests.integration.conftest import Instance
+from tests.integration.running import wait_for
+
+START_MS = 1_700_000_000_000
+GRACE_MS = 5_000
+EVENTS = 1500
+
+
+def history() -> list[bytes]:
+    """Events of all topics over two weeks, some arriving late; no two at the same time."""
+    choice = random.Random(7)
+    arrivals = sorted(choice.sample(range(14 * 86_400_000), EVENTS))
+    lines = []
+    for number, at_ms in enumerate(arrivals):
+        customer = f"c{choice.randrange(40)}"
+        topic, type_, data = choice.choice(EXAMPLES)
+        late_ms = choice.choice([0, 0, 0, 1_000, 60_000, 3_600_000])
+        event: dict[str, Any] = {
+            "topic": topic,
+            "event_id": f"e{number - (choice.random() < 0.02)}",
+            "type": type_,
+            "customer_id": customer,
+            "occurred_at": START_MS + at_ms - late_ms,
+            "arrived_at": START_MS + at_ms,
+            "data": {name: value.format(c=customer) if isinstance(value, str) else value
+                     for name, value in data.items()},
+        }  # fmt: skip
+        lines.append(json.dumps(event).encode())
+    return lines
+
+
+EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
+    ("profiles", "profile_updated", {"email": "{c}@example.org", "timezone": "Europe/Berlin",
+                                     "birthday": "1990-11-20"}),
+    ("profiles", "profile_updated", {"phone": "+4930{c}", "push_token": "t-{c}"}),
+    ("orders", "product_viewed", {"sku": "s1", "category": "shoes"}),
+    ("orders", "cart_updated", {"cart_id": "k-{c}", "value": 60}),
+    ("orders", "cart_updated", {"cart_id": "k2-{c}", "value": 30}),
+    ("orders", "order_placed", {"order_id": "o-{c}", "cart_id": "k-{c}", "value": 60}),
+    ("orders", "delivered", {"order_id": "o-{c}", "on_time": True}),
+    ("bookings", "payment_failure", {"booking_id": "b-{c}", "value": 200}),
+    ("bookings", "itinerary_saved", {"booking_id": "b-{c}", "value": 200}),
+    ("bookings", "booking_confirmed", {"booking_id": "b-{c}", "value": 200}),
+    ("engagement", "message_opened", {"request_id": "r", "channel": "email"}),
+    ("engagement", "unsubscribed", {"channel": "push"}),
+    ("orders", "cart_updated", {"value": 1}),
+]  # fmt: skip
+
+
+def without_place(decision: dict[str, Any]) -> dict[str, Any]:
+    """The decision as it is wherever its events were read."""
+    cause = {"event_id": decision["cause"]["event_id"], "topic": decision["cause"]["topic"]}
+    return decision | {"cause": cause}
+
+
+def in_order(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sorted by what identifies a verdict."""
+    return sorted(
+        map(without_place, decisions),
+        key=lambda each: (each["request_id"], each["decided_at"], each["outcome"]),
+    )
+
+
+def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> None:
+    """The same history, over Kafka by the records' clock and in memory: the same decisions."""
+    lines = history()
+    made: list[Decision] = []
+    replay = Replay(load_rules(default_rules_path()), made.append, grace_ms=GRACE_MS)
+    replay.run(read_arrivals(lines))
+    expected = in_order([json.loads(wire.decision_json(each)) for each in made])
+    assert len(expected) > 200
+
+    settings = instance.wire.settings
+    with instance.worker(
+        TRIGGER_CLOCK="records",
+        TRIGGER_GRACE=f"{GRACE_MS}ms",
+        TRIGGER_RULES=str(default_rules_path()),
+    ) as worker:
+        worker.wait_until_ready()
+        assert publish(settings, lines, timestamps="occurred_at").bad == 0
+        wait_for("all", lambda: worker.metric("trigger_events_total") == EVENTS, 40)
+        found = instance.wire.wait_for_values("decisions", len(expected))
+        assert worker.stop() == 0, worker.log
+    assert in_order(found) == expected
