@@ -210,10 +210,8 @@ class Emitted:
 
 
 def _lines(decision: Decision) -> list[bytes]:
-    lines = [DECISION + wire.decision_json(decision)]
-    if decision.dispatch is not None:
-        lines.append(REQUEST + wire.request_json(decision.dispatch))
-    return lines
+    record, request = wire.written(decision)
+    return [DECISION + record] if request is None else [DECISION + record, REQUEST + request]
 
 
 def _no_hook(_: str) -> None:

@@ -1,17 +1,25 @@
 """How decisions and send requests are written: JSON, times as RFC 3339 UTC (spec section 7)."""
 
-from typing import Any
-
 import orjson
 
-from app.core.decisions import Cause, Decision, SendRequest
+from app.core.decisions import Decision
 from app.core.instants import format_rfc3339
 
 
-def decision_json(decision: Decision) -> bytes:
-    """One decision with its whole reasoning, as it goes onto ``decisions``."""
+def written(decision: Decision) -> tuple[bytes, bytes | None]:
+    """The record for ``decisions`` with its whole reasoning, and for ``dispatch`` if any."""
     next_ms = decision.next_eligible_ms
-    return orjson.dumps(
+    cause = decision.cause
+    cause_object = {
+        "topic": cause.topic,
+        "partition": cause.partition,
+        "offset": cause.offset,
+        "event_id": cause.event_id,
+    }
+    due_at = format_rfc3339(decision.due_ms)
+    decided_at = format_rfc3339(decision.decided_ms)
+    expires_at = format_rfc3339(decision.expires_ms)
+    record = orjson.dumps(
         {
             "request_id": decision.request_id,
             "customer_id": decision.customer_id,
@@ -26,50 +34,40 @@ def decision_json(decision: Decision) -> bytes:
             "template": decision.template,
             "experiment": None,
             "anchor_at": format_rfc3339(decision.anchor_ms),
-            "due_at": format_rfc3339(decision.due_ms),
-            "decided_at": format_rfc3339(decision.decided_ms),
-            "expires_at": format_rfc3339(decision.expires_ms),
+            "due_at": due_at,
+            "decided_at": decided_at,
+            "expires_at": expires_at,
             "next_eligible_at": None if next_ms is None else format_rfc3339(next_ms),
             "rules_version": decision.rules_version,
-            "cause": _cause(decision.cause),
+            "cause": cause_object,
             "gates": orjson.Fragment(
                 b"[%b]" % b",".join([check.written for check in decision.gates])
             ),
         }
     )
-
-
-def request_json(request: SendRequest) -> bytes:
-    """One send request or recall, as it goes onto ``dispatch``."""
-    return orjson.dumps(
+    request = decision.dispatch
+    if request is None:
+        return record, None
+    return record, orjson.dumps(
         {
-            "request_id": request.request_id,
+            "request_id": decision.request_id,
             "kind": request.kind,
-            "customer_id": request.customer_id,
-            "trigger": request.trigger,
-            "step": request.step,
-            "key": request.key,
-            "category": request.category,
-            "priority": request.priority,
-            "channel": request.channel,
+            "customer_id": decision.customer_id,
+            "trigger": decision.trigger,
+            "step": decision.step,
+            "key": decision.key,
+            "category": decision.category,
+            "priority": decision.priority,
+            "channel": decision.channel,
             "address": request.address,
-            "template": request.template,
+            "template": decision.template,
             "locale": request.locale,
             "tokens": request.tokens,
             "experiment": None,
-            "due_at": format_rfc3339(request.due_ms),
-            "decided_at": format_rfc3339(request.decided_ms),
-            "expires_at": format_rfc3339(request.expires_ms),
-            "rules_version": request.rules_version,
-            "cause": _cause(request.cause),
+            "due_at": due_at,
+            "decided_at": decided_at,
+            "expires_at": expires_at,
+            "rules_version": decision.rules_version,
+            "cause": cause_object,
         }
     )
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    return {
-        "topic": cause.topic,
-        "partition": cause.partition,
-        "offset": cause.offset,
-        "event_id": cause.event_id,
-    }

@@ -49,7 +49,7 @@ def run_worker(
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
     is called around every effect; ``make_task`` replaces the rules of ``settings``: tests use both.
-    Uses uvloop. After a stop that hangs the process is ended from here, with 1.
+    Uses uvloop. A stop that hangs ends the process from here, STOP_DEADLINE_S after it began.
     """
     _use_uvloop()
     _collect_rarely()
@@ -77,6 +77,8 @@ class _Worker:
         self._watchdog: threading.Timer | None = None
         self._is_stopping = False
         self._is_started = False
+        #: how a stop ends that hangs: well, once everything in progress is done and committed
+        self._cut_short_code = EXIT_FAILED
 
     async def main(self) -> int:
         settings = self._settings
@@ -185,7 +187,7 @@ class _Worker:
     async def _shut_down(self, code: int) -> int:
         """Finish what is in progress, commit it, leave the group."""
         self._is_stopping = True
-        self._watchdog = threading.Timer(STOP_DEADLINE_S, _end_process)
+        self._watchdog = threading.Timer(STOP_DEADLINE_S, self._end_process)
         self._watchdog.daemon = True
         self._watchdog.start()
         await self._processor.release_all()
@@ -198,6 +200,7 @@ class _Worker:
             self._start_task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._start_task
+        self._cut_short_code = code
         await self._app.stop()
         self._producer.flush(1.0)
         return code
@@ -206,6 +209,17 @@ class _Worker:
         """The stop has come to its end."""
         if self._watchdog is not None:
             self._watchdog.cancel()
+
+    def _end_process(self) -> None:
+        """The Kafka client waits for a broker; its threads would keep the interpreter waiting."""
+        _log.warning(
+            "stop took too long and is cut short",
+            extra={"action": "stop_deadline", "exit_code": self._cut_short_code},
+        )
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self._cut_short_code)
 
     def _is_ready(self) -> bool:
         return self._is_started and not self._is_stopping and self._app.tables.actives_ready
@@ -252,12 +266,3 @@ def _collect_rarely() -> None:
     """
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
-
-
-def _end_process() -> None:
-    """The stop hangs: threads of the Kafka client would keep the interpreter from ending."""
-    _log.error("stop took too long and is cut short", extra={"action": "stop_deadline"})
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_FAILED)

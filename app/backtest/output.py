@@ -9,7 +9,7 @@ import orjson
 
 from app.core.decisions import Decision
 from app.core.errors import ConfigError, EventError
-from app.wire import decision_json, request_json
+from app.wire import written
 
 _BUFFER_BYTES: Final = 1 << 20
 _REMEMBERED_DEAD: Final = 100
@@ -48,9 +48,10 @@ class OutputFolder:
     def write(self, decision: Decision) -> None:
         """One decision, and what it puts on dispatch."""
         self.decisions[decision.outcome] += 1
-        self._decisions.write(decision_json(decision) + b"\n")
-        if decision.dispatch is not None:
-            self._dispatch.write(request_json(decision.dispatch) + b"\n")
+        record, request = written(decision)
+        self._decisions.write(record + b"\n")
+        if request is not None:
+            self._dispatch.write(request + b"\n")
 
     def write_dead(self, number: int, error: EventError) -> None:
         """One record that could not be understood, by its line."""

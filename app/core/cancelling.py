@@ -51,9 +51,7 @@ def _recall(moment: EventMoment, trigger: Trigger, key: str | None) -> None:
 
 def _recall_decision(moment: EventMoment, trigger: Trigger, sent: Sent) -> Decision:
     """A ghost send is recalled as a send is, only that nothing goes out."""
-    request = send_request(
-        moment.rules, moment.customer, trigger, sent, {}, moment.now_ms, kind="recall"
-    )
+    step = trigger.steps[sent.step] if sent.step < len(trigger.steps) else None
     return Decision(
         request_id=sent.request_id,
         customer_id=moment.customer.customer_id,
@@ -65,12 +63,14 @@ def _recall_decision(moment: EventMoment, trigger: Trigger, sent: Sent) -> Decis
         outcome=Outcome.RECALL,
         reason=Reason.CANCELLED,
         channel=sent.channel,
-        template=request.template,
+        template=None if step is None else step.template,
         anchor_ms=sent.anchor_ms,
         due_ms=sent.due_ms,
         decided_ms=moment.now_ms,
-        expires_ms=request.expires_ms,
+        expires_ms=sent.due_ms + trigger.expires_ms,
         cause=sent.cause,
         rules_version=moment.rules.version,
-        dispatch=None if sent.is_ghost else request,
+        dispatch=None
+        if sent.is_ghost
+        else send_request(moment, trigger, sent.channel, {}, kind="recall"),
     )

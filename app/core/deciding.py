@@ -12,7 +12,7 @@ from app.core.instants import format_rfc3339
 from app.core.memory import MAX_SENDS, remember
 from app.core.moment import Moment
 from app.core.request_ids import request_id
-from app.core.rules import Abandonment, Frequency, Inactivity, Rules, Step, Trigger
+from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
 
 
 def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep) -> None:
@@ -20,7 +20,8 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
     rules, customer = moment.rules, moment.customer
     step = trigger.steps[pending.step]
     verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms)
-    sent: SendRequest | None = None
+    request: SendRequest | None = None
+    identity = _identity(customer, instance, pending.step)
     if verdict.outcome is Outcome.DEFER:
         assert verdict.next_eligible_ms is not None
         pending.fire_ms, pending.deferred = verdict.next_eligible_ms, True
@@ -28,10 +29,12 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
     else:
         close_step(customer, trigger, instance, pending)
         if verdict.outcome in (Outcome.SEND, Outcome.HOLDOUT):
-            record = _remember_send(moment, trigger, instance, pending, verdict)
+            assert verdict.channel is not None
+            if trigger.is_marketing or trigger.cancel:
+                _remember_send(moment, trigger, instance, pending, verdict, identity)
             if verdict.outcome is Outcome.SEND:
-                sent = send_request(rules, customer, trigger, record, instance.data, moment.now_ms)
-    moment.emit(_decision(moment, trigger, instance, pending, verdict, sent))
+                request = send_request(moment, trigger, verdict.channel, instance.data)
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, request))
 
 
 def drop_step(
@@ -39,7 +42,8 @@ def drop_step(
 ) -> None:
     """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
     verdict = Verdict(outcome=Outcome.SUPPRESS, reason=reason)
-    moment.emit(_decision(moment, trigger, instance, pending, verdict, None))
+    identity = _identity(moment.customer, instance, pending.step)
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, None))
 
 
 def close_step(
@@ -56,30 +60,36 @@ def close_step(
 
 
 def _remember_send(
-    moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, verdict: Verdict
-) -> Sent:
+    moment: Moment,
+    trigger: Trigger,
+    instance: Instance,
+    pending: PendingStep,
+    verdict: Verdict,
+    identity: str,
+) -> None:
+    """Put a send or ghost send into the windows; what no window can ask for any more goes."""
     customer, now_ms = moment.customer, moment.now_ms
     assert verdict.channel is not None
-    sent = Sent(
-        decided_ms=now_ms,
-        due_ms=pending.due_ms,
-        trigger=trigger.name,
-        family=trigger.family,
-        key=instance.key,
-        anchor_ms=instance.anchor_ms,
-        step=pending.step,
-        channel=verdict.channel,
-        is_marketing=trigger.is_marketing,
-        is_ghost=verdict.outcome is Outcome.HOLDOUT,
-        request_id=_identity(customer, instance, pending.step),
-        cause=instance.cause,
-    )
-    if trigger.is_marketing or trigger.cancel:
-        oldest_ms = now_ms - moment.rules.memory_ms
+    oldest_ms = now_ms - moment.rules.memory_ms
+    if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
         customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
-        customer.sends.append(sent)
-        del customer.sends[:-MAX_SENDS]
-    return sent
+    customer.sends.append(
+        Sent(
+            now_ms,
+            pending.due_ms,
+            trigger.name,
+            trigger.family,
+            instance.key,
+            instance.anchor_ms,
+            pending.step,
+            verdict.channel,
+            trigger.is_marketing,
+            verdict.outcome is Outcome.HOLDOUT,
+            identity,
+            instance.cause,
+        )
+    )
+    del customer.sends[:-MAX_SENDS]
 
 
 def _identity(customer: Customer, instance: Instance, step: int) -> str:
@@ -89,39 +99,16 @@ def _identity(customer: Customer, instance: Instance, step: int) -> str:
 
 
 def send_request(
-    rules: Rules,
-    customer: Customer,
-    trigger: Trigger,
-    sent: Sent,
-    data: Mapping[str, Any],
-    decided_ms: int,
-    kind: str = "send",
+    moment: Moment, trigger: Trigger, channel: str, data: Mapping[str, Any], kind: str = "send"
 ) -> SendRequest:
     """The record for the channel senders: a send, or the recall of one."""
-    channel = rules.channels.get(sent.channel)
-    step: Step | None = trigger.steps[sent.step] if sent.step < len(trigger.steps) else None
+    customer, now_ms = moment.customer, moment.now_ms
+    way = moment.rules.channels.get(channel)
     return SendRequest(
-        request_id=sent.request_id,
-        kind=kind,
-        customer_id=customer.customer_id,
-        trigger=sent.trigger,
-        step=sent.step,
-        key=sent.key,
-        category=trigger.category,
-        priority=trigger.priority,
-        channel=sent.channel,
-        address=channel.address({}, customer, decided_ms) if channel else None,
-        template=step.template if step else "",
-        locale=customer.profile.get("locale"),
-        tokens={
-            name: _token(get, data, customer, decided_ms, path)
-            for name, path, get in trigger.tokens
-        },
-        due_ms=sent.due_ms,
-        decided_ms=decided_ms,
-        expires_ms=sent.due_ms + trigger.expires_ms,
-        rules_version=rules.version,
-        cause=sent.cause,
+        kind,
+        None if way is None else way.address(data, customer, now_ms),
+        customer.profile.get("locale"),
+        {name: _token(get, data, customer, now_ms, path) for name, path, get in trigger.tokens},
     )
 
 
@@ -138,10 +125,11 @@ def _decision(
     instance: Instance,
     pending: PendingStep,
     verdict: Verdict,
-    sent: SendRequest | None,
+    identity: str,
+    request: SendRequest | None,
 ) -> Decision:
     return Decision(
-        request_id=sent.request_id if sent else _identity(moment.customer, instance, pending.step),
+        request_id=identity,
         customer_id=moment.customer.customer_id,
         trigger=trigger.name,
         key=instance.key,
@@ -160,5 +148,5 @@ def _decision(
         gates=verdict.checks,
         cause=instance.cause,
         rules_version=moment.rules.version,
-        dispatch=sent,
+        dispatch=request,
     )

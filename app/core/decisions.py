@@ -91,24 +91,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: "SendRequest | None" = None
 
 
-class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A send or a recall for the channel senders."""
+class SendRequest(msgspec.Struct, frozen=True):
+    """What goes onto ``dispatch`` beyond what the decision says itself: ``kind`` is ``send`` or
+    ``recall``, ``address`` the profile field of the channel.
+    """
 
-    request_id: str
     kind: str
-    customer_id: str
-    trigger: str
-    step: int
-    key: str
-    category: str
-    priority: int
-    channel: str
     address: str | None
-    template: str
     locale: str | None
     tokens: dict[str, Any]
-    due_ms: int
-    decided_ms: int
-    expires_ms: int
-    rules_version: str
-    cause: Cause

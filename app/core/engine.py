@@ -155,16 +155,16 @@ TimerOrder = tuple[int, int, str, str, str, int, int]
 
 def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
     """The customer's next timer in the order of spec section 4; None without one."""
+    due_ms = customer.next_due_ms()
     best: tuple[TimerOrder, Instance, PendingStep] | None = None
     for instance in customer.instances:
-        trigger = rules.triggers.get(instance.trigger)
-        priority = 0 if trigger is None else trigger.priority
         for pending in instance.steps:
-            if best is not None and pending.fire_ms > best[0][0]:
+            if pending.fire_ms != due_ms:
                 continue
+            trigger = rules.triggers.get(instance.trigger)
             order = (
-                pending.fire_ms,
-                -priority,
+                due_ms,
+                0 if trigger is None else -trigger.priority,
                 instance.trigger,
                 customer.customer_id,
                 instance.key,

@@ -97,8 +97,9 @@ class Task:
         heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
 
         def push(customer: Customer) -> None:
-            timer = next_timer(customer, rules)
-            if timer is not None and timer[0][0] <= watermark_ms:
+            if customer.next_due_ms() <= watermark_ms:
+                timer = next_timer(customer, rules)
+                assert timer is not None
                 heapq.heappush(heap, (timer[0], customer, timer[1], timer[2]))
 
         for customer in customers:

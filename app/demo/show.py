@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -24,9 +25,10 @@ _STYLES: Final = {
 #: Plain lines: of a kind of decision the first ones are shown, then one in so many.
 _FIRST: Final = 2
 _ONE_IN: Final = 10
-#: rows of the screen that are not decisions
-_FRAME_ROWS: Final = 9
-_TRIGGER_ROWS: Final = 8
+#: rows of the screen that are neither decisions nor counts
+_FRAME_ROWS: Final = 8
+_MOST_COUNTS: Final = 8
+_WIDE_COLUMNS: Final = 105
 _REFRESH_PER_S: Final = 4
 
 
@@ -111,7 +113,9 @@ class LiveShow:
     def __init__(self, console: Console, start_ms: int, metrics_url: str) -> None:
         self._start_ms = start_ms
         self._metrics_url = metrics_url
-        rows = max(4, console.height - _FRAME_ROWS - _TRIGGER_ROWS - 2)
+        self._counts = max(3, min(_MOST_COUNTS, (console.height - _FRAME_ROWS) // 3))
+        rows = max(4, console.height - _FRAME_ROWS - self._counts)
+        self._trigger_width = 31 if console.width >= _WIDE_COLUMNS else 22
         self._lines: deque[Line] = deque(maxlen=rows)
         self._is_open = True
         self._live = Live(console=console, refresh_per_second=_REFRESH_PER_S, auto_refresh=False)
@@ -124,16 +128,20 @@ class LiveShow:
         self._lines.append(line)
 
     def tick(self, elapsed_s: float, published: int, tally: Tally) -> None:
+        self._live.update(self.frame(elapsed_s, published, tally), refresh=True)
+
+    def frame(self, elapsed_s: float, published: int, tally: Tally) -> Group:
+        """The picture as it is now."""
         head = Text.assemble(
-            ("triggers demo ", "bold"),
-            f" {elapsed_s:4.0f} s   {published} events in   {tally.sent} sent  ",
-            f" {tally.recalls} recalled   {tally.dead_letters} dead letters   {self._metrics_url}",
+            ("triggers demo", "bold"),
+            f" {elapsed_s:4.0f} s  {published} events in  {tally.sent} sent ",
+            f" {tally.recalls} recalled  {tally.dead_letters} dead letters  {self._metrics_url}",
             overflow="ellipsis",
             no_wrap=True,
         )
-        counts = Table.grid(padding=(0, 4), expand=True)
-        counts.add_row(_by_trigger(tally), _by_reason(tally))
-        self._live.update(Group(head, self._latest(), counts), refresh=True)
+        counts = Table.grid(padding=(0, 1), expand=True)
+        counts.add_row(_by_trigger(tally, self._counts), _by_reason(tally, self._counts + 1))
+        return Group(head, self._latest(), counts)
 
     def close(self) -> None:
         if self._is_open:
@@ -141,10 +149,10 @@ class LiveShow:
             self._live.stop()
 
     def _latest(self) -> Table:
-        table = Table(expand=True, title="latest decisions", title_justify="left")
-        for name, width in (("s", 5), ("customer", 9), ("trigger", 31), ("outcome", 8)):
+        table = Table(expand=True, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        widths = {"s": 5, "customer": 9, "trigger": self._trigger_width, "outcome": 8, "by": 5}
+        for name, width in widths.items():
             table.add_column(name, width=width, no_wrap=True)
-        table.add_column("channel", width=7, no_wrap=True)
         table.add_column("why", ratio=1, no_wrap=True)
         for line in self._lines:
             table.add_row(
@@ -159,20 +167,20 @@ class LiveShow:
         return table
 
 
-def _by_trigger(tally: Tally) -> Table:
-    table = Table(box=None, padding=(0, 1), title="busiest triggers", title_justify="left")
-    table.add_column("")
-    for name in _STYLES:
-        table.add_column(name, justify="right", style=_STYLES[name])
+def _by_trigger(tally: Tally, rows: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("busiest triggers", no_wrap=True, max_width=24)
+    for name, style in _STYLES.items():
+        table.add_column(name, justify="right", style=style, no_wrap=True)
     busiest = sorted(tally.by_trigger.items(), key=lambda item: (-item[1].total(), item[0]))
-    for trigger, outcomes in busiest[:_TRIGGER_ROWS]:
+    for trigger, outcomes in busiest[:rows]:
         table.add_row(trigger, *(str(outcomes[name] or "") for name in _STYLES))
     return table
 
 
-def _by_reason(tally: Tally) -> Table:
-    table = Table(box=None, padding=(0, 1), title="why not", title_justify="left")
-    table.add_column("")
+def _by_reason(tally: Tally, rows: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("why not", no_wrap=True)
     table.add_column("", justify="right")
     reasons = Counter(
         {
@@ -181,7 +189,7 @@ def _by_reason(tally: Tally) -> Table:
             if outcome != "send"
         }
     )
-    for name, count in reasons.most_common(_TRIGGER_ROWS + 1):
+    for name, count in reasons.most_common(rows):
         table.add_row(name, str(count), style=_STYLES[name.split(":")[0]])
     return table
 

@@ -38,13 +38,13 @@ def _lines(tally: Tally, facts: Facts) -> Iterator[str]:
     ):
         yield f"  {outcome:<9} {reason if reason != outcome else '':<11} {count:5}"
     yield ""
-    yield "sends                             email    sms   push"
+    yield "sends                               email    sms   push"
     by_trigger: dict[str, Counter[str]] = {}
     for (trigger, channel), count in tally.sends.items():
         by_trigger.setdefault(trigger, Counter())[channel] += count
     for trigger, channels in sorted(by_trigger.items()):
         shown = "".join(f" {channels[name] or '':>6}" for name in ("email", "sms", "push"))
-        yield f"  {trigger:<30}{shown}"
+        yield f"  {trigger:<32}{shown}"
     yield ""
     yield f"recalls       {tally.recalls:5}   sent too soon: the purchase was heard of later"
     yield f"dead letters  {tally.dead_letters:5}   kept whole on their topic, with the reason"

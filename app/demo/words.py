@@ -8,9 +8,9 @@ import msgspec
 from app.core.instants import parse_rfc3339
 
 _ADDRESSES: Final = {
-    "email": "has no e-mail address",
-    "phone": "has no phone number",
-    "push_token": "does not have the app",
+    "email": "no e-mail address",
+    "phone": "no phone number",
+    "push_token": "no app",
 }
 _CAUSES: Final = {
     "unsubscribed": "unsubscribed",
@@ -54,9 +54,9 @@ def words_of(decision: Mapping[str, Any]) -> str:
         case "send":
             return str(decision["template"])
         case "holdout":
-            return "in the control group: all but the message itself"
+            return "control group: nothing goes out"
         case "recall":
-            return "the purchase had happened before it was sent: taken back"
+            return "taken back: bought before it was sent"
         case "defer":
             wait_s = _seconds_between(decision["decided_at"], decision["next_eligible_at"])
             return f"{_why(decision)}; again in {wait_s:.0f} s"
@@ -72,17 +72,17 @@ def _why(decision: Mapping[str, Any]) -> str:
             return f"too late: it was due {_span(late_s)} ago"
         case "cooldown":
             ago_s = _seconds_between(check["last_sent_at"], decision["decided_at"])
-            return f"a message of the family {check['family']} went out {ago_s:.0f} s ago"
+            return f"{ago_s:.0f} s after another {check['family']} message"
         case "reach":
-            return _ADDRESSES.get(check["field"], f"has no {check['field']}")
+            return _ADDRESSES.get(check["field"], f"no {check['field']}")
         case "consent":
-            return f"did not agree to messages by {check['channel']}"
+            return f"no consent to {check['channel']}"
         case "suppressed":
             return _CAUSES[check["cause"]]
         case "cap":
-            return f"{check['count']} messages in the last {check['per_s']} s are enough"
+            return f"had {check['count']} messages in {check['per_s']} s"
         case "quiet":
-            return f"it is {check['local_time']} in {check['timezone']}"
+            return f"{check['local_time']} in {check['timezone']}"
         case "condition":
             return "its condition does not hold any more"
         case "cancelled":

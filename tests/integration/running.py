@@ -188,8 +188,11 @@ class Wire:
                 assert message is not None, f"{topic} did not come to its end {ends}"
                 assert message.error() is None, message.error()
                 found.append(message)
-                if message.offset() >= ends[message.partition()] - 1:
-                    left.discard(message.partition())
+                number, offset = message.partition(), message.offset()
+                assert number is not None
+                assert offset is not None
+                if offset >= ends[number] - 1:
+                    left.discard(number)
             return found
         finally:
             reader.close()

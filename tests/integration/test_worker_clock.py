@@ -80,7 +80,7 @@ def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> No
     made: list[Decision] = []
     replay = Replay(load_rules(default_rules_path()), made.append, grace_ms=GRACE_MS)
     replay.run(read_arrivals(lines))
-    expected = in_order([json.loads(wire.decision_json(each)) for each in made])
+    expected = in_order([json.loads(wire.written(each)[0]) for each in made])
     assert len(expected) > 200
 
     settings = instance.wire.settings
