@@ -4,9 +4,10 @@ from app.core.customer import Sent
 from app.core.deciding import send_request
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.instances import end_instance, open_instances
+from app.core.kinds import anniversary
 from app.core.memory import remember
 from app.core.moment import EventMoment, key_of
-from app.core.rules import Trigger
+from app.core.rules import Anniversary, Trigger
 
 
 def cancel(moment: EventMoment, trigger: Trigger) -> None:
@@ -22,6 +23,8 @@ def cancel(moment: EventMoment, trigger: Trigger) -> None:
     for instance in open_instances(moment.customer, trigger):
         if key in (None, instance.key) and instance.anchor_ms <= moment.occurred_ms:
             end_instance(moment, instance, Reason.CANCELLED)
+            if isinstance(trigger.kind, Anniversary):
+                anniversary.take_due(moment, trigger, trigger.kind, instance)
 
 
 def _remember_cancel(moment: EventMoment, trigger: Trigger, key: str | None) -> None:

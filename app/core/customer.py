@@ -22,10 +22,7 @@ class PendingStep(msgspec.Struct, array_like=True):
 
 
 class Instance(msgspec.Struct, array_like=True):
-    """One run of a trigger for one key; open while ``steps`` is not empty.
-
-    A closed one is kept only as long as its identity must be remembered.
-    """
+    """One run of a trigger for one key, in the record while any of its steps is undecided."""
 
     trigger: str
     key: str
@@ -92,8 +89,8 @@ class Customer(msgspec.Struct, array_like=True):
     #: anniversary trigger -> last year that fired
     fired_years: dict[str, int] = {}
     sends: list[Sent] = []
-    #: trigger -> key -> anchor of the last instance all of whose steps were decided
-    closed_ms: dict[str, dict[str, int]] = {}
+    #: trigger -> key -> anchors of its last instances: none of them opens a second time
+    opened_ms: dict[str, dict[str, list[int]]] = {}
     #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
     due_ms: int = NEVER_MS
 

@@ -9,10 +9,10 @@ from app.core.decisions import Decision, Outcome, Reason, SendRequest
 from app.core.facts import INSTANT_FACTS
 from app.core.gates import Verdict, judge
 from app.core.instants import format_rfc3339
-from app.core.memory import MAX_SENDS, remember
+from app.core.memory import MAX_SENDS
 from app.core.moment import Moment
 from app.core.request_ids import request_id
-from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
+from app.core.rules import Trigger
 
 
 def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep) -> None:
@@ -27,7 +27,7 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
         pending.fire_ms, pending.deferred = verdict.next_eligible_ms, True
         customer.timer_gone()
     else:
-        close_step(customer, trigger, instance, pending)
+        close_step(customer, instance, pending)
         if verdict.outcome in (Outcome.SEND, Outcome.HOLDOUT):
             assert verdict.channel is not None
             if trigger.is_marketing or trigger.cancel:
@@ -46,17 +46,12 @@ def drop_step(
     moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, None))
 
 
-def close_step(
-    customer: Customer, trigger: Trigger, instance: Instance, pending: PendingStep
-) -> None:
+def close_step(customer: Customer, instance: Instance, pending: PendingStep) -> None:
     """The step is decided for good; with its last step the instance leaves the record."""
     instance.steps.remove(pending)
     customer.timer_gone()
-    if instance.steps:
-        return
-    customer.instances.remove(instance)
-    if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
-        remember(customer.closed_ms, trigger.name, instance.key, instance.anchor_ms)
+    if not instance.steps:
+        customer.instances.remove(instance)
 
 
 def _remember_send(

@@ -1,13 +1,15 @@
 """Opening and ending instances: what every kind has in common."""
 
-from typing import Any
+from typing import Any, Final
 
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
-from app.core.memory import MAX_INSTANCES
+from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
-from app.core.rules import Trigger
+from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
+
+_NOTHING: Final[dict[str, list[int]]] = {}
 
 
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
@@ -35,13 +37,9 @@ def is_cancelled_since(customer: Customer, trigger: Trigger, key: str, occurred_
 
 
 def is_known(customer: Customer, trigger: Trigger, key: str, anchor_ms: int) -> bool:
-    """Whether an instance of this very identity is open, or was closed last for this key."""
-    if customer.closed_ms.get(trigger.name, {}).get(key) == anchor_ms:
-        return True
-    return any(
-        instance.anchor_ms == anchor_ms and instance.key == key and instance.trigger == trigger.name
-        for instance in customer.instances
-    )
+    """Whether an instance of this very identity has been opened before: it has had its run."""
+    by_key = customer.opened_ms.get(trigger.name)
+    return by_key is not None and anchor_ms in by_key.get(key, ())
 
 
 def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
@@ -49,9 +47,17 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     instance = add_instance(
         moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
     )
+    if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
+        _remember_opened(moment.customer, instance)
     for pending in instance.steps:
         if pending.due_ms == instance.anchor_ms:
             moment.immediate.append((trigger, instance, pending))
+
+
+def _remember_opened(customer: Customer, instance: Instance) -> None:
+    known = customer.opened_ms.get(instance.trigger, _NOTHING).get(instance.key, [])
+    anchors_ms = [*known[1 - MAX_ANCHORS :], instance.anchor_ms]
+    remember(customer.opened_ms, instance.trigger, instance.key, anchors_ms)
 
 
 def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:

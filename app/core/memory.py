@@ -8,8 +8,10 @@ from typing import Final, TypeVar
 
 Value = TypeVar("Value")
 
-#: Keys remembered per trigger: cancels, closed instances, counts by key.
+#: Keys remembered per trigger: cancels, anchors of instances, counts by key.
 MAX_KEYS: Final = 64
+#: Anchors remembered per trigger and key.
+MAX_ANCHORS: Final = 4
 #: Open instances of one customer; beyond it the one with the oldest anchor ends.
 MAX_INSTANCES: Final = 256
 #: Sends remembered per customer; beyond it the oldest is forgotten.

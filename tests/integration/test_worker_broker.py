@@ -36,9 +36,7 @@ def test_a_dead_broker_stalls_the_watermark(instance: Instance, broker: Embedded
         wire.wait_for_values("dispatch", 4)
         wait_for("commit", lambda: wire.committed()["orders"] == 4)
         broker.stop()
-        wait_for(
-            "age", lambda: worker.metric("trigger_watermark_age_seconds", partition="0") > 6.5
-        )
+        wait_for("age", lambda: worker.metric("trigger_watermark_age_seconds", partition="0") > 6.5)
         assert worker.metric("trigger_timers_fired_total") == 4
         broker.start()
         wait_for("late carts", lambda: worker.metric("trigger_timers_fired_total") == 8)

@@ -36,38 +36,40 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
     waiting = [
         instance for instance in open_instances(customer, trigger) if int(instance.key) > fired_year
     ]
-    found = next_occurrence(moment, trigger, kind)
+    tz = _zone(moment)
+    day = _date(customer, kind, tz, moment.now_ms)
     for instance in waiting:
-        if found == (int(instance.key), instance.anchor_ms):
+        if day is not None and instance.anchor_ms == instant_of_local(
+            in_year(day, int(instance.key)), kind.minute, tz
+        ):
             return
         customer.instances.remove(instance)
         customer.timer_gone()
-    if found is not None:
-        year, anchor_ms = found
+    if day is not None:
+        is_past = kind.source == "customer"
+        year, anchor_ms = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
         add_instance(moment, trigger, str(year), anchor_ms, {}, cause)
 
 
-def next_occurrence(moment: Moment, trigger: Trigger, kind: Anniversary) -> tuple[int, int] | None:
+def next_occurrence(
+    day: date, minute: int, tz: ZoneInfo, now_ms: int, fired_year: int, is_past: bool
+) -> tuple[int, int]:
     """(year, due) of the first occurrence after now: in no year before the date's, nor in the
-    date's own year when that day is past, nor in one that has already fired.
+    date's own year when that day is past (``is_past``: it is), nor in one that has already fired.
     """
-    customer = moment.customer
-    name = customer.profile.get("timezone")
-    tz = moment.rules.timezone if name is None else zone(name)
-    day = _date(customer, kind, tz, moment.now_ms)
-    if day is None:
-        return None
-    today = local(moment.now_ms, tz).date()
-    year = max(today.year, day.year, customer.fired_years.get(trigger.name, 0) + 1)
-    if year == day.year and (
-        kind.source == "customer" or instant_of_local(day, kind.minute, tz) <= moment.now_ms
-    ):
+    year = max(local(now_ms, tz).year, day.year, fired_year + 1)
+    if year == day.year and (is_past or instant_of_local(day, minute, tz) <= now_ms):
         year += 1
     while True:
-        due_ms = instant_of_local(in_year(day, year), kind.minute, tz)
-        if due_ms > moment.now_ms:
+        due_ms = instant_of_local(in_year(day, year), minute, tz)
+        if due_ms > now_ms:
             return year, due_ms
         year += 1
+
+
+def _zone(moment: Moment) -> ZoneInfo:
+    name = moment.customer.profile.get("timezone")
+    return moment.rules.timezone if name is None else zone(name)
 
 
 def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> date | None:

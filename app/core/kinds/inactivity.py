@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.core.decisions import Reason
-from app.core.instances import end_instance, open_instances, start_instance
+from app.core.instances import end_instance, is_known, open_instances, start_instance
 from app.core.kinds.abandonment import restart
 from app.core.moment import EventMoment
 from app.core.rules import Inactivity, Trigger
@@ -23,4 +23,5 @@ def take_event(moment: EventMoment, trigger: Trigger, kind: Inactivity) -> None:
     for instance in open_instances(moment.customer, trigger):
         if moment.occurred_ms > instance.anchor_ms:
             end_instance(moment, instance, Reason.SUPERSEDED)
-            start_instance(moment, trigger, KEY)
+            if not is_known(moment.customer, trigger, KEY, moment.occurred_ms):
+                start_instance(moment, trigger, KEY)
