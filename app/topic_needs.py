@@ -11,18 +11,22 @@ from app.settings import INPUTS, Settings
 _COMPACT: Final = "compact"
 _DELETE: Final = "delete"
 
+#: A topic that keeps everything: a rehearsal publishes history under its old timestamps, which a
+#: broker would otherwise delete before anybody has read it.
+_FOR_EVER: Final = "for ever"
+
 #: logical name -> (retention a created topic gets, the shortest that does the job): the inputs
 #: must outlast an outage, the outputs their readers', the reports' attribution windows too.
 _RETENTION: Final = {
-    "orders": ("7d", "1d"),
-    "bookings": ("7d", "1d"),
-    "engagement": ("7d", "1d"),
+    "orders": (_FOR_EVER, "1d"),
+    "bookings": (_FOR_EVER, "1d"),
+    "engagement": (_FOR_EVER, "1d"),
     "dispatch": ("7d", "1d"),
     "decisions": ("30d", "7d"),
     "outcomes": ("90d", "7d"),
     "dead-letters": ("30d", "7d"),
 }
-_REPARTITION_RETENTION: Final = ("7d", "1d")
+_REPARTITION_RETENTION: Final = (_FOR_EVER, "1d")
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +44,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         """The configuration that a created topic gets."""
         config = {"cleanup.policy": self.cleanup_policy}
         if self.retention is not None:
-            config["retention.ms"] = str(duration_ms(self.retention[0]))
+            kept = self.retention[0]
+            config["retention.ms"] = "-1" if kept == _FOR_EVER else str(duration_ms(kept))
         if replication_factor > 2:
             # acks=all then means what it says when a leader is lost
             config["min.insync.replicas"] = "2"

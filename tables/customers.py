@@ -1,6 +1,7 @@
 """The customers of one partition as the core sees them: records in memory over the database.
 
-A record is decoded once per commit unit and is the same object until the unit ends. The earliest
+A record is decoded once per commit unit and is the same object until the unit ends; those used last
+stay decoded for the next one. The earliest
 due time is the smaller of two: the first entry of the timer index on disk whose customer is not in
 memory, and the smallest of those in memory; so asking for it costs nothing, and firing timers costs
 what is due, not what exists.
@@ -15,6 +16,8 @@ from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
 
+#: Records kept decoded from one unit to the next, those used last; a few KB each.
+KEPT_RECORDS: Final = 2000
 #: Earlier than any due time.
 _FIRST_MS: Final = -(1 << 62)
 
@@ -29,13 +32,25 @@ class PartitionCustomers:
     def __init__(self, store: PartitionStore) -> None:
         self._store = store
         self._floor_ms = _FIRST_MS
+        #: records as the database has them, with their heads; the one used last is the last
+        self._kept: dict[str, tuple[Customer, Head]] = {}
+        self._loaded: dict[str, Customer] = {}
+        self._heads: dict[str, Head | None] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Forget what is in memory and look at the database again."""
+        """Begin the next unit: the database has everything that ``changes`` said."""
+        kept = self._kept
+        for customer_id, customer in self._loaded.items():
+            head = self._heads[customer_id]
+            if head is not None:
+                kept.pop(customer_id, None)
+                kept[customer_id] = customer, head
+        while len(kept) > KEPT_RECORDS:
+            del kept[next(iter(kept))]
         #: by customer id: the record, what the database has of it, its due time now
-        self._loaded: dict[str, Customer] = {}
-        self._heads: dict[str, Head | None] = {}
+        self._loaded = {}
+        self._heads = {}
         self._due_ms: dict[str, int] = {}
         #: to be written; a customer that was erased has None
         self._touched: dict[str, Customer | None] = {}
@@ -50,21 +65,29 @@ class PartitionCustomers:
         customer = self._loaded.get(customer_id)
         if customer is not None:
             return customer
-        value = None
-        if customer_id not in self._heads:
-            value = self._store.get(customer_id.encode())
-            self._heads[customer_id] = None if value is None else head_of(value)
-        if value is None:
+        due_ms = NEVER_MS
+        found = None if customer_id in self._heads else self._find(customer_id)
+        if found is None:
+            self._heads.setdefault(customer_id, None)
             customer = Customer(customer_id=customer_id)
-            due_ms = NEVER_MS
         else:
-            customer = records.decode(record_of(value))
-            due_ms = self._heads[customer_id].next_due_ms  # type: ignore[union-attr]
+            customer, head = found
+            self._heads[customer_id] = head
+            due_ms = head.next_due_ms
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
         if due_ms < NEVER_MS:
             heapq.heappush(self._heap, (due_ms, customer_id))
         return customer
+
+    def _find(self, customer_id: str) -> tuple[Customer, Head] | None:
+        """The record as the database has it."""
+        found = self._kept.get(customer_id)
+        if found is None:
+            value = self._store.get(customer_id.encode())
+            if value is not None:
+                found = records.decode(record_of(value)), head_of(value)
+        return found
 
     def is_new(self, customer_id: str) -> bool:
         """Whether the database has no record of a customer that ``get`` was asked for."""
@@ -74,6 +97,7 @@ class PartitionCustomers:
         """Forget the customer; a later ``get`` gives a new record."""
         self.get(customer_id)
         del self._loaded[customer_id]
+        self._kept.pop(customer_id, None)
         self._touched[customer_id] = None
         self._due_ms[customer_id] = NEVER_MS
         self._find_earliest()
@@ -130,18 +154,22 @@ class PartitionCustomers:
         return [customer for customer in self._touched.values() if customer is not None]
 
     def changes(self) -> list[Change]:
-        """What the unit did, in the order in which customers were first touched."""
+        """What the unit did, in the order in which customers were first touched. Asked once."""
         result = []
+        heads_after: dict[str, Head | None] = {}
         for customer_id, customer in self._touched.items():
             key, old = customer_id.encode(), self._heads[customer_id]
             if customer is None:
                 result.append(Change(key, old, NO_HEAD, None))
+                heads_after[customer_id] = None
                 continue
             pending = 0
             for instance in customer.instances:
                 pending += len(instance.steps)
             head = Head(self._due_ms[customer_id], pending, bool(customer.outbox))
+            heads_after[customer_id] = head
             result.append(Change(key, old, head, pack_value(head, records.encode(customer))))
+        self._heads.update(heads_after)
         self._floor_ms = self._earliest_ms
         return result
 

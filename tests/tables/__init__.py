@@ -1,0 +1,1 @@
+"""Tests of the customers table and its database."""
