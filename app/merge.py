@@ -93,7 +93,7 @@ class MergeBuffer:
                 self._held_until = arrived + self._max_idle_s
                 return
             # A run: this topic's records up to the next topic's first. Equal timestamps go in the
-            # order of the topics.
+            # order of the topics given.
             at, end = queue.head, min(len(records), queue.head + left)
             is_first = True
             while at < end:

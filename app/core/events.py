@@ -12,8 +12,10 @@ BOOKINGS: Final = "bookings"
 PROFILES: Final = "profiles"
 ENGAGEMENT: Final = "engagement"
 
-#: Event types by the topic that carries them. These names are the logical ones.
+#: Event types by the topic (its logical name) that carries them. Records of one timestamp are
+#: handled in this order of topics: who somebody is comes before what they did.
 TYPES: Final[dict[str, frozenset[str]]] = {
+    PROFILES: frozenset({"profile_updated"}),
     ORDERS: frozenset(
         [
             "product_viewed",
@@ -45,7 +47,6 @@ TYPES: Final[dict[str, frozenset[str]]] = {
             "booking_cancelled",
         ]
     ),
-    PROFILES: frozenset({"profile_updated"}),
     ENGAGEMENT: frozenset(
         [
             "message_delivered",
