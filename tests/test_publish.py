@@ -79,8 +79,8 @@ def test_a_record_is_stamped_as_asked(
     [
         (b"{", "expected JSON, got "),
         (b"[]", "expected a JSON object"),
-        (b"{}", "topic: expected one of orders, bookings, profiles, engagement, got nothing"),
-        (b'{"topic": "order"}', "topic: expected one of orders, bookings, profiles, engagement"),
+        (b"{}", "topic: expected one of profiles, orders, bookings, engagement, got nothing"),
+        (b'{"topic": "order"}', "topic: expected one of profiles, orders, bookings, engagement"),
         (b'{"topic": ["orders"]}', "topic: expected one of "),
         (b'{"topic": "orders"}', "event_id: expected "),
         (orjson.dumps({**RECORD, "keys": "c"}), "expected only "),

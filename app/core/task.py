@@ -6,7 +6,7 @@ The live worker has a task for each partition number, the backtest has one for e
 import heapq
 from typing import Protocol
 
-from app.core.customer import Customer, Instance, PendingStep
+from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
 from app.core.engine import Handled, TimerOrder, fire_timer, handle_event, next_timer
 from app.core.events import Event
 from app.core.moment import Emit
@@ -44,7 +44,8 @@ class Task:
         self.rules = rules
         self._customers = customers
         self._emit = emit
-        self._now_ms: int | None = None
+        #: where the stepped clock stands; a new task over old records resumes at their timers
+        self._now_ms = -NEVER_MS
 
     def fire_due(self, watermark_ms: int, now_ms: int) -> int:
         """Fire every timer at or before the watermark, at ``now_ms``; returns how many.
@@ -52,15 +53,14 @@ class Task:
         A wall clock that was set back counts as standing at the watermark: what is deferred now
         must not be due at once.
         """
-        return self._fire(watermark_ms, max(now_ms, watermark_ms), 0)
+        return self._fire(watermark_ms, max(now_ms, watermark_ms), None)
 
     def run_to(self, now_ms: int, grace_ms: int) -> int:
         """Step the clock to ``now_ms``: each timer fires at its time + grace; returns how many."""
-        floor_ms = now_ms if self._now_ms is None else self._now_ms
         fired = 0
         if self._customers.earliest_due_ms() + grace_ms <= now_ms:
-            fired = self._fire(now_ms - grace_ms, floor_ms, grace_ms)
-        self._now_ms = max(floor_ms, now_ms)
+            fired = self._fire(now_ms - grace_ms, self._now_ms, grace_ms)
+        self._now_ms = max(self._now_ms, now_ms)
         return fired
 
     def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
@@ -70,14 +70,14 @@ class Task:
         handled = handle_event(customer, event, self.rules, now_ms, self._emit)
         if handled is Handled.APPLIED:
             self._customers.changed(customer)
-            self._fire(watermark_ms, now_ms, 0)
+            self._fire(watermark_ms, now_ms, None)
         return handled
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; what comes later starts afresh."""
         self._customers.erase(customer_id)
 
-    def _fire(self, watermark_ms: int, now_ms: int, grace_ms: int) -> int:
+    def _fire(self, watermark_ms: int, now_ms: int, grace_ms: int | None) -> int:
         fired = 0
         while self._customers.earliest_due_ms() <= watermark_ms:
             customers = self._customers.due(watermark_ms)
@@ -87,11 +87,11 @@ class Task:
         return fired
 
     def _fire_all(
-        self, customers: list[Customer], watermark_ms: int, now_ms: int, grace_ms: int
+        self, customers: list[Customer], watermark_ms: int, now_ms: int, grace_ms: int | None
     ) -> int:
         """Fire the timers of these customers in one order; those that appear meanwhile join in.
 
-        Each fires at the later of ``now_ms`` and its time + ``grace_ms`` (0: at ``now_ms``).
+        Each fires at ``now_ms``; with ``grace_ms``, at its time + that when it is later.
         """
         rules, emit = self.rules, self._emit
         heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
@@ -107,7 +107,7 @@ class Task:
         fired = 0
         while heap:
             order, customer, instance, pending = heapq.heappop(heap)
-            at_ms = max(now_ms, order[0] + grace_ms) if grace_ms else now_ms
+            at_ms = now_ms if grace_ms is None else max(now_ms, order[0] + grace_ms)
             fire_timer(customer, instance, pending, rules, at_ms, emit)
             fired += 1
             push(customer)

@@ -28,7 +28,7 @@ Purchase = tuple[int, str, float]  # epoch ms, customer, value
 
 def purchases() -> list[Purchase]:
     """Every purchase, spread over its day, in the order of time."""
-    rows = defaultdict(list)
+    rows: dict[str, list[tuple[str, float]]] = defaultdict(list)
     data_set = distribution("lifetimes").locate_file("lifetimes/datasets/CDNOW_master.txt")
     for line in Path(str(data_set)).read_text().splitlines()[1:]:
         customer, day, _, value = line.split()
@@ -37,8 +37,8 @@ def purchases() -> list[Purchase]:
     for day, bought in rows.items():
         start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
         start_ms = int(start.timestamp()) * 1000
-        for place, (customer, value) in enumerate(bought):
-            found.append((start_ms + DAY_MS * place // len(bought), customer, value))
+        for place, (customer, spent) in enumerate(bought):
+            found.append((start_ms + DAY_MS * place // len(bought), customer, spent))
     return sorted(found)
 
 

@@ -67,31 +67,58 @@ def without_place(decision: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sorted by what identifies a verdict."""
+    """Sorted by request first, and then by all that a verdict says."""
+    placeless = map(without_place, decisions)
     return sorted(
-        map(without_place, decisions),
-        key=lambda each: (each["request_id"], each["decided_at"], each["outcome"]),
+        placeless, key=lambda each: (each["request_id"], json.dumps(each, sort_keys=True))
     )
+
+
+def expected_decisions(lines: list[bytes]) -> list[dict[str, Any]]:
+    """What the backtest decides."""
+    made: list[Decision] = []
+    replay = Replay(load_rules(default_rules_path()), made.append, grace_ms=GRACE_MS)
+    replay.run(read_arrivals(lines))
+    return in_order([json.loads(wire.written(each)[0]) for each in made])
+
+
+REHEARSAL = {
+    "TRIGGER_CLOCK": "records",
+    "TRIGGER_GRACE": f"{GRACE_MS}ms",
+    "TRIGGER_RULES": str(default_rules_path()),
+}
 
 
 def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> None:
     """The same history, over Kafka by the records' clock and in memory: the same decisions."""
     lines = history()
-    made: list[Decision] = []
-    replay = Replay(load_rules(default_rules_path()), made.append, grace_ms=GRACE_MS)
-    replay.run(read_arrivals(lines))
-    expected = in_order([json.loads(wire.written(each)[0]) for each in made])
+    expected = expected_decisions(lines)
     assert len(expected) > 200
-
-    settings = instance.wire.settings
-    with instance.worker(
-        TRIGGER_CLOCK="records",
-        TRIGGER_GRACE=f"{GRACE_MS}ms",
-        TRIGGER_RULES=str(default_rules_path()),
-    ) as worker:
+    with instance.worker(**REHEARSAL) as worker:
         worker.wait_until_ready()
-        assert publish(settings, lines, timestamps="occurred_at").bad == 0
+        assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
         wait_for("all", lambda: worker.metric("trigger_events_total") == EVENTS, 40)
         found = instance.wire.wait_for_values("decisions", len(expected))
         assert worker.stop() == 0, worker.log
     assert in_order(found) == expected
+
+
+def distinct_decisions(instance: Instance) -> list[dict[str, Any]]:
+    """What is on the topic, a repeat of the same verdict left out."""
+    found = in_order(instance.wire.values("decisions"))
+    return [each for place, each in enumerate(found) if place == 0 or each != found[place - 1]]
+
+
+def test_a_rehearsal_killed_in_between_still_decides_the_same(instance: Instance) -> None:
+    """After a SIGKILL the decisions are the backtest's, a repeat of the same verdict aside."""
+    lines = history()
+    expected = expected_decisions(lines)
+    assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
+    with instance.worker(**REHEARSAL, TRIGGER_MAX_POLL_RECORDS="20") as worker:
+        wait_for("some", lambda: worker.metric("trigger_events_total") > 150, 40)
+        worker.kill()
+    with instance.worker(**REHEARSAL) as worker:
+        wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0, 40)
+        wait_for("all", lambda: len(distinct_decisions(instance)) >= len(expected))
+        assert worker.stop() == 0, worker.log
+    assert distinct_decisions(instance) == expected
