@@ -93,7 +93,7 @@ def test_bad_lines_are_two(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
 
     assert main(["publish", str(path), "--bootstrap", "127.0.0.1:1"]) == 2
     shown = capsys.readouterr().err
-    assert f"{path}:2: topic: expected one of orders, " in shown
+    assert f"{path}:2: topic: expected one of profiles, " in shown
     assert "nothing was published" in shown
 
 

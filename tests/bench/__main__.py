@@ -1,0 +1,118 @@
+"""``python -m tests.bench {backtest,worker} [--events N] [--customers N]``.
+
+Prints one JSON line: CPU microseconds per event and events per CPU second, of one process, at the
+default rules. The profiles of all customers are read first and not counted. These figures depend
+on the machine and on what else it does: compare runs of one machine, side by side.
+"""
+
+import argparse
+import gc
+import json
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from app import topics
+from app.backtest.history import read_arrivals
+from app.backtest.replay import Replay
+from app.broker.embedded import EmbeddedBroker
+from app.core.decisions import Decision
+from app.publish import publish
+from app.rules_file import load_rules
+from app.settings import Settings, default_rules_path, load_settings
+from app.wire import written
+from tests.bench.events import events, profiles
+from tests.integration.running import RunningWorker, wait_for
+
+_CHUNKS = 20
+
+
+def main() -> None:
+    """Run one benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("what", choices=["backtest", "worker"])
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--customers", type=int, default=20_000)
+    args = parser.parse_args()
+    run = backtest if args.what == "backtest" else worker
+    print(json.dumps({"host": args.what, **run(args.events, args.customers)}))
+
+
+def backtest(count: int, customers: int) -> dict[str, float]:
+    """The backtest's path from a line to written decisions, with the best and the median of 20
+    stretches: on a shared machine the best is nearest to the truth.
+    """
+    gc.disable()
+    decided = 0
+
+    def emit(decision: Decision) -> None:
+        nonlocal decided
+        decided += 1
+        written(decision)
+
+    replay = Replay(load_rules(default_rules_path()), emit)
+    replay.run(read_arrivals(profiles(customers)))
+    lines = list(events(count, customers))
+    size = max(1, len(lines) // _CHUNKS)
+    stretches = []
+    decided = 0
+    for start in range(0, len(lines), size):
+        chunk = lines[start : start + size]
+        began = time.process_time()
+        replay.run(read_arrivals(chunk))
+        stretches.append((time.process_time() - began) * 1e6 / len(chunk))
+    median = sorted(stretches)[len(stretches) // 2]
+    return _figures(count, customers, median, decided) | {
+        "best_cpu_us_per_event": round(min(stretches), 1)
+    }
+
+
+def worker(count: int, customers: int) -> dict[str, float]:
+    """One worker over the embedded broker, its inputs already there: CPU of the whole process."""
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        settings = load_settings({"TRIGGER_BOOTSTRAP_SERVERS": broker.bootstrap_servers})
+        topics.create(settings)
+        variables = {
+            "TRIGGER_DATA_DIR": f"{folder}/data",
+            "TRIGGER_RULES": str(default_rules_path()),
+            "TRIGGER_CLOCK": "records",
+            "TRIGGER_INSTANCE_ID": "bench-0",
+        }
+        with RunningWorker(settings, Path(folder) / "worker.log", variables) as running:
+            running.wait_until_ready()
+            _feed(settings, running, profiles(customers), customers)
+            decided_before = running.metric("trigger_decisions_total")
+            cpu_before, began = _cpu_s(running), time.monotonic()
+            _feed(settings, running, events(count, customers), customers + count)
+            cpu_s, wall_s = _cpu_s(running) - cpu_before, time.monotonic() - began
+            decided = running.metric("trigger_decisions_total") - decided_before
+            peak_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20
+    figures = _figures(count, customers, cpu_s * 1e6 / count, int(decided))
+    return figures | {"wall_s": round(wall_s, 1), "rss_mb": round(peak_mb)}
+
+
+def _feed(settings: Settings, running: RunningWorker, lines: Iterable[bytes], applied: int) -> None:
+    publish(settings, lines, timestamps="occurred_at")
+    wait_for("all", lambda: running.metric("trigger_events_total") >= applied, 600)
+
+
+def _cpu_s(running: RunningWorker) -> float:
+    times = psutil.Process(running.process.pid).cpu_times()
+    return times.user + times.system
+
+
+def _figures(count: int, customers: int, cpu_us: float, decided: int) -> dict[str, float]:
+    return {
+        "events": count,
+        "customers": customers,
+        "cpu_us_per_event": round(cpu_us, 1),
+        "events_per_cpu_s": round(1e6 / cpu_us),
+        "decisions_per_event": round(decided / count, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()
