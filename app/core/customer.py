@@ -97,10 +97,12 @@ class Customer(msgspec.Struct, array_like=True):
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; NEVER_MS without one."""
         if self.due_ms == UNKNOWN_MS:
-            self.due_ms = min(
-                (step.fire_ms for instance in self.instances for step in instance.steps),
-                default=NEVER_MS,
-            )
+            earliest_ms = NEVER_MS
+            for instance in self.instances:
+                for step in instance.steps:
+                    if step.fire_ms < earliest_ms:
+                        earliest_ms = step.fire_ms
+            self.due_ms = earliest_ms
         return self.due_ms
 
     def timer_gone(self) -> None:

@@ -85,6 +85,7 @@ DATA_FIELDS: Final = frozenset(
         "score",
     ]
 )
+ITEMS: Final = "items"
 MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
 
 MAX_VALUE_BYTES: Final = 256 * 1024

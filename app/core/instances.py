@@ -5,6 +5,7 @@ from typing import Any, Final
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
+from app.core.events import ITEMS
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
@@ -61,9 +62,27 @@ def _remember_opened(customer: Customer, instance: Instance) -> None:
 
 
 def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
-    if trigger.keeps_items:
+    if trigger.keeps_items or ITEMS not in data:
         return data
-    return {field: v for field, v in data.items() if not isinstance(v, list | dict)}
+    return {field: value for field, value in data.items() if field != ITEMS}
+
+
+def move_instance(moment: EventMoment, trigger: Trigger, instance: Instance) -> None:
+    """Anchor an open instance anew at the event: as if it ended and another one opened."""
+    if len(instance.steps) != len(trigger.steps) or any(step.deferred for step in instance.steps):
+        end_instance(moment, instance, Reason.SUPERSEDED)
+        start_instance(moment, trigger, instance.key)
+        return
+    instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
+    moved_ms = moment.occurred_ms - instance.anchor_ms
+    instance.anchor_ms = moment.occurred_ms
+    for pending in instance.steps:
+        pending.due_ms += moved_ms
+        pending.fire_ms += moved_ms
+        if pending.due_ms == instance.anchor_ms:
+            moment.immediate.append((trigger, instance, pending))
+    moment.customer.timer_gone()
+    _remember_opened(moment.customer, instance)
 
 
 def add_instance(

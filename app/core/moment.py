@@ -7,7 +7,7 @@ import msgspec
 
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Decision
-from app.core.events import DATA_FIELDS, MONEY_FIELDS, Event
+from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event
 from app.core.memory import MAX_TEXT_CHARS
 from app.core.rules import Rules, Trigger
 
@@ -43,11 +43,17 @@ class EventMoment(Moment, kw_only=True):
 
 
 def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
-    """The data fields that rules may see: known, not too long, money in the rules' currency."""
+    """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
+    long, money in the rules' currency.
+    """
     foreign = currency is not None and data.get("currency", currency) != currency
     if not foreign and data.keys() <= DATA_FIELDS:
         for value in data.values():
-            if type(value) is str and len(value) > MAX_TEXT_CHARS:
+            kind = type(value)
+            if kind is str:
+                if len(value) > MAX_TEXT_CHARS:
+                    break
+            elif kind is list or kind is dict:
                 break
         else:
             return data
@@ -56,6 +62,7 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
         for field, value in data.items()
         if field in DATA_FIELDS
         and not (type(value) is str and len(value) > MAX_TEXT_CHARS)
+        and (field == ITEMS or not isinstance(value, list | dict))
         and not (foreign and field in MONEY_FIELDS)
     }
 

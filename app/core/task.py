@@ -70,7 +70,8 @@ class Task:
         handled = handle_event(customer, event, self.rules, now_ms, self._emit)
         if handled is Handled.APPLIED:
             self._customers.changed(customer)
-            self._fire(watermark_ms, now_ms, None)
+            if self._customers.earliest_due_ms() <= watermark_ms:
+                self._fire(watermark_ms, now_ms, None)
         return handled
 
     def erase(self, customer_id: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.core.decisions import Reason
-from app.core.instances import end_instance, is_known, open_instances, start_instance
+from app.core.instances import end_instance, is_known, move_instance, open_instances
 from app.core.kinds.abandonment import restart
 from app.core.moment import EventMoment
 from app.core.rules import Inactivity, Trigger
@@ -22,6 +22,7 @@ def take_event(moment: EventMoment, trigger: Trigger, kind: Inactivity) -> None:
         return
     for instance in open_instances(moment.customer, trigger):
         if moment.occurred_ms > instance.anchor_ms:
-            end_instance(moment, instance, Reason.SUPERSEDED)
-            if not is_known(moment.customer, trigger, KEY, moment.occurred_ms):
-                start_instance(moment, trigger, KEY)
+            if is_known(moment.customer, trigger, KEY, moment.occurred_ms):
+                end_instance(moment, instance, Reason.SUPERSEDED)
+            else:
+                move_instance(moment, trigger, instance)
