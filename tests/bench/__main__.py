@@ -71,22 +71,27 @@ def backtest(count: int, customers: int) -> dict[str, float]:
 
 
 def worker(count: int, customers: int) -> dict[str, float]:
-    """One worker over the embedded broker, its inputs already there: CPU of the whole process."""
+    """One worker over the embedded broker by the wall clock: CPU of the whole process.
+
+    The events happen now, so that reminders are set and wait, as in production.
+    """
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         settings = load_settings({"TRIGGER_BOOTSTRAP_SERVERS": broker.bootstrap_servers})
         topics.create(settings)
         variables = {
             "TRIGGER_DATA_DIR": f"{folder}/data",
             "TRIGGER_RULES": str(default_rules_path()),
-            "TRIGGER_CLOCK": "records",
+            "TRIGGER_CLOCK": "wall",
             "TRIGGER_INSTANCE_ID": "bench-0",
         }
         with RunningWorker(settings, Path(folder) / "worker.log", variables) as running:
             running.wait_until_ready()
-            _feed(settings, running, profiles(customers), customers)
+            now_ms = int(time.time() * 1000)
+            _feed(settings, running, profiles(customers, now_ms), customers)
             decided_before = running.metric("trigger_decisions_total")
             cpu_before, began = _cpu_s(running), time.monotonic()
-            _feed(settings, running, events(count, customers), customers + count)
+            now_ms = int(time.time() * 1000)
+            _feed(settings, running, events(count, customers, now_ms, 1000), customers + count)
             cpu_s, wall_s = _cpu_s(running) - cpu_before, time.monotonic() - began
             decided = running.metric("trigger_decisions_total") - decided_before
             peak_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20

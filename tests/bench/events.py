@@ -23,21 +23,23 @@ MIX: Final = (
 _ZIPF_EXPONENT: Final = 0.8
 
 
-def profiles(customers: int) -> Iterator[bytes]:
+def profiles(customers: int, start_ms: int = START_MS) -> Iterator[bytes]:
     """A profile for every customer, at the start: all can be reached."""
     for number in range(customers):
-        yield _line(number, f"profile-{number}", "profiles", "profile_updated", START_MS)
+        yield _line(number, f"profile-{number}", "profiles", "profile_updated", start_ms)
 
 
-def events(count: int, customers: int, seed: int = 7) -> Iterator[bytes]:
-    """Lines of history in the order of time, over 30 days."""
-    choice = random.Random(seed)
+def events(
+    count: int, customers: int, start_ms: int = START_MS, span_ms: int = SPAN_MS
+) -> Iterator[bytes]:
+    """Lines in the order of time, over 30 days by default."""
+    choice = random.Random(7)
     shares = [share for _, _, share in MIX]
     weights = list(accumulate(1 / (rank + 1) ** _ZIPF_EXPONENT for rank in range(customers)))
     drawn = choice.choices(MIX, shares, k=count)
     for number, (topic, name, _) in enumerate(drawn):
         customer = bisect(weights, choice.random() * weights[-1])
-        at_ms = START_MS + 1 + number * SPAN_MS // count
+        at_ms = start_ms + 1 + number * span_ms // count
         yield _line(customer, f"event-{number:010d}", topic, name, at_ms, choice.randrange(1000))
 
 
