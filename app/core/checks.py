@@ -57,6 +57,8 @@ def _check_globals(document: Document, channels: Document) -> Iterator[Problem]:
         if "channel" in cap:
             yield from _known_channel(f"{path}.channel", cap["channel"], channels)
         yield from _positive(f"{path}.per", cap["per"])
+    if "fatigue" in throttle:
+        yield from _positive("throttle.fatigue.window", throttle["fatigue"]["window"])
     quiet = throttle.get("quiet_hours", {})
     for index, name in enumerate(quiet.get("channels", ())):
         yield from _known_channel(f"throttle.quiet_hours.channels[{index}]", name, channels)

@@ -1,6 +1,7 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from app.core.conditions import Facts, compile_condition, compile_field
@@ -18,6 +19,7 @@ from app.core.rules import (
     Anniversary,
     Cap,
     Channel,
+    Fatigue,
     Frequency,
     Holdout,
     Inactivity,
@@ -43,11 +45,9 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     triggers = {
         name: _trigger(name, body, facts) for name, body in document.get("triggers", {}).items()
     }
-    caps = tuple(
-        Cap(limit=cap["limit"], per_ms=parse_duration_ms(cap["per"]), channel=cap.get("channel"))
-        for cap in throttle.get("caps", ())
-    )
+    caps = _caps(throttle)
     cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
+    fatigue = _fatigue(throttle.get("fatigue"), cooldown_ms)
     recall_ms = (
         parse_duration_ms(document["recall_window"])
         if "recall_window" in document
@@ -62,13 +62,20 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
         addresses=frozenset(channel.requires for channel in channels.values()),
         cooldown_ms=cooldown_ms,
         caps=caps,
+        fatigue=fatigue,
         quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         recall_window_ms=recall_ms,
         triggers=triggers,
         by_type={name: _plan(name, triggers.values()) for name in ALL_TYPES},
         anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
-        memory_ms=max(MIN_MEMORY_MS, recall_ms, cooldown_ms, *(cap.per_ms for cap in caps)),
+        memory_ms=max(
+            MIN_MEMORY_MS,
+            recall_ms,
+            cooldown_ms,
+            *(cap.per_ms for cap in caps),
+            *((fatigue.window_ms, fatigue.cooldown_ms) if fatigue else ()),
+        ),
         document=document,
     )
 
@@ -93,6 +100,35 @@ def _channels(document: Document) -> dict[str, Channel]:
         )
         for name, body in document.get("channels", DEFAULT_CHANNELS).items()
     }
+
+
+def _caps(throttle: Document) -> tuple[Cap, ...]:
+    factor = throttle.get("fatigue", {}).get("cap_factor", 1)
+    return tuple(
+        Cap(
+            limit=cap["limit"],
+            tired_limit=max(1, int(_exact(factor) * cap["limit"])),
+            per_ms=parse_duration_ms(cap["per"]),
+            channel=cap.get("channel"),
+        )
+        for cap in throttle.get("caps", ())
+    )
+
+
+def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
+    if body is None:
+        return None
+    return Fatigue(
+        window_ms=parse_duration_ms(body["window"]),
+        min_sends=body["min_sends"],
+        open_rate_below=body["open_rate_below"],
+        cooldown_ms=int(_exact(body.get("cooldown_factor", 1)) * cooldown_ms),
+    )
+
+
+def _exact(factor: float) -> Fraction:
+    """The number as it is written: 0.29 times 100 is 29 and not a little less."""
+    return Fraction(repr(factor))
 
 
 def minute_of_day(text: str) -> int:

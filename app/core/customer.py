@@ -47,6 +47,8 @@ class Sent(msgspec.Struct, array_like=True):
     is_ghost: bool
     request_id: str
     cause: Cause
+    #: an open or a click named it
+    is_opened: bool = False
 
 
 class Customer(msgspec.Struct, array_like=True):

@@ -20,6 +20,12 @@ def cooldown(family: str, cooldown_ms: int, last_ms: int | None) -> Check:
     return make_check("cooldown", last_ms is None, family=family, cooldown_s=cooldown_s, **figures)
 
 
+@lru_cache(maxsize=4096)
+def fatigue(sends: int, opened: int, is_tired: bool) -> Check:
+    """Stops nothing itself: it says which cooldown and limits the checks after it use."""
+    return make_check("fatigue", True, sends=sends, opened=opened, fatigued=is_tired)
+
+
 @lru_cache(maxsize=1024)
 def reach(channel: str, passed: bool, field: str) -> Check:
     """``field``: the profile field that the channel needs."""

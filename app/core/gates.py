@@ -11,6 +11,7 @@ import msgspec
 from app.core import gate_checks
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
+from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
 from app.core.rules import Cap, Channel, Rules, Step, Trigger
 from app.core.suppression import suppression_of
@@ -52,13 +53,21 @@ def judge(
     """Put one step through its gates at ``now_ms``."""
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
-    failed = _shared_gates(rules, trigger, customer, instance, now_ms, last_ms, checks)
+    is_tired = False
+    failed = _expiry_and_condition(trigger, customer, instance, now_ms, last_ms, checks)
+    if failed is None and trigger.is_marketing:
+        is_tired = rules.fatigue is not None and is_fatigued(
+            customer, rules.fatigue, now_ms, checks
+        )
+        failed = _cooldown(rules, trigger, customer, instance, now_ms, is_tired, checks)
     if failed is not None:
         return Verdict(outcome=Outcome.SUPPRESS, reason=failed, checks=tuple(checks))
     verdicts: list[_ChannelVerdict] = []
     for name in channel_order(step, customer.profile):
         channel = rules.channels[name]
-        verdict = _judge_channel(rules, trigger.is_marketing, customer, channel, now_ms, checks)
+        verdict = _judge_channel(
+            rules, trigger.is_marketing, customer, channel, now_ms, is_tired, checks
+        )
         if verdict.failed is None:
             return _pass(rules, trigger, customer, name, checks)
         verdicts.append(verdict)
@@ -74,8 +83,7 @@ def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | l
     return first + [name for name in step.channels if name not in first]
 
 
-def _shared_gates(
-    rules: Rules,
+def _expiry_and_condition(
     trigger: Trigger,
     customer: Customer,
     instance: Instance,
@@ -83,7 +91,7 @@ def _shared_gates(
     last_ms: int,
     checks: list[Check],
 ) -> Reason | None:
-    """Expiry, condition and cooldown: the gates that no channel can change."""
+    """The first two gates, which hold for every category."""
     is_fresh = now_ms <= last_ms
     checks.append(gate_checks.EXPIRED[is_fresh])
     if not is_fresh:
@@ -93,12 +101,24 @@ def _shared_gates(
         checks.append(gate_checks.CONDITION[holds])
         if not holds:
             return Reason.CONDITION
-    if trigger.is_marketing and rules.cooldown_ms:
-        since_ms = _last_of_family(customer, trigger, instance, now_ms - rules.cooldown_ms)
-        checks.append(gate_checks.cooldown(trigger.family, rules.cooldown_ms, since_ms))
-        if since_ms is not None:
-            return Reason.COOLDOWN
     return None
+
+
+def _cooldown(
+    rules: Rules,
+    trigger: Trigger,
+    customer: Customer,
+    instance: Instance,
+    now_ms: int,
+    is_tired: bool,
+    checks: list[Check],
+) -> Reason | None:
+    cooldown_ms = rules.fatigue.cooldown_ms if is_tired and rules.fatigue else rules.cooldown_ms
+    if not cooldown_ms:
+        return None
+    since_ms = _last_of_family(customer, trigger, instance, now_ms - cooldown_ms)
+    checks.append(gate_checks.cooldown(trigger.family, cooldown_ms, since_ms))
+    return None if since_ms is None else Reason.COOLDOWN
 
 
 def _last_of_family(
@@ -128,6 +148,7 @@ def _judge_channel(
     customer: Customer,
     channel: Channel,
     now_ms: int,
+    is_tired: bool,
     checks: list[Check],
 ) -> _ChannelVerdict:
     name = channel.name
@@ -150,7 +171,7 @@ def _judge_channel(
         return _ChannelVerdict(Reason.SUPPRESSED)
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, checks)
+    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, is_tired, checks)
     quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
     if cap_ms is None and quiet_ms is None:
         return _PASSED
@@ -164,7 +185,12 @@ def _judge_channel(
 
 
 def _next_under_caps(
-    caps: tuple[Cap, ...], customer: Customer, channel: str, now_ms: int, checks: list[Check]
+    caps: tuple[Cap, ...],
+    customer: Customer,
+    channel: str,
+    now_ms: int,
+    is_tired: bool,
+    checks: list[Check],
 ) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
@@ -181,10 +207,11 @@ def _next_under_caps(
             and (only is None or sent.channel == channel)
         ]
         count = len(sent_ms)
-        checks.append(gate_checks.cap(channel, count, cap.limit, cap.per_ms, only))
-        if count >= cap.limit:
+        limit = cap.tired_limit if is_tired else cap.limit
+        checks.append(gate_checks.cap(channel, count, limit, cap.per_ms, only))
+        if count >= limit:
             sent_ms.sort()
-            free_ms = sent_ms[count - cap.limit] + cap.per_ms
+            free_ms = sent_ms[count - limit] + cap.per_ms
             latest_ms = free_ms if latest_ms is None else max(latest_ms, free_ms)
     return latest_ms
 

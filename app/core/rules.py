@@ -116,11 +116,27 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
-    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all."""
+    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all.
+
+    ``tired_limit`` takes the limit's place for a fatigued customer.
+    """
 
     limit: int
+    tired_limit: int
     per_ms: int
     channel: str | None
+
+
+class Fatigue(msgspec.Struct, frozen=True, kw_only=True):
+    """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them.
+
+    ``cooldown_ms`` is the cooldown that holds for them.
+    """
+
+    window_ms: int
+    min_sends: int
+    open_rate_below: float
+    cooldown_ms: int
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +177,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     addresses: frozenset[str]
     cooldown_ms: int
     caps: tuple[Cap, ...]
+    fatigue: Fatigue | None
     quiet_hours: QuietHours | None
     holdout: Holdout | None
     recall_window_ms: int

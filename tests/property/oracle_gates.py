@@ -1,6 +1,8 @@
 """The oracle's verdict on one step (spec section 6), from full histories."""
 
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
@@ -95,17 +97,36 @@ def is_cooling_down(
     rules: Mapping[str, Any], customer: Customer, instance: Mapping[str, Any], now: int
 ) -> bool:
     """Whether another instance of the family had a send within the cooldown."""
-    cooldown = rules.get("throttle", {}).get("cooldown")
-    if cooldown is None:
+    throttle = rules.get("throttle", {})
+    if "cooldown" not in throttle:
         return False
+    cooldown = duration_ms(throttle["cooldown"])
+    if is_tired(rules, customer, now):
+        cooldown = int(Decimal(str(throttle["fatigue"].get("cooldown_factor", 1))) * cooldown)
     family = family_of(rules, instance["trigger"])
     identity = (instance["trigger"], instance["key"], instance["anchor"])
     return any(
         family_of(rules, send["trigger"]) == family
         and (send["trigger"], send["key"], send["anchor"]) != identity
-        and send["decided"] > now - duration_ms(cooldown)
+        and send["decided"] > now - cooldown
         for send in counting_sends(customer)
     )
+
+
+def is_tired(rules: Mapping[str, Any], customer: Customer, now: int) -> bool:
+    """Whether the customer got many marketing messages of late and opened few of them."""
+    fatigue = rules.get("throttle", {}).get("fatigue")
+    if fatigue is None:
+        return False
+    recent = [
+        send
+        for send in counting_sends(customer)
+        if send["decided"] > now - duration_ms(fatigue["window"])
+    ]
+    if len(recent) < fatigue["min_sends"]:
+        return False
+    share = Fraction(sum(send["is_opened"] for send in recent), len(recent))
+    return share < Fraction(str(fatigue["open_rate_below"]))
 
 
 def family_of(rules: Mapping[str, Any], trigger: str) -> str:
@@ -161,8 +182,12 @@ def cap_end_or_none(
             for send in counting_sends(customer)
             if send["decided"] > now - per and cap.get("channel") in (None, send["channel"])
         )
-        if len(counted) >= cap["limit"]:
-            ends.append(counted[len(counted) - cap["limit"]] + per)
+        limit = cap["limit"]
+        if is_tired(rules, customer, now):
+            factor = rules["throttle"]["fatigue"].get("cap_factor", 1)
+            limit = max(int(Decimal(str(factor)) * limit), 1)
+        if len(counted) >= limit:
+            ends.append(counted[len(counted) - limit] + per)
     return max(ends, default=None)
 
 

@@ -274,6 +274,7 @@ def fire(world: World, timer: Timer) -> None:
             "request_id": request_id(customer, instance, step),
             "is_marketing": trigger.get("category", "marketing") == "marketing",
             "is_recalled": False,
+            "is_opened": False,
         }
         customer["sends"].append(send)
     if not any(t["instance"] is instance for t in world["timers"]):

@@ -14,6 +14,7 @@ NAMESPACE = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa")
 TRAVEL_NAMES = ("itinerary_saved", "payment_failure", "price_drop_detected")
 ENGAGEMENT_TYPES = (
     "message_opened",
+    "message_clicked",
     "message_bounced",
     "message_complained",
     "unsubscribed",

@@ -253,6 +253,14 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         caps.append(cap)
     if caps:
         throttle["caps"] = caps
+    if draw(st.integers(0, 2)) == 0:
+        throttle["fatigue"] = {
+            "window": draw(MEDIUM | LONG),
+            "min_sends": draw(st.integers(1, 3)),
+            "open_rate_below": draw(st.sampled_from([0.1, 0.34, 0.5, 1])),
+            "cooldown_factor": draw(st.sampled_from([1, 1.5, 2, 3])),
+            "cap_factor": draw(st.sampled_from([0.34, 0.5, 0.67, 1])),
+        }
     if draw(st.booleans()):
         start, end = draw(QUIET_HOURS)
         throttle["quiet_hours"] = {"from": start, "to": end, "channels": draw(_some(channels))}
