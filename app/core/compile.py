@@ -63,6 +63,7 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
         cooldown_ms=cooldown_ms,
         caps=caps,
         fatigue=fatigue,
+        arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
         quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         recall_window_ms=recall_ms,

@@ -13,7 +13,11 @@ UNKNOWN_MS: Final = -(1 << 62)
 
 
 class PendingStep(msgspec.Struct, array_like=True):
-    """A step not yet finally decided, and when its timer fires (``due_ms`` unless deferred)."""
+    """A step not yet finally decided, and when its timer fires.
+
+    That is its due time or, deferred, its next eligible time; under arbitration the end of the
+    bucket that this falls in.
+    """
 
     step: int
     due_ms: int

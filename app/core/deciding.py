@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.core.arbitration import firing_ms
 from app.core.conditions import Getter
 from app.core.customer import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Decision, Outcome, Reason, SendRequest
@@ -24,7 +25,8 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
     identity = _identity(customer, instance, pending.step)
     if verdict.outcome is Outcome.DEFER:
         assert verdict.next_eligible_ms is not None
-        pending.fire_ms, pending.deferred = verdict.next_eligible_ms, True
+        pending.fire_ms = firing_ms(rules, trigger, verdict.next_eligible_ms)
+        pending.deferred = True
         customer.timer_gone()
     else:
         close_step(customer, instance, pending)

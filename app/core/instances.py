@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
@@ -15,7 +16,7 @@ _NOTHING: Final[dict[str, list[int]]] = {}
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     """Open an instance anchored at the event, unless it is too late, known, or ``when`` fails.
 
-    Steps due at the anchor join ``moment.immediate``; the others wait for the watermark.
+    Steps that fire at the anchor join ``moment.immediate``; the others wait for the watermark.
     """
     if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
         return
@@ -50,7 +51,7 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
         _remember_opened(moment.customer, instance)
     for pending in instance.steps:
-        if pending.due_ms == instance.anchor_ms:
+        if pending.fire_ms == instance.anchor_ms:
             moment.immediate.append((trigger, instance, pending))
 
 
@@ -77,8 +78,9 @@ def add_instance(
         data,
         cause,
         [
-            PendingStep(index, anchor_ms + step.after_ms, anchor_ms + step.after_ms)
+            PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
             for index, step in enumerate(trigger.steps)
+            for due_ms in (anchor_ms + step.after_ms,)
         ],
     )
     instances = moment.customer.instances

@@ -178,6 +178,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_ms: int
     caps: tuple[Cap, ...]
     fatigue: Fatigue | None
+    #: marketing steps are decided at the ends of buckets of this length; 0: when they are due
+    arbitration_ms: int
     quiet_hours: QuietHours | None
     holdout: Holdout | None
     recall_window_ms: int

@@ -180,8 +180,17 @@ def add_instance(
     for number, step in enumerate(steps_of(world["rules"]["triggers"][name])):
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
-        world["timers"].append(timer | {"at": due, "due": due, "is_deferred": False})
+        at = bucket_end(world, name, due)
+        world["timers"].append(timer | {"at": at, "due": due, "is_deferred": False})
     return instance
+
+
+def bucket_end(world: World, name: str, eligible: int) -> int:
+    """When a step is decided that could be at `eligible`: marketing waits for its bucket's end."""
+    length = duration_ms(world["rules"].get("throttle", {}).get("arbitration", 0))
+    if length == 0 or world["rules"]["triggers"][name].get("category") == "transactional":
+        return eligible
+    return eligible - eligible % length + length
 
 
 def mark_or_none(
@@ -261,7 +270,8 @@ def fire(world: World, timer: Timer) -> None:
     outcome, at = found["outcome"], found["next_eligible_ms"]
     record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
     if outcome == "defer":
-        world["timers"].append(timer | {"at": at, "is_deferred": True})
+        again = bucket_end(world, name, at)
+        world["timers"].append(timer | {"at": again, "is_deferred": True})
     elif outcome in ("send", "holdout"):
         send = {
             "trigger": name,

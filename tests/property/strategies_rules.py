@@ -261,6 +261,8 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
             "cooldown_factor": draw(st.sampled_from([1, 1.5, 2, 3])),
             "cap_factor": draw(st.sampled_from([0.34, 0.5, 0.67, 1])),
         }
+    if draw(st.integers(0, 3)) == 0:
+        throttle["arbitration"] = draw(st.sampled_from([0, "1m", "5m", "7m", "1h"]))
     if draw(st.booleans()):
         start, end = draw(QUIET_HOURS)
         throttle["quiet_hours"] = {"from": start, "to": end, "channels": draw(_some(channels))}

@@ -63,3 +63,52 @@ def test_a_cap_of_one_stays_one(run: Run) -> None:
     top = {"throttle": {"caps": [{"limit": 1, "per": "10m"}], "fatigue": FATIGUE}}
     made = run(rules(top=top, hello=welcome()), [PROFILE, *signed_up(0, 10, 20)])
     assert [verdict[0] for verdict in verdicts(made)] == ["send", "send", "send"]
+
+
+#: A multiple of five minutes: a bucket begins here.
+BUCKET = START - START % (5 * MINUTE) + 5 * MINUTE
+ONE_AN_HOUR = {"throttle": {"arbitration": "5m", "caps": [{"limit": 1, "per": "1h"}]}}
+
+
+def test_the_most_important_of_a_bucket_gets_the_last_place(run: Run) -> None:
+    """The lesser is due first, and both are decided at the end of their bucket."""
+    lesser = welcome(priority=10)
+    better = welcome(priority=90, on=["delivered"])
+    lines = [
+        PROFILE,
+        event("subscribed", BUCKET),
+        event("delivered", BUCKET + 5 * MINUTE - 1),
+        event("product_viewed", BUCKET + 7 * MINUTE),
+    ]
+    made = run(rules(top=ONE_AN_HOUR, lesser=lesser, better=better), lines)
+    end = BUCKET + 5 * MINUTE + 5000
+    assert [(d["trigger"], d["reason"], d["decided_ms"]) for d in made] == [
+        ("better", "passed", end),
+        ("lesser", "cap", end),
+    ]
+    assert made[1]["next_eligible_ms"] == end + 60 * MINUTE
+
+
+def test_a_step_due_on_a_boundary_belongs_to_the_bucket_that_begins_there(run: Run) -> None:
+    """Buckets are half open; the deferred step is decided at the end of its next time's bucket."""
+    lines = [PROFILE, event("subscribed", BUCKET), event("subscribed", BUCKET + 5 * MINUTE)]
+    made = run(rules(top=ONE_AN_HOUR, hello=welcome()), lines, until_ms=BUCKET + 90 * MINUTE)
+    assert [(d["reason"], d["decided_ms"] - BUCKET) for d in made] == [
+        ("passed", 5 * MINUTE + 5000),
+        ("cap", 10 * MINUTE + 5000),
+        ("passed", 70 * MINUTE + 5000),
+    ]
+
+
+def test_transactional_steps_do_not_wait_for_a_bucket(run: Run) -> None:
+    """A receipt is decided with its event."""
+    receipt = welcome(category="transactional")
+    made = run(rules(top=ONE_AN_HOUR, receipt=receipt), [PROFILE, event("subscribed", BUCKET)])
+    assert [d["decided_ms"] for d in made] == [BUCKET]
+
+
+def test_expiry_counts_from_the_due_time_and_not_from_the_bucket(run: Run) -> None:
+    """What expires before its bucket ends is not sent."""
+    lines = [PROFILE, event("subscribed", BUCKET)]
+    made = run(rules(top=ONE_AN_HOUR, hello=welcome(expires="4m")), lines, until_ms=BUCKET + 10**6)
+    assert [d["reason"] for d in made] == ["expired"]
