@@ -127,14 +127,17 @@ def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
 
 def _check_steps(path: str, body: Document, channels: Document) -> Iterator[Problem]:
     for index, step in enumerate(body.get("steps", ())):
-        yield from _check_channels(f"{path}.steps[{index}]", step, channels)
+        yield from _check_step(f"{path}.steps[{index}]", step, channels)
     if "channels" in body:
-        yield from _check_channels(path, body, channels)
+        yield from _check_step(path, body, channels)
 
 
-def _check_channels(path: str, step: Document, channels: Document) -> Iterator[Problem]:
+def _check_step(path: str, step: Document, channels: Document) -> Iterator[Problem]:
     for index, name in enumerate(step["channels"]):
         yield from _known_channel(f"{path}.channels[{index}]", name, channels)
+    horizon = step.get("send_time", {}).get("horizon")
+    if horizon is not None:
+        yield from _positive(f"{path}.send_time.horizon", horizon)
 
 
 def _check_condition(path: str, tree: Document, *, is_segment: bool = False) -> Iterator[Problem]:

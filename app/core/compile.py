@@ -12,6 +12,8 @@ from app.core.facts import ALWAYS_SUMMED, FACTS
 from app.core.rules import (
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
+    DEFAULT_HORIZON_MS,
+    DEFAULT_MIN_OPENS,
     DEFAULT_PRIORITY,
     DEFAULT_RECALL_WINDOW_MS,
     MIN_MEMORY_MS,
@@ -28,6 +30,7 @@ from app.core.rules import (
     OnEvent,
     QuietHours,
     Rules,
+    SendTime,
     Step,
     Trigger,
     TypePlan,
@@ -153,20 +156,13 @@ def types_of(value: str | list[str]) -> tuple[str, ...]:
 
 
 def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
-    bodies = body.get("steps", [body])
-    steps = tuple(
-        Step(
-            after_ms=parse_duration_ms(step.get("after", 0)),
-            template=step["template"],
-            channels=tuple(dict.fromkeys(step["channels"])),
-        )
-        for step in bodies
-    )
+    is_marketing = body.get("category", "marketing") == "marketing"
+    steps = tuple(_step(step, is_marketing) for step in body.get("steps", [body]))
     tokens: Document = body.get("tokens", {})
     return Trigger(
         name=name,
         kind=_kind(body, facts),
-        is_marketing=body.get("category", "marketing") == "marketing",
+        is_marketing=is_marketing,
         priority=body.get("priority", DEFAULT_PRIORITY),
         family=body.get("family", name),
         expires_ms=(
@@ -177,6 +173,22 @@ def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
         steps=steps,
         tokens=tuple((token, path, compile_field(path, facts)) for token, path in tokens.items()),
         keeps_items="event.items" in {*fields_of(body.get("when", {})), *tokens.values()},
+    )
+
+
+def _step(body: Document, is_marketing: bool) -> Step:
+    return Step(
+        after_ms=parse_duration_ms(body.get("after", 0)),
+        template=body["template"],
+        channels=tuple(dict.fromkeys(body["channels"])),
+        send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
+    )
+
+
+def _send_time(body: Document) -> SendTime:
+    return SendTime(
+        horizon_ms=parse_duration_ms(body["horizon"]) if "horizon" in body else DEFAULT_HORIZON_MS,
+        min_opens=body.get("min_opens", DEFAULT_MIN_OPENS),
     )
 
 

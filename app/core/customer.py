@@ -99,6 +99,9 @@ class Customer(msgspec.Struct, array_like=True):
     opened_ms: dict[str, dict[str, list[int]]] = {}
     #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
     due_ms: int = NEVER_MS
+    #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
+    #: are enough to tell the local hour in any zone
+    opened_minutes: list[int] = []
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; NEVER_MS without one."""

@@ -1,7 +1,7 @@
 """The checks that gates record, one function a gate, each made once and shared."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from app.core.decisions import Check, make_check
 from app.core.instants import SECOND_MS, format_rfc3339
@@ -61,6 +61,24 @@ def quiet(channel: str, passed: bool, minute: int, timezone: str) -> Check:
     """``minute``: of the customer's local day."""
     local_time = f"{minute // 60:02d}:{minute % 60:02d}"
     return make_check("quiet", passed, channel, local_time=local_time, timezone=timezone)
+
+
+@lru_cache(maxsize=8192)
+def send_time(
+    passed: bool, opens: int, min_opens: int, hour: int | None, minute: int, timezone: str
+) -> Check:
+    """``hour``: the customer's best local one, None without enough opens; ``minute``: now's."""
+    local_time = f"{minute // 60:02d}:{minute % 60:02d}"
+    figures: dict[str, Any] = {} if hour is None else {"best_hour": hour}
+    return make_check(
+        "send_time",
+        passed,
+        opens=opens,
+        min_opens=min_opens,
+        **figures,
+        local_time=local_time,
+        timezone=timezone,
+    )
 
 
 @lru_cache(maxsize=BUCKETS)

@@ -5,6 +5,7 @@ Gates look at now, never at event time: they protect a person who lives now.
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,6 +15,7 @@ from app.core.decisions import Check, Outcome, Reason
 from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
 from app.core.rules import Cap, Channel, Rules, Step, Trigger
+from app.core.send_time import best_time_ms
 from app.core.suppression import suppression_of
 from app.core.zones import is_inside, local, next_local_time, zone
 
@@ -69,9 +71,16 @@ def judge(
             rules, trigger.is_marketing, customer, channel, now_ms, is_tired, checks
         )
         if verdict.failed is None:
+            if step.send_time is not None:
+                tz = _zone(rules, customer)
+                better_ms = best_time_ms(
+                    step.send_time, customer, tz, pending.due_ms, now_ms, last_ms, checks
+                )
+                if better_ms is not None:
+                    return _defer(better_ms, Reason.SEND_TIME, checks)
             return _pass(rules, trigger, customer, name, checks)
         verdicts.append(verdict)
-    return _wait_or_suppress(verdicts, last_ms, tuple(checks))
+    return _wait_or_suppress(verdicts, last_ms, checks)
 
 
 def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | list[str]:
@@ -223,13 +232,17 @@ def _next_after_quiet(
     quiet = rules.quiet_hours
     if quiet is None or channel not in quiet.channels:
         return None
-    name = customer.profile.get("timezone")
-    tz = rules.timezone if name is None else zone(name)
+    tz = _zone(rules, customer)
     wall = local(now_ms, tz)
     minute = wall.hour * 60 + wall.minute
     is_quiet = is_inside(minute, quiet.start, quiet.end)
     checks.append(gate_checks.quiet(channel, not is_quiet, minute, tz.key))
     return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
+
+
+def _zone(rules: Rules, customer: Customer) -> ZoneInfo:
+    name = customer.profile.get("timezone")
+    return rules.timezone if name is None else zone(name)
 
 
 def _pass(
@@ -251,15 +264,19 @@ def _pass(
 
 
 def _wait_or_suppress(
-    verdicts: list[_ChannelVerdict], last_ms: int, checks: tuple[Check, ...]
+    verdicts: list[_ChannelVerdict], last_ms: int, checks: list[Check]
 ) -> Verdict:
     """Defer to the earliest time at which waiting helps, else suppress as the first channel was."""
     waits = [verdict.wait for verdict in verdicts if verdict.wait is not None]
     if waits:
         next_ms, reason = min(waits, key=lambda wait: wait[0])
         if next_ms <= last_ms:
-            return Verdict(
-                outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=checks
-            )
+            return _defer(next_ms, reason, checks)
     assert verdicts[0].failed is not None
-    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=checks)
+    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=tuple(checks))
+
+
+def _defer(next_ms: int, reason: Reason, checks: list[Check]) -> Verdict:
+    return Verdict(
+        outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=tuple(checks)
+    )

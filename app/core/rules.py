@@ -13,6 +13,8 @@ DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
 #: Engagement that names a request finds it at least this long.
 MIN_MEMORY_MS: Final = 7 * DAY_MS
+DEFAULT_HORIZON_MS: Final = DAY_MS
+DEFAULT_MIN_OPENS: Final = 5
 DEFAULT_CHANNELS: Final = {
     "email": {"requires": "email"},
     "sms": {"requires": "phone"},
@@ -29,12 +31,20 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     consent_default: bool
 
 
+class SendTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Wait for the customer's best hour when it begins by due + ``horizon_ms``."""
+
+    horizon_ms: int
+    min_opens: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an instance, due ``after_ms`` past the anchor."""
 
     after_ms: int
     template: str
     channels: tuple[str, ...]
+    send_time: SendTime | None
 
 
 class OnEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,5 @@
 """What engagement tells: who must not be written to on a channel, whatever the rules say, and
-which messages were opened (spec section 6).
+which messages were opened, and when (spec section 6).
 
 Everything is kept as instants of event time and compared when asked, so that the order in which
 records arrive does not change the answer.
@@ -8,6 +8,8 @@ records arrive does not change the answer.
 from typing import Any, Final
 
 from app.core.customer import Customer
+from app.core.instants import MINUTE_MS
+from app.core.memory import MAX_OPENS
 
 #: In ``unsubscribed_ms``: from every channel.
 ALL: Final = "*"
@@ -22,7 +24,7 @@ def take_engagement(
         channel = None
     match event_type:
         case "message_opened" | "message_clicked":
-            _opened(customer, data.get("request_id"))
+            _opened(customer, data.get("request_id"), occurred_ms)
         case "unsubscribed":
             _latest(customer.unsubscribed_ms, channel or ALL, occurred_ms)
         case "message_bounced" if data.get("hard", True) is not False:
@@ -39,7 +41,9 @@ def _latest(instants: dict[str, int], name: str, instant_ms: int) -> None:
         instants[name] = instant_ms
 
 
-def _opened(customer: Customer, request_id: object) -> None:
+def _opened(customer: Customer, request_id: object, occurred_ms: int) -> None:
+    customer.opened_minutes.append(occurred_ms // MINUTE_MS)
+    del customer.opened_minutes[:-MAX_OPENS]
     for sent in customer.sends:
         if sent.request_id == request_id:
             sent.is_opened = True

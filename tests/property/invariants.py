@@ -144,13 +144,13 @@ def request_ids_are_reproducible(rules: Rules, _lines: Lines, decisions: Decisio
 
 
 def deferrals_lead_somewhere(rules: Rules, _lines: Lines, decisions: Decisions) -> None:
-    """A step is deferred to a later time within its expiry, for a cap or for quiet hours."""
+    """A step is deferred to a later time within its expiry, for one of the three reasons."""
     for decision in decisions:
         at = decision["next_eligible_ms"]
         assert (at is not None) == (decision["outcome"] == "defer"), decision
         if at is not None:
             expires = duration_ms(rules["triggers"][decision["trigger"]].get("expires", "24h"))
-            assert decision["reason"] in ("cap", "quiet"), decision
+            assert decision["reason"] in ("cap", "quiet", "send_time"), decision
             assert decision["decided_ms"] < at <= decision["due_ms"] + expires, decision
 
 
@@ -168,7 +168,7 @@ def transactional_steps_pass_by_the_marketing_gates(
     rules: Rules, _lines: Lines, decisions: Decisions
 ) -> None:
     """A transactional step is never deferred, held out, capped, cooled down or without consent."""
-    marketing_only = ("cooldown", "consent", "cap", "quiet", "holdout")
+    marketing_only = ("cooldown", "consent", "cap", "quiet", "send_time", "holdout")
     for decision in decisions:
         if not _is_marketing(rules, decision):
             assert decision["reason"] not in marketing_only, decision

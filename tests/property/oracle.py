@@ -2,8 +2,7 @@
 
 It is written from the specification alone and shares nothing with the engine: one flat list of
 timers scanned from end to end, whole histories kept per customer and folded anew at each question,
-no index and no bound on memory. Clarity over speed. Left out: send time, experiments and
-segments.
+no index and no bound on memory. Clarity over speed. Left out: experiments and segments.
 """
 
 from collections.abc import Iterable, Mapping
@@ -154,6 +153,7 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
 
     data = event["data"]
     if event["type"] in ("message_opened", "message_clicked"):
+        customer["opens"].append(event["t"])
         for send in customer["sends"]:
             send["is_opened"] |= send["request_id"] == data.get("request_id")
     says = data.get("channel") or None

@@ -1,15 +1,19 @@
 """The oracle's verdict on one step (spec section 6), from full histories."""
 
+from collections import Counter
 from collections.abc import Mapping
+from datetime import time
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
-from .oracle_calendar import clock_time, duration_ms, is_quiet, next_clock_time
+from .oracle_calendar import clock_time, duration_ms, is_quiet, local, next_clock_time
 from .oracle_customer import Customer, address_or_none, holds, profile, zone
 
 Verdict = dict[str, Any]
+
+STEP_FIELDS = ("after", "template", "channels", "send_time")
 
 
 def judge(
@@ -32,6 +36,9 @@ def judge(
     for channel in in_preference_order(customer, step["channels"]):
         failure, next_eligible = check(rules, customer, channel, is_marketing, now)
         if failure is None:
+            wait = best_time_or_none(rules, customer, step, due, now) if is_marketing else None
+            if wait is not None and wait <= last_chance:
+                return verdict("defer", "send_time", None, wait)
             if is_marketing and is_held_out(rules, customer["name"]):
                 return verdict("holdout", "holdout", channel)
             return verdict("send", "passed", channel)
@@ -60,7 +67,7 @@ def steps_of(trigger: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The steps, the short form with one message included."""
     if "steps" in trigger:
         return list(trigger["steps"])
-    return [{name: trigger[name] for name in ("after", "template", "channels") if name in trigger}]
+    return [{name: trigger[name] for name in STEP_FIELDS if name in trigger}]
 
 
 def in_preference_order(customer: Customer, listed: list[str]) -> list[str]:
@@ -201,6 +208,22 @@ def quiet_end_or_none(
     where = zone(customer, rules)
     start, end = clock_time(quiet["from"]), clock_time(quiet["to"])
     return next_clock_time(now, end, where) if is_quiet(now, start, end, where) else None
+
+
+def best_time_or_none(
+    rules: Mapping[str, Any], customer: Customer, step: Mapping[str, Any], due: int, now: int
+) -> int | None:
+    """When the customer's best hour begins, if the step is to wait for it."""
+    send_time = step.get("send_time")
+    if send_time is None or len(customer["opens"]) < send_time["min_opens"]:
+        return None
+    where = zone(customer, rules)
+    hours = Counter(local(t, where).hour for t in customer["opens"])
+    best = min(hour for hour in hours if hours[hour] == max(hours.values()))
+    if local(now, where).hour == best:
+        return None
+    begins = next_clock_time(now, time(best), where)
+    return begins if begins <= due + duration_ms(send_time["horizon"]) else None
 
 
 def is_held_out(rules: Mapping[str, Any], customer_name: str) -> bool:

@@ -197,6 +197,8 @@ def _bodies(
     opening, cancelling = _types_of(rules)
     pools = [*([opening] * 6), *([cancelling] * 4), *([list(EVENT_TYPES)] * 3)]
     pools += [["profile_updated"], ["profile_updated"], list(ENGAGEMENT_TYPES)]
+    if "send_time" in str(rules) or "fatigue" in str(rules):
+        pools += [["message_opened", "message_clicked"]] * 2
     pool = draw(st.sampled_from([one for one in pools if one]))
     name = draw(st.sampled_from(pool))
     customer = draw(st.sampled_from(customers))

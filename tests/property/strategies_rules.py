@@ -211,10 +211,16 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     """One trigger of any kind; steps are later and later."""
     trigger: Rules = draw(_kinds())
     afters = draw(st.lists(AFTER_SECONDS, min_size=1, max_size=3, unique=True).map(sorted))
-    steps = [
+    steps: list[Rules] = [
         {"after": f"{after}s", "template": f"t{n}", "channels": draw(_some(channels))}
         for n, after in enumerate(afters)
     ]
+    for step in steps:
+        if draw(st.integers(0, 3)) == 0:
+            step["send_time"] = {
+                "horizon": draw(LONG),
+                "min_opens": draw(st.integers(1, 3)),
+            }
     short_form = len(steps) == 1 and draw(st.booleans())
     trigger |= steps[0] if short_form else {"steps": steps}
 

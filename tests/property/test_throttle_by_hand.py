@@ -2,7 +2,20 @@
 
 from typing import Any
 
-from .test_oracle_by_hand import MINUTE, PROFILE, START, Line, Run, event, rules, verdicts, welcome
+from .test_oracle_by_hand import (
+    HOUR,
+    MINUTE,
+    PROFILE,
+    START,
+    Line,
+    Run,
+    event,
+    ms,
+    rules,
+    updated,
+    verdicts,
+    welcome,
+)
 
 FATIGUE = {
     "window": "1d",
@@ -112,3 +125,78 @@ def test_expiry_counts_from_the_due_time_and_not_from_the_bucket(run: Run) -> No
     lines = [PROFILE, event("subscribed", BUCKET)]
     made = run(rules(top=ONE_AN_HOUR, hello=welcome(expires="4m")), lines, until_ms=BUCKET + 10**6)
     assert [d["reason"] for d in made] == ["expired"]
+
+
+EVENING = ms("2024-06-15T19:40:00+00:00")
+MORNING = ms("2024-06-16T07:15:00+00:00")
+BERLIN = updated(EVENING - HOUR, email="ann@x", timezone="Europe/Berlin")
+
+
+def patient(**more: Any) -> dict[str, Any]:
+    """A message that waits for a good hour."""
+    return welcome(send_time={"horizon": "24h", "min_opens": 3}) | more
+
+
+def reads(*times: int) -> list[Line]:
+    """Opens, of whatever message."""
+    return [opened(at, "some message") for at in times]
+
+
+def test_a_message_waits_for_the_best_local_hour(run: Run) -> None:
+    """Two of three opens were at 21 h in Berlin, so that on Sunday a message waits until then."""
+    lines = [BERLIN, *reads(EVENING - MINUTE, EVENING, MORNING), event("subscribed", MORNING)]
+    made = run(rules(hello=patient()), lines, until_ms=MORNING + 24 * HOUR)
+    at = ms("2024-06-16T19:00:00+00:00")
+    assert [(d["outcome"], d["reason"], d["decided_ms"]) for d in made] == [
+        ("defer", "send_time", MORNING),
+        ("send", "passed", at + 5000),
+    ]
+    assert made[0]["next_eligible_ms"] == at
+
+
+def test_of_equal_hours_the_earliest_of_the_day_is_the_best(run: Run) -> None:
+    """09 h and 21 h with two opens each: at 21 h it waits for 09 h."""
+    times = (EVENING, EVENING + 1, MORNING, MORNING + 1)
+    lines = [BERLIN, *reads(*times), event("subscribed", EVENING + 24 * HOUR)]
+    made = run(rules(hello=patient()), lines)
+    assert made[0]["next_eligible_ms"] == ms("2024-06-17T07:00:00+00:00")
+
+
+def test_inside_the_best_hour_a_message_goes_at_once(run: Run) -> None:
+    """It is 21:40 in Berlin."""
+    lines = [BERLIN, *reads(EVENING - 2, EVENING - 1, EVENING), event("subscribed", EVENING)]
+    assert [d["outcome"] for d in run(rules(hello=patient()), lines)] == ["send"]
+
+
+def test_the_best_hour_moves_with_the_customer(run: Run) -> None:
+    """What was read at 21:40 in Berlin was 15:40 in New York, where the customer lives now."""
+    moved = updated(EVENING, timezone="America/New_York")
+    lines = [BERLIN, *reads(EVENING - 2, EVENING - 1, EVENING), moved, event("subscribed", MORNING)]
+    made = run(rules(hello=patient()), lines)
+    assert made[0]["next_eligible_ms"] == ms("2024-06-16T19:00:00+00:00")
+
+
+def test_too_few_opens_too_far_or_too_late_is_not_waited_for(run: Run) -> None:
+    """Then a message goes as any other does."""
+    few = [BERLIN, *reads(EVENING - 1, EVENING), event("subscribed", MORNING)]
+    assert [d["outcome"] for d in run(rules(hello=patient()), few)] == ["send"]
+    enough = [BERLIN, *reads(EVENING - 2, EVENING - 1, EVENING), event("subscribed", MORNING)]
+    far = patient(send_time={"horizon": "11h", "min_opens": 3})
+    assert [d["outcome"] for d in run(rules(hello=far), enough)] == ["send"]
+    assert [d["outcome"] for d in run(rules(hello=patient(expires="11h")), enough)] == ["send"]
+
+
+def test_quiet_hours_around_the_best_hour_do_not_make_it_wait_for_ever(run: Run) -> None:
+    """The horizon counts from the due time: after one night it goes when the quiet ends."""
+    top = {"throttle": {"quiet_hours": {"from": "20:00", "to": "08:00", "channels": ["email"]}}}
+    lines = [BERLIN, *reads(EVENING - 2, EVENING - 1, EVENING), event("subscribed", MORNING)]
+    hello = patient(expires="9d")
+    made = run(rules(top=top, hello=hello), lines, until_ms=MORNING + 9 * 24 * HOUR)
+    assert [d["reason"] for d in made] == ["send_time", "quiet", "passed"]
+
+
+def test_transactional_messages_wait_for_no_hour(run: Run) -> None:
+    """A receipt is read at any time."""
+    lines = [BERLIN, *reads(EVENING - 2, EVENING - 1, EVENING), event("subscribed", MORNING)]
+    made = run(rules(hello=patient(category="transactional")), lines)
+    assert [d["outcome"] for d in made] == ["send"]
