@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from itertools import accumulate
+from math import ceil
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.core.conditions import Facts, compile_condition, compile_field
-from app.core.customer import Customer
+from app.core.customer import NEVER_MS, Customer
 from app.core.durations import parse_duration_ms
 from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
 from app.core.facts import ALWAYS_SUMMED, FACTS
+from app.core.instants import parse_rfc3339
+from app.core.profiles import parse_date
+from app.core.request_ids import BUCKETS
 from app.core.rules import (
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
@@ -21,6 +27,7 @@ from app.core.rules import (
     Anniversary,
     Cap,
     Channel,
+    Experiment,
     Fatigue,
     Frequency,
     Holdout,
@@ -34,8 +41,9 @@ from app.core.rules import (
     Step,
     Trigger,
     TypePlan,
+    Variant,
 )
-from app.core.zones import zone
+from app.core.zones import instant_of_local, zone
 
 Document = Mapping[str, Any]
 
@@ -45,8 +53,14 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     throttle: Document = document.get("throttle", {})
     facts = _facts(document.get("segments", {}))
     channels = _channels(document)
+    timezone = zone(document.get("timezone", "UTC"))
+    bodies: Document = document.get("triggers", {})
+    experiments = {
+        body["trigger"]: _experiment(name, body, bodies[body["trigger"]], timezone)
+        for name, body in document.get("experiments", {}).items()
+    }
     triggers = {
-        name: _trigger(name, body, facts) for name, body in document.get("triggers", {}).items()
+        name: _trigger(name, body, facts, experiments.get(name)) for name, body in bodies.items()
     }
     caps = _caps(throttle)
     cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
@@ -59,7 +73,7 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     holdout: Document | None = document.get("holdout")
     return Rules(
         version=version,
-        timezone=zone(document.get("timezone", "UTC")),
+        timezone=timezone,
         currency=document.get("currency"),
         channels=channels,
         addresses=frozenset(channel.requires for channel in channels.values()),
@@ -155,14 +169,12 @@ def types_of(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
 
 
-def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
-    is_marketing = body.get("category", "marketing") == "marketing"
-    steps = tuple(_step(step, is_marketing) for step in body.get("steps", [body]))
+def _trigger(name: str, body: Document, facts: Facts, experiment: Experiment | None) -> Trigger:
     tokens: Document = body.get("tokens", {})
     return Trigger(
         name=name,
         kind=_kind(body, facts),
-        is_marketing=is_marketing,
+        is_marketing=is_marketing(body),
         priority=body.get("priority", DEFAULT_PRIORITY),
         family=body.get("family", name),
         expires_ms=(
@@ -170,10 +182,24 @@ def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
-        steps=steps,
+        steps=_steps(body),
+        experiment=experiment,
         tokens=tuple((token, path, compile_field(path, facts)) for token, path in tokens.items()),
         keeps_items="event.items" in {*fields_of(body.get("when", {})), *tokens.values()},
     )
+
+
+def is_marketing(trigger: Document) -> bool:
+    """Whether a trigger of the document has that category."""
+    return bool(trigger.get("category", "marketing") == "marketing")
+
+
+def _steps(trigger: Document, variant: Document | None = None) -> tuple[Step, ...]:
+    """The trigger's steps, the first of them as the variant has it."""
+    first, *others = trigger.get("steps", [trigger])
+    if variant is not None:
+        first = {**first, **{name: variant[name] for name in VARIED if name in variant}}
+    return tuple(_step(step, is_marketing(trigger)) for step in (first, *others))
 
 
 def _step(body: Document, is_marketing: bool) -> Step:
@@ -189,6 +215,48 @@ def _send_time(body: Document) -> SendTime:
     return SendTime(
         horizon_ms=parse_duration_ms(body["horizon"]) if "horizon" in body else DEFAULT_HORIZON_MS,
         min_opens=body.get("min_opens", DEFAULT_MIN_OPENS),
+    )
+
+
+#: What a variant may change in a step.
+VARIED = ("after", "template", "channels")
+
+
+def start_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
+    """When an experiment starts: RFC 3339, or a date that begins in the rules' time zone.
+
+    Raises ValueError when ``start`` is neither.
+    """
+    day = parse_date(experiment["start"])
+    if day is not None:
+        return instant_of_local(day, 0, timezone)
+    return parse_rfc3339(experiment["start"])
+
+
+def end_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
+    """When an experiment ends, NEVER_MS when it does not. Raises ValueError like its start."""
+    if "max_duration" not in experiment:
+        return NEVER_MS
+    return start_ms_of(experiment, timezone) + parse_duration_ms(experiment["max_duration"])
+
+
+def _experiment(name: str, body: Document, trigger: Document, timezone: ZoneInfo) -> Experiment:
+    weights = [_exact(variant.get("weight", 1)) for variant in body["variants"].values()]
+    shares = accumulate(weight / sum(weights) for weight in weights)
+    return Experiment(
+        name=name,
+        salt=body["salt"],
+        start_ms=start_ms_of(body, timezone),
+        end_ms=end_ms_of(body, timezone),
+        variants=tuple(
+            Variant(
+                name=variant_name,
+                below=ceil(share * BUCKETS),
+                is_ghost=variant.get("ghost", False),
+                steps=_steps(trigger, variant),
+            )
+            for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)
+        ),
     )
 
 

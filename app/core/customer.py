@@ -53,6 +53,10 @@ class Sent(msgspec.Struct, array_like=True):
     cause: Cause
     #: an open or a click named it
     is_opened: bool = False
+    #: (name, variant)
+    experiment: tuple[str, str] | None = None
+    #: what went out when it is not what the trigger's step says
+    template: str | None = None
 
 
 class Customer(msgspec.Struct, array_like=True):

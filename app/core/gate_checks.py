@@ -81,6 +81,12 @@ def send_time(
     )
 
 
+@lru_cache(maxsize=1024)
+def ghost(experiment: str, variant: str) -> Check:
+    """Held out because the variant is one that nobody gets."""
+    return make_check("holdout", False, experiment=experiment, variant=variant)
+
+
 @lru_cache(maxsize=BUCKETS)
 def holdout(bucket: int, limit: float) -> Check:
     """Held out when the bucket is under the limit."""

@@ -14,7 +14,7 @@ from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
 from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Cap, Channel, Rules, Step, Trigger
+from app.core.rules import Cap, Channel, Rules, Step, Trigger, Variant
 from app.core.send_time import best_time_ms
 from app.core.suppression import suppression_of
 from app.core.zones import is_inside, local, next_local_time, zone
@@ -51,8 +51,9 @@ def judge(
     instance: Instance,
     pending: PendingStep,
     now_ms: int,
+    variant: Variant | None = None,
 ) -> Verdict:
-    """Put one step through its gates at ``now_ms``."""
+    """Put one step, which is the variant's when there is one, through its gates at ``now_ms``."""
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
     is_tired = False
@@ -78,7 +79,7 @@ def judge(
                 )
                 if better_ms is not None:
                     return _defer(better_ms, Reason.SEND_TIME, checks)
-            return _pass(rules, trigger, customer, name, checks)
+            return _pass(rules, trigger, customer, name, variant, checks)
         verdicts.append(verdict)
     return _wait_or_suppress(verdicts, last_ms, checks)
 
@@ -246,15 +247,24 @@ def _zone(rules: Rules, customer: Customer) -> ZoneInfo:
 
 
 def _pass(
-    rules: Rules, trigger: Trigger, customer: Customer, channel: str, checks: list[Check]
+    rules: Rules,
+    trigger: Trigger,
+    customer: Customer,
+    channel: str,
+    variant: Variant | None,
+    checks: list[Check],
 ) -> Verdict:
-    """A channel passed everything: send, unless the customer is held out."""
+    """A channel passed everything: send, unless the customer or the variant is held out."""
     held_out = False
     if trigger.is_marketing and rules.holdout is not None:
         bucket = bucket_of(rules.holdout.salt, customer.customer_id)
         limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
         held_out = bucket < limit
         checks.append(gate_checks.holdout(bucket, limit))
+    if variant is not None and variant.is_ghost and not held_out:
+        assert trigger.experiment is not None
+        held_out = True
+        checks.append(gate_checks.ghost(trigger.experiment.name, variant.name))
     return Verdict(
         outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
         reason=Reason.HOLDOUT if held_out else Reason.PASSED,

@@ -6,6 +6,7 @@ from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
+from app.core.experiments import steps_of
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
@@ -71,6 +72,7 @@ def add_instance(
     moment: Moment, trigger: Trigger, key: str, anchor_ms: int, data: dict[str, Any], cause: Cause
 ) -> Instance:
     """Put a new instance with all its steps into the record."""
+    steps = steps_of(trigger, moment.customer.customer_id, anchor_ms)
     instance = Instance(
         trigger.name,
         key,
@@ -79,7 +81,7 @@ def add_instance(
         cause,
         [
             PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
-            for index, step in enumerate(trigger.steps)
+            for index, step in enumerate(steps)
             for due_ms in (anchor_ms + step.after_ms,)
         ],
     )

@@ -11,6 +11,7 @@ from app.core.instants import DAY_MS, MINUTE_MS
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
+DEFAULT_MAX_CONCURRENT_EXPERIMENTS: Final = 3
 #: Engagement that names a request finds it at least this long.
 MIN_MEMORY_MS: Final = 7 * DAY_MS
 DEFAULT_HORIZON_MS: Final = DAY_MS
@@ -95,6 +96,28 @@ class Frequency(msgspec.Struct, frozen=True, kw_only=True):
     within_ms: int
 
 
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
+
+    ``steps`` are the trigger's with what the variant changes.
+    """
+
+    name: str
+    below: int
+    is_ghost: bool
+    steps: tuple[Step, ...]
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """Instances anchored at start <= t < end are divided among the variants."""
+
+    name: str
+    salt: str
+    start_ms: int
+    end_ms: int
+    variants: tuple[Variant, ...]
+
+
 Kind = OnEvent | Abandonment | Milestone | Inactivity | Anniversary | Frequency
 
 
@@ -110,6 +133,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     when: Condition | None
     cancel: frozenset[str]
     steps: tuple[Step, ...]
+    experiment: Experiment | None
     tokens: tuple[tuple[str, str, Getter], ...]
     #: whether instances keep ``event.items``, because a condition or token reads it
     keeps_items: bool

@@ -10,10 +10,9 @@ from typing import Any
 
 from .oracle_calendar import clock_time, duration_ms, is_quiet, local, next_clock_time
 from .oracle_customer import Customer, address_or_none, holds, profile, zone
+from .oracle_experiments import assigned, body_of, steps_of
 
 Verdict = dict[str, Any]
-
-STEP_FIELDS = ("after", "template", "channels", "send_time")
 
 
 def judge(
@@ -21,7 +20,8 @@ def judge(
 ) -> Verdict:
     """outcome, reason, channel and next_eligible_ms of a step that is due."""
     trigger = rules["triggers"][instance["trigger"]]
-    step = steps_of(trigger)[instance["deciding"]]
+    assignment = assigned(rules, instance["trigger"], customer["name"], instance["anchor"])
+    step = steps_of(rules, instance["trigger"], assignment)[instance["deciding"]]
     is_marketing = trigger.get("category", "marketing") == "marketing"
     last_chance = due + duration_ms(trigger.get("expires", "24h"))
     if now > last_chance:
@@ -40,6 +40,8 @@ def judge(
             if wait is not None and wait <= last_chance:
                 return verdict("defer", "send_time", None, wait)
             if is_marketing and is_held_out(rules, customer["name"]):
+                return verdict("holdout", "holdout", channel)
+            if body_of(rules, assignment).get("ghost"):
                 return verdict("holdout", "holdout", channel)
             return verdict("send", "passed", channel)
         first_failure = first_failure or failure
@@ -61,13 +63,6 @@ def verdict(outcome: str, reason: str, channel: str | None, at: int | None = Non
 def suppress(reason: str) -> Verdict:
     """A step that sends nothing."""
     return verdict("suppress", reason, None)
-
-
-def steps_of(trigger: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps, the short form with one message included."""
-    if "steps" in trigger:
-        return list(trigger["steps"])
-    return [{name: trigger[name] for name in STEP_FIELDS if name in trigger}]
 
 
 def in_preference_order(customer: Customer, listed: list[str]) -> list[str]:

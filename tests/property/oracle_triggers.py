@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 from .oracle_calendar import anniversary_ms, clock_time, duration_ms, local
 from .oracle_customer import Customer, anniversary_date, holds, zone
-from .oracle_gates import judge, steps_of
+from .oracle_experiments import assigned, steps_of
+from .oracle_gates import judge
 from .oracle_reading import amount, key_text, types_in, visible
 
 World = dict[str, Any]
@@ -177,7 +178,8 @@ def add_instance(
     instance = {"trigger": name, "key": key, "anchor": anchor, "data": data, "has_fired": False}
     customer["instances"].append(instance)
     customer["identities"].add((name, key, anchor))
-    for number, step in enumerate(steps_of(world["rules"]["triggers"][name])):
+    assignment = assigned(world["rules"], name, customer["name"], anchor)
+    for number, step in enumerate(steps_of(world["rules"], name, assignment)):
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
         at = bucket_end(world, name, due)
@@ -320,5 +322,8 @@ def record(
             "due_ms": due,
             "decided_ms": world["now"],
             "next_eligible_ms": next_eligible,
+            "experiment": assigned(
+                world["rules"], instance["trigger"], customer["name"], instance["anchor"]
+            ),
         }
     )

@@ -55,6 +55,16 @@ QUIET_HOURS = st.sampled_from(
 )
 
 
+#: Before all histories, or in the middle of some.
+STARTS = (
+    "2020-01-01",
+    "2020-06-01T12:00:00+02:00",
+    "2024-06-15T18:00:00Z",
+    "2024-02-29",
+    "2024-03-31T01:00:00.000Z",
+)
+
+
 def _some(values: tuple[str, ...], most: int = 3) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True)
 
@@ -276,6 +286,32 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
 
 
 @st.composite
+def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str, ...]) -> Rules:
+    """An experiment on the trigger that most histories lie in."""
+    changes: dict[str, st.SearchStrategy[Any]] = {
+        "weight": st.sampled_from([0.5, 1, 3]),
+        "after": AFTER_SECONDS.map(lambda after: f"{after}s"),
+        "template": st.just("other"),
+        "channels": _some(channels),
+    }
+    if trigger.get("category") != "transactional":
+        changes["ghost"] = st.booleans()
+    variant = st.fixed_dictionaries({}, optional=changes)
+    found: Rules = {
+        "trigger": name,
+        "salt": draw(st.sampled_from(["s1", "s2"])),
+        "variants": {
+            label: draw(variant)
+            for label in draw(st.sampled_from([["a", "b"], ["b", "a"], ["a", "b", "c"]]))
+        },
+        "start": draw(st.sampled_from(STARTS)),
+    }
+    if draw(st.integers(0, 2)) == 0:
+        found["max_duration"] = draw(LONG | st.just("1000d"))
+    return found
+
+
+@st.composite
 def rule_sets(draw: st.DrawFn) -> Rules:
     """A whole rules file of 1 to 5 triggers."""
     channels = tuple(draw(_some(tuple(CHANNELS)).map(sorted)))
@@ -294,6 +330,12 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         rules["holdout"] = {"percent": percent, "salt": draw(st.sampled_from(["s1", "s2"]))}
     if draw(st.integers(0, 2)) == 0:
         rules["consent_default"] = {draw(st.sampled_from(channels)): draw(st.booleans())}
+    if draw(st.integers(0, 2)) == 0:
+        varied = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+        rules["experiments"] = {
+            f"x{name}": draw(experiments(name, rules["triggers"][name], channels))
+            for name in varied
+        }
     if draw(st.integers(0, 4)) == 0:
         rules["currency"] = "EUR"
     if draw(st.integers(0, 4)) == 0:
