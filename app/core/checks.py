@@ -7,40 +7,34 @@ make sense.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from app.core.compile import types_of
 from app.core.conditions import OPS
-from app.core.durations import parse_duration_ms
 from app.core.events import ALL_TYPES, DATA_FIELDS
+from app.core.experiment_checks import check_experiments
 from app.core.facts import FACTS, INSTANT_FACTS
 from app.core.instants import parse_rfc3339
+from app.core.problems import Problem, check_channel, check_channels, check_positive
 from app.core.profiles import PROFILE_FIELDS
 from app.core.rules import DEFAULT_CHANNELS
 from app.core.zones import zone
+
+__all__ = ["Problem", "check"]
 
 Document = Mapping[str, Any]
 _CUSTOMER_FIELDS = frozenset(FACTS) | {"segments"}
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
-    """One thing wrong with a rules file: where, what was expected, what was found."""
+def check(document: Document, whole: Document | None = None) -> list[Problem]:
+    """Every problem that is not one of shape, in the order of the file.
 
-    path: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.path or '(the file)'}: expected {self.expected}, found {self.found}"
-
-
-def check(document: Document) -> list[Problem]:
-    """Every problem that is not one of shape, in the order of the file."""
+    ``whole`` is the document with the parts whose shape is wrong: their names exist.
+    """
     channels = document.get("channels", DEFAULT_CHANNELS)
     problems = list(_check_globals(document, channels))
     for name, body in document.get("triggers", {}).items():
         problems += _check_trigger(f"triggers.{name}", body, channels)
-    return problems
+    names = frozenset((whole or document).get("triggers", {}))
+    return [*problems, *check_experiments(document, channels, names)]
 
 
 def _check_globals(document: Document, channels: Document) -> Iterator[Problem]:
@@ -50,30 +44,22 @@ def _check_globals(document: Document, channels: Document) -> Iterator[Problem]:
         except ValueError:
             yield Problem("timezone", "an IANA time zone", repr(document["timezone"]))
     for name in document.get("consent_default", {}):
-        yield from _known_channel(f"consent_default.{name}", name, channels)
+        yield from check_channel(f"consent_default.{name}", name, channels)
     throttle = document.get("throttle", {})
     for index, cap in enumerate(throttle.get("caps", ())):
         path = f"throttle.caps[{index}]"
         if "channel" in cap:
-            yield from _known_channel(f"{path}.channel", cap["channel"], channels)
-        yield from _positive(f"{path}.per", cap["per"])
+            yield from check_channel(f"{path}.channel", cap["channel"], channels)
+        yield from check_positive(f"{path}.per", cap["per"])
+    if "fatigue" in throttle:
+        yield from check_positive("throttle.fatigue.window", throttle["fatigue"]["window"])
     quiet = throttle.get("quiet_hours", {})
     for index, name in enumerate(quiet.get("channels", ())):
-        yield from _known_channel(f"throttle.quiet_hours.channels[{index}]", name, channels)
+        yield from check_channel(f"throttle.quiet_hours.channels[{index}]", name, channels)
     if quiet and quiet["from"] == quiet["to"]:
         yield Problem("throttle.quiet_hours.to", "another time than `from`", repr(quiet["to"]))
     for name, tree in document.get("segments", {}).items():
         yield from _check_condition(f"segments.{name}", tree, is_segment=True)
-
-
-def _known_channel(path: str, name: str, channels: Document) -> Iterator[Problem]:
-    if name not in channels:
-        yield Problem(path, f"one of the channels {', '.join(channels)}", repr(name))
-
-
-def _positive(path: str, text: object) -> Iterator[Problem]:
-    if parse_duration_ms(text) == 0:
-        yield Problem(path, "a duration longer than nothing", repr(text))
 
 
 def _check_trigger(path: str, body: Document, channels: Document) -> Iterator[Problem]:
@@ -100,7 +86,7 @@ def _check_trigger(path: str, body: Document, channels: Document) -> Iterator[Pr
     if "key" in body and body["key"] not in DATA_FIELDS:
         yield Problem(f"{path}.key", f"one of {', '.join(sorted(DATA_FIELDS))}", repr(body["key"]))
     if "within" in body:
-        yield from _positive(f"{path}.within", body["within"])
+        yield from check_positive(f"{path}.within", body["within"])
     if "of" in body:
         yield from _check_anniversary(f"{path}.of", body["of"])
     if "when" in body:
@@ -125,14 +111,16 @@ def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
 
 def _check_steps(path: str, body: Document, channels: Document) -> Iterator[Problem]:
     for index, step in enumerate(body.get("steps", ())):
-        yield from _check_channels(f"{path}.steps[{index}]", step, channels)
+        yield from _check_step(f"{path}.steps[{index}]", step, channels)
     if "channels" in body:
-        yield from _check_channels(path, body, channels)
+        yield from _check_step(path, body, channels)
 
 
-def _check_channels(path: str, step: Document, channels: Document) -> Iterator[Problem]:
-    for index, name in enumerate(step["channels"]):
-        yield from _known_channel(f"{path}.channels[{index}]", name, channels)
+def _check_step(path: str, step: Document, channels: Document) -> Iterator[Problem]:
+    yield from check_channels(path, step, channels)
+    horizon = step.get("send_time", {}).get("horizon")
+    if horizon is not None:
+        yield from check_positive(f"{path}.send_time.horizon", horizon)
 
 
 def _check_condition(path: str, tree: Document, *, is_segment: bool = False) -> Iterator[Problem]:

@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
+from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
 from app.core.events import ITEMS
+from app.core.experiments import steps_of
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
@@ -16,7 +18,7 @@ _NOTHING: Final[dict[str, list[int]]] = {}
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     """Open an instance anchored at the event, unless it is too late, known, or ``when`` fails.
 
-    Steps due at the anchor join ``moment.immediate``; the others wait for the watermark.
+    Steps that fire at the anchor join ``moment.immediate``; the others wait for the watermark.
     """
     if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
         return
@@ -50,8 +52,12 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     )
     if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
         _remember_opened(moment.customer, instance)
+    _join_immediate(moment, trigger, instance)
+
+
+def _join_immediate(moment: EventMoment, trigger: Trigger, instance: Instance) -> None:
     for pending in instance.steps:
-        if pending.due_ms == instance.anchor_ms:
+        if pending.fire_ms == instance.anchor_ms:
             moment.immediate.append((trigger, instance, pending))
 
 
@@ -74,14 +80,10 @@ def move_instance(moment: EventMoment, trigger: Trigger, instance: Instance) -> 
         start_instance(moment, trigger, instance.key)
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
-    moved_ms = moment.occurred_ms - instance.anchor_ms
     instance.anchor_ms = moment.occurred_ms
-    for pending in instance.steps:
-        pending.due_ms += moved_ms
-        pending.fire_ms += moved_ms
-        if pending.due_ms == instance.anchor_ms:
-            moment.immediate.append((trigger, instance, pending))
+    instance.steps = _pending_steps(moment, trigger, instance.anchor_ms)
     moment.customer.timer_gone()
+    _join_immediate(moment, trigger, instance)
     _remember_opened(moment.customer, instance)
 
 
@@ -89,25 +91,25 @@ def add_instance(
     moment: Moment, trigger: Trigger, key: str, anchor_ms: int, data: dict[str, Any], cause: Cause
 ) -> Instance:
     """Put a new instance with all its steps into the record."""
-    instance = Instance(
-        trigger.name,
-        key,
-        anchor_ms,
-        data,
-        cause,
-        [
-            PendingStep(index, anchor_ms + step.after_ms, anchor_ms + step.after_ms)
-            for index, step in enumerate(trigger.steps)
-        ],
-    )
+    steps = _pending_steps(moment, trigger, anchor_ms)
+    instance = Instance(trigger.name, key, anchor_ms, data, cause, steps)
     instances = moment.customer.instances
     instances.append(instance)
-    for pending in instance.steps:
+    for pending in steps:
         moment.customer.timer_added(pending.fire_ms)
     if len(instances) > MAX_INSTANCES:
         oldest = min(instances[:-1], key=lambda known: known.anchor_ms)
         end_instance(moment, oldest, Reason.SUPERSEDED)
     return instance
+
+
+def _pending_steps(moment: Moment, trigger: Trigger, anchor_ms: int) -> list[PendingStep]:
+    steps = steps_of(trigger, moment.customer.customer_id, anchor_ms)
+    return [
+        PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
+        for index, step in enumerate(steps)
+        for due_ms in (anchor_ms + step.after_ms,)
+    ]
 
 
 def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:

@@ -25,6 +25,7 @@ def new_customer(name: str) -> Customer:
         "instances": [],
         "identities": set(),  # (trigger, key, anchor) ever opened
         "fired_years": {},  # anniversary trigger -> the last year that fired
+        "opens": [],  # t of each open and click
         "sends": [],  # sends and ghost sends, recalled ones included
     }
 
