@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         )
         histories = [read_arrivals(reader) for reader in readers]
         replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
+        output.write_report(rules, replay.counts, len(replay.customers))
     _print_summary(replay, output, args.out)
     return 0
 
@@ -101,8 +102,9 @@ def _outage(text: str) -> Outage:
 def _print_summary(replay: Replay, output: OutputFolder, folder: Path) -> None:
     print(_counted("records", replay.counts))
     print(f"customers: {len(replay.customers)}")
-    print(_counted("decisions", output.decisions))
-    print(f"written: {folder / 'decisions.jsonl'}, {folder / 'dispatch.jsonl'}")
+    print(_counted("decisions", output.tally.outcomes))
+    names = ("decisions.jsonl", "dispatch.jsonl", "report.html")
+    print(f"written: {', '.join(str(folder / name) for name in names)}")
     if output.first_dead:
         print(
             f"dead letters: see {folder / 'dead-letters.jsonl'}; the first of them:",
