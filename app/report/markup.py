@@ -31,8 +31,16 @@ def join(children: Iterable[object]) -> Html:
 
 def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> Html:
     """A data table: the first cell of a row names it, numbers stand to the right."""
-    header = tag("tr", *(tag("th", name, scope="col") for name in head))
-    body = [_row(list(row)) for row in rows]
+    cells = [list(row) for row in rows]
+    numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}
+    header = tag(
+        "tr",
+        *(
+            tag("th", name, scope="col", class_="n" if index in numbers else None)
+            for index, name in enumerate(head)
+        ),
+    )
+    body = [_row(row) for row in cells]
     return tag(
         "div",
         tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body)),

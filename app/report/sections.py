@@ -11,8 +11,9 @@ from app.core.instants import MINUTE_MS
 from app.core.rules import Rules
 from app.report import plots
 from app.report.days import Calendar, calendar
+from app.report.limits import limit_costs
 from app.report.markup import Html, join, table, tag
-from app.report.tally import QUIET, Limit, LimitCost, Tally, limit_of
+from app.report.tally import Tally
 from app.spans import span_text
 
 #: Upper ends of the bars of the delays, in minutes.
@@ -95,17 +96,9 @@ def suppressions(tally: Tally) -> Html:
 
 def limits(tally: Tally, rules: Rules) -> Html:
     """What each cap and the quiet hours cost."""
-    known: dict[Limit, str] = {}
-    for cap in rules.caps:
-        where = "" if cap.channel is None else f", {cap.channel}"
-        known[limit_of(cap)] = f"{cap.limit} in {span_text(cap.per_ms)}{where}"
-    if rules.quiet_hours is not None:
-        known[QUIET] = "quiet hours"
-    for limit in tally.costs:
-        known.setdefault(limit, str(limit))
-    if not known:
+    costs = limit_costs(tally, rules)
+    if not costs:
         return _section("What limits cost", tag("p", "The rules have no caps and no quiet hours."))
-    costs = {name: tally.costs.get(limit, LimitCost()) for limit, name in known.items()}
     rows = [
         (
             name, cost.held_up, cost.deferrals, cost.sent_later, cost.lost_later, cost.waiting,
