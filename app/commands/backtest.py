@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.backtest.history import Arrival, merge_arrivals, read_arrivals
+from app.backtest.kept import keep_run
 from app.backtest.output import OutputFolder
 from app.backtest.replay import Outage, Replay
 from app.commands._options import parse_instant_option
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         histories = [read_arrivals(reader) for reader in readers]
         replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
         output.write_report(rules, replay.counts, len(replay.customers))
+        keep_run(args.out, rules, replay.now_ms, replay.customers)
     _print_summary(replay, output, args.out)
     return 0
 
