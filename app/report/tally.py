@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from app.core.decisions import Check, Decision, Outcome, Reason
-from app.core.instants import DAY_MS
+from app.core.instants import DAY_MS, MINUTE_MS
 from app.core.rules import Cap
 
 #: (UTC day since 1970, trigger, channel, outcome, reason)
@@ -19,6 +19,12 @@ Kind = tuple[int, str, str | None, Outcome, Reason]
 Limit = tuple[int, str | None] | str
 
 QUIET: Final = "quiet"
+
+#: Looked up once: these are compared for every decision.
+_SUPPRESS: Final = Outcome.SUPPRESS
+_DEFER: Final = Outcome.DEFER
+_RECALL: Final = Outcome.RECALL
+_LIMITS: Final = frozenset({Reason.CAP, Reason.QUIET})
 
 
 class LimitCost(msgspec.Struct):
@@ -75,32 +81,32 @@ class Tally:
             outcome,
             decision.reason,
         )
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if outcome is Outcome.SUPPRESS:
+        counts = self.counts
+        counts[kind] = counts.get(kind, 0) + 1
+        if outcome is _SUPPRESS:
             self._suppressed(decision)
-        elif outcome is Outcome.DEFER:
+        elif outcome is _DEFER:
             self._deferred(decision)
-        elif outcome is Outcome.RECALL:
-            self._count_message(decision, -1)
         else:
-            self._count_message(decision, 1)
-            self._sent(decision)
+            change = -1 if outcome is _RECALL else 1
+            if decision.dispatch is not None:
+                messages, customer_id = self.messages, decision.customer_id
+                messages[customer_id] = messages.get(customer_id, 0) + change
+            if decision.category == "marketing":
+                self._marketing(decision, change)
 
-    def _count_message(self, decision: Decision, change: int) -> None:
+    def _marketing(self, decision: Decision, change: int) -> None:
+        """A marketing step that was sent, held out or recalled."""
         customer_id = decision.customer_id
-        is_dispatched = decision.dispatch is not None
-        if is_dispatched:
-            self.messages[customer_id] = self.messages.get(customer_id, 0) + change
-        if decision.category == "marketing":
-            counted = self.marketing if is_dispatched else self.ghosts
-            counted[customer_id] = counted.get(customer_id, 0) + change
-
-    def _sent(self, decision: Decision) -> None:
+        counted = self.ghosts if decision.dispatch is None else self.marketing
+        counted[customer_id] = counted.get(customer_id, 0) + change
+        if change < 0:
+            return
         held_up_by = self._waiting.pop(decision.request_id, None)
         if held_up_by is not None:
             for limit in held_up_by:
                 self.costs[limit].sent_later += 1
-            minutes = (decision.decided_ms - decision.due_ms) // 60_000
+            minutes = (decision.decided_ms - decision.due_ms) // MINUTE_MS
             self.delays_min[minutes] = self.delays_min.get(minutes, 0) + 1
         else:
             for limit in failing_limits(decision.gates):
@@ -121,7 +127,7 @@ class Tally:
         if held_up_by is not None:
             for limit in held_up_by:
                 self.costs[limit].lost_later += 1
-        elif decision.reason in (Reason.CAP, Reason.QUIET):
+        elif decision.reason in _LIMITS:
             for limit in failing_limits(decision.gates):
                 self._cost(limit).lost_at_once += 1
 
