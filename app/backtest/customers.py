@@ -1,6 +1,7 @@
 """Customer records in memory, with a heap for their timers."""
 
 import heapq
+from collections.abc import Iterator
 
 from app.core.customer import NEVER_MS, Customer
 
@@ -18,6 +19,9 @@ class MemoryCustomers:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __iter__(self) -> Iterator[Customer]:
+        return iter(self._records.values())
 
     def get(self, customer_id: str) -> Customer:
         """The record, a new one for a customer not seen before."""

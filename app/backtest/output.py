@@ -1,6 +1,6 @@
-"""What a backtest leaves: a folder of JSON lines, written as they are made."""
+"""What a backtest leaves: a folder of JSON lines, written as they are made, and a report."""
 
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -9,6 +9,8 @@ import orjson
 
 from app.core.decisions import Decision
 from app.core.errors import ConfigError, EventError
+from app.core.rules import Rules
+from app.report.tally import Tally
 from app.wire import written
 
 _BUFFER_BYTES: Final = 1 << 20
@@ -16,9 +18,11 @@ _REMEMBERED_DEAD: Final = 100
 
 
 class OutputFolder:
-    """``decisions.jsonl``, ``dispatch.jsonl`` and ``dead-letters.jsonl`` in a folder.
+    """``decisions.jsonl``, ``dispatch.jsonl``, ``dead-letters.jsonl`` and, at the end,
+    ``report.html`` in a folder.
 
-    ``decisions`` counts by outcome; ``first_dead`` holds (line, reason, text) of the first ones.
+    ``tally`` has counted the decisions; ``first_dead`` holds (line, reason, text) of the first
+    dead letters.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +33,8 @@ class OutputFolder:
             self._dead = (folder / "dead-letters.jsonl").open("wb")
         except OSError as exc:
             raise ConfigError(f"{folder}: the output cannot be written: {exc.strerror}") from exc
-        self.decisions: Counter[str] = Counter()
+        self.tally = Tally()
+        self._report = folder / "report.html"
         self.first_dead: list[tuple[int, str, str]] = []
 
     def __enter__(self) -> Self:
@@ -47,7 +52,7 @@ class OutputFolder:
 
     def write(self, decision: Decision) -> None:
         """One decision, and what it puts on dispatch."""
-        self.decisions[decision.outcome] += 1
+        self.tally.take(decision)
         record, request = written(decision)
         self._decisions.write(record + b"\n")
         if request is not None:
@@ -59,3 +64,10 @@ class OutputFolder:
         self._dead.write(orjson.dumps(line) + b"\n")
         if len(self.first_dead) < _REMEMBERED_DEAD:
             self.first_dead.append((number, error.reason, str(error)))
+
+    def write_report(self, rules: Rules, records: Mapping[str, int], customers: int) -> None:
+        """The page about the run; ``records`` counts what was read by what became of it."""
+        from app.report.page import Run, report_page
+
+        page = report_page(self.tally, rules, Run(records=records, customers=customers))
+        self._report.write_text(page, encoding="utf-8")

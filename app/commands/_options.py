@@ -5,6 +5,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from app.core.errors import ConfigError, EventError
+from app.core.events import parse_instant
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -42,3 +45,11 @@ def settings_from(args: argparse.Namespace, environ: Mapping[str, str] = os.envi
         if name.startswith(_VARIABLE) and value is not None
     }
     return load_settings({**environ, **given})
+
+
+def parse_instant_option(text: str, option: str) -> int:
+    """Epoch ms from RFC 3339 text or epoch milliseconds. Raises ConfigError naming the option."""
+    try:
+        return parse_instant(int(text) if text.lstrip("-").isdigit() else text, option)
+    except EventError as exc:
+        raise ConfigError(str(exc)) from None

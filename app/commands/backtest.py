@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.backtest.history import Arrival, merge_arrivals, read_arrivals
+from app.backtest.kept import keep_run
 from app.backtest.output import OutputFolder
 from app.backtest.replay import Outage, Replay
+from app.commands._options import parse_instant_option
 from app.core.durations import parse_duration_ms
-from app.core.errors import ConfigError, EventError
-from app.core.events import parse_instant
+from app.core.errors import ConfigError
 from app.jsonlines import LineReader, open_lines
 from app.rules_file import load_rules
 
@@ -46,7 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Write the folder and print what became of the records and steps."""
     rules = load_rules(args.rules)
-    until_ms = None if args.until is None else _instant(args.until, "--until")
+    until_ms = None if args.until is None else parse_instant_option(args.until, "--until")
     outage = None if args.outage is None else _outage(args.outage)
     try:
         grace_ms = parse_duration_ms(args.grace)
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         )
         histories = [read_arrivals(reader) for reader in readers]
         replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
+        output.write_report(rules, replay.counts, len(replay.customers))
+        keep_run(args.out, rules, replay.now_ms, replay.customers)
     _print_summary(replay, output, args.out)
     return 0
 
@@ -81,18 +84,13 @@ def _shown(arrivals: Iterator[Arrival], readers: list[LineReader]) -> Iterator[A
         progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
 
 
-def _instant(text: str, option: str) -> int:
-    try:
-        return parse_instant(int(text) if text.lstrip("-").isdigit() else text, option)
-    except EventError as exc:
-        raise ConfigError(str(exc)) from None
-
-
 def _outage(text: str) -> Outage:
     start, slash, end = text.partition("/")
     if not slash:
         raise ConfigError(f"--outage: expected FROM/TO, got {text!r}")
-    outage = Outage(_instant(start, "--outage FROM"), _instant(end, "--outage TO"))
+    outage = Outage(
+        parse_instant_option(start, "--outage FROM"), parse_instant_option(end, "--outage TO")
+    )
     if outage.from_ms >= outage.to_ms:
         raise ConfigError(f"--outage: expected FROM before TO, got {text!r}")
     return outage
@@ -101,8 +99,9 @@ def _outage(text: str) -> Outage:
 def _print_summary(replay: Replay, output: OutputFolder, folder: Path) -> None:
     print(_counted("records", replay.counts))
     print(f"customers: {len(replay.customers)}")
-    print(_counted("decisions", output.decisions))
-    print(f"written: {folder / 'decisions.jsonl'}, {folder / 'dispatch.jsonl'}")
+    print(_counted("decisions", output.tally.outcomes))
+    names = ("decisions.jsonl", "dispatch.jsonl", "report.html")
+    print(f"written: {', '.join(str(folder / name) for name in names)}")
     if output.first_dead:
         print(
             f"dead letters: see {folder / 'dead-letters.jsonl'}; the first of them:",

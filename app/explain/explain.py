@@ -1,0 +1,137 @@
+"""The explanation of one customer: a function of record, rules, now and decisions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from app.core.conditions import compile_condition
+from app.core.customer import Customer, Instance, PendingStep
+from app.core.facts import FACTS, INSTANT_FACTS
+from app.core.instants import format_rfc3339, parse_rfc3339
+from app.core.request_ids import BUCKETS, bucket_of
+from app.core.rules import Rules
+from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
+from app.explain.usage import cap_use, channel_state, cooldowns, zone_name
+
+#: Profile fields that say nothing about who it is.
+_IMPERSONAL: Final = frozenset({"timezone", "locale", "channels", "consent"})
+DEFAULT_RECENT: Final = 20
+
+
+def explain(
+    customer: Customer,
+    rules: Rules,
+    now_ms: int,
+    decisions: Iterable[Mapping[str, Any]],
+    *,
+    show_personal: bool = False,
+    recent: int = DEFAULT_RECENT,
+) -> Explanation:
+    """Where the customer stands at ``now_ms``, and the newest ``recent`` decisions, newest first.
+
+    ``decisions`` are records as they are on the ``decisions`` topic, in the order made; those of
+    other customers are left out. The record is not changed.
+    """
+    own = [record for record in decisions if record["customer_id"] == customer.customer_id]
+    return Explanation(
+        customer_id=customer.customer_id,
+        now_ms=now_ms,
+        timezone=zone_name(customer, rules),
+        rules_version=rules.version,
+        profile=_profile(customer, show_personal),
+        facts=_facts(customer, rules, now_ms),
+        is_held_out=_is_held_out(customer, rules),
+        channels=[channel_state(customer, rules, c, now_ms) for c in rules.channels.values()],
+        caps=[cap_use(customer, cap, now_ms) for cap in rules.caps],
+        cooldowns=cooldowns(customer, rules, now_ms),
+        instances=[_instance(instance, rules) for instance in _by_next_timer(customer)],
+        decisions=[_decision(record) for record in reversed(own[-recent:] if recent else [])],
+    )
+
+
+def _profile(customer: Customer, show_personal: bool) -> dict[str, Any]:
+    return {
+        field: value if show_personal or field in _IMPERSONAL else True
+        for field, value in sorted(customer.profile.items())
+    }
+
+
+def _facts(customer: Customer, rules: Rules, now_ms: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, fact in FACTS.items():
+        value = fact(customer, now_ms)
+        is_instant = name in INSTANT_FACTS and value is not None
+        facts[name] = format_rfc3339(value) if is_instant else value
+    segments = rules.document.get("segments", {})
+    facts["segments"] = [
+        name for name, tree in segments.items() if compile_condition(tree)({}, customer, now_ms)
+    ]
+    return facts
+
+
+def _is_held_out(customer: Customer, rules: Rules) -> bool | None:
+    holdout = rules.holdout
+    if holdout is None:
+        return None
+    limit = round(holdout.percent * (BUCKETS / 100), 6)
+    return bucket_of(holdout.salt, customer.customer_id) < limit
+
+
+def _by_next_timer(customer: Customer) -> list[Instance]:
+    return sorted(
+        customer.instances,
+        key=lambda instance: (
+            min((pending.fire_ms for pending in instance.steps), default=0),
+            instance.trigger,
+            instance.key,
+        ),
+    )
+
+
+def _instance(instance: Instance, rules: Rules) -> OpenInstance:
+    cause = instance.cause
+    return OpenInstance(
+        trigger=instance.trigger,
+        key=instance.key,
+        anchor_ms=instance.anchor_ms,
+        cause={
+            "topic": cause.topic,
+            "partition": cause.partition,
+            "offset": cause.offset,
+            "event_id": cause.event_id,
+        },
+        timers=[
+            _timer(instance, pending, rules)
+            for pending in sorted(instance.steps, key=lambda pending: pending.fire_ms)
+        ],
+    )
+
+
+def _timer(instance: Instance, pending: PendingStep, rules: Rules) -> Timer:
+    trigger = rules.triggers.get(instance.trigger)
+    is_there = trigger is not None and pending.step < len(trigger.steps)
+    return Timer(
+        step=pending.step,
+        template=trigger.steps[pending.step].template if trigger and is_there else None,
+        due_ms=pending.due_ms,
+        fires_ms=pending.fire_ms,
+        expires_ms=pending.due_ms + trigger.expires_ms if trigger and is_there else None,
+        is_deferred=pending.deferred,
+    )
+
+
+def _decision(record: Mapping[str, Any]) -> ExplainedDecision:
+    next_at = record["next_eligible_at"]
+    return ExplainedDecision(
+        decided_ms=parse_rfc3339(record["decided_at"]),
+        due_ms=parse_rfc3339(record["due_at"]),
+        expires_ms=parse_rfc3339(record["expires_at"]),
+        next_eligible_ms=None if next_at is None else parse_rfc3339(next_at),
+        trigger=record["trigger"],
+        key=record["key"],
+        step=record["step"],
+        outcome=record["outcome"],
+        reason=record["reason"],
+        channel=record["channel"],
+        template=record["template"],
+        gates=list(record["gates"]),
+    )

@@ -1,0 +1,103 @@
+"""What an explanation holds: values without words. Instants are epoch ms, spans seconds."""
+
+from typing import Any
+
+import msgspec
+
+
+class CapUse(msgspec.Struct, frozen=True, kw_only=True):
+    """``used`` of ``limit`` sends in the last ``per_s``; ``channel`` None: on all together.
+
+    ``free_ms``: when a send fits again; None: one fits now.
+    """
+
+    limit: int
+    per_s: int
+    channel: str | None
+    used: int
+    free_ms: int | None
+
+
+class CooldownUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A family that was sent at ``last_ms`` and is quiet for other instances until ``until_ms``."""
+
+    family: str
+    last_ms: int
+    until_ms: int
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether marketing could use the channel now, the caps aside.
+
+    ``consent_given`` is what the profile says (None: nothing, the default holds), ``suppressed``
+    the cause, ``quiet_until_ms`` None outside of quiet hours.
+    """
+
+    channel: str
+    has_address: bool
+    has_consent: bool
+    consent_given: bool | None
+    suppressed: str | None
+    quiet_until_ms: int | None
+
+
+class Timer(msgspec.Struct, frozen=True, kw_only=True):
+    """A pending step: originally due, next tried, and too late after ``expires_ms``.
+
+    ``template`` None: the rules no longer have the step, and nothing will come of it.
+    """
+
+    step: int
+    template: str | None
+    due_ms: int
+    fires_ms: int
+    expires_ms: int | None
+    is_deferred: bool
+
+
+class OpenInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a trigger that has pending steps, and the event that anchors it."""
+
+    trigger: str
+    key: str
+    anchor_ms: int
+    cause: dict[str, Any]
+    timers: list[Timer]
+
+
+class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision; ``gates`` in order, as the decision has them."""
+
+    decided_ms: int
+    due_ms: int
+    expires_ms: int
+    next_eligible_ms: int | None
+    trigger: str
+    key: str
+    step: int
+    outcome: str
+    reason: str
+    channel: str | None
+    template: str | None
+    gates: list[dict[str, Any]]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One customer at ``now_ms``.
+
+    ``profile`` has ``true`` in place of personal data unless these were asked for.
+    ``is_held_out`` is None when the rules have no holdout.
+    """
+
+    customer_id: str
+    now_ms: int
+    timezone: str
+    rules_version: str
+    profile: dict[str, Any]
+    facts: dict[str, Any]
+    is_held_out: bool | None
+    channels: list[ChannelState]
+    caps: list[CapUse]
+    cooldowns: list[CooldownUse]
+    instances: list[OpenInstance]
+    decisions: list[ExplainedDecision]

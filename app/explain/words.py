@@ -1,0 +1,142 @@
+"""Decisions and limits in words for a support agent. Times are the customer's local times."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from app.core.instants import parse_rfc3339
+from app.core.zones import local
+from app.explain.explanation import CapUse, ChannelState, ExplainedDecision
+from app.spans import span_text
+
+Gate = Mapping[str, Any]
+#: An instant (epoch ms) as local time.
+When = Callable[[int], str]
+
+_CAUSES: Final = {
+    "unsubscribed": "unsubscribed from it",
+    "bounced": "the address bounced",
+    "complained": "complained about a message",
+}
+
+
+def local_times(now_ms: int, tz: ZoneInfo) -> When:
+    """Local times as seen at ``now_ms``: ``today 14:05``, ``tomorrow 14:05``, or with the date."""
+    today = local(now_ms, tz).date()
+    near = {
+        today - timedelta(days=1): "yesterday",
+        today: "today",
+        today + timedelta(days=1): "tomorrow",
+    }
+
+    def when(instant_ms: int) -> str:
+        wall = local(instant_ms, tz)
+        day = near.get(wall.date()) or f"{wall:%a} {wall.date().isoformat()}"
+        return f"{day} {wall:%H:%M}"
+
+    return when
+
+
+def headline(decision: ExplainedDecision, when: When) -> str:
+    """What happened to the step, and why."""
+    match decision.outcome:
+        case "send":
+            return f"sent by {decision.channel}"
+        case "holdout":
+            return f"not sent: in the control group (would have gone by {decision.channel})"
+        case "recall":
+            return "taken back: what ends it had happened before it was sent"
+        case "defer":
+            assert decision.next_eligible_ms is not None
+            why = _why(decision, when)
+            return f"not sent: {why}; possible again {when(decision.next_eligible_ms)}"
+    why = _why(decision, when)
+    if decision.reason in ("cap", "quiet"):
+        return f"not sent: {why}; waiting would have been too late"
+    return f"not sent: {why}"
+
+
+def _why(decision: ExplainedDecision, when: When) -> str:
+    match decision.reason:
+        case "cancelled":
+            return "no longer needed"
+        case "superseded":
+            return "something newer took its place"
+        case "expired":
+            return f"too late: it was due {when(decision.due_ms)}"
+    failed = [
+        gate_words(gate, when)
+        for gate in decision.gates
+        if gate["gate"] == decision.reason and gate["verdict"] == "fail"
+    ]
+    return "; ".join(dict.fromkeys(failed)) or decision.reason.replace("_", " ")
+
+
+def gate_words(gate: Gate, when: When) -> str:
+    """One gate with its figures."""
+    passed = gate["verdict"] == "pass"
+    match gate["gate"]:
+        case "expired":
+            return "in time" if passed else "too late"
+        case "condition":
+            return "its condition holds" if passed else "its condition does not hold any more"
+        case "cooldown":
+            return _cooldown(gate, when)
+        case "reach":
+            return f"has {gate['field']}" if passed else f"no {gate['field']} on file"
+        case "consent":
+            return _consent(gate["channel"], passed, gate["given"])
+        case "suppressed":
+            if passed:
+                return f"{gate['channel']} is open"
+            return f"{gate['channel']}: {_CAUSES.get(gate['cause'], gate['cause'])}"
+        case "cap":
+            return cap_words(gate["count"], gate["limit"], gate["per_s"], gate.get("only"))
+        case "quiet":
+            quiet = "not in quiet hours" if passed else "in quiet hours"
+            return f"{gate['local_time']} in {gate['timezone']}, {quiet}"
+        case "holdout":
+            return "not in the control group" if passed else "in the control group"
+    figures = (f"{k} {v}" for k, v in gate.items() if k not in ("gate", "verdict", "channel"))
+    return ", ".join([gate["gate"].replace("_", " "), *figures])
+
+
+def _cooldown(gate: Gate, when: When) -> str:
+    span = span_text(gate["cooldown_s"] * 1000)
+    if "last_sent_at" not in gate:
+        return f"no other {gate['family']} message in the last {span}"
+    sent_ms = parse_rfc3339(gate["last_sent_at"])
+    return f"another {gate['family']} message went out {when(sent_ms)}, at most one in {span}"
+
+
+def _consent(channel: str, passed: bool, given: bool | None) -> str:
+    if given is None:
+        return f"did not say anything about {channel}, which means {'yes' if passed else 'no'}"
+    return f"{'agreed' if given else 'did not agree'} to {channel}"
+
+
+def cap_words(used: int, limit: int, per_s: int, channel: str | None) -> str:
+    """``2 of 2 messages in the last 24 h``."""
+    what = "messages" if channel is None else f"{channel} messages"
+    return f"{used} of {limit} {what} in the last {span_text(per_s * 1000)}"
+
+
+def cap_use_words(use: CapUse, when: When) -> str:
+    """A cap's usage, and when the next message fits."""
+    words = cap_words(use.used, use.limit, use.per_s, use.channel)
+    return words if use.free_ms is None else f"{words}; possible again {when(use.free_ms)}"
+
+
+def channel_words(state: ChannelState, when: When) -> str:
+    """Whether marketing can use a channel, or everything that is in its way."""
+    against = []
+    if not state.has_address:
+        against.append("no address on file")
+    if not state.has_consent:
+        against.append(_consent(state.channel, False, state.consent_given))
+    if state.suppressed is not None:
+        against.append(_CAUSES[state.suppressed])
+    if state.quiet_until_ms is not None:
+        against.append(f"in quiet hours until {when(state.quiet_until_ms)}")
+    return "; ".join(against) or "open"

@@ -1,0 +1,62 @@
+"""HTML as values: text is escaped unless it is already ``Html``."""
+
+from collections.abc import Iterable
+from html import escape
+
+
+class Html(str):
+    """Text that is markup already. Only ``tag``, ``join`` and the plots make it."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: object, **attributes: object) -> Html:
+    """An element. An attribute's ``_`` is written ``-`` (a trailing one is left out); one that is
+    None is left out.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[object]) -> Html:
+    """The children one after the other."""
+    return Html(
+        "".join(child if isinstance(child, Html) else escape(str(child)) for child in children)
+    )
+
+
+def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> Html:
+    """A data table: the first cell of a row names it, numbers stand to the right."""
+    cells = [list(row) for row in rows]
+    numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}
+    header = tag(
+        "tr",
+        *(
+            tag("th", name, scope="col", class_="n" if index in numbers else None)
+            for index, name in enumerate(head)
+        ),
+    )
+    body = [_row(row) for row in cells]
+    return tag(
+        "div",
+        tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body)),
+        class_="scroll",
+        tabindex=0,
+        role="region",
+        aria_label=caption,
+    )
+
+
+def _row(cells: list[object]) -> Html:
+    name, *values = cells
+    return tag("tr", tag("th", name, scope="row"), *(_cell(value) for value in values))
+
+
+def _cell(value: object) -> Html:
+    if isinstance(value, int):
+        return tag("td", f"{value:,}".replace(",", "\u202f"), class_="n")
+    return tag("td", value)

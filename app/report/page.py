@@ -1,0 +1,79 @@
+"""The whole report: one HTML file that loads nothing from anywhere."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+import msgspec
+
+from app.core.decisions import Outcome
+from app.core.rules import Rules
+from app.report import sections
+from app.report.days import calendar
+from app.report.markup import Html, join, tag
+from app.report.tally import Tally
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What the report says about the run besides its decisions."""
+
+    records: Mapping[str, int]
+    customers: int
+
+
+def report_page(tally: Tally, rules: Rules, run: Run) -> str:
+    """The HTML document."""
+    style = Html(files("app.report").joinpath("report.css").read_text(encoding="utf-8"))
+    head = tag(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        tag("title", "Backtest report"),
+        Html(f"<style>{style}</style>"),
+    )
+    body = tag(
+        "body",
+        tag(
+            "main",
+            _header(tally, rules),
+            _cards(tally, run),
+            sections.sends_by_day(tally),
+            sections.triggers(tally, rules),
+            sections.suppressions(tally),
+            sections.limits(tally, rules),
+            sections.delays(tally),
+            sections.messages(tally, run.customers),
+            sections.arms(tally, rules),
+        ),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _header(tally: Tally, rules: Rules) -> Html:
+    shown = calendar(((kind[0], "", count) for kind, count in tally.counts.items()), 1)
+    period = f"Decisions from {shown.names[0]} on. " if shown.names else "No decisions. "
+    return tag(
+        "header",
+        tag("h1", "Backtest report"),
+        tag("p", period, "Rules version ", tag("code", rules.version[:12]), "."),
+    )
+
+
+def _cards(tally: Tally, run: Run) -> Html:
+    outcomes = tally.outcomes
+    records = sum(run.records.values())
+    cards = [
+        ("records read", records),
+        ("dead letters", run.records.get("dead_letter", 0)),
+        ("customers", run.customers),
+        ("messages sent", outcomes[Outcome.SEND]),
+        ("ghost sends", outcomes[Outcome.HOLDOUT]),
+        ("steps suppressed", outcomes[Outcome.SUPPRESS]),
+        ("deferrals", outcomes[Outcome.DEFER]),
+        ("recalls", outcomes[Outcome.RECALL]),
+    ]
+    items = [tag("div", tag("dt", name), tag("dd", _grouped(count))) for name, count in cards]
+    return tag("dl", join(items), class_="cards")
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f")

@@ -1,0 +1,203 @@
+"""The parts of the report: each a heading, a plot where it helps, and its table."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from app.core.decisions import Outcome
+from app.core.instants import MINUTE_MS
+from app.core.rules import Rules
+from app.report import plots
+from app.report.days import Calendar, calendar
+from app.report.limits import limit_costs
+from app.report.markup import Html, join, table, tag
+from app.report.tally import Tally
+from app.spans import span_text
+
+#: Upper ends of the bars of the delays, in minutes.
+_DELAYS_MIN: Final = (15, 60, 180, 360, 720, 1440, 2880)
+#: Upper ends of the bars of messages per customer.
+_MESSAGES: Final = (0, 1, 2, 3, 5, 10, 20, 50)
+
+
+def sends_by_day(tally: Tally) -> Html:
+    """Sends per day, by trigger and by channel."""
+    sends = [(k[0], k[1], k[2], n) for k, n in tally.counts.items() if k[3] is Outcome.SEND]
+    by_trigger = calendar(((d, trigger, n) for d, trigger, _, n in sends), plots.MAX_SERIES)
+    by_channel = calendar(((d, str(channel), n) for d, _, channel, n in sends), plots.MAX_SERIES)
+    if not sends:
+        return _section("Sends per day", tag("p", "Nothing was sent."))
+    unit = by_trigger.unit
+    return _section(
+        f"Sends per {unit}",
+        tag("p", "Days are UTC days of the decision. Ghost sends of the holdout are not in here."),
+        _calendar(f"Sends per {unit} by trigger", by_trigger),
+        _calendar(f"Sends per {unit} by channel", by_channel),
+    )
+
+
+def _calendar(label: str, shown: Calendar) -> Html:
+    rows = zip(shown.names, shown.totals, *shown.series.values(), strict=True)
+    return join(
+        [
+            _figure(label, plots.stacked_bars(label, shown.names, shown.series)),
+            table(label, (shown.unit, "all", *shown.series), rows),
+        ]
+    )
+
+
+def triggers(tally: Tally, rules: Rules) -> Html:
+    """What became of each trigger's steps."""
+    by_trigger: dict[str, Counter[Outcome]] = {name: Counter() for name in rules.triggers}
+    for (_, name, _, outcome, _), count in tally.counts.items():
+        by_trigger[name][outcome] += count
+    outcomes = (
+        Outcome.SEND, Outcome.HOLDOUT, Outcome.SUPPRESS, Outcome.DEFER, Outcome.RECALL,
+    )  # fmt: skip
+    rows = [
+        (name, rules.triggers[name].category, *(counts[outcome] for outcome in outcomes))
+        for name, counts in sorted(by_trigger.items(), key=lambda item: (-item[1].total(), item[0]))
+    ]
+    head = ("trigger", "category", "sent", "held out", "suppressed", "times deferred", "recalled")
+    return _section("Triggers", table("Decisions by trigger", head, rows))
+
+
+def suppressions(tally: Tally) -> Html:
+    """Why steps were not sent."""
+    by_reason: Counter[str] = Counter()
+    by_trigger: dict[str, Counter[str]] = {}
+    for (_, trigger, _, outcome, reason), count in tally.counts.items():
+        if outcome is Outcome.SUPPRESS:
+            by_reason[reason.value] += count
+            by_trigger.setdefault(reason.value, Counter())[trigger] += count
+    if not by_reason:
+        return _section("Why steps were not sent", tag("p", "No step was suppressed."))
+    ranked = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
+    total = by_reason.total()
+    rows = [
+        (
+            reason,
+            count,
+            f"{100 * count / total:.1f}\u00a0%",
+            ", ".join(f"{name} {n}" for name, n in by_trigger[reason].most_common(3)),
+        )
+        for reason, count in ranked
+    ]
+    label = "Suppressed steps by reason"
+    plot = plots.rows(label, [name for name, _ in ranked], {"steps": [n for _, n in ranked]})
+    return _section(
+        "Why steps were not sent",
+        _figure(label, plot),
+        table(label, ("reason", "steps", "share", "mostly"), rows),
+    )
+
+
+def limits(tally: Tally, rules: Rules) -> Html:
+    """What each cap and the quiet hours cost."""
+    costs = limit_costs(tally, rules)
+    if not costs:
+        return _section("What limits cost", tag("p", "The rules have no caps and no quiet hours."))
+    rows = [
+        (
+            name, cost.held_up, cost.deferrals, cost.sent_later, cost.lost_later, cost.waiting,
+            cost.lost_at_once, cost.moved,
+        )
+        for name, cost in costs.items()
+    ]  # fmt: skip
+    head = (
+        "limit", "steps held up", "times deferred", "sent later", "lost later", "still waiting",
+        "lost at once", "sent on another channel",
+    )  # fmt: skip
+    label = "Steps by what each limit did to them"
+    series = {
+        "other channel": [cost.moved for cost in costs.values()],
+        "sent later": [cost.sent_later for cost in costs.values()],
+        "still waiting": [cost.waiting for cost in costs.values()],
+        "lost": [cost.lost_later + cost.lost_at_once for cost in costs.values()],
+    }
+    return _section(
+        "What each cap and the quiet hours cost",
+        tag(
+            "p",
+            "Other channel: sent at once, on another channel than the one that was closed."
+            " A step that two limits held up counts at both. Lost at once: the limit would have"
+            " ended only after the step had expired. Lost later: deferred, and then suppressed,"
+            " for whatever reason.",
+        ),
+        _figure(label, plots.rows(label, list(costs), series)),
+        table("What each limit cost", head, rows),
+        is_wide=True,
+    )
+
+
+def delays(tally: Tally) -> Html:
+    """How long deferred steps waited."""
+    if not tally.delays_min:
+        return _section("Deferral delays", tag("p", "No deferred step was sent."))
+    ends = [span_text(minutes * MINUTE_MS) for minutes in _DELAYS_MIN]
+    names = [*ends, f"over {ends[-1]}"]
+    bars = _in_bars(tally.delays_min, _DELAYS_MIN)
+    label = "Deferred steps by time from due to sent"
+    return _section(
+        "Deferral delays",
+        _figure(label, plots.stacked_bars(label, names, {"steps": bars})),
+        table(label, ("from due to sent, up to", "steps"), zip(names, bars, strict=True)),
+    )
+
+
+def _in_bars(counts: Mapping[int, int], ends: Sequence[int]) -> list[int]:
+    bars = [0] * (len(ends) + 1)
+    for value, count in counts.items():
+        bars[bisect_left(ends, value)] += count
+    return bars
+
+
+def messages(tally: Tally, customers: int) -> Html:
+    """How many messages customers got over the whole history."""
+    if not tally.messages:
+        return _section("Messages per customer", tag("p", "Nobody got a message."))
+    ends = [str(n) if n - before == 1 else f"{before + 1}-{n}" for before, n in pairwise(_MESSAGES)]
+    names = ["0", *ends, f"over {_MESSAGES[-1]}"]
+    series = {}
+    for name, sent in (("all messages", tally.messages), ("marketing", tally.marketing)):
+        sizes = Counter(sent.values())
+        sizes[0] += max(0, customers - len(sent))
+        series[name] = _in_bars(sizes, _MESSAGES)
+    label = "Customers by messages in the whole history"
+    drawn = plots.stacked_bars(label, names, {"customers": series["all messages"]})
+    return _section(
+        "Messages per customer",
+        _figure(label, drawn),
+        table(
+            label,
+            ("messages", "customers (all messages)", "customers (marketing)"),
+            zip(names, series["all messages"], series["marketing"], strict=True),
+        ),
+    )
+
+
+def arms(tally: Tally, rules: Rules) -> Html:
+    """The holdout beside everybody else."""
+    if rules.holdout is None:
+        return _section("Holdout", tag("p", "The rules have no holdout."))
+    rows = []
+    for name, counts in (("messaged", tally.marketing), ("held out (ghost sends)", tally.ghosts)):
+        total = sum(counts.values())
+        people = sum(1 for count in counts.values() if count > 0)
+        rows.append((name, people, total, f"{total / people:.2f}" if people else "-"))
+    return _section(
+        "Holdout",
+        tag("p", f"Held out: {rules.holdout.percent:g} % of customers, marketing only."),
+        table("Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows),
+    )
+
+
+def _figure(label: str, plot: Html) -> Html:
+    return tag("figure", tag("figcaption", label), plot)
+
+
+def _section(title: str, *content: Html, is_wide: bool = False) -> Html:
+    """``is_wide``: the table needs the whole width, the plot stands above it."""
+    return tag("section", tag("h2", title), *content, class_="wide" if is_wide else None)
