@@ -2,14 +2,18 @@
 
 import heapq
 from collections.abc import Iterator
+from typing import Final
 
 from app.core.customer import NEVER_MS, Customer
+
+_MIN_STALE: Final = 1000
 
 
 class MemoryCustomers:
     """``app.core.task.Customers`` over dictionaries: memory follows customers, not events.
 
-    A heap entry is stale when it is not the customer's due time any more.
+    A heap entry is stale when it is not the customer's due time any more; stale ones are swept out
+    before they outnumber the others.
     """
 
     def __init__(self) -> None:
@@ -45,19 +49,21 @@ class MemoryCustomers:
         else:
             self._due_ms[customer_id] = due_ms
             heapq.heappush(self._heap, (due_ms, customer_id))
+            if len(self._heap) > _MIN_STALE + 2 * len(self._due_ms):
+                self._heap = [(due, waiting) for waiting, due in self._due_ms.items()]
+                heapq.heapify(self._heap)
 
     def earliest_due_ms(self) -> int:
-        """When the first timer fires, NEVER_MS without one."""
-        heap, due_ms = self._heap, self._due_ms
-        while heap and due_ms.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else NEVER_MS
+        """No later than when the first timer fires, NEVER_MS without one."""
+        return self._heap[0][0] if self._heap else NEVER_MS
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Every customer with a timer at or before the watermark."""
-        found: dict[str, None] = {}
-        while self.earliest_due_ms() <= watermark_ms:
-            _, customer_id = heapq.heappop(self._heap)
-            found[customer_id] = None
-            del self._due_ms[customer_id]
-        return [self._records[customer_id] for customer_id in found]
+        found: list[Customer] = []
+        heap = self._heap
+        while heap and heap[0][0] <= watermark_ms:
+            due_ms, customer_id = heapq.heappop(heap)
+            if self._due_ms.get(customer_id) == due_ms:
+                del self._due_ms[customer_id]
+                found.append(self._records[customer_id])
+        return found

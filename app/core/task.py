@@ -28,10 +28,13 @@ class Customers(Protocol):
         """The record changed; its ``next_due_ms()`` may have."""
 
     def earliest_due_ms(self) -> int:
-        """When the first timer of any customer fires (NEVER_MS without one). Cheap."""
+        """No later than when the first timer of any customer fires; NEVER_MS without one. Cheap."""
 
     def due(self, watermark_ms: int) -> list[Customer]:
-        """Customers with a timer at or before the watermark: all, or the first of them."""
+        """Customers with a timer at or before the watermark: all, or the first of them.
+
+        After an empty answer ``earliest_due_ms`` is later than the watermark.
+        """
 
 
 class Task:

@@ -1,0 +1,45 @@
+"""The timers of a backtest's customers."""
+
+from app.backtest.customers import MemoryCustomers
+from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
+from app.core.decisions import Cause
+
+
+def waiting(customer_id: str, due_ms: int) -> Customer:
+    """A customer with one timer."""
+    step = PendingStep(0, due_ms, due_ms)
+    instance = Instance("t", "", 0, {}, Cause("orders", None, None, "e"), [step])
+    return Customer(customer_id, instances=[instance], due_ms=due_ms)
+
+
+def moved(customer: Customer, due_ms: int) -> Customer:
+    """The same customer, its timer at another time."""
+    customer.instances[0].steps[0].fire_ms = due_ms
+    customer.timer_gone()
+    return customer
+
+
+def test_customers_come_when_due_and_once() -> None:
+    """A moved timer counts where it is now, an erased customer not at all."""
+    customers = MemoryCustomers()
+    ann, bob, cat = waiting("ann", 10), waiting("bob", 20), waiting("cat", 15)
+    for customer in (ann, bob, cat):
+        customers.changed(customer)
+    customers.changed(moved(ann, 30))
+    customers.erase("cat")
+    assert customers.due(25) == [bob]
+    assert customers.due(25) == []
+    assert customers.earliest_due_ms() > 25
+    customers.changed(bob)
+    assert customers.due(30) == [bob, ann]
+    assert customers.due(NEVER_MS - 1) == []
+
+
+def test_memory_follows_customers_not_events() -> None:
+    """A timer moved a hundred thousand times leaves no trail."""
+    customers = MemoryCustomers()
+    ann = waiting("ann", 0)
+    for due_ms in range(100_000):
+        customers.changed(moved(ann, due_ms))
+    assert len(customers._heap) < 2000
+    assert customers.due(NEVER_MS - 1) == [ann]
