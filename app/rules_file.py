@@ -113,7 +113,7 @@ def find_problems(document: Any) -> list[Problem]:
     problems = [problem for error in errors for problem in _problems_of(error)]
     sound = _without_broken_parts(document, errors)
     if sound is not None:
-        problems += check(sound, {"triggers": _names(document, "triggers")})
+        problems += check(sound, {part: _names(document, part) for part in _NAMED_PARTS})
     return list(dict.fromkeys(problems))
 
 
