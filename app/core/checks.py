@@ -12,6 +12,7 @@ from app.core.condition_checks import Known, check_condition, check_content, che
 from app.core.events import ALL_TYPES, DATA_FIELDS
 from app.core.experiment_checks import check_experiments
 from app.core.facts import INSTANT_FACTS
+from app.core.model import MODEL_FACTS
 from app.core.problems import Problem, check_channel, check_channels, check_positive
 from app.core.rules import DEFAULT_CHANNELS
 from app.core.tokens import path_of
@@ -22,21 +23,32 @@ __all__ = ["Problem", "check"]
 Document = Mapping[str, Any]
 
 
-def check(document: Document, whole: Document | None = None) -> list[Problem]:
+def check(
+    document: Document, whole: Document | None = None, model_facts: frozenset[str] | None = None
+) -> list[Problem]:
     """Every problem that is not one of shape, in the order of the file.
 
     ``whole`` is the document with the parts whose shape is wrong: their names exist.
+    ``model_facts`` is what the model that it names gives; None: nobody has looked, so all that a
+    model can give.
     """
     names = document if whole is None else whole
     known = Known(
         channels=document.get("channels", DEFAULT_CHANNELS),
         triggers=frozenset(names.get("triggers", {})),
         segments=frozenset(names.get("segments", {})),
+        model_facts=_model_facts(document, model_facts),
     )
     problems = list(_check_globals(document, known))
     for name, body in document.get("triggers", {}).items():
         problems += _check_trigger(f"triggers.{name}", body, known)
     return [*problems, *check_experiments(document, known)]
+
+
+def _model_facts(document: Document, given: frozenset[str] | None) -> frozenset[str]:
+    if "model" not in document:
+        return frozenset()
+    return MODEL_FACTS if given is None else given
 
 
 def _check_globals(document: Document, known: Known) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from app.core.customer import Customer
 from app.core.durations import parse_duration_ms
 from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
 from app.core.facts import ALWAYS_SUMMED, FACTS
+from app.core.model import NO_MODEL, Model
 from app.core.rules import (
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
@@ -38,10 +39,13 @@ from app.core.zones import zone
 Document = Mapping[str, Any]
 
 
-def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
-    """Compile a document without problems (``app.core.checks`` and the schema say which)."""
+def compile_rules(document: dict[str, Any], *, version: str, model: Model | None = None) -> Rules:
+    """Compile a document without problems (``app.core.checks`` and the schema say which).
+
+    ``model`` is the one that the document names; without it what it gives is missing.
+    """
     throttle: Document = document.get("throttle", {})
-    facts = _facts(document.get("segments", {}))
+    facts = _facts(document.get("segments", {}), model)
     channels = _channels(document)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
@@ -93,13 +97,14 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     )
 
 
-def _facts(segments: Document) -> Facts:
-    compiled = [(name, compile_condition(tree)) for name, tree in segments.items()]
+def _facts(segments: Document, model: Model | None) -> Facts:
+    facts = {**FACTS, **NO_MODEL, **({} if model is None else model.facts)}
+    compiled = [(name, compile_condition(tree, facts)) for name, tree in segments.items()]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
         return [name for name, condition in compiled if condition({}, customer, now_ms)]
 
-    return {**FACTS, "segments": held}
+    return {**facts, "segments": held}
 
 
 def _channels(document: Document) -> dict[str, Channel]:

@@ -9,6 +9,7 @@ from app.core.conditions import OPS
 from app.core.events import DATA_FIELDS
 from app.core.facts import FACTS, INSTANT_FACTS
 from app.core.instants import parse_rfc3339
+from app.core.model import MODEL_FACTS
 from app.core.problems import Problem
 from app.core.profiles import PROFILE_FIELDS
 
@@ -22,6 +23,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     channels: Document
     triggers: frozenset[str]
     segments: frozenset[str]
+    #: the ``customer.*`` that the model gives
+    model_facts: frozenset[str]
 
 
 def check_content(path: str, step: Document, known: Known) -> Iterator[Problem]:
@@ -62,11 +65,15 @@ def check_field(
     """The field path must name something there is."""
     scope, _, rest = field.partition(".")
     name = rest.partition(".")[0]
-    options = {"event": DATA_FIELDS, "profile": PROFILE_FIELDS, "customer": _CUSTOMER_FIELDS}[scope]
+    customer_fields = _CUSTOMER_FIELDS | known.model_facts
+    options = {"event": DATA_FIELDS, "profile": PROFILE_FIELDS, "customer": customer_fields}[scope]
     if scope == "customer":
         name = rest
     if is_segment:
         options = options - {"segments"} if scope != "event" else frozenset()
+    if scope == "customer" and name in MODEL_FACTS - known.model_facts:
+        yield Problem(path, f"a `model:` in the rules file that gives {field}", repr(field))
+        return
     if name not in options:
         expected = ", ".join(f"{scope}.{option}" for option in sorted(options))
         if is_segment and scope == "event":
