@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from app.core.checks import Problem, check
 from app.core.compile import compile_rules
 from app.core.errors import ConfigError
+from app.core.model import Model, parse_model
 from app.core.rules import Rules
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -45,16 +46,38 @@ def load_rules(path: Path) -> Rules:
         raw = path.read_bytes()
     except OSError as exc:
         raise ConfigError(f"{path}: the rules file cannot be read: {exc.strerror}") from exc
-    return parse_rules(raw, source=str(path))
+    return parse_rules(raw, source=str(path), folder=path.parent)
 
 
-def parse_rules(raw: bytes, *, source: str = "rules") -> Rules:
-    """The rules in the bytes of a file; their version is the SHA-256 of these bytes."""
+def parse_rules(raw: bytes, *, source: str = "rules", folder: Path | None = None) -> Rules:
+    """The rules in the bytes of a file; their version is the SHA-256 of these bytes.
+
+    A model that they name is looked for from ``folder`` (None: the working directory).
+    """
     document = _parse_yaml(raw, source)
-    problems = find_problems(document)
+    model, problems = _load_model(document, folder or Path())
+    facts = None if model is None else frozenset(model.facts)
+    problems += find_problems(document, facts)
     if problems:
         raise RulesError(source, problems)
-    return compile_rules(document, version=hashlib.sha256(raw).hexdigest())
+    return compile_rules(document, version=hashlib.sha256(raw).hexdigest(), model=model)
+
+
+def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem]]:
+    """The model that the document names, or what is wrong with it."""
+    name = document.get("model") if isinstance(document, dict) else None
+    if not isinstance(name, str) or not name:
+        return None, []
+    try:
+        path = folder / name
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            return None, [Problem("model", f"at most {MAX_FILE_BYTES} bytes", f"{size} bytes")]
+        return parse_model(path.read_bytes()), []
+    except OSError as exc:
+        return None, [Problem("model", "a file that can be read", f"{name!r}: {exc.strerror}")]
+    except ValueError as exc:
+        return None, [Problem("model", "a model file", f"{name!r}: {exc}")]
 
 
 def _parse_yaml(raw: bytes, source: str) -> Any:
@@ -104,16 +127,19 @@ def _is_bounded(document: Any) -> bool:
     return False
 
 
-def find_problems(document: Any) -> list[Problem]:
+def find_problems(document: Any, model_facts: frozenset[str] | None = None) -> list[Problem]:
     """All that is wrong with a parsed document: its shape first, then what the shape cannot say.
 
-    Parts whose shape is wrong are left out of the second look.
+    Parts whose shape is wrong are left out of the second look. ``model_facts`` is
+    what the model that it names gives (None: all that a model can).
     """
     errors = sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path)
     problems = [problem for error in errors for problem in _problems_of(error)]
     sound = _without_broken_parts(document, errors)
     if sound is not None:
-        problems += check(sound, {"triggers": _names(document, "triggers")})
+        problems += check(
+            sound, {part: _names(document, part) for part in _NAMED_PARTS}, model_facts
+        )
     return list(dict.fromkeys(problems))
 
 

@@ -1,25 +1,18 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
-from itertools import accumulate
-from math import ceil
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from app.core.conditions import Facts, compile_condition, compile_field
-from app.core.customer import NEVER_MS, Customer
+from app.core.compile_steps import compile_experiment, exact, is_marketing, steps_of
+from app.core.conditions import Facts, compile_condition, compile_field, fields_of
+from app.core.customer import Customer
 from app.core.durations import parse_duration_ms
 from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
 from app.core.facts import ALWAYS_SUMMED, FACTS
-from app.core.instants import parse_rfc3339
-from app.core.profiles import parse_date
-from app.core.request_ids import BUCKETS
+from app.core.model import NO_MODEL, Model
 from app.core.rules import (
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
-    DEFAULT_HORIZON_MS,
-    DEFAULT_MIN_OPENS,
     DEFAULT_PRIORITY,
     DEFAULT_RECALL_WINDOW_MS,
     MIN_MEMORY_MS,
@@ -37,30 +30,36 @@ from app.core.rules import (
     OnEvent,
     QuietHours,
     Rules,
-    SendTime,
-    Step,
     Trigger,
     TypePlan,
-    Variant,
 )
-from app.core.zones import instant_of_local, zone
+from app.core.tokens import compile_token, path_of
+from app.core.zones import zone
 
 Document = Mapping[str, Any]
 
 
-def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
-    """Compile a document without problems (``app.core.checks`` and the schema say which)."""
+def compile_rules(document: dict[str, Any], *, version: str, model: Model | None = None) -> Rules:
+    """Compile a document without problems (``app.core.checks`` and the schema say which).
+
+    ``model`` is the one that the document names; without it what it gives is missing.
+    """
     throttle: Document = document.get("throttle", {})
-    facts = _facts(document.get("segments", {}))
+    facts = _facts(document.get("segments", {}), model)
     channels = _channels(document)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
     experiments = {
-        body["trigger"]: _experiment(name, body, bodies[body["trigger"]], timezone)
+        body["trigger"]: compile_experiment(name, body, bodies[body["trigger"]], timezone, facts)
         for name, body in document.get("experiments", {}).items()
     }
+    variants = {
+        body["trigger"]: body["variants"].values()
+        for body in document.get("experiments", {}).values()
+    }
     triggers = {
-        name: _trigger(name, body, facts, experiments.get(name)) for name, body in bodies.items()
+        name: _trigger(name, body, facts, experiments.get(name), variants.get(name, ()))
+        for name, body in bodies.items()
     }
     caps = _caps(throttle)
     cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
@@ -98,13 +97,14 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     )
 
 
-def _facts(segments: Document) -> Facts:
-    compiled = [(name, compile_condition(tree)) for name, tree in segments.items()]
+def _facts(segments: Document, model: Model | None) -> Facts:
+    facts = {**FACTS, **NO_MODEL, **({} if model is None else model.facts)}
+    compiled = [(name, compile_condition(tree, facts)) for name, tree in segments.items()]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
         return [name for name, condition in compiled if condition({}, customer, now_ms)]
 
-    return {**FACTS, "segments": held}
+    return {**facts, "segments": held}
 
 
 def _channels(document: Document) -> dict[str, Channel]:
@@ -125,7 +125,7 @@ def _caps(throttle: Document) -> tuple[Cap, ...]:
     return tuple(
         Cap(
             limit=cap["limit"],
-            tired_limit=max(1, int(_exact(factor) * cap["limit"])),
+            tired_limit=max(1, int(exact(factor) * cap["limit"])),
             per_ms=parse_duration_ms(cap["per"]),
             channel=cap.get("channel"),
         )
@@ -140,13 +140,8 @@ def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
         window_ms=parse_duration_ms(body["window"]),
         min_sends=body["min_sends"],
         open_rate_below=body["open_rate_below"],
-        cooldown_ms=int(_exact(body.get("cooldown_factor", 1)) * cooldown_ms),
+        cooldown_ms=int(exact(body.get("cooldown_factor", 1)) * cooldown_ms),
     )
-
-
-def _exact(factor: float) -> Fraction:
-    """The number as it is written: 0.29 times 100 is 29 and not a little less."""
-    return Fraction(repr(factor))
 
 
 def minute_of_day(text: str) -> int:
@@ -169,7 +164,13 @@ def types_of(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
 
 
-def _trigger(name: str, body: Document, facts: Facts, experiment: Experiment | None) -> Trigger:
+def _trigger(
+    name: str,
+    body: Document,
+    facts: Facts,
+    experiment: Experiment | None,
+    variants: Iterable[Document],
+) -> Trigger:
     tokens: Document = body.get("tokens", {})
     return Trigger(
         name=name,
@@ -182,92 +183,23 @@ def _trigger(name: str, body: Document, facts: Facts, experiment: Experiment | N
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
-        steps=_steps(body),
+        steps=steps_of(body, facts),
         experiment=experiment,
-        tokens=tuple((token, path, compile_field(path, facts)) for token, path in tokens.items()),
-        keeps_items="event.items" in {*fields_of(body.get("when", {})), *tokens.values()},
+        tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
+        keeps_items="event.items" in _fields_used(body, variants),
     )
 
 
-def is_marketing(trigger: Document) -> bool:
-    """Whether a trigger of the document has that category."""
-    return bool(trigger.get("category", "marketing") == "marketing")
-
-
-def _steps(trigger: Document, variant: Document | None = None) -> tuple[Step, ...]:
-    """The trigger's steps, the first of them as the variant has it."""
-    first, *others = trigger.get("steps", [trigger])
-    if variant is not None:
-        first = {**first, **{name: variant[name] for name in VARIED if name in variant}}
-    return tuple(_step(step, is_marketing(trigger)) for step in (first, *others))
-
-
-def _step(body: Document, is_marketing: bool) -> Step:
-    return Step(
-        after_ms=parse_duration_ms(body.get("after", 0)),
-        template=body["template"],
-        channels=tuple(dict.fromkeys(body["channels"])),
-        send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
-    )
-
-
-def _send_time(body: Document) -> SendTime:
-    return SendTime(
-        horizon_ms=parse_duration_ms(body["horizon"]) if "horizon" in body else DEFAULT_HORIZON_MS,
-        min_opens=body.get("min_opens", DEFAULT_MIN_OPENS),
-    )
-
-
-#: What a variant may change in a step.
-VARIED = ("after", "template", "channels")
-
-
-def start_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
-    """When an experiment starts: RFC 3339, or a date that begins in the rules' time zone.
-
-    Raises ValueError when ``start`` is neither.
-    """
-    day = parse_date(experiment["start"])
-    if day is not None:
-        return instant_of_local(day, 0, timezone)
-    return parse_rfc3339(experiment["start"])
-
-
-def end_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
-    """When an experiment ends, NEVER_MS when it does not. Raises ValueError like its start."""
-    if "max_duration" not in experiment:
-        return NEVER_MS
-    return start_ms_of(experiment, timezone) + parse_duration_ms(experiment["max_duration"])
-
-
-def _experiment(name: str, body: Document, trigger: Document, timezone: ZoneInfo) -> Experiment:
-    weights = [_exact(variant.get("weight", 1)) for variant in body["variants"].values()]
-    shares = accumulate(weight / sum(weights) for weight in weights)
-    return Experiment(
-        name=name,
-        salt=body["salt"],
-        start_ms=start_ms_of(body, timezone),
-        end_ms=end_ms_of(body, timezone),
-        variants=tuple(
-            Variant(
-                name=variant_name,
-                below=ceil(share * BUCKETS),
-                is_ghost=variant.get("ghost", False),
-                steps=_steps(trigger, variant),
-            )
-            for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)
-        ),
-    )
-
-
-def fields_of(tree: Document) -> set[str]:
-    """Every field path that a condition names."""
-    if "field" in tree:
-        return {tree["field"]}
-    if "not" in tree:
-        return fields_of(tree["not"])
-    parts = [*tree.get("all", ()), *tree.get("any", ())]
-    return set().union(*(fields_of(part) for part in parts))
+def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
+    """Every field path that the trigger's conditions and tokens name."""
+    used = {path_of(text) for text in trigger.get("tokens", {}).values()}
+    used |= fields_of(trigger.get("when", {}))
+    for step in (trigger, *trigger.get("steps", ()), *variants):
+        used |= fields_of(step.get("when", {}))
+        template = step.get("template")
+        for entry in template if isinstance(template, list) else ():
+            used |= fields_of(entry.get("when", {}))
+    return used
 
 
 def _kind(body: Document, facts: Facts) -> Kind:

@@ -106,6 +106,8 @@ class Customer(msgspec.Struct, array_like=True):
     #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
     #: are enough to tell the local hour in any zone
     opened_minutes: list[int] = []
+    #: purchases at a reduced price
+    discounted: int = 0
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; NEVER_MS without one."""

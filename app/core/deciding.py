@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.arbitration import firing_ms
-from app.core.conditions import Getter
+from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Decision, Outcome, Reason, SendRequest
 from app.core.experiments import steps_of, variant_of
-from app.core.facts import INSTANT_FACTS
 from app.core.gates import Verdict, judge
-from app.core.instants import format_rfc3339
 from app.core.memory import MAX_SENDS
 from app.core.moment import Moment
 from app.core.request_ids import request_id
@@ -88,7 +86,7 @@ def _remember_send(
             identity,
             instance.cause,
             experiment=_experiment(trigger, customer, instance),
-            template=_unusual_template(trigger, pending, step),
+            template=_unusual_template(moment, trigger, instance, pending, step),
         )
     )
     del customer.sends[:-MAX_SENDS]
@@ -102,8 +100,10 @@ def _experiment(trigger: Trigger, customer: Customer, instance: Instance) -> tup
     return None if variant is None else (trigger.experiment.name, variant.name)
 
 
-def _unusual_template(trigger: Trigger, pending: PendingStep, step: Step) -> str | None:
-    template = step.template
+def _unusual_template(
+    moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, step: Step
+) -> str | None:
+    template = template_of(step, instance.data, moment.customer, moment.now_ms)
     return None if template == trigger.steps[pending.step].template else template
 
 
@@ -123,15 +123,8 @@ def send_request(
         kind,
         None if way is None else way.address(data, customer, now_ms),
         customer.profile.get("locale"),
-        {name: _token(get, data, customer, now_ms, path) for name, path, get in trigger.tokens},
+        {token.name: token.value(data, customer, now_ms) for token in trigger.tokens},
     )
-
-
-def _token(get: Getter, data: Mapping[str, Any], customer: Customer, now_ms: int, path: str) -> Any:
-    value = get(data, customer, now_ms)
-    if value is not None and path.removeprefix("customer.") in INSTANT_FACTS:
-        return format_rfc3339(value)
-    return value
 
 
 def _decision(
@@ -156,7 +149,7 @@ def _decision(
         outcome=verdict.outcome,
         reason=verdict.reason,
         channel=verdict.channel,
-        template=step.template,
+        template=template_of(step, instance.data, customer, moment.now_ms),
         anchor_ms=instance.anchor_ms,
         due_ms=pending.due_ms,
         decided_ms=moment.now_ms,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.core.compile import end_ms_of, is_marketing, start_ms_of
+from app.core.compile_steps import end_ms_of, is_marketing, start_ms_of
+from app.core.condition_checks import Known, check_content
 from app.core.durations import parse_duration_ms
 from app.core.problems import Problem, check_channels, check_positive
 from app.core.rules import DEFAULT_MAX_CONCURRENT_EXPERIMENTS
@@ -13,13 +14,8 @@ from app.core.zones import zone
 Document = Mapping[str, Any]
 
 
-def check_experiments(
-    document: Document, channels: Document, trigger_names: frozenset[str]
-) -> Iterator[Problem]:
-    """Their triggers, variants and times, one by one and against each other.
-
-    ``trigger_names`` has those too whose own shape is wrong.
-    """
+def check_experiments(document: Document, known: Known) -> Iterator[Problem]:
+    """Their triggers, variants and times, one by one and against each other."""
     experiments: Document = document.get("experiments", {})
     try:
         timezone = zone(document.get("timezone", "UTC"))
@@ -29,26 +25,27 @@ def check_experiments(
     for name, body in experiments.items():
         path = f"experiments.{name}"
         trigger = body["trigger"]
-        if trigger not in trigger_names:
+        if trigger not in known.triggers:
             yield Problem(f"{path}.trigger", "the name of a trigger", repr(trigger))
         elif trigger in varied:
             expected = f"a trigger without an experiment (it has {varied[trigger]})"
             yield Problem(f"{path}.trigger", expected, repr(trigger))
         varied.setdefault(trigger, name)
         trigger_body = document.get("triggers", {}).get(trigger)
-        yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, channels)
+        yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, known)
         yield from _check_times(path, body, timezone)
     yield from _check_concurrency(document, experiments, timezone)
 
 
 def _check_variants(
-    path: str, variants: Document, trigger: Document | None, channels: Document
+    path: str, variants: Document, trigger: Document | None, known: Known
 ) -> Iterator[Problem]:
     if len(variants) == 1:
         yield Problem(path, "two variants or more", f"one, {next(iter(variants))!r}")
     for name, variant in variants.items():
         if "channels" in variant:
-            yield from check_channels(f"{path}.{name}", variant, channels)
+            yield from check_channels(f"{path}.{name}", variant, known.channels)
+        yield from check_content(f"{path}.{name}", variant, known)
         if variant.get("ghost") and trigger is not None and not is_marketing(trigger):
             expected = "nothing here, because a transactional message is not held back"
             yield Problem(f"{path}.{name}.ghost", expected, "true")

@@ -51,8 +51,17 @@ def count_event(
             first, last = customer.first_order_ms, customer.last_order_ms
             customer.first_order_ms = occurred_ms if first is None else min(first, occurred_ms)
             customer.last_order_ms = occurred_ms if last is None else max(last, occurred_ms)
+        if is_discounted(data):
+            customer.discounted += 1
         bought = customer.last_purchase_ms
         customer.last_purchase_ms = occurred_ms if bought is None else max(bought, occurred_ms)
+
+
+def is_discounted(data: dict[str, Any]) -> bool:
+    """Whether an ``old_price`` is over what is paid (``new_price``, else ``price``)."""
+    old = number(data.get("old_price"))
+    new = number(data.get("new_price", data.get("price")))
+    return old is not None and new is not None and old > new
 
 
 def _count_view(views_ms: list[int], occurred_ms: int, now_ms: int) -> None:
@@ -85,6 +94,18 @@ def spend(customer: Customer) -> float:
 def views_30d(customer: Customer, now_ms: int) -> int:
     """Product views at t > now - 30 d."""
     return len(customer.views_ms) - bisect_right(customer.views_ms, now_ms - VIEWS_WINDOW_MS)
+
+
+def recency_days(customer: Customer, now_ms: int) -> float | None:
+    """Days since the last purchase, None without one."""
+    last_ms = customer.last_purchase_ms
+    return None if last_ms is None else max(now_ms - last_ms, 0) / DAY_MS
+
+
+def discount_share(customer: Customer) -> float | None:
+    """The share of purchases at a reduced price, None without a purchase."""
+    purchases = orders(customer) + bookings(customer)
+    return customer.discounted / purchases if purchases else None
 
 
 def lifecycle(customer: Customer, now_ms: int) -> str:

@@ -10,6 +10,15 @@ from app.core.request_ids import BUCKETS
 #: Indexed by whether the gate was passed.
 EXPIRED: Final = (make_check("expired", False), make_check("expired", True))
 CONDITION: Final = (make_check("condition", False), make_check("condition", True))
+STEP_CONDITION: Final = tuple(make_check("condition", ok, of="step") for ok in (False, True))
+
+
+@lru_cache(maxsize=1024)
+def content(template: str | None) -> Check:
+    """Which of several templates holds, None when none does."""
+    if template is None:
+        return make_check("condition", False, of="template")
+    return make_check("condition", True, of="template", template=template)
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.core import gate_checks
+from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
 from app.core.fatigue import is_fatigued
@@ -57,7 +58,7 @@ def judge(
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
     is_tired = False
-    failed = _expiry_and_condition(trigger, customer, instance, now_ms, last_ms, checks)
+    failed = _expiry_and_conditions(trigger, step, customer, instance, now_ms, last_ms, checks)
     if failed is None and trigger.is_marketing:
         is_tired = rules.fatigue is not None and is_fatigued(
             customer, rules.fatigue, now_ms, checks
@@ -93,15 +94,18 @@ def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | l
     return first + [name for name in step.channels if name not in first]
 
 
-def _expiry_and_condition(
+def _expiry_and_conditions(
     trigger: Trigger,
+    step: Step,
     customer: Customer,
     instance: Instance,
     now_ms: int,
     last_ms: int,
     checks: list[Check],
 ) -> Reason | None:
-    """The first two gates, which hold for every category."""
+    """The first two gates, which hold for every category: the conditions are the trigger's, the
+    step's own, and that one of several templates fits.
+    """
     is_fresh = now_ms <= last_ms
     checks.append(gate_checks.EXPIRED[is_fresh])
     if not is_fresh:
@@ -110,6 +114,16 @@ def _expiry_and_condition(
         holds = trigger.when(instance.data, customer, now_ms)
         checks.append(gate_checks.CONDITION[holds])
         if not holds:
+            return Reason.CONDITION
+    if step.when is not None:
+        holds = step.when(instance.data, customer, now_ms)
+        checks.append(gate_checks.STEP_CONDITION[holds])
+        if not holds:
+            return Reason.CONDITION
+    if step.template is None:
+        template = template_of(step, instance.data, customer, now_ms)
+        checks.append(gate_checks.content(template))
+        if template is None:
             return Reason.CONDITION
     return None
 

@@ -7,6 +7,7 @@ import msgspec
 
 from app.core.conditions import Condition, Getter
 from app.core.instants import DAY_MS, MINUTE_MS
+from app.core.tokens import Token
 
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
@@ -43,7 +44,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an instance, due ``after_ms`` past the anchor."""
 
     after_ms: int
-    template: str
+    when: Condition | None
+    #: None: the first of ``templates`` whose condition holds
+    template: str | None
+    templates: tuple[tuple[Condition | None, str], ...]
     channels: tuple[str, ...]
     send_time: SendTime | None
 
@@ -134,7 +138,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     cancel: frozenset[str]
     steps: tuple[Step, ...]
     experiment: Experiment | None
-    tokens: tuple[tuple[str, str, Getter], ...]
+    tokens: tuple[Token, ...]
     #: whether instances keep ``event.items``, because a condition or token reads it
     keeps_items: bool
 

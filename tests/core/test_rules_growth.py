@@ -96,3 +96,45 @@ def test_dates_need_no_quotes() -> None:
     experiment = parse_rules(text.encode()).triggers["hello"].experiment
     assert experiment is not None
     assert experiment.start_ms == 1_767_222_000_000
+
+
+def test_conditions_templates_and_tokens_are_checked_wherever_they_are() -> None:
+    """In steps, in lists of templates, in variants; segments that exist."""
+    found = problems_of(
+        """
+version: 1
+segments:
+  loyal: {field: customer.orders, op: gte, value: 2}
+  odd: {field: event.value, op: gte, value: 2}
+  odder: {field: customer.segments, op: contains, value: loyal}
+experiments:
+  x:
+    trigger: a
+    salt: s
+    start: 2026-01-01
+    variants: {one: {}, two: {template: [{when: {field: event.y, op: exists}, template: t}]}}
+triggers:
+  a:
+    kind: event
+    on: subscribed
+    tokens: {name: "profile.name | default: 3", other: "profile.first_name | default: there"}
+    steps:
+      - {template: [], channels: [email], when: {field: event.x, op: exists}}
+  b:
+    kind: event
+    on: subscribed
+    tokens: {name: "profile.name | default: 3"}
+    template: [{template: u}, {when: {field: event.z, op: exists}, template: t}]
+    channels: [email]
+    when: {field: customer.segments, op: contains, value: loyall}
+"""
+    )
+    assert "profile.* or customer.*" in found["segments.odd.field"]
+    assert "customer.spend" in found["segments.odder.field"]
+    assert "event.value" in found["experiments.x.variants.two.template[0].when.field"]
+    assert found["triggers.a.steps[0].template"].startswith("something")
+    assert "default" in found["triggers.a.tokens.other"]
+    assert "profile.first_name" in found["triggers.b.tokens.name"]
+    assert "last template" in found["triggers.b.template[0].when"]
+    assert "event.value" in found["triggers.b.template[1].when.field"]
+    assert found["triggers.b.when.value"] == "one of the segments loyal, odd, odder | 'loyall'"

@@ -41,4 +41,5 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "decided_ms": decision.decided_ms,
         "next_eligible_ms": decision.next_eligible_ms,
         "experiment": decision.experiment,
+        "template": decision.template,
     }

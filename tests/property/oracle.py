@@ -2,7 +2,7 @@
 
 It is written from the specification alone and shares nothing with the engine: one flat list of
 timers scanned from end to end, whole histories kept per customer and folded anew at each question,
-no index and no bound on memory. Clarity over speed. Left out: segments.
+no index and no bound on memory. Clarity over speed. Left out: models.
 """
 
 from collections.abc import Iterable, Mapping

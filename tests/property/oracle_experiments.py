@@ -10,7 +10,7 @@ from .oracle_calendar import duration_ms, instant_or_none, instants
 
 Assigned = tuple[str, str] | None
 
-STEP_FIELDS = ("after", "template", "channels", "send_time", "when")
+STEP_FIELDS = ("after", "template", "channels", "send_time")
 
 
 def assigned(rules: Mapping[str, Any], trigger: str, customer: str, anchor: int) -> Assigned:
@@ -58,8 +58,6 @@ def steps_of(
     """The steps, the short form with one message included; the first as the variant has it."""
     body = rules["triggers"][trigger]
     steps = body.get("steps") or [{name: body[name] for name in STEP_FIELDS if name in body}]
-    if "steps" not in body:
-        steps[0].pop("when", None)
     changes = {
         name: value
         for name, value in body_of(rules, assignment).items()

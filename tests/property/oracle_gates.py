@@ -28,6 +28,10 @@ def judge(
         return suppress("expired")
     if not holds(trigger.get("when"), customer, instance["data"], rules, now):
         return suppress("condition")
+    if not holds(step.get("when"), customer, instance["data"], rules, now):
+        return suppress("condition")
+    if template_or_none(rules, customer, instance["data"], step, now) is None:
+        return suppress("condition")
     if is_marketing and is_cooling_down(rules, customer, instance, now):
         return suppress("cooldown")
 
@@ -53,6 +57,22 @@ def judge(
             return verdict("defer", reason, None, at)
     assert first_failure is not None
     return suppress(first_failure)
+
+
+def template_or_none(
+    rules: Mapping[str, Any],
+    customer: Customer,
+    data: Mapping[str, Any],
+    step: Mapping[str, Any],
+    now: int,
+) -> str | None:
+    """The step's template, of several the first that fits."""
+    if isinstance(step["template"], str):
+        return step["template"]
+    for entry in step["template"]:
+        if holds(entry.get("when"), customer, data, rules, now):
+            return str(entry["template"])
+    return None
 
 
 def verdict(outcome: str, reason: str, channel: str | None, at: int | None = None) -> Verdict:

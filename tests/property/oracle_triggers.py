@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from .oracle_calendar import anniversary_ms, clock_time, duration_ms, local
 from .oracle_customer import Customer, anniversary_date, holds, zone
 from .oracle_experiments import assigned, steps_of
-from .oracle_gates import judge
+from .oracle_gates import judge, template_or_none
 from .oracle_reading import amount, key_text, types_in, visible
 
 World = dict[str, Any]
@@ -80,6 +80,7 @@ def recall(world: World, customer: Customer, name: str, key: str | None, t: int)
         record(
             world, customer, send, send["step"], send["due"], "recall", "cancelled", send["channel"]
         )
+        world["decisions"][-1]["template"] = send["template"]
 
 
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
@@ -283,6 +284,8 @@ def fire(world: World, timer: Timer) -> None:
             "due": due,
             "decided": world["now"],
             "channel": found["channel"],
+            "template": world["decisions"][-1]["template"],
+            "data": instance["data"],
             "request_id": request_id(customer, instance, step),
             "is_marketing": trigger.get("category", "marketing") == "marketing",
             "is_recalled": False,
@@ -309,6 +312,9 @@ def record(
     next_eligible: int | None = None,
 ) -> None:
     """Adds a decision made now."""
+    rules, name = world["rules"], instance["trigger"]
+    assignment = assigned(rules, name, customer["name"], instance["anchor"])
+    body = steps_of(rules, name, assignment)[step]
     world["decisions"].append(
         {
             "request_id": request_id(customer, instance, step),
@@ -322,8 +328,7 @@ def record(
             "due_ms": due,
             "decided_ms": world["now"],
             "next_eligible_ms": next_eligible,
-            "experiment": assigned(
-                world["rules"], instance["trigger"], customer["name"], instance["anchor"]
-            ),
+            "experiment": assignment,
+            "template": template_or_none(rules, customer, instance["data"], body, world["now"]),
         }
     )

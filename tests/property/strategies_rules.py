@@ -141,6 +141,9 @@ LEAVES = st.one_of(
             {"field": "event.items", "op": "contains", "value": "k1"},
             {"field": "event.sku", "op": "contains", "value": "k"},
             {"field": "profile.channels", "op": "contains", "value": "push"},
+            {"field": "customer.segments", "op": "contains", "value": "s1"},
+            {"field": "customer.segments", "op": "contains", "value": "s2"},
+            {"field": "customer.segments", "op": "eq", "value": []},
         ]
     ),
 )
@@ -153,6 +156,24 @@ CONDITIONS = st.recursive(
         st.fixed_dictionaries({"not": inner}),
     ),
     max_leaves=4,
+)
+
+
+#: Conditions that ask for no event, and for no segment.
+SEGMENTS = st.one_of(
+    FADING,
+    st.fixed_dictionaries({"any": st.lists(FADING, min_size=1, max_size=2)}),
+    st.fixed_dictionaries({"not": FADING}),
+)
+
+#: A list of templates, with a last one for everybody else or none.
+TEMPLATES = st.builds(
+    lambda whens, last: [
+        *({"when": when, "template": f"t-{n}"} for n, when in enumerate(whens)),
+        *([{"template": "t-last"}] if last else []),
+    ],
+    st.lists(CONDITIONS, min_size=1, max_size=2),
+    st.booleans(),
 )
 
 
@@ -225,14 +246,18 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         {"after": f"{after}s", "template": f"t{n}", "channels": draw(_some(channels))}
         for n, after in enumerate(afters)
     ]
+    is_series = len(steps) > 1 or draw(st.booleans())
     for step in steps:
+        if is_series and draw(st.integers(0, 3)) == 0:
+            step["when"] = draw(CONDITIONS)
+        if draw(st.integers(0, 3)) == 0:
+            step["template"] = draw(TEMPLATES)
         if draw(st.integers(0, 3)) == 0:
             step["send_time"] = {
                 "horizon": draw(LONG),
                 "min_opens": draw(st.integers(1, 3)),
             }
-    short_form = len(steps) == 1 and draw(st.booleans())
-    trigger |= steps[0] if short_form else {"steps": steps}
+    trigger |= {"steps": steps} if is_series else steps[0]
 
     could_cancel = tuple(sorted(set(CANCEL_TYPES) - _opening_types(trigger)))
     if trigger["kind"] in ("abandonment", "frequency") and "key" in trigger:
@@ -291,7 +316,7 @@ def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str,
     changes: dict[str, st.SearchStrategy[Any]] = {
         "weight": st.sampled_from([0.5, 1, 3]),
         "after": AFTER_SECONDS.map(lambda after: f"{after}s"),
-        "template": st.just("other"),
+        "template": st.just("other") | TEMPLATES,
         "channels": _some(channels),
     }
     if trigger.get("category") != "transactional":
@@ -318,6 +343,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
     names = ["a", "b", "c", "d", "e"][: draw(st.integers(1, 5))]
     rules: Rules = {
         "version": 1,
+        "segments": {"s1": draw(SEGMENTS), "s2": draw(SEGMENTS)},
         "timezone": draw(st.sampled_from(["UTC", "Europe/Berlin"])),
         "channels": {name: {"requires": CHANNELS[name]} for name in channels},
         "triggers": {name: draw(triggers(channels)) for name in names},
