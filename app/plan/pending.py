@@ -9,6 +9,7 @@ The rule, which the engine follows when its rules are replaced:
 3. Nothing is **moved**: a changed ``after`` holds for instances that open from now on, a changed
    date or time of an anniversary from the customer's next change of date. ``kept_elsewhere``
    counts the kept steps that would be due at another time if NEW had opened them.
+   A trigger that became another kind under its name keeps its timers too.
 4. A step that NEW adds to a trigger does not join instances that are open already.
 """
 
