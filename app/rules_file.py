@@ -10,6 +10,7 @@ from typing import Any, Final
 import jsonschema
 from jsonschema.exceptions import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
 from app.core.checks import Problem, check
@@ -23,6 +24,8 @@ MAX_VALUES: Final = 100_000
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("app").joinpath("rules.schema.json").read_text(encoding="utf-8")
 )
+#: These are looked at entry by entry: one that is broken does not hide what is wrong with others.
+_NAMED_PARTS: Final = ("triggers", "segments", "channels", "experiments")
 _VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -59,7 +62,7 @@ def _parse_yaml(raw: bytes, source: str) -> Any:
         problem = Problem("", f"at most {MAX_FILE_BYTES} bytes", f"{len(raw)} bytes")
         raise RulesError(source, [problem])
     try:
-        document = YAML(typ="safe", pure=True).load(raw)
+        document = _yaml().load(raw)
     except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as exc:
         found = " ".join(str(exc).split())[:500] or type(exc).__name__
         raise RulesError(source, [Problem("", "a YAML document", found)]) from None
@@ -67,6 +70,19 @@ def _parse_yaml(raw: bytes, source: str) -> Any:
         expected = f"at most {MAX_DEPTH} levels and {MAX_VALUES} values"
         raise RulesError(source, [Problem("", expected, "more (aliases count each time)")])
     return document
+
+
+class _TextForTimes(SafeConstructor):
+    """Leaves a date or a time without quotes the text that it is."""
+
+
+_TextForTimes.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _TextForTimes
+    return yaml
 
 
 def _is_bounded(document: Any) -> bool:
@@ -96,7 +112,14 @@ def find_problems(document: Any) -> list[Problem]:
     errors = sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path)
     problems = [problem for error in errors for problem in _problems_of(error)]
     sound = _without_broken_parts(document, errors)
-    return list(dict.fromkeys(problems + (check(sound) if sound is not None else [])))
+    if sound is not None:
+        problems += check(sound, {part: _names(document, part) for part in _NAMED_PARTS})
+    return list(dict.fromkeys(problems))
+
+
+def _names(document: dict[str, Any], part: str) -> dict[str, Any]:
+    body = document.get(part)
+    return body if isinstance(body, dict) else {}
 
 
 def _without_broken_parts(document: Any, errors: list[ValidationError]) -> dict[str, Any] | None:
@@ -107,7 +130,7 @@ def _without_broken_parts(document: Any, errors: list[ValidationError]) -> dict[
     for name, body in document.items():
         if (name,) in broken or name not in SCHEMA["properties"]:
             continue
-        if name in ("triggers", "segments", "channels") and isinstance(body, dict):
+        if name in _NAMED_PARTS and isinstance(body, dict):
             sound[name] = {key: value for key, value in body.items() if (name, key) not in broken}
         elif not any(path[:1] == (name,) for path in broken):
             sound[name] = body

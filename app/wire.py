@@ -16,6 +16,10 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
         "offset": cause.offset,
         "event_id": cause.event_id,
     }
+    experiment = decision.experiment and {
+        "name": decision.experiment[0],
+        "variant": decision.experiment[1],
+    }
     due_at = format_rfc3339(decision.due_ms)
     decided_at = format_rfc3339(decision.decided_ms)
     expires_at = format_rfc3339(decision.expires_ms)
@@ -32,7 +36,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
             "reason": decision.reason,
             "channel": decision.channel,
             "template": decision.template,
-            "experiment": None,
+            "experiment": experiment,
             "anchor_at": format_rfc3339(decision.anchor_ms),
             "due_at": due_at,
             "decided_at": decided_at,
@@ -63,7 +67,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
             "template": decision.template,
             "locale": request.locale,
             "tokens": request.tokens,
-            "experiment": None,
+            "experiment": experiment,
             "due_at": due_at,
             "decided_at": decided_at,
             "expires_at": expires_at,

@@ -66,13 +66,14 @@ def _recall_decision(moment: EventMoment, trigger: Trigger, sent: Sent) -> Decis
         outcome=Outcome.RECALL,
         reason=Reason.CANCELLED,
         channel=sent.channel,
-        template=None if step is None else step.template,
+        template=sent.template or (None if step is None else step.template),
         anchor_ms=sent.anchor_ms,
         due_ms=sent.due_ms,
         decided_ms=moment.now_ms,
         expires_ms=sent.due_ms + trigger.expires_ms,
         cause=sent.cause,
         rules_version=moment.rules.version,
+        experiment=sent.experiment,
         dispatch=None
         if sent.is_ghost
         else send_request(moment, trigger, sent.channel, {}, kind="recall"),

@@ -7,76 +7,64 @@ make sense.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from app.core.compile import types_of
-from app.core.conditions import OPS
-from app.core.durations import parse_duration_ms
+from app.core.condition_checks import Known, check_condition, check_content, check_field
 from app.core.events import ALL_TYPES, DATA_FIELDS
-from app.core.facts import FACTS, INSTANT_FACTS
-from app.core.instants import parse_rfc3339
-from app.core.profiles import PROFILE_FIELDS
+from app.core.experiment_checks import check_experiments
+from app.core.facts import INSTANT_FACTS
+from app.core.problems import Problem, check_channel, check_channels, check_positive
 from app.core.rules import DEFAULT_CHANNELS
+from app.core.tokens import path_of
 from app.core.zones import zone
 
+__all__ = ["Problem", "check"]
+
 Document = Mapping[str, Any]
-_CUSTOMER_FIELDS = frozenset(FACTS) | {"segments"}
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
-    """One thing wrong with a rules file: where, what was expected, what was found."""
+def check(document: Document, whole: Document | None = None) -> list[Problem]:
+    """Every problem that is not one of shape, in the order of the file.
 
-    path: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.path or '(the file)'}: expected {self.expected}, found {self.found}"
-
-
-def check(document: Document) -> list[Problem]:
-    """Every problem that is not one of shape, in the order of the file."""
-    channels = document.get("channels", DEFAULT_CHANNELS)
-    problems = list(_check_globals(document, channels))
+    ``whole`` is the document with the parts whose shape is wrong: their names exist.
+    """
+    names = document if whole is None else whole
+    known = Known(
+        channels=document.get("channels", DEFAULT_CHANNELS),
+        triggers=frozenset(names.get("triggers", {})),
+        segments=frozenset(names.get("segments", {})),
+    )
+    problems = list(_check_globals(document, known))
     for name, body in document.get("triggers", {}).items():
-        problems += _check_trigger(f"triggers.{name}", body, channels)
-    return problems
+        problems += _check_trigger(f"triggers.{name}", body, known)
+    return [*problems, *check_experiments(document, known)]
 
 
-def _check_globals(document: Document, channels: Document) -> Iterator[Problem]:
+def _check_globals(document: Document, known: Known) -> Iterator[Problem]:
     if "timezone" in document:
         try:
             zone(document["timezone"])
         except ValueError:
             yield Problem("timezone", "an IANA time zone", repr(document["timezone"]))
     for name in document.get("consent_default", {}):
-        yield from _known_channel(f"consent_default.{name}", name, channels)
+        yield from check_channel(f"consent_default.{name}", name, known.channels)
     throttle = document.get("throttle", {})
     for index, cap in enumerate(throttle.get("caps", ())):
         path = f"throttle.caps[{index}]"
         if "channel" in cap:
-            yield from _known_channel(f"{path}.channel", cap["channel"], channels)
-        yield from _positive(f"{path}.per", cap["per"])
+            yield from check_channel(f"{path}.channel", cap["channel"], known.channels)
+        yield from check_positive(f"{path}.per", cap["per"])
+    if "fatigue" in throttle:
+        yield from check_positive("throttle.fatigue.window", throttle["fatigue"]["window"])
     quiet = throttle.get("quiet_hours", {})
     for index, name in enumerate(quiet.get("channels", ())):
-        yield from _known_channel(f"throttle.quiet_hours.channels[{index}]", name, channels)
+        yield from check_channel(f"throttle.quiet_hours.channels[{index}]", name, known.channels)
     if quiet and quiet["from"] == quiet["to"]:
         yield Problem("throttle.quiet_hours.to", "another time than `from`", repr(quiet["to"]))
     for name, tree in document.get("segments", {}).items():
-        yield from _check_condition(f"segments.{name}", tree, is_segment=True)
+        yield from check_condition(f"segments.{name}", tree, known, is_segment=True)
 
 
-def _known_channel(path: str, name: str, channels: Document) -> Iterator[Problem]:
-    if name not in channels:
-        yield Problem(path, f"one of the channels {', '.join(channels)}", repr(name))
-
-
-def _positive(path: str, text: object) -> Iterator[Problem]:
-    if parse_duration_ms(text) == 0:
-        yield Problem(path, "a duration longer than nothing", repr(text))
-
-
-def _check_trigger(path: str, body: Document, channels: Document) -> Iterator[Problem]:
+def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]:
     openers: set[str] = set()
     for field in ("on", "start", "since"):
         for index, name in enumerate(types_of(body.get(field, []))):
@@ -100,14 +88,14 @@ def _check_trigger(path: str, body: Document, channels: Document) -> Iterator[Pr
     if "key" in body and body["key"] not in DATA_FIELDS:
         yield Problem(f"{path}.key", f"one of {', '.join(sorted(DATA_FIELDS))}", repr(body["key"]))
     if "within" in body:
-        yield from _positive(f"{path}.within", body["within"])
+        yield from check_positive(f"{path}.within", body["within"])
     if "of" in body:
         yield from _check_anniversary(f"{path}.of", body["of"])
     if "when" in body:
-        yield from _check_condition(f"{path}.when", body["when"])
-    for token, field in body.get("tokens", {}).items():
-        yield from _check_field(f"{path}.tokens.{token}", field)
-    yield from _check_steps(path, body, channels)
+        yield from check_condition(f"{path}.when", body["when"], known)
+    for token, text in body.get("tokens", {}).items():
+        yield from check_field(f"{path}.tokens.{token}", path_of(text), known)
+    yield from _check_steps(path, body, known)
 
 
 def _known_type(path: str, name: str) -> Iterator[Problem]:
@@ -123,67 +111,17 @@ def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
         yield Problem(path, f"{expected} customer.last_order_at", repr(of))
 
 
-def _check_steps(path: str, body: Document, channels: Document) -> Iterator[Problem]:
+def _check_steps(path: str, body: Document, known: Known) -> Iterator[Problem]:
     for index, step in enumerate(body.get("steps", ())):
-        yield from _check_channels(f"{path}.steps[{index}]", step, channels)
+        yield from _check_step(f"{path}.steps[{index}]", step, known)
     if "channels" in body:
-        yield from _check_channels(path, body, channels)
+        single = {name: value for name, value in body.items() if name != "when"}
+        yield from _check_step(path, single, known)
 
 
-def _check_channels(path: str, step: Document, channels: Document) -> Iterator[Problem]:
-    for index, name in enumerate(step["channels"]):
-        yield from _known_channel(f"{path}.channels[{index}]", name, channels)
-
-
-def _check_condition(path: str, tree: Document, *, is_segment: bool = False) -> Iterator[Problem]:
-    for group in ("all", "any"):
-        for index, part in enumerate(tree.get(group, ())):
-            yield from _check_condition(f"{path}.{group}[{index}]", part, is_segment=is_segment)
-    if "not" in tree:
-        yield from _check_condition(f"{path}.not", tree["not"], is_segment=is_segment)
-    if "field" in tree:
-        yield from _check_field(f"{path}.field", tree["field"], is_segment=is_segment)
-        yield from _check_value(path, tree)
-
-
-def _check_field(path: str, field: str, *, is_segment: bool = False) -> Iterator[Problem]:
-    scope, _, rest = field.partition(".")
-    name = rest.partition(".")[0]
-    known = {"event": DATA_FIELDS, "profile": PROFILE_FIELDS, "customer": _CUSTOMER_FIELDS}[scope]
-    if scope == "customer":
-        name = rest
-    if is_segment:
-        known = known - {"segments"} if scope != "event" else frozenset()
-    if name not in known:
-        expected = ", ".join(f"{scope}.{option}" for option in sorted(known))
-        if is_segment and scope == "event":
-            expected = "profile.* or customer.*, because a segment has no event"
-        yield Problem(path, expected, repr(field))
-
-
-def _check_value(path: str, leaf: Document) -> Iterator[Problem]:
-    op = leaf["op"]
-    assert op in OPS
-    value = leaf.get("value")
-    if op in ("in", "not_in"):
-        if not isinstance(value, list):
-            yield Problem(f"{path}.value", f"a list, because op is {op}", _found(leaf))
-            return
-    elif op == "exists":
-        if not isinstance(leaf.get("value", True), bool):
-            yield Problem(f"{path}.value", "true or false, because op is exists", _found(leaf))
-        return
-    elif "value" not in leaf or isinstance(value, list | dict) or value is None:
-        yield Problem(f"{path}.value", f"one value, because op is {op}", _found(leaf))
-        return
-    if leaf["field"].removeprefix("customer.") in INSTANT_FACTS:
-        for item in value if isinstance(value, list) else [value]:
-            try:
-                if isinstance(item, str):
-                    parse_rfc3339(item)
-            except ValueError:
-                yield Problem(f"{path}.value", "an RFC 3339 time with an offset", repr(item))
-
-
-def _found(leaf: Document) -> str:
-    return repr(leaf["value"]) if "value" in leaf else "nothing"
+def _check_step(path: str, step: Document, known: Known) -> Iterator[Problem]:
+    yield from check_channels(path, step, known.channels)
+    yield from check_content(path, step, known)
+    horizon = step.get("send_time", {}).get("horizon")
+    if horizon is not None:
+        yield from check_positive(f"{path}.send_time.horizon", horizon)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.core.conditions import Facts, compile_condition, compile_field
+from app.core.compile_steps import compile_experiment, exact, is_marketing, steps_of
+from app.core.conditions import Facts, compile_condition, compile_field, fields_of
 from app.core.customer import Customer
 from app.core.durations import parse_duration_ms
 from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
@@ -18,6 +19,8 @@ from app.core.rules import (
     Anniversary,
     Cap,
     Channel,
+    Experiment,
+    Fatigue,
     Frequency,
     Holdout,
     Inactivity,
@@ -26,10 +29,10 @@ from app.core.rules import (
     OnEvent,
     QuietHours,
     Rules,
-    Step,
     Trigger,
     TypePlan,
 )
+from app.core.tokens import compile_token, path_of
 from app.core.zones import zone
 
 Document = Mapping[str, Any]
@@ -40,14 +43,23 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     throttle: Document = document.get("throttle", {})
     facts = _facts(document.get("segments", {}))
     channels = _channels(document)
-    triggers = {
-        name: _trigger(name, body, facts) for name, body in document.get("triggers", {}).items()
+    timezone = zone(document.get("timezone", "UTC"))
+    bodies: Document = document.get("triggers", {})
+    experiments = {
+        body["trigger"]: compile_experiment(name, body, bodies[body["trigger"]], timezone, facts)
+        for name, body in document.get("experiments", {}).items()
     }
-    caps = tuple(
-        Cap(limit=cap["limit"], per_ms=parse_duration_ms(cap["per"]), channel=cap.get("channel"))
-        for cap in throttle.get("caps", ())
-    )
+    variants = {
+        body["trigger"]: body["variants"].values()
+        for body in document.get("experiments", {}).values()
+    }
+    triggers = {
+        name: _trigger(name, body, facts, experiments.get(name), variants.get(name, ()))
+        for name, body in bodies.items()
+    }
+    caps = _caps(throttle)
     cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
+    fatigue = _fatigue(throttle.get("fatigue"), cooldown_ms)
     recall_ms = (
         parse_duration_ms(document["recall_window"])
         if "recall_window" in document
@@ -56,19 +68,27 @@ def compile_rules(document: dict[str, Any], *, version: str) -> Rules:
     holdout: Document | None = document.get("holdout")
     return Rules(
         version=version,
-        timezone=zone(document.get("timezone", "UTC")),
+        timezone=timezone,
         currency=document.get("currency"),
         channels=channels,
         addresses=frozenset(channel.requires for channel in channels.values()),
         cooldown_ms=cooldown_ms,
         caps=caps,
+        fatigue=fatigue,
+        arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
         quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         recall_window_ms=recall_ms,
         triggers=triggers,
         by_type={name: _plan(name, triggers.values()) for name in ALL_TYPES},
         anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
-        memory_ms=max(MIN_MEMORY_MS, recall_ms, cooldown_ms, *(cap.per_ms for cap in caps)),
+        memory_ms=max(
+            MIN_MEMORY_MS,
+            recall_ms,
+            cooldown_ms,
+            *(cap.per_ms for cap in caps),
+            *((fatigue.window_ms, fatigue.cooldown_ms) if fatigue else ()),
+        ),
         document=document,
     )
 
@@ -95,6 +115,30 @@ def _channels(document: Document) -> dict[str, Channel]:
     }
 
 
+def _caps(throttle: Document) -> tuple[Cap, ...]:
+    factor = throttle.get("fatigue", {}).get("cap_factor", 1)
+    return tuple(
+        Cap(
+            limit=cap["limit"],
+            tired_limit=max(1, int(exact(factor) * cap["limit"])),
+            per_ms=parse_duration_ms(cap["per"]),
+            channel=cap.get("channel"),
+        )
+        for cap in throttle.get("caps", ())
+    )
+
+
+def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
+    if body is None:
+        return None
+    return Fatigue(
+        window_ms=parse_duration_ms(body["window"]),
+        min_sends=body["min_sends"],
+        open_rate_below=body["open_rate_below"],
+        cooldown_ms=int(exact(body.get("cooldown_factor", 1)) * cooldown_ms),
+    )
+
+
 def minute_of_day(text: str) -> int:
     """Minutes past midnight in ``HH:MM``."""
     return int(text[:2]) * 60 + int(text[3:])
@@ -115,21 +159,18 @@ def types_of(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
 
 
-def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
-    bodies = body.get("steps", [body])
-    steps = tuple(
-        Step(
-            after_ms=parse_duration_ms(step.get("after", 0)),
-            template=step["template"],
-            channels=tuple(dict.fromkeys(step["channels"])),
-        )
-        for step in bodies
-    )
+def _trigger(
+    name: str,
+    body: Document,
+    facts: Facts,
+    experiment: Experiment | None,
+    variants: Iterable[Document],
+) -> Trigger:
     tokens: Document = body.get("tokens", {})
     return Trigger(
         name=name,
         kind=_kind(body, facts),
-        is_marketing=body.get("category", "marketing") == "marketing",
+        is_marketing=is_marketing(body),
         priority=body.get("priority", DEFAULT_PRIORITY),
         family=body.get("family", name),
         expires_ms=(
@@ -137,20 +178,23 @@ def _trigger(name: str, body: Document, facts: Facts) -> Trigger:
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
-        steps=steps,
-        tokens=tuple((token, path, compile_field(path, facts)) for token, path in tokens.items()),
-        keeps_items="event.items" in {*fields_of(body.get("when", {})), *tokens.values()},
+        steps=steps_of(body, facts),
+        experiment=experiment,
+        tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
+        keeps_items="event.items" in _fields_used(body, variants),
     )
 
 
-def fields_of(tree: Document) -> set[str]:
-    """Every field path that a condition names."""
-    if "field" in tree:
-        return {tree["field"]}
-    if "not" in tree:
-        return fields_of(tree["not"])
-    parts = [*tree.get("all", ()), *tree.get("any", ())]
-    return set().union(*(fields_of(part) for part in parts))
+def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
+    """Every field path that the trigger's conditions and tokens name."""
+    used = {path_of(text) for text in trigger.get("tokens", {}).values()}
+    used |= fields_of(trigger.get("when", {}))
+    for step in (trigger, *trigger.get("steps", ()), *variants):
+        used |= fields_of(step.get("when", {}))
+        template = step.get("template")
+        for entry in template if isinstance(template, list) else ():
+            used |= fields_of(entry.get("when", {}))
+    return used
 
 
 def _kind(body: Document, facts: Facts) -> Kind:

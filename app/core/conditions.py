@@ -67,6 +67,16 @@ def compile_condition(tree: Mapping[str, Any], facts: Facts = FACTS) -> Conditio
     return _compile_leaf(tree["field"], tree["op"], tree.get("value", True), facts)
 
 
+def fields_of(tree: Mapping[str, Any]) -> set[str]:
+    """Every field path that a condition names."""
+    if "field" in tree:
+        return {tree["field"]}
+    if "not" in tree:
+        return fields_of(tree["not"])
+    parts = [*tree.get("all", ()), *tree.get("any", ())]
+    return set().union(*(fields_of(part) for part in parts))
+
+
 def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
     get = compile_field(path, facts)
     if path.removeprefix("customer.") in INSTANT_FACTS:

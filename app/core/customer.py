@@ -13,7 +13,11 @@ UNKNOWN_MS: Final = -(1 << 62)
 
 
 class PendingStep(msgspec.Struct, array_like=True):
-    """A step not yet finally decided, and when its timer fires (``due_ms`` unless deferred)."""
+    """A step not yet finally decided, and when its timer fires.
+
+    That is its due time or, deferred, its next eligible time; under arbitration the end of the
+    bucket that this falls in.
+    """
 
     step: int
     due_ms: int
@@ -47,6 +51,12 @@ class Sent(msgspec.Struct, array_like=True):
     is_ghost: bool
     request_id: str
     cause: Cause
+    #: an open or a click named it
+    is_opened: bool = False
+    #: (name, variant)
+    experiment: tuple[str, str] | None = None
+    #: what went out when it is not what the trigger's step says
+    template: str | None = None
 
 
 class Customer(msgspec.Struct, array_like=True):
@@ -93,6 +103,9 @@ class Customer(msgspec.Struct, array_like=True):
     opened_ms: dict[str, dict[str, list[int]]] = {}
     #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
     due_ms: int = NEVER_MS
+    #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
+    #: are enough to tell the local hour in any zone
+    opened_minutes: list[int] = []
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; NEVER_MS without one."""

@@ -3,35 +3,37 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.conditions import Getter
+from app.core.arbitration import firing_ms
+from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Decision, Outcome, Reason, SendRequest
-from app.core.facts import INSTANT_FACTS
+from app.core.experiments import steps_of, variant_of
 from app.core.gates import Verdict, judge
-from app.core.instants import format_rfc3339
 from app.core.memory import MAX_SENDS
 from app.core.moment import Moment
 from app.core.request_ids import request_id
-from app.core.rules import Trigger
+from app.core.rules import Step, Trigger
 
 
 def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep) -> None:
     """Put a due step through the gates, apply the verdict to the record and emit the decision."""
     rules, customer = moment.rules, moment.customer
-    step = trigger.steps[pending.step]
-    verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms)
+    variant = variant_of(trigger, customer.customer_id, instance.anchor_ms)
+    step = (trigger.steps if variant is None else variant.steps)[pending.step]
+    verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms, variant)
     request: SendRequest | None = None
     identity = _identity(customer, instance, pending.step)
     if verdict.outcome is Outcome.DEFER:
         assert verdict.next_eligible_ms is not None
-        pending.fire_ms, pending.deferred = verdict.next_eligible_ms, True
+        pending.fire_ms = firing_ms(rules, trigger, verdict.next_eligible_ms)
+        pending.deferred = True
         customer.timer_gone()
     else:
         close_step(customer, instance, pending)
         if verdict.outcome in (Outcome.SEND, Outcome.HOLDOUT):
             assert verdict.channel is not None
             if trigger.is_marketing or trigger.cancel:
-                _remember_send(moment, trigger, instance, pending, verdict, identity)
+                _remember_send(moment, trigger, instance, pending, verdict, identity, step)
             if verdict.outcome is Outcome.SEND:
                 request = send_request(moment, trigger, verdict.channel, instance.data)
     moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, request))
@@ -61,6 +63,7 @@ def _remember_send(
     pending: PendingStep,
     verdict: Verdict,
     identity: str,
+    step: Step,
 ) -> None:
     """Put a send or ghost send into the windows; what no window can ask for any more goes."""
     customer, now_ms = moment.customer, moment.now_ms
@@ -82,9 +85,26 @@ def _remember_send(
             verdict.outcome is Outcome.HOLDOUT,
             identity,
             instance.cause,
+            experiment=_experiment(trigger, customer, instance),
+            template=_unusual_template(moment, trigger, instance, pending, step),
         )
     )
     del customer.sends[:-MAX_SENDS]
+
+
+def _experiment(trigger: Trigger, customer: Customer, instance: Instance) -> tuple[str, str] | None:
+    """What experiment the instance is in, and with which variant."""
+    if trigger.experiment is None:
+        return None
+    variant = variant_of(trigger, customer.customer_id, instance.anchor_ms)
+    return None if variant is None else (trigger.experiment.name, variant.name)
+
+
+def _unusual_template(
+    moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, step: Step
+) -> str | None:
+    template = template_of(step, instance.data, moment.customer, moment.now_ms)
+    return None if template == trigger.steps[pending.step].template else template
 
 
 def _identity(customer: Customer, instance: Instance, step: int) -> str:
@@ -103,15 +123,8 @@ def send_request(
         kind,
         None if way is None else way.address(data, customer, now_ms),
         customer.profile.get("locale"),
-        {name: _token(get, data, customer, now_ms, path) for name, path, get in trigger.tokens},
+        {token.name: token.value(data, customer, now_ms) for token in trigger.tokens},
     )
-
-
-def _token(get: Getter, data: Mapping[str, Any], customer: Customer, now_ms: int, path: str) -> Any:
-    value = get(data, customer, now_ms)
-    if value is not None and path.removeprefix("customer.") in INSTANT_FACTS:
-        return format_rfc3339(value)
-    return value
 
 
 def _decision(
@@ -123,9 +136,11 @@ def _decision(
     identity: str,
     request: SendRequest | None,
 ) -> Decision:
+    customer = moment.customer
+    step = steps_of(trigger, customer.customer_id, instance.anchor_ms)[pending.step]
     return Decision(
         request_id=identity,
-        customer_id=moment.customer.customer_id,
+        customer_id=customer.customer_id,
         trigger=trigger.name,
         key=instance.key,
         step=pending.step,
@@ -134,7 +149,7 @@ def _decision(
         outcome=verdict.outcome,
         reason=verdict.reason,
         channel=verdict.channel,
-        template=trigger.steps[pending.step].template,
+        template=template_of(step, instance.data, customer, moment.now_ms),
         anchor_ms=instance.anchor_ms,
         due_ms=pending.due_ms,
         decided_ms=moment.now_ms,
@@ -143,5 +158,6 @@ def _decision(
         gates=verdict.checks,
         cause=instance.cause,
         rules_version=moment.rules.version,
+        experiment=_experiment(trigger, customer, instance),
         dispatch=request,
     )

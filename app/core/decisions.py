@@ -88,6 +88,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[Check, ...] = ()
     cause: Cause
     rules_version: str
+    #: (name, variant)
+    experiment: tuple[str, str] | None = None
     dispatch: "SendRequest | None" = None
 
 

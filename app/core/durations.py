@@ -10,7 +10,7 @@ _DURATION: Final = re.compile(r"[0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h|[0-9]{1,4}d"
 
 def parse_duration_ms(value: object) -> int:
     """Milliseconds in ``value``; 0 may stand without a unit. Raises ValueError."""
-    if type(value) is int and value == 0:
+    if type(value) in (int, float) and value == 0:
         return 0
     text = value.strip() if isinstance(value, str) else ""
     if _DURATION.fullmatch(text) is None:

@@ -5,14 +5,18 @@ Gates look at now, never at event time: they protect a person who lives now.
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from app.core import gate_checks
+from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
+from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Cap, Channel, Rules, Step, Trigger
+from app.core.rules import Cap, Channel, Rules, Step, Trigger, Variant
+from app.core.send_time import best_time_ms
 from app.core.suppression import suppression_of
 from app.core.zones import is_inside, local, next_local_time, zone
 
@@ -48,21 +52,37 @@ def judge(
     instance: Instance,
     pending: PendingStep,
     now_ms: int,
+    variant: Variant | None = None,
 ) -> Verdict:
-    """Put one step through its gates at ``now_ms``."""
+    """Put one step, which is the variant's when there is one, through its gates at ``now_ms``."""
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
-    failed = _shared_gates(rules, trigger, customer, instance, now_ms, last_ms, checks)
+    is_tired = False
+    failed = _expiry_and_conditions(trigger, step, customer, instance, now_ms, last_ms, checks)
+    if failed is None and trigger.is_marketing:
+        is_tired = rules.fatigue is not None and is_fatigued(
+            customer, rules.fatigue, now_ms, checks
+        )
+        failed = _cooldown(rules, trigger, customer, instance, now_ms, is_tired, checks)
     if failed is not None:
         return Verdict(outcome=Outcome.SUPPRESS, reason=failed, checks=tuple(checks))
     verdicts: list[_ChannelVerdict] = []
     for name in channel_order(step, customer.profile):
         channel = rules.channels[name]
-        verdict = _judge_channel(rules, trigger.is_marketing, customer, channel, now_ms, checks)
+        verdict = _judge_channel(
+            rules, trigger.is_marketing, customer, channel, now_ms, is_tired, checks
+        )
         if verdict.failed is None:
-            return _pass(rules, trigger, customer, name, checks)
+            if step.send_time is not None:
+                tz = _zone(rules, customer)
+                better_ms = best_time_ms(
+                    step.send_time, customer, tz, pending.due_ms, now_ms, last_ms, checks
+                )
+                if better_ms is not None:
+                    return _defer(better_ms, Reason.SEND_TIME, checks)
+            return _pass(rules, trigger, customer, name, variant, checks)
         verdicts.append(verdict)
-    return _wait_or_suppress(verdicts, last_ms, tuple(checks))
+    return _wait_or_suppress(verdicts, last_ms, checks)
 
 
 def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | list[str]:
@@ -74,16 +94,18 @@ def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | l
     return first + [name for name in step.channels if name not in first]
 
 
-def _shared_gates(
-    rules: Rules,
+def _expiry_and_conditions(
     trigger: Trigger,
+    step: Step,
     customer: Customer,
     instance: Instance,
     now_ms: int,
     last_ms: int,
     checks: list[Check],
 ) -> Reason | None:
-    """Expiry, condition and cooldown: the gates that no channel can change."""
+    """The first two gates, which hold for every category: the conditions are the trigger's, the
+    step's own, and that one of several templates fits.
+    """
     is_fresh = now_ms <= last_ms
     checks.append(gate_checks.EXPIRED[is_fresh])
     if not is_fresh:
@@ -93,12 +115,34 @@ def _shared_gates(
         checks.append(gate_checks.CONDITION[holds])
         if not holds:
             return Reason.CONDITION
-    if trigger.is_marketing and rules.cooldown_ms:
-        since_ms = _last_of_family(customer, trigger, instance, now_ms - rules.cooldown_ms)
-        checks.append(gate_checks.cooldown(trigger.family, rules.cooldown_ms, since_ms))
-        if since_ms is not None:
-            return Reason.COOLDOWN
+    if step.when is not None:
+        holds = step.when(instance.data, customer, now_ms)
+        checks.append(gate_checks.STEP_CONDITION[holds])
+        if not holds:
+            return Reason.CONDITION
+    if step.template is None:
+        template = template_of(step, instance.data, customer, now_ms)
+        checks.append(gate_checks.content(template))
+        if template is None:
+            return Reason.CONDITION
     return None
+
+
+def _cooldown(
+    rules: Rules,
+    trigger: Trigger,
+    customer: Customer,
+    instance: Instance,
+    now_ms: int,
+    is_tired: bool,
+    checks: list[Check],
+) -> Reason | None:
+    cooldown_ms = rules.fatigue.cooldown_ms if is_tired and rules.fatigue else rules.cooldown_ms
+    if not cooldown_ms:
+        return None
+    since_ms = _last_of_family(customer, trigger, instance, now_ms - cooldown_ms)
+    checks.append(gate_checks.cooldown(trigger.family, cooldown_ms, since_ms))
+    return None if since_ms is None else Reason.COOLDOWN
 
 
 def _last_of_family(
@@ -128,6 +172,7 @@ def _judge_channel(
     customer: Customer,
     channel: Channel,
     now_ms: int,
+    is_tired: bool,
     checks: list[Check],
 ) -> _ChannelVerdict:
     name = channel.name
@@ -150,7 +195,7 @@ def _judge_channel(
         return _ChannelVerdict(Reason.SUPPRESSED)
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, checks)
+    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, is_tired, checks)
     quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
     if cap_ms is None and quiet_ms is None:
         return _PASSED
@@ -164,7 +209,12 @@ def _judge_channel(
 
 
 def _next_under_caps(
-    caps: tuple[Cap, ...], customer: Customer, channel: str, now_ms: int, checks: list[Check]
+    caps: tuple[Cap, ...],
+    customer: Customer,
+    channel: str,
+    now_ms: int,
+    is_tired: bool,
+    checks: list[Check],
 ) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
@@ -181,10 +231,11 @@ def _next_under_caps(
             and (only is None or sent.channel == channel)
         ]
         count = len(sent_ms)
-        checks.append(gate_checks.cap(channel, count, cap.limit, cap.per_ms, only))
-        if count >= cap.limit:
+        limit = cap.tired_limit if is_tired else cap.limit
+        checks.append(gate_checks.cap(channel, count, limit, cap.per_ms, only))
+        if count >= limit:
             sent_ms.sort()
-            free_ms = sent_ms[count - cap.limit] + cap.per_ms
+            free_ms = sent_ms[count - limit] + cap.per_ms
             latest_ms = free_ms if latest_ms is None else max(latest_ms, free_ms)
     return latest_ms
 
@@ -196,8 +247,7 @@ def _next_after_quiet(
     quiet = rules.quiet_hours
     if quiet is None or channel not in quiet.channels:
         return None
-    name = customer.profile.get("timezone")
-    tz = rules.timezone if name is None else zone(name)
+    tz = _zone(rules, customer)
     wall = local(now_ms, tz)
     minute = wall.hour * 60 + wall.minute
     is_quiet = is_inside(minute, quiet.start, quiet.end)
@@ -205,16 +255,30 @@ def _next_after_quiet(
     return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
 
 
+def _zone(rules: Rules, customer: Customer) -> ZoneInfo:
+    name = customer.profile.get("timezone")
+    return rules.timezone if name is None else zone(name)
+
+
 def _pass(
-    rules: Rules, trigger: Trigger, customer: Customer, channel: str, checks: list[Check]
+    rules: Rules,
+    trigger: Trigger,
+    customer: Customer,
+    channel: str,
+    variant: Variant | None,
+    checks: list[Check],
 ) -> Verdict:
-    """A channel passed everything: send, unless the customer is held out."""
+    """A channel passed everything: send, unless the customer or the variant is held out."""
     held_out = False
     if trigger.is_marketing and rules.holdout is not None:
         bucket = bucket_of(rules.holdout.salt, customer.customer_id)
         limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
         held_out = bucket < limit
         checks.append(gate_checks.holdout(bucket, limit))
+    if variant is not None and variant.is_ghost and not held_out:
+        assert trigger.experiment is not None
+        held_out = True
+        checks.append(gate_checks.ghost(trigger.experiment.name, variant.name))
     return Verdict(
         outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
         reason=Reason.HOLDOUT if held_out else Reason.PASSED,
@@ -224,15 +288,19 @@ def _pass(
 
 
 def _wait_or_suppress(
-    verdicts: list[_ChannelVerdict], last_ms: int, checks: tuple[Check, ...]
+    verdicts: list[_ChannelVerdict], last_ms: int, checks: list[Check]
 ) -> Verdict:
     """Defer to the earliest time at which waiting helps, else suppress as the first channel was."""
     waits = [verdict.wait for verdict in verdicts if verdict.wait is not None]
     if waits:
         next_ms, reason = min(waits, key=lambda wait: wait[0])
         if next_ms <= last_ms:
-            return Verdict(
-                outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=checks
-            )
+            return _defer(next_ms, reason, checks)
     assert verdicts[0].failed is not None
-    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=checks)
+    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=tuple(checks))
+
+
+def _defer(next_ms: int, reason: Reason, checks: list[Check]) -> Verdict:
+    return Verdict(
+        outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=tuple(checks)
+    )

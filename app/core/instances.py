@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
+from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
 from app.core.events import ITEMS
+from app.core.experiments import steps_of
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
@@ -16,7 +18,7 @@ _NOTHING: Final[dict[str, list[int]]] = {}
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     """Open an instance anchored at the event, unless it is too late, known, or ``when`` fails.
 
-    Steps due at the anchor join ``moment.immediate``; the others wait for the watermark.
+    Steps that fire at the anchor join ``moment.immediate``; the others wait for the watermark.
     """
     if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
         return
@@ -51,7 +53,7 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
         _remember_opened(moment.customer, instance)
     for pending in instance.steps:
-        if pending.due_ms == instance.anchor_ms:
+        if pending.fire_ms == instance.anchor_ms:
             moment.immediate.append((trigger, instance, pending))
 
 
@@ -89,6 +91,7 @@ def add_instance(
     moment: Moment, trigger: Trigger, key: str, anchor_ms: int, data: dict[str, Any], cause: Cause
 ) -> Instance:
     """Put a new instance with all its steps into the record."""
+    steps = steps_of(trigger, moment.customer.customer_id, anchor_ms)
     instance = Instance(
         trigger.name,
         key,
@@ -96,8 +99,9 @@ def add_instance(
         data,
         cause,
         [
-            PendingStep(index, anchor_ms + step.after_ms, anchor_ms + step.after_ms)
-            for index, step in enumerate(trigger.steps)
+            PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
+            for index, step in enumerate(steps)
+            for due_ms in (anchor_ms + step.after_ms,)
         ],
     )
     instances = moment.customer.instances

@@ -16,6 +16,8 @@ MAX_ANCHORS: Final = 4
 MAX_INSTANCES: Final = 256
 #: Sends remembered per customer; beyond it the oldest is forgotten.
 MAX_SENDS: Final = 512
+#: Opens and clicks remembered per customer.
+MAX_OPENS: Final = 128
 #: Event ids remembered per customer.
 MAX_EVENT_IDS: Final = 32
 #: Text of a data field that an instance keeps; a longer one counts as missing.

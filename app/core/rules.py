@@ -7,12 +7,16 @@ import msgspec
 
 from app.core.conditions import Condition, Getter
 from app.core.instants import DAY_MS, MINUTE_MS
+from app.core.tokens import Token
 
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
+DEFAULT_MAX_CONCURRENT_EXPERIMENTS: Final = 3
 #: Engagement that names a request finds it at least this long.
 MIN_MEMORY_MS: Final = 7 * DAY_MS
+DEFAULT_HORIZON_MS: Final = DAY_MS
+DEFAULT_MIN_OPENS: Final = 5
 DEFAULT_CHANNELS: Final = {
     "email": {"requires": "email"},
     "sms": {"requires": "phone"},
@@ -29,12 +33,23 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     consent_default: bool
 
 
+class SendTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Wait for the customer's best hour when it begins by due + ``horizon_ms``."""
+
+    horizon_ms: int
+    min_opens: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One message of an instance, due ``after_ms`` past the anchor."""
 
     after_ms: int
-    template: str
+    when: Condition | None
+    #: None: the first of ``templates`` whose condition holds
+    template: str | None
+    templates: tuple[tuple[Condition | None, str], ...]
     channels: tuple[str, ...]
+    send_time: SendTime | None
 
 
 class OnEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +100,28 @@ class Frequency(msgspec.Struct, frozen=True, kw_only=True):
     within_ms: int
 
 
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
+
+    ``steps`` are the trigger's with what the variant changes.
+    """
+
+    name: str
+    below: int
+    is_ghost: bool
+    steps: tuple[Step, ...]
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """Instances anchored at start <= t < end are divided among the variants."""
+
+    name: str
+    salt: str
+    start_ms: int
+    end_ms: int
+    variants: tuple[Variant, ...]
+
+
 Kind = OnEvent | Abandonment | Milestone | Inactivity | Anniversary | Frequency
 
 
@@ -100,7 +137,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     when: Condition | None
     cancel: frozenset[str]
     steps: tuple[Step, ...]
-    tokens: tuple[tuple[str, str, Getter], ...]
+    experiment: Experiment | None
+    tokens: tuple[Token, ...]
     #: whether instances keep ``event.items``, because a condition or token reads it
     keeps_items: bool
 
@@ -116,11 +154,27 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
-    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all."""
+    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all.
+
+    ``tired_limit`` takes the limit's place for a fatigued customer.
+    """
 
     limit: int
+    tired_limit: int
     per_ms: int
     channel: str | None
+
+
+class Fatigue(msgspec.Struct, frozen=True, kw_only=True):
+    """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them.
+
+    ``cooldown_ms`` is the cooldown that holds for them.
+    """
+
+    window_ms: int
+    min_sends: int
+    open_rate_below: float
+    cooldown_ms: int
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +215,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     addresses: frozenset[str]
     cooldown_ms: int
     caps: tuple[Cap, ...]
+    fatigue: Fatigue | None
+    #: marketing steps are decided at the ends of buckets of this length; 0: when they are due
+    arbitration_ms: int
     quiet_hours: QuietHours | None
     holdout: Holdout | None
     recall_window_ms: int

@@ -1,4 +1,5 @@
-"""Who must not be written to on a channel, whatever the rules say (spec section 6).
+"""What engagement tells: who must not be written to on a channel, whatever the rules say, and
+which messages were opened, and when (spec section 6).
 
 Everything is kept as instants of event time and compared when asked, so that the order in which
 records arrive does not change the answer.
@@ -7,6 +8,8 @@ records arrive does not change the answer.
 from typing import Any, Final
 
 from app.core.customer import Customer
+from app.core.instants import MINUTE_MS
+from app.core.memory import MAX_OPENS
 
 #: In ``unsubscribed_ms``: from every channel.
 ALL: Final = "*"
@@ -15,11 +18,13 @@ ALL: Final = "*"
 def take_engagement(
     customer: Customer, event_type: str, occurred_ms: int, data: dict[str, Any]
 ) -> None:
-    """Remember an opt-out, a hard bounce or a complaint."""
+    """Remember an opt-out, a hard bounce, a complaint, or which message was opened or clicked."""
     channel = data.get("channel")
     if not isinstance(channel, str):
         channel = None
     match event_type:
+        case "message_opened" | "message_clicked":
+            _opened(customer, data.get("request_id"), occurred_ms)
         case "unsubscribed":
             _latest(customer.unsubscribed_ms, channel or ALL, occurred_ms)
         case "message_bounced" if data.get("hard", True) is not False:
@@ -34,6 +39,14 @@ def take_engagement(
 def _latest(instants: dict[str, int], name: str, instant_ms: int) -> None:
     if instants.get(name, instant_ms) <= instant_ms:
         instants[name] = instant_ms
+
+
+def _opened(customer: Customer, request_id: object, occurred_ms: int) -> None:
+    customer.opened_minutes.append(occurred_ms // MINUTE_MS)
+    del customer.opened_minutes[:-MAX_OPENS]
+    for sent in customer.sends:
+        if sent.request_id == request_id:
+            sent.is_opened = True
 
 
 def _channel_of_request(customer: Customer, data: dict[str, Any]) -> str | None:

@@ -40,4 +40,6 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "due_ms": decision.due_ms,
         "decided_ms": decision.decided_ms,
         "next_eligible_ms": decision.next_eligible_ms,
+        "experiment": decision.experiment,
+        "template": decision.template,
     }

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .oracle_calendar import clock_time, duration_ms, is_quiet, is_zone
-from .oracle_gates import family_of, is_held_out, steps_of
+from .oracle_experiments import body_of, steps_of
+from .oracle_gates import family_of, is_held_out
 
 Rules = Mapping[str, Any]
 Lines = Sequence[Mapping[str, Any]]
@@ -144,13 +145,13 @@ def request_ids_are_reproducible(rules: Rules, _lines: Lines, decisions: Decisio
 
 
 def deferrals_lead_somewhere(rules: Rules, _lines: Lines, decisions: Decisions) -> None:
-    """A step is deferred to a later time within its expiry, for a cap or for quiet hours."""
+    """A step is deferred to a later time within its expiry, for one of the three reasons."""
     for decision in decisions:
         at = decision["next_eligible_ms"]
         assert (at is not None) == (decision["outcome"] == "defer"), decision
         if at is not None:
             expires = duration_ms(rules["triggers"][decision["trigger"]].get("expires", "24h"))
-            assert decision["reason"] in ("cap", "quiet"), decision
+            assert decision["reason"] in ("cap", "quiet", "send_time"), decision
             assert decision["decided_ms"] < at <= decision["due_ms"] + expires, decision
 
 
@@ -158,8 +159,9 @@ def held_out_customers_get_no_marketing(rules: Rules, _lines: Lines, decisions: 
     """Marketing of a held out customer is a ghost send, everything else is not."""
     for decision in decisions:
         if decision["outcome"] in GOES_OUT:
-            is_ghost = _is_marketing(rules, decision) and is_held_out(
-                rules, decision["customer_id"]
+            is_ghost = _is_marketing(rules, decision) and (
+                is_held_out(rules, decision["customer_id"])
+                or body_of(rules, decision["experiment"]).get("ghost", False)
             )
             assert (decision["outcome"] == "holdout") == is_ghost, decision
 
@@ -168,7 +170,7 @@ def transactional_steps_pass_by_the_marketing_gates(
     rules: Rules, _lines: Lines, decisions: Decisions
 ) -> None:
     """A transactional step is never deferred, held out, capped, cooled down or without consent."""
-    marketing_only = ("cooldown", "consent", "cap", "quiet", "holdout")
+    marketing_only = ("cooldown", "consent", "cap", "quiet", "send_time", "holdout")
     for decision in decisions:
         if not _is_marketing(rules, decision):
             assert decision["reason"] not in marketing_only, decision
@@ -177,7 +179,7 @@ def transactional_steps_pass_by_the_marketing_gates(
 def channels_are_the_steps_own(rules: Rules, _lines: Lines, decisions: Decisions) -> None:
     """What goes out names one of its step's channels."""
     for decision in decisions:
-        step = steps_of(rules["triggers"][decision["trigger"]])[decision["step"]]
+        step = steps_of(rules, decision["trigger"], decision["experiment"])[decision["step"]]
         if decision["outcome"] in GOES_OUT:
             assert decision["channel"] in step["channels"], decision
 
@@ -197,7 +199,7 @@ def _is_marketing(rules: Rules, decision: Mapping[str, Any]) -> bool:
 
 
 def _instance(rules: Rules, decision: Mapping[str, Any]) -> tuple[str, str, int]:
-    step = steps_of(rules["triggers"][decision["trigger"]])[decision["step"]]
+    step = steps_of(rules, decision["trigger"], decision["experiment"])[decision["step"]]
     anchor = decision["due_ms"] - duration_ms(step.get("after", "0s"))
     return decision["trigger"], decision["key"], anchor
 

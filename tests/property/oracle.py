@@ -2,8 +2,7 @@
 
 It is written from the specification alone and shares nothing with the engine: one flat list of
 timers scanned from end to end, whole histories kept per customer and folded anew at each question,
-no index and no bound on memory. Clarity over speed. Left out: fatigue, arbitration, send time,
-experiments and segments.
+no index and no bound on memory. Clarity over speed. Left out: models.
 """
 
 from collections.abc import Iterable, Mapping
@@ -153,6 +152,10 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
             customer["address_changes"][channel] = event["t"]
 
     data = event["data"]
+    if event["type"] in ("message_opened", "message_clicked"):
+        customer["opens"].append(event["t"])
+        for send in customer["sends"]:
+            send["is_opened"] |= send["request_id"] == data.get("request_id")
     says = data.get("channel") or None
     named = [s["channel"] for s in customer["sends"] if s["request_id"] == data.get("request_id")]
     if event["type"] == "unsubscribed":

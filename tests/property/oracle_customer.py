@@ -25,6 +25,7 @@ def new_customer(name: str) -> Customer:
         "instances": [],
         "identities": set(),  # (trigger, key, anchor) ever opened
         "fired_years": {},  # anniversary trigger -> the last year that fired
+        "opens": [],  # t of each open and click
         "sends": [],  # sends and ghost sends, recalled ones included
     }
 
@@ -114,7 +115,10 @@ def holds(
     if "not" in condition:
         return not holds(condition["not"], customer, event_data, rules, now)
     root, *rest = condition["field"].split(".")
-    if root == "event":
+    if condition["field"] == "customer.segments":
+        segments = rules.get("segments", {}).items()
+        found = [name for name, of in segments if holds(of, customer, {}, rules, now)]
+    elif root == "event":
         found = field_or_none(visible(event_data, rules), rest)
     elif root == "profile":
         found = field_or_none(profile(customer), rest)

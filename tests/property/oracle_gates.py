@@ -1,11 +1,16 @@
 """The oracle's verdict on one step (spec section 6), from full histories."""
 
+from collections import Counter
 from collections.abc import Mapping
+from datetime import time
+from decimal import Decimal
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
-from .oracle_calendar import clock_time, duration_ms, is_quiet, next_clock_time
+from .oracle_calendar import clock_time, duration_ms, is_quiet, local, next_clock_time
 from .oracle_customer import Customer, address_or_none, holds, profile, zone
+from .oracle_experiments import assigned, body_of, steps_of
 
 Verdict = dict[str, Any]
 
@@ -15,12 +20,17 @@ def judge(
 ) -> Verdict:
     """outcome, reason, channel and next_eligible_ms of a step that is due."""
     trigger = rules["triggers"][instance["trigger"]]
-    step = steps_of(trigger)[instance["deciding"]]
+    assignment = assigned(rules, instance["trigger"], customer["name"], instance["anchor"])
+    step = steps_of(rules, instance["trigger"], assignment)[instance["deciding"]]
     is_marketing = trigger.get("category", "marketing") == "marketing"
     last_chance = due + duration_ms(trigger.get("expires", "24h"))
     if now > last_chance:
         return suppress("expired")
     if not holds(trigger.get("when"), customer, instance["data"], rules, now):
+        return suppress("condition")
+    if not holds(step.get("when"), customer, instance["data"], rules, now):
+        return suppress("condition")
+    if template_or_none(rules, customer, instance["data"], step, now) is None:
         return suppress("condition")
     if is_marketing and is_cooling_down(rules, customer, instance, now):
         return suppress("cooldown")
@@ -30,7 +40,12 @@ def judge(
     for channel in in_preference_order(customer, step["channels"]):
         failure, next_eligible = check(rules, customer, channel, is_marketing, now)
         if failure is None:
+            wait = best_time_or_none(rules, customer, step, due, now) if is_marketing else None
+            if wait is not None and wait <= last_chance:
+                return verdict("defer", "send_time", None, wait)
             if is_marketing and is_held_out(rules, customer["name"]):
+                return verdict("holdout", "holdout", channel)
+            if body_of(rules, assignment).get("ghost"):
                 return verdict("holdout", "holdout", channel)
             return verdict("send", "passed", channel)
         first_failure = first_failure or failure
@@ -44,6 +59,22 @@ def judge(
     return suppress(first_failure)
 
 
+def template_or_none(
+    rules: Mapping[str, Any],
+    customer: Customer,
+    data: Mapping[str, Any],
+    step: Mapping[str, Any],
+    now: int,
+) -> str | None:
+    """The step's template, of several the first that fits."""
+    if isinstance(step["template"], str):
+        return step["template"]
+    for entry in step["template"]:
+        if holds(entry.get("when"), customer, data, rules, now):
+            return str(entry["template"])
+    return None
+
+
 def verdict(outcome: str, reason: str, channel: str | None, at: int | None = None) -> Verdict:
     """The four parts of a verdict."""
     return {"outcome": outcome, "reason": reason, "channel": channel, "next_eligible_ms": at}
@@ -52,13 +83,6 @@ def verdict(outcome: str, reason: str, channel: str | None, at: int | None = Non
 def suppress(reason: str) -> Verdict:
     """A step that sends nothing."""
     return verdict("suppress", reason, None)
-
-
-def steps_of(trigger: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps, the short form with one message included."""
-    if "steps" in trigger:
-        return list(trigger["steps"])
-    return [{name: trigger[name] for name in ("after", "template", "channels") if name in trigger}]
 
 
 def in_preference_order(customer: Customer, listed: list[str]) -> list[str]:
@@ -95,17 +119,36 @@ def is_cooling_down(
     rules: Mapping[str, Any], customer: Customer, instance: Mapping[str, Any], now: int
 ) -> bool:
     """Whether another instance of the family had a send within the cooldown."""
-    cooldown = rules.get("throttle", {}).get("cooldown")
-    if cooldown is None:
+    throttle = rules.get("throttle", {})
+    if "cooldown" not in throttle:
         return False
+    cooldown = duration_ms(throttle["cooldown"])
+    if is_tired(rules, customer, now):
+        cooldown = int(Decimal(str(throttle["fatigue"].get("cooldown_factor", 1))) * cooldown)
     family = family_of(rules, instance["trigger"])
     identity = (instance["trigger"], instance["key"], instance["anchor"])
     return any(
         family_of(rules, send["trigger"]) == family
         and (send["trigger"], send["key"], send["anchor"]) != identity
-        and send["decided"] > now - duration_ms(cooldown)
+        and send["decided"] > now - cooldown
         for send in counting_sends(customer)
     )
+
+
+def is_tired(rules: Mapping[str, Any], customer: Customer, now: int) -> bool:
+    """Whether the customer got many marketing messages of late and opened few of them."""
+    fatigue = rules.get("throttle", {}).get("fatigue")
+    if fatigue is None:
+        return False
+    recent = [
+        send
+        for send in counting_sends(customer)
+        if send["decided"] > now - duration_ms(fatigue["window"])
+    ]
+    if len(recent) < fatigue["min_sends"]:
+        return False
+    share = Fraction(sum(send["is_opened"] for send in recent), len(recent))
+    return share < Fraction(str(fatigue["open_rate_below"]))
 
 
 def family_of(rules: Mapping[str, Any], trigger: str) -> str:
@@ -161,8 +204,12 @@ def cap_end_or_none(
             for send in counting_sends(customer)
             if send["decided"] > now - per and cap.get("channel") in (None, send["channel"])
         )
-        if len(counted) >= cap["limit"]:
-            ends.append(counted[len(counted) - cap["limit"]] + per)
+        limit = cap["limit"]
+        if is_tired(rules, customer, now):
+            factor = rules["throttle"]["fatigue"].get("cap_factor", 1)
+            limit = max(int(Decimal(str(factor)) * limit), 1)
+        if len(counted) >= limit:
+            ends.append(counted[len(counted) - limit] + per)
     return max(ends, default=None)
 
 
@@ -176,6 +223,22 @@ def quiet_end_or_none(
     where = zone(customer, rules)
     start, end = clock_time(quiet["from"]), clock_time(quiet["to"])
     return next_clock_time(now, end, where) if is_quiet(now, start, end, where) else None
+
+
+def best_time_or_none(
+    rules: Mapping[str, Any], customer: Customer, step: Mapping[str, Any], due: int, now: int
+) -> int | None:
+    """When the customer's best hour begins, if the step is to wait for it."""
+    send_time = step.get("send_time")
+    if send_time is None or len(customer["opens"]) < send_time["min_opens"]:
+        return None
+    where = zone(customer, rules)
+    hours = Counter(local(t, where).hour for t in customer["opens"])
+    best = min(hour for hour in hours if hours[hour] == max(hours.values()))
+    if local(now, where).hour == best:
+        return None
+    begins = next_clock_time(now, time(best), where)
+    return begins if begins <= due + duration_ms(send_time["horizon"]) else None
 
 
 def is_held_out(rules: Mapping[str, Any], customer_name: str) -> bool:

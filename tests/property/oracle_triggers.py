@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 from .oracle_calendar import anniversary_ms, clock_time, duration_ms, local
 from .oracle_customer import Customer, anniversary_date, holds, zone
-from .oracle_gates import judge, steps_of
+from .oracle_experiments import assigned, steps_of
+from .oracle_gates import judge, template_or_none
 from .oracle_reading import amount, key_text, types_in, visible
 
 World = dict[str, Any]
@@ -79,6 +80,7 @@ def recall(world: World, customer: Customer, name: str, key: str | None, t: int)
         record(
             world, customer, send, send["step"], send["due"], "recall", "cancelled", send["channel"]
         )
+        world["decisions"][-1]["template"] = send["template"]
 
 
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
@@ -177,11 +179,21 @@ def add_instance(
     instance = {"trigger": name, "key": key, "anchor": anchor, "data": data, "has_fired": False}
     customer["instances"].append(instance)
     customer["identities"].add((name, key, anchor))
-    for number, step in enumerate(steps_of(world["rules"]["triggers"][name])):
+    assignment = assigned(world["rules"], name, customer["name"], anchor)
+    for number, step in enumerate(steps_of(world["rules"], name, assignment)):
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
-        world["timers"].append(timer | {"at": due, "due": due, "is_deferred": False})
+        at = bucket_end(world, name, due)
+        world["timers"].append(timer | {"at": at, "due": due, "is_deferred": False})
     return instance
+
+
+def bucket_end(world: World, name: str, eligible: int) -> int:
+    """When a step is decided that could be at `eligible`: marketing waits for its bucket's end."""
+    length = duration_ms(world["rules"].get("throttle", {}).get("arbitration", 0))
+    if length == 0 or world["rules"]["triggers"][name].get("category") == "transactional":
+        return eligible
+    return eligible - eligible % length + length
 
 
 def mark_or_none(
@@ -261,7 +273,8 @@ def fire(world: World, timer: Timer) -> None:
     outcome, at = found["outcome"], found["next_eligible_ms"]
     record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
     if outcome == "defer":
-        world["timers"].append(timer | {"at": at, "is_deferred": True})
+        again = bucket_end(world, name, at)
+        world["timers"].append(timer | {"at": again, "is_deferred": True})
     elif outcome in ("send", "holdout"):
         send = {
             "trigger": name,
@@ -271,9 +284,12 @@ def fire(world: World, timer: Timer) -> None:
             "due": due,
             "decided": world["now"],
             "channel": found["channel"],
+            "template": world["decisions"][-1]["template"],
+            "data": instance["data"],
             "request_id": request_id(customer, instance, step),
             "is_marketing": trigger.get("category", "marketing") == "marketing",
             "is_recalled": False,
+            "is_opened": False,
         }
         customer["sends"].append(send)
     if not any(t["instance"] is instance for t in world["timers"]):
@@ -296,6 +312,9 @@ def record(
     next_eligible: int | None = None,
 ) -> None:
     """Adds a decision made now."""
+    rules, name = world["rules"], instance["trigger"]
+    assignment = assigned(rules, name, customer["name"], instance["anchor"])
+    body = steps_of(rules, name, assignment)[step]
     world["decisions"].append(
         {
             "request_id": request_id(customer, instance, step),
@@ -309,5 +328,7 @@ def record(
             "due_ms": due,
             "decided_ms": world["now"],
             "next_eligible_ms": next_eligible,
+            "experiment": assignment,
+            "template": template_or_none(rules, customer, instance["data"], body, world["now"]),
         }
     )

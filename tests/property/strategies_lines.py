@@ -14,6 +14,7 @@ NAMESPACE = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa")
 TRAVEL_NAMES = ("itinerary_saved", "payment_failure", "price_drop_detected")
 ENGAGEMENT_TYPES = (
     "message_opened",
+    "message_clicked",
     "message_bounced",
     "message_complained",
     "unsubscribed",
@@ -196,6 +197,8 @@ def _bodies(
     opening, cancelling = _types_of(rules)
     pools = [*([opening] * 6), *([cancelling] * 4), *([list(EVENT_TYPES)] * 3)]
     pools += [["profile_updated"], ["profile_updated"], list(ENGAGEMENT_TYPES)]
+    if "send_time" in str(rules) or "fatigue" in str(rules):
+        pools += [["message_opened", "message_clicked"]] * 2
     pool = draw(st.sampled_from([one for one in pools if one]))
     name = draw(st.sampled_from(pool))
     customer = draw(st.sampled_from(customers))

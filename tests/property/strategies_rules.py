@@ -55,6 +55,16 @@ QUIET_HOURS = st.sampled_from(
 )
 
 
+#: Before all histories, or in the middle of some.
+STARTS = (
+    "2020-01-01",
+    "2020-06-01T12:00:00+02:00",
+    "2024-06-15T18:00:00Z",
+    "2024-02-29",
+    "2024-03-31T01:00:00.000Z",
+)
+
+
 def _some(values: tuple[str, ...], most: int = 3) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True)
 
@@ -131,6 +141,9 @@ LEAVES = st.one_of(
             {"field": "event.items", "op": "contains", "value": "k1"},
             {"field": "event.sku", "op": "contains", "value": "k"},
             {"field": "profile.channels", "op": "contains", "value": "push"},
+            {"field": "customer.segments", "op": "contains", "value": "s1"},
+            {"field": "customer.segments", "op": "contains", "value": "s2"},
+            {"field": "customer.segments", "op": "eq", "value": []},
         ]
     ),
 )
@@ -143,6 +156,24 @@ CONDITIONS = st.recursive(
         st.fixed_dictionaries({"not": inner}),
     ),
     max_leaves=4,
+)
+
+
+#: Conditions that ask for no event, and for no segment.
+SEGMENTS = st.one_of(
+    FADING,
+    st.fixed_dictionaries({"any": st.lists(FADING, min_size=1, max_size=2)}),
+    st.fixed_dictionaries({"not": FADING}),
+)
+
+#: A list of templates, with a last one for everybody else or none.
+TEMPLATES = st.builds(
+    lambda whens, last: [
+        *({"when": when, "template": f"t-{n}"} for n, when in enumerate(whens)),
+        *([{"template": "t-last"}] if last else []),
+    ],
+    st.lists(CONDITIONS, min_size=1, max_size=2),
+    st.booleans(),
 )
 
 
@@ -211,12 +242,22 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     """One trigger of any kind; steps are later and later."""
     trigger: Rules = draw(_kinds())
     afters = draw(st.lists(AFTER_SECONDS, min_size=1, max_size=3, unique=True).map(sorted))
-    steps = [
+    steps: list[Rules] = [
         {"after": f"{after}s", "template": f"t{n}", "channels": draw(_some(channels))}
         for n, after in enumerate(afters)
     ]
-    short_form = len(steps) == 1 and draw(st.booleans())
-    trigger |= steps[0] if short_form else {"steps": steps}
+    is_series = len(steps) > 1 or draw(st.booleans())
+    for step in steps:
+        if is_series and draw(st.integers(0, 3)) == 0:
+            step["when"] = draw(CONDITIONS)
+        if draw(st.integers(0, 3)) == 0:
+            step["template"] = draw(TEMPLATES)
+        if draw(st.integers(0, 3)) == 0:
+            step["send_time"] = {
+                "horizon": draw(LONG),
+                "min_opens": draw(st.integers(1, 3)),
+            }
+    trigger |= {"steps": steps} if is_series else steps[0]
 
     could_cancel = tuple(sorted(set(CANCEL_TYPES) - _opening_types(trigger)))
     if trigger["kind"] in ("abandonment", "frequency") and "key" in trigger:
@@ -253,10 +294,46 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         caps.append(cap)
     if caps:
         throttle["caps"] = caps
+    if draw(st.integers(0, 2)) == 0:
+        throttle["fatigue"] = {
+            "window": draw(MEDIUM | LONG),
+            "min_sends": draw(st.integers(1, 3)),
+            "open_rate_below": draw(st.sampled_from([0.1, 0.34, 0.5, 1])),
+            "cooldown_factor": draw(st.sampled_from([1, 1.5, 2, 3])),
+            "cap_factor": draw(st.sampled_from([0.34, 0.5, 0.67, 1])),
+        }
+    if draw(st.integers(0, 3)) == 0:
+        throttle["arbitration"] = draw(st.sampled_from([0, "1m", "5m", "7m", "1h"]))
     if draw(st.booleans()):
         start, end = draw(QUIET_HOURS)
         throttle["quiet_hours"] = {"from": start, "to": end, "channels": draw(_some(channels))}
     return throttle
+
+
+@st.composite
+def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str, ...]) -> Rules:
+    """An experiment on the trigger that most histories lie in."""
+    changes: dict[str, st.SearchStrategy[Any]] = {
+        "weight": st.sampled_from([0.5, 1, 3]),
+        "after": AFTER_SECONDS.map(lambda after: f"{after}s"),
+        "template": st.just("other") | TEMPLATES,
+        "channels": _some(channels),
+    }
+    if trigger.get("category") != "transactional":
+        changes["ghost"] = st.booleans()
+    variant = st.fixed_dictionaries({}, optional=changes)
+    found: Rules = {
+        "trigger": name,
+        "salt": draw(st.sampled_from(["s1", "s2"])),
+        "variants": {
+            label: draw(variant)
+            for label in draw(st.sampled_from([["a", "b"], ["b", "a"], ["a", "b", "c"]]))
+        },
+        "start": draw(st.sampled_from(STARTS)),
+    }
+    if draw(st.integers(0, 2)) == 0:
+        found["max_duration"] = draw(LONG | st.just("1000d"))
+    return found
 
 
 @st.composite
@@ -266,6 +343,7 @@ def rule_sets(draw: st.DrawFn) -> Rules:
     names = ["a", "b", "c", "d", "e"][: draw(st.integers(1, 5))]
     rules: Rules = {
         "version": 1,
+        "segments": {"s1": draw(SEGMENTS), "s2": draw(SEGMENTS)},
         "timezone": draw(st.sampled_from(["UTC", "Europe/Berlin"])),
         "channels": {name: {"requires": CHANNELS[name]} for name in channels},
         "triggers": {name: draw(triggers(channels)) for name in names},
@@ -278,6 +356,12 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         rules["holdout"] = {"percent": percent, "salt": draw(st.sampled_from(["s1", "s2"]))}
     if draw(st.integers(0, 2)) == 0:
         rules["consent_default"] = {draw(st.sampled_from(channels)): draw(st.booleans())}
+    if draw(st.integers(0, 2)) == 0:
+        varied = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+        rules["experiments"] = {
+            f"x{name}": draw(experiments(name, rules["triggers"][name], channels))
+            for name in varied
+        }
     if draw(st.integers(0, 4)) == 0:
         rules["currency"] = "EUR"
     if draw(st.integers(0, 4)) == 0:

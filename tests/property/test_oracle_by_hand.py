@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from . import engine, oracle
+from . import oracle
 from .oracle_calendar import instants, next_clock_time
 
 Line = dict[str, Any]
@@ -16,18 +16,6 @@ START = 1_718_000_000_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 GRACE = 5000
-
-
-def run_engine(*args: Any, **options: Any) -> list[dict[str, Any]]:
-    """The engine's decisions alone."""
-    return engine.run_engine(*args, **options)[0]
-
-
-@pytest.fixture(params=[oracle.run, run_engine], ids=["oracle", "engine"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Both must say what the contract says."""
-    decide: Run = request.param
-    return decide
 
 
 def ms(text: str) -> int:
