@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.core.conditions import compile_condition
+from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep
+from app.core.experiments import steps_of
 from app.core.facts import FACTS, INSTANT_FACTS
+from app.core.fatigue import is_fatigued
 from app.core.instants import format_rfc3339, parse_rfc3339
 from app.core.request_ids import BUCKETS, bucket_of
 from app.core.rules import Rules
@@ -32,6 +35,7 @@ def explain(
     other customers are left out. The record is not changed.
     """
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
+    is_tired = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
     return Explanation(
         customer_id=customer.customer_id,
         now_ms=now_ms,
@@ -39,11 +43,14 @@ def explain(
         rules_version=rules.version,
         profile=_profile(customer, show_personal),
         facts=_facts(customer, rules, now_ms),
+        is_fatigued=is_tired,
         is_held_out=_is_held_out(customer, rules),
         channels=[channel_state(customer, rules, c, now_ms) for c in rules.channels.values()],
-        caps=[cap_use(customer, cap, now_ms) for cap in rules.caps],
-        cooldowns=cooldowns(customer, rules, now_ms),
-        instances=[_instance(instance, rules) for instance in _by_next_timer(customer)],
+        caps=[cap_use(customer, cap, now_ms, is_tired=is_tired) for cap in rules.caps],
+        cooldowns=cooldowns(customer, rules, now_ms, is_tired=is_tired),
+        instances=[
+            _instance(customer, instance, rules, now_ms) for instance in _by_next_timer(customer)
+        ],
         decisions=[_decision(record) for record in reversed(own[-recent:] if recent else [])],
     )
 
@@ -87,7 +94,7 @@ def _by_next_timer(customer: Customer) -> list[Instance]:
     )
 
 
-def _instance(instance: Instance, rules: Rules) -> OpenInstance:
+def _instance(customer: Customer, instance: Instance, rules: Rules, now_ms: int) -> OpenInstance:
     cause = instance.cause
     return OpenInstance(
         trigger=instance.trigger,
@@ -100,21 +107,28 @@ def _instance(instance: Instance, rules: Rules) -> OpenInstance:
             "event_id": cause.event_id,
         },
         timers=[
-            _timer(instance, pending, rules)
+            _timer(customer, instance, pending, rules, now_ms)
             for pending in sorted(instance.steps, key=lambda pending: pending.fire_ms)
         ],
     )
 
 
-def _timer(instance: Instance, pending: PendingStep, rules: Rules) -> Timer:
+def _timer(
+    customer: Customer, instance: Instance, pending: PendingStep, rules: Rules, now_ms: int
+) -> Timer:
     trigger = rules.triggers.get(instance.trigger)
-    is_there = trigger is not None and pending.step < len(trigger.steps)
+    template: str | None = None
+    expires_ms: int | None = None
+    if trigger is not None and pending.step < len(trigger.steps):
+        step = steps_of(trigger, customer.customer_id, instance.anchor_ms)[pending.step]
+        template = template_of(step, instance.data, customer, now_ms)
+        expires_ms = pending.due_ms + trigger.expires_ms
     return Timer(
         step=pending.step,
-        template=trigger.steps[pending.step].template if trigger and is_there else None,
+        template=template,
         due_ms=pending.due_ms,
         fires_ms=pending.fire_ms,
-        expires_ms=pending.due_ms + trigger.expires_ms if trigger and is_there else None,
+        expires_ms=expires_ms,
         is_deferred=pending.deferred,
     )
 

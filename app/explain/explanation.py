@@ -44,7 +44,8 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
 class Timer(msgspec.Struct, frozen=True, kw_only=True):
     """A pending step: originally due, next tried, and too late after ``expires_ms``.
 
-    ``template`` None: the rules no longer have the step, and nothing will come of it.
+    ``expires_ms`` None: the rules no longer have the step, and nothing will come of it.
+    ``template`` None: no template of the step fits as things stand.
     """
 
     step: int
@@ -96,6 +97,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     profile: dict[str, Any]
     facts: dict[str, Any]
     is_held_out: bool | None
+    is_fatigued: bool
     channels: list[ChannelState]
     caps: list[CapUse]
     cooldowns: list[CooldownUse]

@@ -7,8 +7,9 @@ from app.core.zones import is_inside, local, next_local_time, zone
 from app.explain.explanation import CapUse, ChannelState, CooldownUse
 
 
-def cap_use(customer: Customer, cap: Cap, now_ms: int) -> CapUse:
-    """Sends and ghost sends that count, and when the next one fits."""
+def cap_use(customer: Customer, cap: Cap, now_ms: int, *, is_tired: bool) -> CapUse:
+    """Sends and ghost sends that count, and when the next one fits. ``is_tired``: fatigued."""
+    limit = cap.tired_limit if is_tired else cap.limit
     sent_ms = sorted(
         sent.decided_ms
         for sent in customer.sends
@@ -17,24 +18,28 @@ def cap_use(customer: Customer, cap: Cap, now_ms: int) -> CapUse:
         and cap.channel in (None, sent.channel)
     )
     used = len(sent_ms)
-    is_full = used >= cap.limit
+    is_full = used >= limit
     return CapUse(
-        limit=cap.limit,
+        limit=limit,
         per_s=cap.per_ms // 1000,
         channel=cap.channel,
         used=used,
-        free_ms=sent_ms[used - cap.limit] + cap.per_ms if is_full else None,
+        free_ms=sent_ms[used - limit] + cap.per_ms if is_full else None,
     )
 
 
-def cooldowns(customer: Customer, rules: Rules, now_ms: int) -> list[CooldownUse]:
-    """Families that are still warm, by name."""
+def cooldowns(
+    customer: Customer, rules: Rules, now_ms: int, *, is_tired: bool
+) -> list[CooldownUse]:
+    """Families that are still warm, by name. ``is_tired``: fatigued."""
+    fatigue = rules.fatigue
+    cooldown_ms = fatigue.cooldown_ms if is_tired and fatigue is not None else rules.cooldown_ms
     last: dict[str, int] = {}
     for sent in customer.sends:
-        if sent.is_marketing and sent.decided_ms > now_ms - rules.cooldown_ms:
+        if sent.is_marketing and sent.decided_ms > now_ms - cooldown_ms:
             last[sent.family] = max(sent.decided_ms, last.get(sent.family, sent.decided_ms))
     return [
-        CooldownUse(family=family, last_ms=last_ms, until_ms=last_ms + rules.cooldown_ms)
+        CooldownUse(family=family, last_ms=last_ms, until_ms=last_ms + cooldown_ms)
         for family, last_ms in sorted(last.items())
     ]
 

@@ -80,7 +80,10 @@ def gate_words(gate: Gate, when: When) -> str:
         case "expired":
             return "in time" if passed else "too late"
         case "condition":
-            return "its condition holds" if passed else "its condition does not hold any more"
+            return _condition(passed, gate.get("of", "trigger"))
+        case "fatigue":
+            tired = "tired: stricter limits" if gate["fatigued"] else "not tired"
+            return f"opened {gate['opened']} of {gate['sends']} messages, {tired}"
         case "cooldown":
             return _cooldown(gate, when)
         case "reach":
@@ -96,10 +99,21 @@ def gate_words(gate: Gate, when: When) -> str:
         case "quiet":
             quiet = "not in quiet hours" if passed else "in quiet hours"
             return f"{gate['local_time']} in {gate['timezone']}, {quiet}"
+        case "send_time":
+            return _send_time(gate, passed)
         case "holdout":
+            if "experiment" in gate:
+                return f"gets nothing in experiment {gate['experiment']} ({gate['variant']})"
             return "not in the control group" if passed else "in the control group"
     figures = (f"{k} {v}" for k, v in gate.items() if k not in ("gate", "verdict", "channel"))
     return ", ".join([gate["gate"].replace("_", " "), *figures])
+
+
+def _condition(passed: bool, of: str) -> str:
+    if of == "template":
+        return "a template fits" if passed else "no template fits"
+    whose = "its" if of == "trigger" else f"the {of}'s"
+    return f"{whose} condition {'holds' if passed else 'does not hold any more'}"
 
 
 def _cooldown(gate: Gate, when: When) -> str:
@@ -108,6 +122,13 @@ def _cooldown(gate: Gate, when: When) -> str:
         return f"no other {gate['family']} message in the last {span}"
     sent_ms = parse_rfc3339(gate["last_sent_at"])
     return f"another {gate['family']} message went out {when(sent_ms)}, at most one in {span}"
+
+
+def _send_time(gate: Gate, passed: bool) -> str:
+    if "best_hour" not in gate:
+        return f"{gate['opens']} opens on record, too few to know the best hour"
+    verb = "no need to wait for" if passed else "waits for"
+    return f"{verb} the best hour, {gate['best_hour']:02d}:00 (now {gate['local_time']})"
 
 
 def _consent(channel: str, passed: bool, given: bool | None) -> str:

@@ -66,6 +66,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield "  " + ", ".join(f"{name} {_plain(fact)}" for name, fact in explanation.facts.items())
     if explanation.is_held_out:
         yield "  in the control group: marketing is decided for, and not sent"
+    if explanation.is_fatigued:
+        yield "  opens few messages: cooldown and caps are stricter"
     yield ""
     yield "Channels for marketing"
     for state in explanation.channels:
@@ -108,12 +110,13 @@ def _instance_lines(instance: OpenInstance, when: When, now_ms: int) -> Iterator
     since = f", since {when(instance.anchor_ms)}" if instance.anchor_ms <= now_ms else ""
     yield f"  {instance.trigger}{key}{since}"
     for timer in instance.timers:
-        if timer.template is None or timer.expires_ms is None:
+        if timer.expires_ms is None:
             yield f"    step {timer.step}: the rules no longer have it, nothing will come"
             continue
         what = "deferred, next try" if timer.is_deferred else "due"
+        template = timer.template or "no template fits now"
         yield (
-            f"    step {timer.step}, {timer.template}: {what} {when(timer.fires_ms)}"
+            f"    step {timer.step}, {template}: {what} {when(timer.fires_ms)}"
             f" (given up after {when(timer.expires_ms)})"
         )
 

@@ -9,6 +9,7 @@ The rule, which the engine follows when its rules are replaced:
 3. Nothing is **moved**: a changed ``after`` holds for instances that open from now on, a changed
    date or time of an anniversary from the customer's next change of date. ``kept_elsewhere``
    counts the kept steps that would be due at another time if NEW had opened them.
+   A trigger that became another kind under its name keeps its timers too.
 4. A step that NEW adds to a trigger does not join instances that are open already.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 import msgspec
 
 from app.core.customer import Customer, Instance, PendingStep
+from app.core.experiments import steps_of
 from app.core.rules import Anniversary, Rules, Trigger
 
 
@@ -38,25 +40,30 @@ def follow_timers(
         for instance in customer.instances:
             change = found.setdefault(instance.trigger, PendingChange())
             for pending in instance.steps:
-                _count(change, instance, pending, old, new)
+                _count(change, customer.customer_id, instance, pending, old, new)
     return dict(sorted(found.items()))
 
 
 def _count(
-    change: PendingChange, instance: Instance, pending: PendingStep, old: Rules, new: Rules
+    change: PendingChange,
+    customer_id: str,
+    instance: Instance,
+    pending: PendingStep,
+    old: Rules,
+    new: Rules,
 ) -> None:
     trigger = new.triggers.get(instance.trigger)
     if trigger is None or pending.step >= len(trigger.steps):
         change.dropped += 1
         return
     change.kept += 1
-    if _is_elsewhere(instance, pending, old.triggers[instance.trigger], trigger):
+    after_ms = steps_of(trigger, customer_id, instance.anchor_ms)[pending.step].after_ms
+    is_elsewhere = pending.due_ms != instance.anchor_ms + after_ms
+    if is_elsewhere or _is_at_another_time(old.triggers[instance.trigger], trigger):
         change.kept_elsewhere += 1
 
 
-def _is_elsewhere(instance: Instance, pending: PendingStep, before: Trigger, now: Trigger) -> bool:
-    if pending.due_ms != instance.anchor_ms + now.steps[pending.step].after_ms:
-        return True
+def _is_at_another_time(before: Trigger, now: Trigger) -> bool:
     kinds = before.kind, now.kind
     if isinstance(kinds[0], Anniversary) and isinstance(kinds[1], Anniversary):
         return kinds[0].minute != kinds[1].minute

@@ -9,7 +9,7 @@ from app.core.durations import parse_duration_ms
 from app.core.rules import DEFAULT_CHANNELS, DEFAULT_PRIORITY, Rules
 
 Document = Mapping[str, Any]
-_STEP_FIELDS: Final = ("after", "template", "channels")
+_STEP_FIELDS: Final = ("after", "template", "channels", "send_time")
 #: Lists whose order says nothing, and that may be one bare value.
 _SETS: Final = frozenset({"on", "start", "since", "cancel"})
 _DEFAULTS: Final[Document] = {

@@ -179,17 +179,23 @@ def messages(tally: Tally, customers: int) -> Html:
 
 
 def arms(tally: Tally, rules: Rules) -> Html:
-    """The holdout beside everybody else."""
-    if rules.holdout is None:
-        return _section("Holdout", tag("p", "The rules have no holdout."))
+    """Held out and messaged, and the variants of each experiment."""
+    counted: list[tuple[str, Mapping[str, int]]] = [("messaged", tally.marketing)]
+    if rules.holdout is not None or tally.ghosts:
+        counted.append(("held out (ghost sends)", tally.ghosts))
+    experiments = (trigger.experiment for trigger in rules.triggers.values())
+    for experiment in filter(None, experiments):
+        for variant in experiment.variants:
+            name = f"{experiment.name}: {variant.name}{' (ghost)' if variant.is_ghost else ''}"
+            counted.append((name, tally.arms.get((experiment.name, variant.name), {})))
     rows = []
-    for name, counts in (("messaged", tally.marketing), ("held out (ghost sends)", tally.ghosts)):
+    for name, counts in counted:
         total = sum(counts.values())
         people = sum(1 for count in counts.values() if count > 0)
         rows.append((name, people, total, f"{total / people:.2f}" if people else "-"))
     return _section(
-        "Holdout",
-        tag("p", f"Held out: {rules.holdout.percent:g} % of customers, marketing only."),
+        "Holdout and experiments",
+        tag("p", "Marketing steps that were sent or, held out, would have been; less recalls."),
         table("Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows),
     )
 

@@ -61,6 +61,8 @@ class Tally:
         self.ghosts: dict[str, int] = {}
         #: minutes from due to sent, of steps that had been deferred -> how many
         self.delays_min: dict[int, int] = {}
+        #: (experiment, variant) -> customer -> marketing steps that were sent or would have been
+        self.arms: dict[tuple[str, str], dict[str, int]] = {}
         self._waiting: dict[str, frozenset[Limit]] = {}
 
     @property
@@ -100,6 +102,9 @@ class Tally:
         customer_id = decision.customer_id
         counted = self.ghosts if decision.dispatch is None else self.marketing
         counted[customer_id] = counted.get(customer_id, 0) + change
+        if decision.experiment is not None:
+            arm = self.arms.setdefault(decision.experiment, {})
+            arm[customer_id] = arm.get(customer_id, 0) + change
         if change < 0:
             return
         held_up_by = self._waiting.pop(decision.request_id, None)

@@ -16,6 +16,7 @@ from app.core.customer import Customer
 from app.core.decisions import Decision
 from app.explain.explain import explain
 from app.explain.explanation import Explanation
+from app.explain.words import gate_words
 from app.explain.written import explanation_json, explanation_text
 from app.rules_file import parse_rules
 from app.wire import written
@@ -160,9 +161,56 @@ def test_explaining_changes_nothing_and_leaves_others_out() -> None:
 def test_a_gate_that_the_words_do_not_know_shows_its_figures() -> None:
     """So that a new gate is explained before somebody finds words for it."""
     customer, decisions = replayed()
-    decisions[-1]["gates"].append({"gate": "send_time", "verdict": "pass", "best_hour": 9})
+    decisions[-1]["gates"].append({"gate": "new_gate", "verdict": "pass", "figure": 9})
     found = explain(customer, parse_rules(RULES.encode()), T0 + 22 * HOUR, decisions)
-    assert "send time, best_hour 9" in explanation_text(found)
+    assert "new gate, figure 9" in explanation_text(found)
+
+
+def test_a_tired_customer_has_the_stricter_limits() -> None:
+    """Two sends that nobody opened: half the cap of four, twice the cooldown."""
+    fatigue = "fatigue: {window: 30d, min_sends: 2, open_rate_below: 0.5, cooldown_factor: 2,"
+    throttle = f"throttle:\n  {fatigue} cap_factor: 0.5}}"
+    rules = RULES.replace("throttle:", throttle).replace("limit: 2", "limit: 4")
+    found = explained(rules, hour=16)
+    assert found.is_fatigued
+    assert (found.caps[0].used, found.caps[0].limit, found.caps[0].free_ms) == (
+        2, 2, T0 + 25 * HOUR,
+    )  # fmt: skip
+    (cooldown,) = found.cooldowns
+    assert cooldown.until_ms - cooldown.last_ms == 24 * HOUR
+    assert "opens few messages" in explanation_text(found)
+
+
+def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
+    """And a step that has none does not count as lost."""
+    choice = "template: [{when: {field: customer.orders, op: gte, value: N}, template: again}]"
+    rules = RULES.replace("template: reminder", choice)
+    assert "step 0, again: d" in explanation_text(explained(rules.replace("N", "1"), hour=20.5))
+    text = explanation_text(explained(rules.replace("N", "9"), hour=20.5))
+    assert "step 0, no template fits now: d" in text
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ({"gate": "send_time", "verdict": "fail", "best_hour": 9, "local_time": "07:30"},
+         "waits for the best hour, 09:00 (now 07:30)"),
+        ({"gate": "send_time", "verdict": "pass", "opens": 2}, "2 opens on record, too few"),
+        ({"gate": "fatigue", "verdict": "pass", "opened": 0, "sends": 7, "fatigued": True},
+         "opened 0 of 7 messages, tired"),
+        ({"gate": "holdout", "verdict": "fail", "experiment": "e", "variant": "none"},
+         "gets nothing in experiment e (none)"),
+        ({"gate": "condition", "verdict": "fail", "of": "step"}, "the step's condition does not"),
+        ({"gate": "condition", "verdict": "fail", "of": "template"}, "no template fits"),
+        ({"gate": "suppressed", "verdict": "fail", "channel": "sms", "cause": "bounced"},
+         "sms: the address bounced"),
+        ({"gate": "reach", "verdict": "fail", "channel": "sms", "field": "phone"},
+         "no phone on file"),
+    ],
+)  # fmt: skip
+def test_each_gate_has_its_words(gate: dict[str, Any], words: str) -> None:
+    """With the figures that it used."""
+    assert gate_words(gate, str).startswith(words)
 
 
 @pytest.fixture

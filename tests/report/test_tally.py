@@ -20,13 +20,14 @@ def decided(
     identity: str = "one",
     customer: str = "ann",
     is_dispatched: bool = False,
+    experiment: tuple[str, str] | None = None,
 ) -> Decision:
     """A decision on a marketing step that was due at 0."""
     return Decision(
         request_id=identity, customer_id=customer, trigger="cart", key="", step=0,
         category="marketing", priority=50, outcome=outcome, reason=reason, channel="email",
         template="t", anchor_ms=0, due_ms=0, decided_ms=at_ms, expires_ms=DAY_MS, gates=gates,
-        cause=Cause("orders", None, 0, "e"), rules_version="v",
+        cause=Cause("orders", None, 0, "e"), rules_version="v", experiment=experiment,
         dispatch=REQUEST if is_dispatched else None,
     )  # fmt: skip
 
@@ -89,3 +90,14 @@ def test_messages_are_sends_less_recalls_and_ghosts_stand_apart() -> None:
     )
     assert (tally.messages, tally.marketing, tally.ghosts) == ({"ann": 1}, {"ann": 1}, {"bob": 1})
     assert tally.outcomes == {"send": 2, "recall": 1, "holdout": 1}
+
+
+def test_arms_count_what_went_out_and_what_would_have() -> None:
+    """Ghosts beside sends; a recall takes one out; other outcomes do not count."""
+    tally = taken(
+        decided(Outcome.SEND, Reason.PASSED, is_dispatched=True, experiment=("e", "a")),
+        decided(Outcome.RECALL, Reason.CANCELLED, is_dispatched=True, experiment=("e", "a")),
+        decided(Outcome.HOLDOUT, Reason.HOLDOUT, customer="bob", experiment=("e", "b")),
+        decided(Outcome.SUPPRESS, Reason.REACH, customer="cy", experiment=("e", "b")),
+    )
+    assert tally.arms == {("e", "a"): {"ann": 0}, ("e", "b"): {"bob": 1}}
