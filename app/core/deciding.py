@@ -18,7 +18,11 @@ from app.core.rules import Step, Trigger
 def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep) -> None:
     """Put a due step through the gates, apply the verdict to the record and emit the decision."""
     rules, customer = moment.rules, moment.customer
-    variant = variant_of(trigger, customer.customer_id, instance.anchor_ms)
+    variant = (
+        variant_of(trigger, customer.customer_id, instance.anchor_ms)
+        if trigger.experiment is not None
+        else None
+    )
     step = (trigger.steps if variant is None else variant.steps)[pending.step]
     verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms, variant)
     request: SendRequest | None = None

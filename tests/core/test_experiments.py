@@ -3,11 +3,17 @@
 from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 
 from app.core.compile import compile_rules
+from app.core.customer import Customer
+from app.core.decisions import Decision
+from app.core.engine import handle_event
+from app.core.events import Event
 from app.core.experiments import variant_of
 from app.core.rules import Trigger
+from app.wire import written
 
 CUSTOMERS = 1_000_000
 #: The 0.999 quantile of chi-square with one degree of freedom.
@@ -71,3 +77,29 @@ def test_weights_are_shares(triggers: dict[str, Trigger]) -> None:
     for name, share in (("v0", 0.1), ("v1", 0.2), ("v2", 0.7)):
         deviation = (customers * share * (1 - share)) ** 0.5
         assert abs(found[name] - customers * share) < 3 * deviation
+
+
+def test_decision_and_send_request_say_the_variant() -> None:
+    """As an object with name and variant; null without an experiment."""
+    document: dict[str, Any] = {"version": 1, "triggers": {"one": _trigger("t")}}
+    with_trial = document | {"experiments": {"a": _experiment("one", 1, 1)}}
+    event = Event(
+        topic="orders",
+        event_id="1",
+        type="subscribed",
+        customer_id="ann",
+        occurred_ms=1_780_000_000_000,
+        data={},
+    )
+    for rules, is_in in ((document, False), (with_trial, True)):
+        made: list[Decision] = []
+        customer = Customer("ann", profile={"email": "a@example.com"})
+        compiled = compile_rules(rules, version="x")
+        handle_event(customer, event, compiled, event.occurred_ms, made.append)
+        variant = made[0].experiment
+        assert (variant is not None) is is_in
+        expected = None if variant is None else {"name": "a", "variant": variant[1]}
+        for value in written(made[0]):
+            assert value is not None
+            assert orjson.loads(value)["experiment"] == expected
+        assert customer.sends[0].experiment == variant

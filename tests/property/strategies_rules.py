@@ -143,7 +143,7 @@ LEAVES = st.one_of(
             {"field": "profile.channels", "op": "contains", "value": "push"},
             {"field": "customer.segments", "op": "contains", "value": "s1"},
             {"field": "customer.segments", "op": "contains", "value": "s2"},
-            {"field": "customer.segments", "op": "eq", "value": []},
+            {"field": "customer.segments", "op": "exists", "value": False},
         ]
     ),
 )
