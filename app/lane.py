@@ -12,6 +12,7 @@ from app.codecs import Erasure, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
+from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
 from app.effects import Effects, Emitted
 from app.intake import Intake
@@ -28,7 +29,7 @@ from tables.partition import PartitionStore
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
 
-MakeTask = Callable[[Customers, Callable[[Decision], None]], Task]
+MakeTask = Callable[[Rules, Customers, Callable[[Decision], None]], Task]
 
 
 class Shared(Protocol):
@@ -39,6 +40,7 @@ class Shared(Protocol):
     effects: Effects
     metrics: Metrics
     make_task: MakeTask
+    rules: Rules
     input_partitions: int
 
 
@@ -69,7 +71,7 @@ class Lane:
         )
         self._customers = PartitionCustomers(store)
         self._unit = Unit(now_ms=0)
-        self._task = shared.make_task(self._customers, self._decided)
+        self._task = shared.make_task(shared.rules, self._customers, self._decided)
         self._emitted = Emitted()
         self._emitted.offset = store.progress.offset
         #: a record taken from the buffer whose turn comes after timers of another unit
@@ -88,6 +90,12 @@ class Lane:
     def wake(self) -> None:
         """Look whether timers are due."""
         self._wake.set()
+
+    def use_rules(self, rules: Rules) -> None:
+        """Decide by these from the next commit unit on: a unit's decisions are all made before
+        the loop gets to run anything else.
+        """
+        self._task.rules = rules
 
     def end(self) -> None:
         """Finish the unit in progress, then no more."""

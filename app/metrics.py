@@ -56,6 +56,17 @@ class Metrics:
         self.commit_errors = Counter(
             "trigger_commit_errors", "Offset commits that failed.", registry=registry
         )
+        self.rules_reloads = Counter(
+            "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
+        )
+        self.rules_refused = Counter(
+            "trigger_rules_refused", "Changed rules files that were wrong.", registry=registry
+        )
+        self.rules_stale = Gauge(
+            "trigger_rules_stale",
+            "1 while the rules file was refused and older rules decide.",
+            registry=registry,
+        )
         self._watermark_age = Gauge(
             "trigger_watermark_age_seconds", "Now minus the watermark.", ["partition"],
             registry=registry,
