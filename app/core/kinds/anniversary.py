@@ -23,8 +23,8 @@ def take_event(moment: EventMoment, trigger: Trigger, kind: Anniversary) -> None
 
 def take_due(moment: Moment, trigger: Trigger, kind: Anniversary, instance: Instance) -> None:
     """The day has come: this year is used up, and next year's instance is scheduled."""
-    year = int(instance.key)
-    if moment.customer.fired_years.get(trigger.name, 0) < year:
+    year = _year(instance)
+    if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
         moment.customer.fired_years[trigger.name] = year
         schedule(moment, trigger, kind, instance.cause)
 
@@ -34,13 +34,15 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
     customer = moment.customer
     fired_year = customer.fired_years.get(trigger.name, 0)
     waiting = [
-        instance for instance in open_instances(customer, trigger) if int(instance.key) > fired_year
+        (instance, year)
+        for instance in open_instances(customer, trigger)
+        if (year := _year(instance)) is not None and year > fired_year
     ]
     tz = _zone(moment)
     day = _date(customer, kind, tz, moment.now_ms)
-    for instance in waiting:
+    for instance, year in waiting:
         if day is not None and instance.anchor_ms == instant_of_local(
-            in_year(day, int(instance.key)), kind.minute, tz
+            in_year(day, year), kind.minute, tz
         ):
             return
         customer.instances.remove(instance)
@@ -49,6 +51,17 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
         is_past = kind.source == "customer"
         year, anchor_ms = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
         add_instance(moment, trigger, str(year), anchor_ms, {}, cause)
+
+
+def _year(instance: Instance) -> int | None:
+    """The year that an instance is of; None for one that the trigger opened while older rules had
+    it of another kind: that one is decided and has no year after it.
+    """
+    key = instance.key
+    if not (len(key) == 4 and key.isascii() and key.isdecimal()):
+        return None
+    year = int(key)
+    return year if abs(local(instance.anchor_ms, zone("UTC")).year - year) <= 1 else None
 
 
 def next_occurrence(
