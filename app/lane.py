@@ -20,6 +20,7 @@ from app.merge import MergeBuffer
 from app.metrics import Metrics
 from app.partitioning import partition_for
 from app.settings import Settings
+from app.shadow import Shadow
 from app.unit import DeadLetter, Unit
 from app.watermark import UNKNOWN_MS, Watermark
 from tables.customers import PartitionCustomers
@@ -41,6 +42,7 @@ class Shared(Protocol):
     metrics: Metrics
     make_task: MakeTask
     rules: Rules
+    shadow_rules: Rules | None
     input_partitions: int
 
 
@@ -72,6 +74,8 @@ class Lane:
         self._customers = PartitionCustomers(store)
         self._unit = Unit(now_ms=0)
         self._task = shared.make_task(shared.rules, self._customers, self._decided)
+        rules = shared.shadow_rules
+        self._shadow = None if rules is None else Shadow(rules, shared.metrics)
         self._emitted = Emitted()
         self._emitted.offset = store.progress.offset
         #: a record taken from the buffer whose turn comes after timers of another unit
@@ -150,6 +154,8 @@ class Lane:
         self.clock.start_unit()
         unit = self._unit = Unit(now_ms=wall_ms())
         has_room = self._fire() and self._handle_records()
+        if self._shadow is not None:
+            self._shadow.settle(unit.decisions)
         self._report()
         if not unit.taken and not unit.timers:
             return not has_room
@@ -167,15 +173,21 @@ class Lane:
 
     def _fire(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
-        customers, clock, unit = self._customers, self.clock, self._unit
+        customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
         while customers.earliest_due_ms() <= clock.due_ms:
             if customers.touched_count() >= UNIT_CUSTOMERS:
                 return False
             bound_ms = customers.bound_ms(clock.due_ms, UNIT_CUSTOMERS)
+            if shadow is not None:
+                shadow.see(customers.due(bound_ms))
             fired = clock.fire(self._task, bound_ms)
+            if shadow is not None:
+                shadow.fire(clock, bound_ms)
             if not fired and customers.earliest_due_ms() <= bound_ms:
                 raise RuntimeError("a timer is due in the index and nothing fired for it")
             unit.timers += fired
+        if shadow is not None:
+            shadow.fire(clock, clock.due_ms)
         return True
 
     def _handle_records(self) -> bool:
@@ -235,6 +247,9 @@ class Lane:
             return "misrouted"
         if event.occurred_ms - self.clock.now_ms > self._max_skew_ms:
             unit.skewed += 1
+        if self._shadow is not None:
+            self._shadow.see([customer])
+            self._shadow.handle(self.clock, event)
         try:
             handled = self.clock.handle(self._task, event)
         except EventError as exc:
@@ -254,6 +269,8 @@ class Lane:
         ):
             return "misrouted"
         self._task.erase(erasure.customer_id)
+        if self._shadow is not None:
+            self._shadow.erase(erasure.customer_id)
         return "erased"
 
     def _is_misrouted(

@@ -67,6 +67,15 @@ class Metrics:
             "1 while the rules file was refused and older rules decide.",
             registry=registry,
         )
+        self.shadow_decisions = Counter(
+            "trigger_shadow_decisions",
+            "Steps decided by the live rules, the shadow's or both, by how they agree.",
+            ["trigger", "verdict"],
+            registry=registry,
+        )
+        self.shadow_errors = Counter(
+            "trigger_shadow_errors", "Faults under the shadow's rules.", registry=registry
+        )
         self._watermark_age = Gauge(
             "trigger_watermark_age_seconds", "Now minus the watermark.", ["partition"],
             registry=registry,

@@ -39,6 +39,7 @@ class Processor:
         metrics: Metrics,
         make_task: MakeTask,
         rules: Rules,
+        shadow_rules: Rules | None,
         input_partitions: int,
         on_failure: OnFailure,
     ) -> None:
@@ -48,6 +49,7 @@ class Processor:
         self.metrics = metrics
         self.make_task = make_task
         self.rules = rules
+        self.shadow_rules = shadow_rules
         self.input_partitions = input_partitions
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}

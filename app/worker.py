@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app import topics
 from app.core.errors import ConfigError, InfrastructureError
+from app.core.rules import Rules
 from app.core.task import Task
 from app.effects import Effects, Hook, output_topics
 from app.faust_app import WorkerApp
@@ -23,6 +24,7 @@ from app.kafka import producer_config
 from app.lane import MakeTask
 from app.metrics import Metrics
 from app.processor import Processor
+from app.rules_file import load_rules
 from app.rules_watch import LOOK_S, RulesWatch
 from app.settings import Settings
 from app.version import ENGINE_VERSION
@@ -69,6 +71,7 @@ class _Worker:
         self._settings = settings
         self._metrics = Metrics()
         self._rules = RulesWatch(settings.rules_path, self._metrics)
+        self._shadow_rules = _load_shadow(settings)
         self._make_task = make_task or Task
         self._partitions = topics.require_one_count(settings)
         _create_missing(settings)
@@ -127,6 +130,7 @@ class _Worker:
             self._metrics,
             self._make_task,
             self._rules.in_use,
+            self._shadow_rules,
             self._partitions,
             self._fail,
         )
@@ -240,6 +244,18 @@ class _Worker:
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
             self._failure.set_result(error)
+
+
+def _load_shadow(settings: Settings) -> Rules | None:
+    """The rules that only decide to be compared; they stay until the worker ends."""
+    if settings.shadow_path is None:
+        return None
+    rules = load_rules(settings.shadow_path)
+    _log.info(
+        "shadow rules decide beside the others and send nothing",
+        extra={"action": "shadow", "rules_version": rules.version},
+    )
+    return rules
 
 
 def _create_missing(settings: Settings) -> None:
