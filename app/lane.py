@@ -12,6 +12,7 @@ from app.codecs import Erasure, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
+from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
 from app.effects import Effects, Emitted
 from app.intake import Intake
@@ -19,6 +20,7 @@ from app.merge import MergeBuffer
 from app.metrics import Metrics
 from app.partitioning import partition_for
 from app.settings import Settings
+from app.shadow import Shadow
 from app.unit import DeadLetter, Unit
 from app.watermark import UNKNOWN_MS, Watermark
 from tables.customers import PartitionCustomers
@@ -28,7 +30,7 @@ from tables.partition import PartitionStore
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
 
-MakeTask = Callable[[Customers, Callable[[Decision], None]], Task]
+MakeTask = Callable[[Rules, Customers, Callable[[Decision], None]], Task]
 
 
 class Shared(Protocol):
@@ -39,6 +41,8 @@ class Shared(Protocol):
     effects: Effects
     metrics: Metrics
     make_task: MakeTask
+    rules: Rules
+    shadow_rules: Rules | None
     input_partitions: int
 
 
@@ -69,7 +73,9 @@ class Lane:
         )
         self._customers = PartitionCustomers(store)
         self._unit = Unit(now_ms=0)
-        self._task = shared.make_task(self._customers, self._decided)
+        self._task = shared.make_task(shared.rules, self._customers, self._decided)
+        rules = shared.shadow_rules
+        self._shadow = None if rules is None else Shadow(rules, shared.metrics)
         self._emitted = Emitted()
         self._emitted.offset = store.progress.offset
         #: a record taken from the buffer whose turn comes after timers of another unit
@@ -88,6 +94,12 @@ class Lane:
     def wake(self) -> None:
         """Look whether timers are due."""
         self._wake.set()
+
+    def use_rules(self, rules: Rules) -> None:
+        """Decide by these from the next commit unit on: a unit's decisions are all made before
+        the loop gets to run anything else.
+        """
+        self._task.rules = rules
 
     def end(self) -> None:
         """Finish the unit in progress, then no more."""
@@ -142,6 +154,8 @@ class Lane:
         self.clock.start_unit()
         unit = self._unit = Unit(now_ms=wall_ms())
         has_room = self._fire() and self._handle_records()
+        if self._shadow is not None:
+            self._shadow.settle(unit.decisions)
         self._report()
         if not unit.taken and not unit.timers:
             return not has_room
@@ -159,15 +173,21 @@ class Lane:
 
     def _fire(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
-        customers, clock, unit = self._customers, self.clock, self._unit
+        customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
         while customers.earliest_due_ms() <= clock.due_ms:
             if customers.touched_count() >= UNIT_CUSTOMERS:
                 return False
             bound_ms = customers.bound_ms(clock.due_ms, UNIT_CUSTOMERS)
+            if shadow is not None:
+                shadow.see(customers.due(bound_ms))
             fired = clock.fire(self._task, bound_ms)
+            if shadow is not None:
+                shadow.fire(clock, bound_ms)
             if not fired and customers.earliest_due_ms() <= bound_ms:
                 raise RuntimeError("a timer is due in the index and nothing fired for it")
             unit.timers += fired
+        if shadow is not None:
+            shadow.fire(clock, clock.due_ms)
         return True
 
     def _handle_records(self) -> bool:
@@ -227,6 +247,9 @@ class Lane:
             return "misrouted"
         if event.occurred_ms - self.clock.now_ms > self._max_skew_ms:
             unit.skewed += 1
+        if self._shadow is not None:
+            self._shadow.see([customer])
+            self._shadow.handle(self.clock, event)
         try:
             handled = self.clock.handle(self._task, event)
         except EventError as exc:
@@ -246,6 +269,8 @@ class Lane:
         ):
             return "misrouted"
         self._task.erase(erasure.customer_id)
+        if self._shadow is not None:
+            self._shadow.erase(erasure.customer_id)
         return "erased"
 
     def _is_misrouted(

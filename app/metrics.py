@@ -56,6 +56,26 @@ class Metrics:
         self.commit_errors = Counter(
             "trigger_commit_errors", "Offset commits that failed.", registry=registry
         )
+        self.rules_reloads = Counter(
+            "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
+        )
+        self.rules_refused = Counter(
+            "trigger_rules_refused", "Changed rules files that were wrong.", registry=registry
+        )
+        self.rules_stale = Gauge(
+            "trigger_rules_stale",
+            "1 while the rules file was refused and older rules decide.",
+            registry=registry,
+        )
+        self.shadow_decisions = Counter(
+            "trigger_shadow_decisions",
+            "Steps decided by the live rules, the shadow's or both, by how they agree.",
+            ["trigger", "verdict"],
+            registry=registry,
+        )
+        self.shadow_errors = Counter(
+            "trigger_shadow_errors", "Faults under the shadow's rules.", registry=registry
+        )
         self._watermark_age = Gauge(
             "trigger_watermark_age_seconds", "Now minus the watermark.", ["partition"],
             registry=registry,

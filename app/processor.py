@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from app.clock import RecordsClock
+from app.core.rules import Rules
 from app.effects import Effects
 from app.intake import Intake
 from app.lane import Lane, MakeTask
@@ -37,6 +38,8 @@ class Processor:
         effects: Effects,
         metrics: Metrics,
         make_task: MakeTask,
+        rules: Rules,
+        shadow_rules: Rules | None,
         input_partitions: int,
         on_failure: OnFailure,
     ) -> None:
@@ -45,6 +48,8 @@ class Processor:
         self.effects = effects
         self.metrics = metrics
         self.make_task = make_task
+        self.rules = rules
+        self.shadow_rules = shadow_rules
         self.input_partitions = input_partitions
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
@@ -68,6 +73,12 @@ class Processor:
             "partitions assigned",
             extra={"action": "assigned", "partitions": sorted(self._lanes)},
         )
+
+    def use_rules(self, rules: Rules) -> None:
+        """Decide by these in every partition, from its next commit unit on."""
+        self.rules = rules
+        for lane, _ in self._lanes.values():
+            lane.use_rules(rules)
 
     async def release(self, partitions: Iterable[int]) -> None:
         """Finish the units in progress on these partitions and work on them no more."""

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     topic_names: dict[str, str] = {}
     data_dir: Path = Path("trigger-data")
     rules_path: Path = _PACKAGED_RULES
+    #: a second rules file, whose decisions are compared and not sent
+    shadow_path: Path | None = None
     #: ``wall``, or ``records``: now is the largest record timestamp read so far
     clock: Literal["wall", "records"] = "wall"
     grace_ms: int = 5_000
@@ -106,6 +108,7 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "TOPIC_PREFIX": ("topic_prefix", name),
     "DATA_DIR": ("data_dir", Path),
     "RULES": ("rules_path", Path),
+    "SHADOW": ("shadow_path", Path),
     "CLOCK": ("clock", choice("wall", "records")),
     "GRACE": ("grace_ms", duration_ms),
     "MAX_SKEW": ("max_skew_ms", duration_ms),

@@ -7,16 +7,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app import topics
-from app.core.decisions import Decision
 from app.core.errors import ConfigError, InfrastructureError
-from app.core.task import Customers, Task
+from app.core.rules import Rules
+from app.core.task import Task
 from app.effects import Effects, Hook, output_topics
 from app.faust_app import WorkerApp
 from app.health import HealthServer
@@ -26,6 +25,7 @@ from app.lane import MakeTask
 from app.metrics import Metrics
 from app.processor import Processor
 from app.rules_file import load_rules
+from app.rules_watch import LOOK_S, RulesWatch
 from app.settings import Settings
 from app.version import ENGINE_VERSION
 
@@ -48,7 +48,7 @@ def run_worker(
     """Run until SIGTERM or SIGINT (0) or until something fails (1).
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
-    is called around every effect; ``make_task`` replaces the rules of ``settings``: tests use both.
+    is called around every effect; ``make_task`` makes the tasks: tests use both.
     Uses uvloop. A stop that hangs ends the process from here, STOP_DEADLINE_S after it began.
     """
     _use_uvloop()
@@ -70,7 +70,9 @@ class _Worker:
     def __init__(self, settings: Settings, hook: Hook | None, make_task: MakeTask | None) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        self._make_task = make_task or _task_maker(settings, self._metrics)
+        self._rules = RulesWatch(settings.rules_path, self._metrics)
+        self._shadow_rules = _load_shadow(settings)
+        self._make_task = make_task or Task
         self._partitions = topics.require_one_count(settings)
         _create_missing(settings)
         self._hook = hook
@@ -127,6 +129,8 @@ class _Worker:
             effects,
             self._metrics,
             self._make_task,
+            self._rules.in_use,
+            self._shadow_rules,
             self._partitions,
             self._fail,
         )
@@ -162,8 +166,9 @@ class _Worker:
         stop = loop.create_task(self._stop.wait())
         crash = loop.create_task(self._app.has_crashed())
         self._start_task = start
+        follow = loop.create_task(self._follow_rules())
         await asyncio.wait({stop, crash, self._failure}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stop, crash):
+        for task in (stop, crash, follow):
             task.cancel()
         if self._failure.done():
             error: BaseException | None = self._failure.result()
@@ -182,6 +187,18 @@ class _Worker:
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
+            self._fail(exc)
+
+    async def _follow_rules(self) -> None:
+        """Take what the rules file says when it changes."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                rules = await asyncio.to_thread(self._rules.look)
+                if rules is not None:
+                    self._processor.use_rules(rules)
+                    self._rules.use(rules)
+        except Exception as exc:
             self._fail(exc)
 
     async def _shut_down(self, code: int) -> int:
@@ -229,14 +246,16 @@ class _Worker:
             self._failure.set_result(error)
 
 
-def _task_maker(settings: Settings, metrics: Metrics) -> MakeTask:
-    rules = load_rules(settings.rules_path)
-    metrics.set_rules_version(rules.version)
-
-    def make(customers: Customers, emit: Callable[[Decision], None]) -> Task:
-        return Task(rules, customers, emit)
-
-    return make
+def _load_shadow(settings: Settings) -> Rules | None:
+    """The rules that only decide to be compared; they stay until the worker ends."""
+    if settings.shadow_path is None:
+        return None
+    rules = load_rules(settings.shadow_path)
+    _log.info(
+        "shadow rules decide beside the others and send nothing",
+        extra={"action": "shadow", "rules_version": rules.version},
+    )
+    return rules
 
 
 def _create_missing(settings: Settings) -> None:

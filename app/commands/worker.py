@@ -15,6 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_kafka_options(parser)
     add_setting(parser, "--rules", "TRIGGER_RULES", "rules file")
+    add_setting(parser, "--shadow", "TRIGGER_SHADOW", "second rules file: compared, never sent")
     add_setting(parser, "--clock", "TRIGGER_CLOCK", "wall, or records: rehearse by their time")
     add_setting(parser, "--data-dir", "TRIGGER_DATA_DIR", "folder of the local state")
     add_setting(parser, "--web-port", "TRIGGER_WEB_PORT", "port of health and metrics")

@@ -11,13 +11,11 @@ import signal
 import sys
 from collections.abc import Callable
 
-from app.core.decisions import Decision
 from app.core.errors import ConfigError
 from app.core.events import Event
-from app.core.task import Customers, Handled, Task
+from app.core.task import Handled, Task
 from app.lane import MakeTask
-from app.rules_file import load_rules
-from app.settings import Settings, load_settings
+from app.settings import load_settings
 from app.worker import run_worker
 
 EXIT_REFUSED = 2
@@ -38,9 +36,8 @@ def crash_hook(crash_at: str) -> Callable[[str], None]:
     return hook
 
 
-def buggy_task(settings: Settings, event_id: str) -> MakeTask:
+def buggy_task(event_id: str) -> MakeTask:
     """Tasks that cannot handle one event."""
-    rules = load_rules(settings.rules_path)
 
     class Buggy(Task):
         def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
@@ -48,10 +45,7 @@ def buggy_task(settings: Settings, event_id: str) -> MakeTask:
                 raise ZeroDivisionError("a bug")
             return super().handle(event, now_ms, watermark_ms)
 
-    def make(customers: Customers, emit: Callable[[Decision], None]) -> Task:
-        return Buggy(rules, customers, emit)
-
-    return make
+    return Buggy
 
 
 def main() -> int:
@@ -62,7 +56,7 @@ def main() -> int:
         return run_worker(
             settings,
             hook=crash_hook(crash_at) if crash_at else None,
-            make_task=buggy_task(settings, fail_on) if fail_on else None,
+            make_task=buggy_task(fail_on) if fail_on else None,
         )
     except ConfigError as exc:
         print(exc, file=sys.stderr)
