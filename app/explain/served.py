@@ -1,4 +1,4 @@
-"""``/explain/{customer}`` of the worker's web server, and who may see personal data."""
+"""What the web server says of a customer, as data and as a page, and who may see personal data."""
 
 import hmac
 import logging
@@ -14,12 +14,14 @@ from app.core.events import MAX_CUSTOMER_ID_CHARS
 from app.explain.explain import DEFAULT_RECENT
 from app.explain.explanation import Explanation
 from app.explain.live import Busy, Elsewhere, LiveExplanations, Recovering, Unknown
+from app.explain.page import CONTENT_SECURITY_POLICY, customer_page
 from app.explain.written import explanation_json, explanation_text
 from app.setting_values import Secret
 
 _log: Final = logging.getLogger(__name__)
 
 EXPLAIN_PATH: Final = "/explain/"
+PAGE_PATH: Final = "/customers/"
 #: Any text, escaped as a URL needs it.
 ONE_CUSTOMER: Final = "{customer:[^/]+}"
 MAX_RECENT: Final = 200
@@ -43,7 +45,13 @@ class ExplainRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         """For the web server."""
-        return [web.get(EXPLAIN_PATH + ONE_CUSTOMER, self._explain)]
+        return [
+            web.get(EXPLAIN_PATH + ONE_CUSTOMER, self._explain),
+            web.get(PAGE_PATH + ONE_CUSTOMER, self._page),
+        ]
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return await self._answer(request, PAGE_PATH, _html)
 
     async def _explain(self, request: web.Request) -> web.Response:
         written = request.query.get("format", "json")
@@ -164,6 +172,11 @@ def _json(explanation: Explanation) -> web.Response:
 
 def _text(explanation: Explanation) -> web.Response:
     return private(explanation_text(explanation), "text/plain")
+
+
+def _html(explanation: Explanation) -> web.Response:
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return private(customer_page(explanation), "text/html", **headers)
 
 
 _WRITERS: Final[Mapping[str, Write]] = {"json": _json, "text": _text}
