@@ -9,10 +9,12 @@ import ssl
 from typing import Any, Final
 
 import faust
+from faust.types import TP
 from faust.types.auth import CredentialsT
 
 import agents
 from agents import bookings, engagement, orders, profiles, punctuator
+from app.explain.live import Elsewhere, Recovering
 from app.intake import Intake
 from app.settings import Settings
 from app.transport import BatchSchema, broker_urls
@@ -22,6 +24,9 @@ from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 #: Not 1: Faust then keeps reading the changelog of active partitions after recovery.
 _RECOVERY_BUFFER: Final = 2
 _HEARTBEAT_S: Final = 0.5
+#: Faust tells all members where each of them serves; a member that does not say where has this.
+#: Always the same: to a static member that comes back, Faust insists on the URL it had.
+_NO_URL: Final = "http://not-said.invalid"
 _INPUTS: Final = {
     "orders": orders, "bookings": bookings, "profiles": profiles, "engagement": engagement,
 }  # fmt: skip
@@ -53,6 +58,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             store=STORE_URL,
             datadir=settings.data_dir,
             web_enabled=False,
+            canonical_url=settings.web_url or _NO_URL,
             autodiscover=False,
         )
         schema = BatchSchema(allow_empty=True)
@@ -80,6 +86,20 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         for logical, module in _INPUTS.items():
             module.declare(self, self._inputs[logical], batches)
         punctuator.declare(self, batches)
+
+    def owner(self, partition: int) -> Elsewhere | Recovering:
+        """Who has a partition of the customers table, as the last assignment said.
+
+        Before the first one it is taken for this worker's: it is asked again soon.
+        """
+        topic = self.customers.changelog_topic.get_topic_name()
+        members = self.router.table_metadata(TABLE_NAME)
+        if not members or self.assignor.is_active(TP(topic, partition)):
+            return Recovering(partition)
+        for url, owned in members.items():
+            if url != _NO_URL and partition in owned.get(topic, ()):
+                return Elsewhere(partition, url)
+        return Elsewhere(partition, None)
 
     def has_crashed(self) -> Any:
         """An awaitable that ends when a service of the app has crashed."""

@@ -1,7 +1,7 @@
-"""The worker's own little web server: ``/live``, ``/ready`` and ``/metrics``."""
+"""The worker's own little web server: ``/live``, ``/ready``, ``/metrics`` and what it is given."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiohttp import web
@@ -13,13 +13,18 @@ _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthServer:
-    """Serves from ``start`` to ``stop``. ``is_ready`` is asked at each request.
+    """Serves from ``start`` to ``stop``, ``routes`` too. ``is_ready`` is asked at each request.
 
     Live means that the event loop turns: a worker that cannot work ends by itself.
     """
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]
+        self,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        is_ready: Callable[[], bool],
+        routes: Iterable[web.RouteDef] = (),
     ) -> None:
         self._host = host
         self._port = port
@@ -29,6 +34,7 @@ class HealthServer:
         app.router.add_get("/live", self._live)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._render)
+        app.router.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
 
     async def start(self) -> int:

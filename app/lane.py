@@ -15,6 +15,7 @@ from app.core.events import Event
 from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
 from app.effects import Effects, Emitted
+from app.explain.live import Standing
 from app.intake import Intake
 from app.merge import MergeBuffer
 from app.metrics import Metrics
@@ -23,7 +24,9 @@ from app.settings import Settings
 from app.shadow import Shadow
 from app.unit import DeadLetter, Unit
 from app.watermark import UNKNOWN_MS, Watermark
+from tables import records
 from tables.customers import PartitionCustomers
+from tables.layout import record_of
 from tables.partition import PartitionStore
 
 #: A commit unit ends at about so many records, or customers that timers touched.
@@ -105,6 +108,18 @@ class Lane:
         """Finish the unit in progress, then no more."""
         self._is_ending = True
         self._wake.set()
+
+    def standing(self, customer_id: str) -> Standing:
+        """The customer as the last unit left them, and rules and now of this partition.
+
+        From the database: a unit in progress may still fail.
+        """
+        value = self._store.get(customer_id.encode())
+        return Standing(
+            customer=None if value is None else records.decode(record_of(value)),
+            rules=self._task.rules,
+            now_ms=wall_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
+        )
 
     def is_idle(self) -> bool:
         """Whether everything there was has been handled."""

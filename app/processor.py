@@ -12,6 +12,7 @@ from faust.types import TP
 from app.clock import RecordsClock
 from app.core.rules import Rules
 from app.effects import Effects
+from app.explain.live import Standing
 from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.metrics import Metrics
@@ -59,6 +60,11 @@ class Processor:
     def partitions(self) -> set[int]:
         """Which partition numbers are worked on."""
         return set(self._lanes)
+
+    def standing(self, partition: int, customer_id: str) -> Standing | None:
+        """The customer as the partition's last unit left them; None when it is not worked on."""
+        found = self._lanes.get(partition)
+        return None if found is None else found[0].standing(customer_id)
 
     def assign(self, partitions: Iterable[int], open_store: OpenStore) -> None:
         """Work on these partitions from now on; their state is recovered."""

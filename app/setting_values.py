@@ -13,6 +13,7 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 #: What Kafka accepts in a topic name, a group id and an instance id alike.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
 
 
 class Secret:
@@ -43,6 +44,21 @@ def read_secret_file(value: str) -> Secret:
         return Secret(Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
     except (OSError, UnicodeDecodeError):
         raise ValueError("the path of a readable text file") from None
+
+
+def read_token_file(value: str) -> Secret:
+    """The same of a file that is not empty: whoever says nothing must not pass for its reader."""
+    found = read_secret_file(value)
+    if not found.reveal():
+        raise ValueError("the path of a file that is not empty")
+    return found
+
+
+def base_url(value: str) -> str:
+    """``http://host[:port]``, or https; a slash at its end does not matter."""
+    if not _URL.fullmatch(value):
+        raise ValueError("http://host:port, or https, without a path")
+    return value.rstrip("/")
 
 
 def duration_ms(value: str) -> int:

@@ -15,11 +15,13 @@ from app.core.errors import ConfigError
 from app.core.events import INPUT_TOPICS
 from app.setting_values import (
     Secret,
+    base_url,
     choice,
     count,
     duration_ms,
     name,
     read_secret_file,
+    read_token_file,
     server_list,
     text,
 )
@@ -67,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web_host: str = "127.0.0.1"
     #: 0 takes a free one
     web_port: int = 6066
+    #: where other workers and people reach this one's web server; the same after a restart
+    web_url: str | None = None
+    #: who has it may see personal data
+    web_token: Secret | None = None
     #: for topics that ``triggers topics create`` and the worker make
     partitions: int = 4
     replication_factor: int = 1
@@ -118,6 +124,9 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MAX_POLL_RECORDS": ("max_poll_records", count(1, 100_000)),
     "WEB_HOST": ("web_host", text),
     "WEB_PORT": ("web_port", count(0, 65_535)),
+    "WEB_URL": ("web_url", base_url),
+    "WEB_TOKEN": ("web_token", Secret),
+    "WEB_TOKEN_FILE": ("web_token", read_token_file),
     "PARTITIONS": ("partitions", count(1, 10_000)),
     "REPLICATION_FACTOR": ("replication_factor", count(1, 100)),
     "LOG_LEVEL": ("log_level", choice("debug", "info", "warning", "error")),
@@ -136,6 +145,8 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "SSL_KEY_PASSWORD": ("ssl_key_password", Secret),
     "SSL_KEY_PASSWORD_FILE": ("ssl_key_password", read_secret_file),
 }
+#: What is wrong with such a variable may be that the secret itself is in it.
+_SECRET_PARTS: Final = ("PASSWORD", "TOKEN")
 _TOPIC_VARIABLES: Final = {
     f"TOPIC_{topic.upper().replace('-', '_')}": topic for topic in INPUTS + OUTPUTS
 }
@@ -166,7 +177,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             elif not _SERVICE_LINK.fullmatch(f"{short}={value}"):
                 problems.append(_unknown(variable))
         except ValueError as exc:
-            shown = "a value that is not shown" if "PASSWORD" in short else repr(value)
+            is_secret = any(part in short for part in _SECRET_PARTS)
+            shown = "a value that is not shown" if is_secret else repr(value)
             problems.append(f"{variable}: got {shown}, expected {exc}")
     settings = Settings(**fields, topic_names=topic_names)
     problems += _contradictions(settings, given)

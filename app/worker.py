@@ -17,11 +17,14 @@ from app.core.errors import ConfigError, InfrastructureError
 from app.core.rules import Rules
 from app.core.task import Task
 from app.effects import Effects, Hook, output_topics
+from app.explain.live import LiveExplanations
+from app.explain.served import ExplainRoutes
 from app.faust_app import WorkerApp
 from app.health import HealthServer
 from app.intake import Intake
 from app.kafka import producer_config
 from app.lane import MakeTask
+from app.located import LocatedCustomers
 from app.metrics import Metrics
 from app.processor import Processor
 from app.rules_file import load_rules
@@ -90,7 +93,15 @@ class _Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._build()
-        health = HealthServer(settings.web_host, settings.web_port, self._metrics, self._is_ready)
+        customers = self._customers
+        explanations = LiveExplanations(customers, customers.read_decisions)
+        health = HealthServer(
+            settings.web_host,
+            settings.web_port,
+            self._metrics,
+            self._is_ready,
+            ExplainRoutes(explanations, settings.web_token).routes(),
+        )
         try:
             await health.start()
         except OSError as exc:
@@ -116,10 +127,11 @@ class _Worker:
         self._intake.on_commit_failed = self._metrics.commit_errors.inc
         self._producer = self._new_producer()
         counts = self._partition_counts()
+        outputs = output_topics(settings, counts)
         effects = Effects(
             self._producer,
             self._intake,
-            output_topics(settings, counts),
+            outputs,
             self._partitions,
             self._hook,
         )
@@ -137,6 +149,7 @@ class _Worker:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._app = WorkerApp(settings, self._intake, self._partitions)
         self._app.declare_agents(self._processor)
+        self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
 
     def _new_producer(self) -> Producer:
         config = producer_config(self._settings)

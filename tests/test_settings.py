@@ -180,3 +180,23 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
 def test_durations_are_written_as_they_are_read(text: str) -> None:
     """The text of a duration reads back as the same, in its largest whole unit."""
     assert duration_text(duration_ms(text)) == text
+
+
+def test_a_web_token_comes_from_a_file_too(tmp_path: Path) -> None:
+    """It is not shown; an empty file is refused: it would let everybody in."""
+    path = tmp_path / "token"
+    path.write_text("s3cret\n")
+    settings = load_settings({"TRIGGER_WEB_TOKEN_FILE": str(path)})
+    assert settings.web_token == Secret("s3cret")
+    assert "s3cret" not in repr(settings)
+    path.write_text("\n")
+    (problem,) = problems({"TRIGGER_WEB_TOKEN_FILE": str(path)})
+    assert problem.endswith("expected the path of a file that is not empty")
+
+
+@pytest.mark.parametrize("url", ["a:6066", "http://", "http://a/b", "ftp://a", "http://a:b@c"])
+def test_a_web_url_is_an_address_without_a_path(url: str) -> None:
+    """Others put paths behind it."""
+    assert load_settings({"TRIGGER_WEB_URL": "http://a-0.b:80/"}).web_url == "http://a-0.b:80"
+    (problem,) = problems({"TRIGGER_WEB_URL": url})
+    assert "expected http://host:port" in problem

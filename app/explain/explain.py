@@ -13,6 +13,7 @@ from app.core.instants import format_rfc3339, parse_rfc3339
 from app.core.request_ids import BUCKETS, bucket_of
 from app.core.rules import Rules
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
+from app.explain.history import known_events, known_sends
 from app.explain.usage import cap_use, channel_state, cooldowns, zone_name
 
 #: Profile fields that say nothing about who it is.
@@ -28,11 +29,13 @@ def explain(
     *,
     show_personal: bool = False,
     recent: int = DEFAULT_RECENT,
+    since_ms: int | None = None,
 ) -> Explanation:
     """Where the customer stands at ``now_ms``, and the newest ``recent`` decisions, newest first.
 
     ``decisions`` are records as they are on the ``decisions`` topic, in the order made; those of
-    other customers are left out. The record is not changed.
+    other customers are left out. Before ``since_ms`` there may be more that are not among them.
+    The record is not changed.
     """
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
     is_tired = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
@@ -51,6 +54,9 @@ def explain(
         instances=[
             _instance(customer, instance, rules, now_ms) for instance in _by_next_timer(customer)
         ],
+        events=known_events(customer, rules, own),
+        sends=known_sends(customer),
+        decisions_since_ms=since_ms,
         decisions=[_decision(record) for record in reversed(own[-recent:] if recent else [])],
     )
 

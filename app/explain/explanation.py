@@ -1,6 +1,6 @@
 """What an explanation holds: values without words. Instants are epoch ms, spans seconds."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -83,11 +83,33 @@ class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[dict[str, Any]]
 
 
+class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, in words; ``event_id`` when the record remembers which it was."""
+
+    occurred_ms: int
+    kind: Literal["event", "engagement", "profile"]
+    what: str
+    event_id: str | None = None
+
+
+class KnownSend(msgspec.Struct, frozen=True, kw_only=True):
+    """A send that limits and recalls still ask for. ``is_opened``: an open or a click named it."""
+
+    sent_ms: int
+    trigger: str
+    key: str
+    step: int
+    channel: str
+    is_ghost: bool
+    is_opened: bool
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """One customer at ``now_ms``.
 
     ``profile`` has ``true`` in place of personal data unless these were asked for.
-    ``is_held_out`` is None when the rules have no holdout.
+    ``is_held_out`` is None when the rules have no holdout. Decisions made before
+    ``decisions_since_ms`` were not looked at; None: there are none, or all were.
     """
 
     customer_id: str
@@ -102,4 +124,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     caps: list[CapUse]
     cooldowns: list[CooldownUse]
     instances: list[OpenInstance]
+    events: list[KnownEvent]
+    sends: list[KnownSend]
+    decisions_since_ms: int | None
     decisions: list[ExplainedDecision]

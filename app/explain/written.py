@@ -1,7 +1,7 @@
 """An explanation as text for a support agent and as JSON for programs."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from app.explain.words import (
     headline,
     local_times,
 )
+
+#: The JSON has all that are known.
+_SHOWN_EVENTS: Final = 10
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
@@ -90,7 +93,15 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     if not explanation.instances:
         yield "  nothing"
     yield ""
+    yield "Known to have happened, newest first"
+    for event in explanation.events[:_SHOWN_EVENTS]:
+        yield f"  {when(event.occurred_ms)}  {event.what}"
+    if not explanation.events:
+        yield "  nothing"
+    yield ""
     yield f"Last {len(explanation.decisions)} decisions, newest first"
+    if explanation.decisions_since_ms is not None:
+        yield f"  (those before {when(explanation.decisions_since_ms)} were not looked at)"
     for decision in explanation.decisions:
         yield from _decision_lines(decision, when)
 

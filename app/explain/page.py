@@ -1,0 +1,121 @@
+"""The page about one customer: no script, nothing loaded, everything escaped."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Final
+
+from app.core.instants import format_rfc3339
+from app.explain.explanation import Explanation
+from app.explain.timeline import Entry, timeline, when_of
+from app.explain.words import When, cap_use_words, channel_words
+from app.report.markup import Html, tag
+
+_STYLE: Final = files("app.explain").joinpath("page.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
+#: The browser may apply this style and do nothing else.
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+_KINDS: Final = {
+    "timer": "To come", "decision": "Decided", "send": "Message", "event": "Event",
+    "engagement": "Engagement", "profile": "Profile",
+}  # fmt: skip
+_SECTIONS: Final = (("timeline", "Timeline"), ("standing", "Channels and limits"),
+                    ("profile", "Profile"))  # fmt: skip
+
+
+def customer_page(explanation: Explanation) -> str:
+    """The HTML document."""
+    when = when_of(explanation)
+    head = tag(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        tag("title", f"Customer {explanation.customer_id}"),
+        Html(f"<style>{_STYLE}</style>"),
+    )
+    links = (tag("li", tag("a", title, href=f"#{name}")) for name, title in _SECTIONS)
+    body = tag(
+        "body",
+        tag("a", "Skip to the timeline", href="#timeline", class_="skip"),
+        tag(
+            "header",
+            tag("h1", f"Customer {explanation.customer_id}"),
+            tag("p", f"Local time {when(explanation.now_ms)}, {explanation.timezone}."),
+        ),
+        tag("nav", tag("ul", *links), aria_label="On this page"),
+        tag("main", _timeline(explanation, when), _standing(explanation, when),
+            _profile(explanation)),
+    )  # fmt: skip
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _section(name: str, *children: object) -> Html:
+    title = tag("h2", dict(_SECTIONS)[name], id=f"{name}-title")
+    return tag("section", title, *children, id=name, tabindex=-1, aria_labelledby=f"{name}-title")
+
+
+def _timeline(explanation: Explanation, when: When) -> Html:
+    entries = [_entry(entry, when) for entry in timeline(explanation)]
+    notes = "Latest first; what is to come stands at the top. Times are the customer's."
+    if explanation.decisions_since_ms is not None:
+        notes += f" Decisions before {when(explanation.decisions_since_ms)} were not looked at."
+    shown = tag("ol", *entries, class_="line") if entries else tag("p", "Nothing is known.")
+    return _section("timeline", tag("p", notes), shown)
+
+
+def _entry(entry: Entry, when: When) -> Html:
+    what: list[object] = [tag("span", _KINDS[entry.kind], class_="kind"), f" · {entry.title}"]
+    if entry.words:
+        what.append(tag("div", entry.words))
+    if entry.gates:
+        gates = (
+            tag("li", f"{'passed' if gate.passed else 'stopped'}: {gate.words}",
+                class_=None if gate.passed else "fail")
+            for gate in entry.gates
+        )  # fmt: skip
+        label = tag("summary", f"{len(entry.gates)} checks of {entry.title}")
+        what.append(tag("details", label, tag("ul", *gates, class_="gates")))
+    at = tag("time", when(entry.at_ms), datetime=format_rfc3339(entry.at_ms))
+    return tag("li", at, tag("div", *what), class_=entry.kind)
+
+
+def _standing(explanation: Explanation, when: When) -> Html:
+    rows = [(state.channel, channel_words(state, when)) for state in explanation.channels]
+    rows += [("limit", cap_use_words(use, when)) for use in explanation.caps]
+    rows += [
+        (
+            cool.family,
+            f"last message {when(cool.last_ms)}, no other one until {when(cool.until_ms)}",
+        )
+        for cool in explanation.cooldowns
+    ]
+    if explanation.is_held_out:
+        rows.append(("control group", "marketing is decided for, and not sent"))
+    return _section("standing", _pairs(rows))
+
+
+def _profile(explanation: Explanation) -> Html:
+    rows = [
+        (field, "on file" if value is True else _plain(value))
+        for field, value in explanation.profile.items()
+    ]
+    rows += [(name.replace("_", " "), _plain(fact)) for name, fact in explanation.facts.items()]
+    return _section("profile", _pairs(rows))
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> Html:
+    return tag("dl", *(part for name, text in rows for part in (tag("dt", name), tag("dd", text))))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
