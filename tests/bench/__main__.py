@@ -1,7 +1,8 @@
-"""``python -m tests.bench {backtest,worker} [--events N] [--customers N]``.
+"""``python -m tests.bench {backtest,worker} [--events N] [--customers N] [--anonymous]``.
 
 Prints one JSON line: CPU microseconds per event and events per CPU second, of one process, at the
-default rules. The profiles of all customers are read first and not counted. These figures depend
+default rules. The profiles of all customers are read first and not counted; with ``--anonymous``
+there are none but those among the events, and most steps find nobody to reach. Figures depend
 on the machine and on what else it does: compare runs of one machine, side by side.
 """
 
@@ -36,12 +37,16 @@ def main() -> None:
     parser.add_argument("what", choices=["backtest", "worker"])
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument(
+        "--anonymous", action="store_true", help="no profiles beforehand: few can be reached"
+    )
     args = parser.parse_args()
     run = backtest if args.what == "backtest" else worker
-    print(json.dumps({"host": args.what, **run(args.events, args.customers)}))
+    known = 0 if args.anonymous else args.customers
+    print(json.dumps({"host": args.what, **run(args.events, args.customers, known)}))
 
 
-def backtest(count: int, customers: int) -> dict[str, float]:
+def backtest(count: int, customers: int, known: int) -> dict[str, float]:
     """The backtest's path from a line to written decisions, with the best and the median of 20
     stretches: on a shared machine the best is nearest to the truth.
     """
@@ -54,7 +59,7 @@ def backtest(count: int, customers: int) -> dict[str, float]:
         written(decision)
 
     replay = Replay(load_rules(default_rules_path()), emit)
-    replay.run(read_arrivals(profiles(customers)))
+    replay.run(read_arrivals(profiles(known)))
     lines = list(events(count, customers))
     size = max(1, len(lines) // _CHUNKS)
     stretches = []
@@ -70,7 +75,7 @@ def backtest(count: int, customers: int) -> dict[str, float]:
     }
 
 
-def worker(count: int, customers: int) -> dict[str, float]:
+def worker(count: int, customers: int, known: int) -> dict[str, float]:
     """One worker over the embedded broker by the wall clock: CPU of the whole process.
 
     The events happen now, so that reminders are set and wait, as in production.
@@ -87,11 +92,11 @@ def worker(count: int, customers: int) -> dict[str, float]:
         with RunningWorker(settings, Path(folder) / "worker.log", variables) as running:
             running.wait_until_ready()
             now_ms = int(time.time() * 1000)
-            _feed(settings, running, profiles(customers, now_ms), customers)
+            _feed(settings, running, profiles(known, now_ms), known)
             decided_before = running.metric("trigger_decisions_total")
             cpu_before, began = _cpu_s(running), time.monotonic()
             now_ms = int(time.time() * 1000)
-            _feed(settings, running, events(count, customers, now_ms, 1000), customers + count)
+            _feed(settings, running, events(count, customers, now_ms, 1000), known + count)
             cpu_s, wall_s = _cpu_s(running) - cpu_before, time.monotonic() - began
             decided = running.metric("trigger_decisions_total") - decided_before
             peak_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20
