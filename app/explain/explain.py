@@ -11,7 +11,7 @@ from app.core.facts import FACTS, INSTANT_FACTS
 from app.core.fatigue import is_fatigued
 from app.core.instants import format_rfc3339, parse_rfc3339
 from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Rules
+from app.core.rules import Anniversary, Rules
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
 from app.explain.history import known_events, known_sends
 from app.explain.usage import cap_use, channel_state, cooldowns, zone_name
@@ -52,13 +52,22 @@ def explain(
         caps=[cap_use(customer, cap, now_ms, is_tired=is_tired) for cap in rules.caps],
         cooldowns=cooldowns(customer, rules, now_ms, is_tired=is_tired),
         instances=[
-            _instance(customer, instance, rules, now_ms) for instance in _by_next_timer(customer)
+            _instance(customer, instance, rules, now_ms)
+            for instance in _by_next_timer(customer)
+            if show_personal or not _tells_a_date(instance, rules)
         ],
         events=known_events(customer, rules, own),
         sends=known_sends(customer),
         decisions_since_ms=since_ms,
         decisions=[_decision(record) for record in reversed(own[-recent:] if recent else [])],
     )
+
+
+def _tells_a_date(instance: Instance, rules: Rules) -> bool:
+    """Whether the due time gives a date of the profile away, as a birthday's does."""
+    trigger = rules.triggers.get(instance.trigger)
+    kind = None if trigger is None else trigger.kind
+    return isinstance(kind, Anniversary) and kind.source == "profile"
 
 
 def _profile(customer: Customer, show_personal: bool) -> dict[str, Any]:
