@@ -48,7 +48,7 @@ class Handled(Enum):
 def handle_event(
     customer: Customer, event: Event, rules: Rules, now_ms: int, emit: Emit
 ) -> Handled:
-    """Take one event into the record, in the order that section 4 of the README names.
+    """Take one event into the record, in the order that the README names ("within one event").
 
     An event ahead of now counts as happening now. Raises EventError before anything changed.
     """
