@@ -8,7 +8,10 @@ margin, currency, latency_s.
 
 ``results``, one row a request: is_delivered, is_opened, is_clicked, is_bounced, is_complained,
 is_unsubscribed, is_surveyed, is_reviewed, recoveries, contacts (ids of ``support`` events), directs,
-assists, revenue and margin of the direct ones, and how many of these say no value, no margin.
+assists, revenue and margin of the direct ones, how many of these say no value, no margin, and the
+first and last of their currencies by name ('' for none).
+
+With a ``currency`` purchases in another one count as purchases, and their money as not said.
 
 Lines that come twice (request, kind and event the same) count once.
 """
@@ -48,7 +51,9 @@ FLAGS: Final = {
 _BITS: Final = {kind: 1 << place for place, kind in enumerate(FLAGS)}
 
 
-def load_outcomes(database: Database, paths: Sequence[Path]) -> None:
+def load_outcomes(
+    database: Database, paths: Sequence[Path], *, currency: str | None = None
+) -> None:
     """Make the tables. Raises ConfigError."""
     with json_lines(database, paths, _COLUMNS) as lines:
         database.run(
@@ -68,11 +73,15 @@ def load_outcomes(database: Database, paths: Sequence[Path]) -> None:
         """
         CREATE TEMP TABLE purchases AS
         SELECT request, event, any_value(occurred_ms) AS occurred_ms,
-            bool_or(role = 'direct') AS is_direct, any_value(value) AS value,
-            any_value(margin) AS margin, any_value(currency) AS currency,
+            bool_or(role = 'direct') AS is_direct,
+            any_value(value) FILTER (is_kept) AS value,
+            any_value(margin) FILTER (is_kept) AS margin,
+            any_value(currency) FILTER (is_kept) AS currency,
             any_value(latency_s) AS latency_s
-        FROM outcomes WHERE kind = 'conversion' GROUP BY request, event
-        """
+        FROM (SELECT *, coalesce(currency = $currency, $currency IS NULL) AS is_kept FROM outcomes)
+        WHERE kind = 'conversion' GROUP BY request, event
+        """,
+        {"currency": currency},
     )
     database.run(
         """
@@ -91,7 +100,9 @@ def load_outcomes(database: Database, paths: Sequence[Path]) -> None:
             sum(value) FILTER (is_direct) AS revenue,
             sum(margin) FILTER (is_direct) AS margin,
             count(*) FILTER (is_direct AND value IS NULL) AS without_value,
-            count(*) FILTER (is_direct AND margin IS NULL) AS without_margin
+            count(*) FILTER (is_direct AND margin IS NULL) AS without_margin,
+            min(coalesce(currency, '')) FILTER (is_direct AND value IS NOT NULL) AS currency_from,
+            max(coalesce(currency, '')) FILTER (is_direct AND value IS NOT NULL) AS currency_to
         FROM purchases GROUP BY request
         """
     )

@@ -39,6 +39,17 @@ class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
             mm=sum(m * m for _, m in kept),
         )
 
+    def joined(self, other: Self) -> Self:
+        """Of both together; no customer may be in both."""
+        return type(self)(
+            clusters=self.clusters + other.clusters,
+            x=self.x + other.x,
+            m=self.m + other.m,
+            xx=self.xx + other.xx,
+            xm=self.xm + other.xm,
+            mm=self.mm + other.mm,
+        )
+
     @property
     def ratio(self) -> float:
         """x / m; m must not be 0."""
