@@ -1,25 +1,21 @@
-"""How decisions and send requests are written: JSON, times as RFC 3339 UTC (spec section 7)."""
+"""How decisions, send requests (spec section 7) and outcomes (section 9) are written: JSON, times
+as RFC 3339 UTC.
+"""
+
+from typing import Any
 
 import orjson
 
-from app.core.decisions import Decision
+from app.core.decisions import Cause, Decision
 from app.core.instants import format_rfc3339
+from app.core.outcomes import SendOutcome
 
 
 def written(decision: Decision) -> tuple[bytes, bytes | None]:
     """The record for ``decisions`` with its whole reasoning, and for ``dispatch`` if any."""
     next_ms = decision.next_eligible_ms
-    cause = decision.cause
-    cause_object = {
-        "topic": cause.topic,
-        "partition": cause.partition,
-        "offset": cause.offset,
-        "event_id": cause.event_id,
-    }
-    experiment = decision.experiment and {
-        "name": decision.experiment[0],
-        "variant": decision.experiment[1],
-    }
+    cause_object = _cause(decision.cause)
+    experiment = _experiment(decision.experiment)
     due_at = format_rfc3339(decision.due_ms)
     decided_at = format_rfc3339(decision.decided_ms)
     expires_at = format_rfc3339(decision.expires_ms)
@@ -75,3 +71,39 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
             "cause": cause_object,
         }
     )
+
+
+def written_outcome(outcome: SendOutcome) -> bytes:
+    """The record for ``outcomes``."""
+    return orjson.dumps(
+        {
+            "request_id": outcome.request_id,
+            "customer_id": outcome.customer_id,
+            "trigger": outcome.trigger,
+            "step": outcome.step,
+            "channel": outcome.channel,
+            "experiment": _experiment(outcome.experiment),
+            "ghost": outcome.is_ghost,
+            "kind": outcome.kind,
+            "role": outcome.role,
+            "value": outcome.value,
+            "margin": outcome.margin,
+            "currency": outcome.currency,
+            "latency_s": outcome.latency_ms / 1000,
+            "occurred_at": format_rfc3339(outcome.occurred_ms),
+            "cause": _cause(outcome.cause),
+        }
+    )
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "topic": cause.topic,
+        "partition": cause.partition,
+        "offset": cause.offset,
+        "event_id": cause.event_id,
+    }
+
+
+def _experiment(experiment: tuple[str, str] | None) -> dict[str, str] | None:
+    return None if experiment is None else {"name": experiment[0], "variant": experiment[1]}

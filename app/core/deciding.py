@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.arbitration import firing_ms
+from app.core.attribution import order_of
 from app.core.content import template_of
 from app.core.customer import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Decision, Outcome, Reason, SendRequest
@@ -72,7 +73,8 @@ def _remember_send(
     """Put a send or ghost send into the windows; what no window can ask for any more goes."""
     customer, now_ms = moment.customer, moment.now_ms
     assert verdict.channel is not None
-    oldest_ms = now_ms - moment.rules.memory_ms
+    # by event time: after an outage what was done meanwhile has still to come
+    oldest_ms = min(now_ms, pending.fire_ms) - moment.rules.memory_ms
     if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
         customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
     customer.sends.append(
@@ -91,6 +93,7 @@ def _remember_send(
             instance.cause,
             experiment=_experiment(trigger, customer, instance),
             template=_unusual_template(moment, trigger, instance, pending, step),
+            delivered_order=order_of(instance.data) if instance.is_delivery else None,
         )
     )
     del customer.sends[:-MAX_SENDS]
