@@ -75,13 +75,11 @@ class Database:
         """Append numpy arrays, one a column of the table, in its order."""
         self._connection.register("arriving", columns)
         try:
-            self._execute(f"INSERT INTO {table} SELECT * FROM arriving", None)  # noqa: S608
+            self._execute(f"INSERT INTO {table} SELECT * FROM arriving", None)
         finally:
             self._connection.unregister("arriving")
 
-    def _execute(
-        self, query: str, parameters: dict[str, Any] | None
-    ) -> duckdb.DuckDBPyConnection:
+    def _execute(self, query: str, parameters: dict[str, Any] | None) -> duckdb.DuckDBPyConnection:
         try:
             return self._connection.execute(query, parameters)
         except (duckdb.InvalidInputException, duckdb.ConversionException) as exc:

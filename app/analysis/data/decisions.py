@@ -63,7 +63,7 @@ def load_decisions(database: Database, paths: Sequence[Path]) -> None:
                 FROM {lines} WHERE category IS DISTINCT FROM 'transactional'
             )
             GROUP BY request
-            """  # noqa: S608
+            """
         )
     required = ("request", "customer", "trigger", "decided_ms", "anchor_ms", "is_sent")
     check_complete(database, "steps", required, paths, "decisions")

@@ -15,7 +15,7 @@ def make_facts(
     for table, names in (("abandonments", abandonments), ("deliveries", deliveries)):
         database.run(f"CREATE OR REPLACE TEMP TABLE {table} (trigger VARCHAR)")
         for name in names:
-            database.run(f"INSERT INTO {table} VALUES ($name)", {"name": name})  # noqa: S608
+            database.run(f"INSERT INTO {table} VALUES ($name)", {"name": name})
     database.run(
         """
         CREATE TEMP TABLE facts AS

@@ -7,9 +7,9 @@ occurred_ms, event (id of the event that made it).
 margin, currency, latency_s.
 
 ``results``, one row a request: is_delivered, is_opened, is_clicked, is_bounced, is_complained,
-is_unsubscribed, is_surveyed, is_reviewed, recoveries, contacts (ids of ``support`` events), directs,
-assists, revenue and margin of the direct ones, how many of these say no value, no margin, and the
-first and last of their currencies by name ('' for none).
+is_unsubscribed, is_surveyed, is_reviewed, recoveries, contacts (ids of ``support`` events),
+directs, assists, revenue and margin of the direct ones, how many of these say no value, no margin,
+and the first and last of their currencies by name ('' for none).
 
 With a ``currency`` purchases in another one count as purchases, and their money as not said.
 
@@ -64,7 +64,7 @@ def load_outcomes(
                 CASE WHEN kind IN ('conversion', 'recovery', 'support')
                     THEN coalesce(cause.event_id, occurred_at) END AS event
             FROM {lines}
-            """  # noqa: S608
+            """
         )
     check_complete(
         database, "outcomes", ("request", "trigger", "kind", "occurred_ms"), paths, "outcomes"
@@ -115,5 +115,5 @@ def load_outcomes(
         FROM (SELECT request, bit_or(CASE kind {bits} ELSE 0 END) AS bits
               FROM outcomes GROUP BY request)
         LEFT JOIN rare USING (request) LEFT JOIN sales USING (request)
-        """  # noqa: S608
+        """
     )

@@ -98,7 +98,7 @@ def _totals_query(by: str | None) -> str:
             sum(without_value) AS without_value, sum(without_margin) AS without_margin,
             min(currency_from) AS currency_from, max(currency_to) AS currency_to
         FROM {_rows(by, "true")} GROUP BY grp, is_ghost
-        """  # noqa: S608
+        """
 
 
 def _totals_arm(row: dict[str, Any]) -> Arm:
@@ -128,7 +128,7 @@ def _sums_query(metrics: MetricSet, by: str | None) -> str:
             FROM {_rows(by, metrics.where)} GROUP BY grp, is_ghost, customer
         )
         GROUP BY grp, is_ghost
-        """  # noqa: S608
+        """
 
 
 def _sums_arm(row: dict[str, Any], metrics: MetricSet) -> Arm:

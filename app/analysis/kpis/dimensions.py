@@ -27,4 +27,4 @@ def grouped(table: str, by: str | None, instant: str = "decided_ms") -> str:
     """
     group = GROUPS[by].replace("decided_ms", instant)
     joined = f"{table} LEFT JOIN segments USING (customer)" if by == "segment" else table
-    return f"(SELECT *, {group} AS grp FROM {joined})"  # noqa: S608
+    return f"(SELECT *, {group} AS grp FROM {joined})"

@@ -41,7 +41,8 @@ def newcombe(successes: float, trials: float, others: float, other_trials: float
     """Of the difference of two independent shares, the first minus the other.
 
     The hybrid score interval without continuity correction, method 10 of Newcombe (1998),
-    "Interval estimation for the difference between independent proportions", Stat. Med. 17, 873-890.
+    "Interval estimation for the difference between independent proportions", Stat. Med. 17,
+    873-890.
     """
     first, other = successes / trials, others / other_trials
     a, b = wilson(successes, trials), wilson(others, other_trials)

@@ -30,7 +30,8 @@ def two_shares(successes: int, trials: int, others: int, other_trials: int) -> f
 def holm(p_values: Sequence[float]) -> list[float]:
     """The same p-values corrected for being several, in the same order.
 
-    Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6, 65-70.
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6,
+    65-70.
     """
     ranked = sorted(range(len(p_values)), key=lambda index: p_values[index])
     corrected = [0.0] * len(p_values)
