@@ -12,6 +12,8 @@ _ROW_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 170
 _LABEL_CHARS: Final = 24
 _MARGIN: Final = 12
+#: Half of the last tick's text stands out.
+_RIGHT: Final = 30
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TICKS: Final = 4
 
@@ -35,7 +37,7 @@ def intervals(label: str, spreads: Sequence[Spread], text: Callable[[float], str
 
     def x(value: float) -> float:
         share = (value - ticks[0]) / (ticks[-1] - ticks[0])
-        return round(_LABEL_WIDTH + share * (_WIDTH - _LABEL_WIDTH - 2 * _MARGIN), 1)
+        return round(_LABEL_WIDTH + share * (_WIDTH - _LABEL_WIDTH - _RIGHT), 1)
 
     marks = [
         tag(

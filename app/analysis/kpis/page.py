@@ -158,26 +158,34 @@ def _of_reminded(name: str, count: int, funnel: Funnel) -> str:
 def _pressure(report: Report) -> list[Html]:
     if not report.pressure:
         return []
-    label = "Customers who unsubscribed or complained, by messages they were sent"
+    label = "Messages after which the customer opted out, by which of theirs it was"
     spreads = [
         Spread(
-            f"{bar.messages} messages",
-            bar.opted_out / bar.customers,
-            bar.interval.low,
-            bar.interval.high,
+            f"message {bar.nth}", bar.opted_out / bar.messages, bar.interval.low, bar.interval.high
         )
         for bar in report.pressure
     ]
     rows = [
-        (bar.messages, bar.customers, bar.opted_out, _percent(bar.opted_out / bar.customers))
+        (
+            bar.nth,
+            bar.customers,
+            bar.messages,
+            bar.opted_out,
+            _percent(bar.opted_out / bar.messages),
+        )
         for bar in report.pressure
     ]
-    head = ("messages", "customers", "opted out", "share")
+    head = ("a customer's message", "customers", "messages", "opted out", "share")
+    text = (
+        "Opted out: unsubscribed or complained. By the number of the message, not by how many a"
+        " customer had in all, because who opts out gets no more."
+    )
     return [
         section(
-            "Messages against opt-outs",
+            "Messages per customer against opt-outs",
+            tag("p", text),
             figure(label, intervals(label, spreads, _percent)),
-            table(label, head, rows, right=(3,)),
+            table(label, head, rows, right=(4,)),
         )
     ]
 
@@ -249,4 +257,4 @@ def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:
         for kpi in kpis
     ]
     head = ("KPI", "value", "95 % interval", "sample", "method, remark")
-    return section(title, table(title, head, rows, right=(1, 2)))
+    return section(title, table(title, head, rows, right=(1, 2)), is_wide=True)

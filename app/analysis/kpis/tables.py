@@ -48,10 +48,15 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pressure(msgspec.Struct, frozen=True, kw_only=True):
-    """Customers who were sent so many marketing messages, and who of them opted out."""
+    """The messages that were somebody's first, second, ... and how many of them made them opt out.
 
-    messages: str
+    Not the opt-outs of customers by how many messages they had in all: who opts out gets no more.
+    ``customers`` were sent that many.
+    """
+
+    nth: str
     customers: int
+    messages: int
     opted_out: int
     interval: Interval
 
@@ -115,25 +120,28 @@ def _cohort(row: dict[str, Any]) -> Cohort:
 
 
 def pressure(database: Database) -> list[Pressure]:
-    """Customers by how many messages they were sent, the fewest first."""
-    bins = " ".join(f"WHEN sent >= {low} THEN {low}" for low in reversed(_MESSAGES))
+    """Opt-outs (unsubscribed or complained) by which of a customer's messages it was."""
+    bins = " ".join(f"WHEN nth >= {low} THEN {low}" for low in reversed(_MESSAGES))
     rows = database.rows(
         f"""
-        SELECT CASE {bins} END AS low, count(*) AS customers, sum(opted_out)::BIGINT AS opted_out
+        SELECT low, count(*) AS messages, count(*) FILTER (nth = low) AS customers,
+            count(*) FILTER (is_unsubscribed OR is_complained) AS opted_out
         FROM (
-            SELECT customer, count(*) AS sent,
-                max((coalesce(is_unsubscribed, false) OR coalesce(is_complained, false))::INT)
-                    AS opted_out
-            FROM facts WHERE NOT is_ghost GROUP BY customer
+            SELECT *, CASE {bins} END AS low FROM (
+                SELECT is_unsubscribed, is_complained,
+                    row_number() OVER (PARTITION BY customer ORDER BY decided_ms, request) AS nth
+                FROM facts WHERE NOT is_ghost
+            )
         ) GROUP BY low ORDER BY low
         """
     )
     return [
         Pressure(
-            messages=_bin_name(row["low"]),
+            nth=_bin_name(row["low"]),
             customers=row["customers"],
+            messages=row["messages"],
             opted_out=row["opted_out"],
-            interval=wilson(row["opted_out"], row["customers"]),
+            interval=wilson(row["opted_out"], row["messages"]),
         )
         for row in rows
     ]
