@@ -1,7 +1,7 @@
 """A made-up year of the demo shop, in which what a message does is known.
 
 People fill carts. Left alone, one in four buys within days; a reminder that is really sent makes
-more of them buy (``REMINDER_LIFT``, and in variant ``bold`` of the experiment ``BOLD_LIFT``), and no
+more of them buy (``REMINDER_LIFT``, in variant ``bold`` of the experiment ``BOLD_LIFT``), and no
 other message does anything to purchases. They open, click, opt out, review and call the support at
 fixed rates. The engine itself decides, with the rules that ship: its sends come back as behaviour,
 so the clock goes on in short ticks and nobody reacts within one.
@@ -11,6 +11,7 @@ so the clock goes on in short ticks and nobody reacts within one.
 
 import argparse
 import heapq
+import json
 from bisect import bisect_left, insort
 from itertools import count
 from pathlib import Path
@@ -210,8 +211,7 @@ def write_rules(path: Path, *, max_duration: str = "180d", min_sample: int = 100
             "max_duration": max_duration,
         }
     }
-    with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(document, file)
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
     return load_rules(path)
 
 

@@ -31,8 +31,11 @@ class Exposures(msgspec.Struct, frozen=True, kw_only=True):
     success_ms: Instants
 
 
-def load_exposures(database: Database, design: Design) -> Exposures:
-    """Of the tables ``messages`` and ``outcomes``. Raises ConfigError for other variants."""
+def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures:
+    """Of the tables ``messages`` and ``outcomes``, as they were at ``now_ms``.
+
+    Raises ConfigError when they name variants that the design does not.
+    """
     names = [arm.name for arm in design.arms]
     unknown = database.value(
         """
@@ -55,8 +58,11 @@ def load_exposures(database: Database, design: Design) -> Exposures:
         FROM (
             SELECT customer, variant, decided_ms,
                 NOT is_ghost OR list_contains($ghosts, variant) AS is_exposed,
-                request IN (SELECT request FROM outcomes WHERE kind = $metric) AS is_success
-            FROM messages WHERE experiment = $name AND anchor_ms >= $from_ms
+                request IN (
+                    SELECT request FROM outcomes WHERE kind = $metric AND occurred_ms <= $now_ms
+                ) AS is_success
+            FROM messages
+            WHERE experiment = $name AND anchor_ms >= $from_ms AND decided_ms <= $now_ms
         ) GROUP BY customer, variant
         """,
         {
@@ -65,6 +71,7 @@ def load_exposures(database: Database, design: Design) -> Exposures:
             "ghosts": [arm.name for arm in design.arms if arm.is_ghost] or [""],
             "metric": design.metric,
             "from_ms": design.from_ms,
+            "now_ms": now_ms,
         },
     )
     return Exposures(**{name: _instants(column) for name, column in found.items()})

@@ -21,7 +21,7 @@ SPLIT_LEVEL: Final = 0.001
 
 
 def judge(exposures: Exposures, design: Design, now_ms: int) -> Finding:
-    """The finding at that instant. What is decided after ``stop_ms`` changes nothing of a verdict."""
+    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict."""
     stop = stop_ms(exposures, design)
     is_stopped = stop <= now_ms
     until_ms = int(stop) if is_stopped else now_ms
