@@ -68,3 +68,19 @@ def median_shares(count: float) -> Interval | None:
     """
     shares = wilson(count / 2, count) if count > 0 else None
     return shares if shares is not None and shares.low * count >= 1 else None
+
+
+def area_interval(area: float, positives: int, negatives: int) -> Interval:
+    """Of the area under a ROC curve.
+
+    Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve", Radiology 143, 29-36.
+    """
+    first, second = area / (2 - area), 2 * area * area / (1 + area)
+    variance = (
+        area * (1 - area)
+        + (positives - 1) * (first - area * area)
+        + (negatives - 1) * (second - area * area)
+    ) / (positives * negatives)
+    reach = Z * sqrt(max(variance, 0.0))
+    return Interval(max(area - reach, 0.0), min(area + reach, 1.0))
