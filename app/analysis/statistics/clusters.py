@@ -4,12 +4,15 @@ Messages to one customer are alike: a hundred messages to one say less than one 
 a hundred. The holdout and the experiments draw customers, so a customer is the cluster here.
 """
 
+from collections.abc import Iterable
 from math import sqrt
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from app.analysis.statistics.intervals import Interval, newcombe, student, wilson
+
+_ROUNDING: Final = 1e-9
 
 
 class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +30,7 @@ class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
     mm: float
 
     @classmethod
-    def of(cls, pairs: list[tuple[float, float]]) -> Self:
+    def of(cls, pairs: Iterable[tuple[float, float]]) -> Self:
         """From (x, m) of each customer."""
         kept = [(x, m) for x, m in pairs if m > 0]
         return cls(
@@ -82,7 +85,7 @@ class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
         independent = ratio * (1 - ratio) / self.m
         # dividing by clusters - 1 is no clustering: one message each must give exactly 1
         effect = error * error * (self.clusters - 1) / self.clusters / independent
-        return max(effect, 1.0)
+        return effect if effect > 1 + _ROUNDING else 1.0
 
 
 def share_interval(sums: ClusterSums) -> Interval:
