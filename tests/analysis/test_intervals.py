@@ -155,3 +155,12 @@ def test_the_interval_of_a_median_covers_it() -> None:
         low, high = np.quantile(values, [shares.low, shares.high], method="inverted_cdf")
         covered += low <= np.log(2) <= high
     assert abs(covered / runs - 0.95) < 3 * sqrt(0.95 * 0.05 / runs)
+
+
+def test_a_few_who_decide_are_noticed() -> None:
+    """A thousand with one message each and one with two hundred; not many with many each."""
+    small = [(float(n % 2), 1.0) for n in range(1_000)]
+    assert ClusterSums.of([*small, (100.0, 200.0)]).is_concentrated
+    assert not ClusterSums.of(small).is_concentrated
+    assert not ClusterSums.of([(5.0, 10.0)] * 20).is_concentrated
+    assert not ClusterSums.of([]).is_concentrated

