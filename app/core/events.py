@@ -61,6 +61,8 @@ TYPES: Final[dict[str, frozenset[str]]] = {
 }
 INPUT_TOPICS: Final = tuple(TYPES)
 ALL_TYPES: Final = frozenset().union(*TYPES.values())
+#: An order reached the customer: reviews and calls for help follow.
+DELIVERY: Final = "delivered"
 PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})
 
 #: The data fields that rules may name and that instances keep; all others stay out of state.

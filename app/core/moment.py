@@ -46,7 +46,7 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
     """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
     long, money in the rules' currency.
     """
-    foreign = currency is not None and data.get("currency", currency) != currency
+    foreign = currency is not None and data.get("currency") not in (None, currency)
     if not foreign and data.keys() <= DATA_FIELDS:
         for value in data.values():
             kind = type(value)

@@ -43,6 +43,7 @@ def report_page(tally: Tally, rules: Rules, run: Run) -> str:
             sections.delays(tally),
             sections.messages(tally, run.customers),
             sections.arms(tally, rules),
+            sections.led_to(tally),
         ),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"

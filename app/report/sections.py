@@ -18,6 +18,11 @@ from app.spans import span_text
 
 #: Upper ends of the bars of the delays, in minutes.
 _DELAYS_MIN: Final = (15, 60, 180, 360, 720, 1440, 2880)
+#: Kinds of outcome that the report shows, and what it calls them.
+_LED_TO: Final = {
+    "opened": "opened", "clicked": "clicked", "conversion": "conversions", "assisted": "assisted",
+    "recovery": "recoveries",
+}  # fmt: skip
 #: Upper ends of the bars of messages per customer.
 _MESSAGES: Final = (0, 1, 2, 3, 5, 10, 20, 50)
 
@@ -176,6 +181,53 @@ def messages(tally: Tally, customers: int) -> Html:
             zip(names, series["all messages"], series["marketing"], strict=True),
         ),
     )
+
+
+def led_to(tally: Tally) -> Html:
+    """What marketing sends led to, and what happened after ghost sends."""
+    title = "What sends led to"
+    names = sorted({trigger for trigger, _, _ in tally.led_to})
+    if not names:
+        return _section(title, tag("p", "No outcome was recorded."))
+    sends: Counter[tuple[str, Outcome]] = Counter()
+    for (_, trigger, _, outcome, _), count in tally.counts.items():
+        sends[trigger, outcome] += count
+    rows = []
+    for name in names:
+        of_sends = {kind: tally.led_to[name, False, kind] for kind in _LED_TO}
+        rows.append(
+            (
+                name,
+                sends[name, Outcome.SEND],
+                *of_sends.values(),
+                sends[name, Outcome.HOLDOUT],
+                tally.led_to[name, True, "conversion"],
+                _revenue(tally, name),
+            )
+        )
+    head = ("trigger", "sends", *_LED_TO.values(), "ghost sends", "ghost conversions", "revenue")
+    label = "Outcomes by trigger"
+    return _section(
+        title,
+        tag(
+            "p",
+            "Within the attribution window of the rules. Revenue is of conversions, each counted"
+            " for one send. Ghost sends show what happens without the message: compare shares,"
+            " as triggers kpis does, not counts.",
+        ),
+        table(label, head, rows),
+        is_wide=True,
+    )
+
+
+def _revenue(tally: Tally, trigger: str) -> str:
+    sums = sorted(
+        (currency or "", value)
+        for (name, currency), value in tally.revenue.items()
+        if name == trigger
+    )
+    texts = (f"{value:,.2f}\u00a0{name}".strip() for name, value in sums)
+    return ", ".join(text.replace(",", "\u202f") for text in texts) or "-"
 
 
 def arms(tally: Tally, rules: Rules) -> Html:
