@@ -92,9 +92,7 @@ def needed(settings: Settings) -> list[Need]:
         for name, retention in _RETENTION.items()
     ]
     compacted = [
-        Need(
-            topic=topic, operations=_READ_WRITE, cleanup_policy=_COMPACT, is_copartitioned=True
-        )
+        Need(topic=topic, operations=_READ_WRITE, cleanup_policy=_COMPACT, is_copartitioned=True)
         for topic in (settings.topic("profiles"), settings.changelog_topic)
     ]
     repartition = Need(

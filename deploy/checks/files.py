@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import yaml
 
+from app.setting_values import duration_ms
 from app.settings import INPUTS, Settings
 from app.topic_needs import Need, needed
-from app.setting_values import duration_ms
 from deploy.checking.place import Place
 from deploy.checking.results import Result, judged, skipped
 
