@@ -111,6 +111,11 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     occurred_ms: int
     data: dict[str, Any]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the topic carries this type; an unknown one is ignored and counted."""
+        return self.type in TYPES[self.topic]
+
 
 def parse_instant(value: object, field: str) -> int:
     """Epoch ms from RFC 3339 text or integer epoch ms; EventError otherwise."""
