@@ -1,12 +1,15 @@
 """Kafka records to events: the one place where bytes from outside are understood.
 
 Two spellings are read (spec section 3): the plain envelope, and CloudEvents 1.0 in structured and
-in binary mode (Kafka protocol binding 1.0.2, sections 3.2 and 3.3). Whatever cannot be understood
-is an EventError with one of ``REASONS``. Error texts name fields and types, never values: they end
-in logs and in dead letters.
+in binary mode (Kafka protocol binding 1.0.2, sections 3.2 and 3.3); either as JSON, or as what a
+schema registry knows how to read (``app.registry``). Whatever cannot be understood is an EventError
+with one of ``REASONS``. Error texts name fields and types, never values: they end in logs and in
+dead letters.
+
+A trace context comes in the header ``traceparent``, or as the CloudEvents extension of that name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +23,25 @@ from app.core.events import (
     Event,
     parse_envelope,
 )
+from app.trace_context import HEADER as TRACE_HEADER
+from app.trace_context import traceparent
 
 #: Every ``EventError.reason`` that ``decode_record`` raises.
-REASONS: Final = frozenset({"too_large", "not_json", "not_object", "envelope", "key", "null_value"})
+REASONS: Final = frozenset(
+    [
+        "too_large",
+        "not_json",
+        "not_object",
+        "envelope",
+        "key",
+        "null_value",
+        "unknown_schema",
+        "schema_value",
+    ]
+)
+
+#: What a value begins with that names its schema by an id in a registry: no JSON text does.
+SCHEMA_MAGIC: Final = b"\0"
 
 _STRUCTURED: Final = "application/cloudevents"
 _STRUCTURED_JSON: Final = "application/cloudevents+json"
@@ -37,6 +56,9 @@ _ATTRIBUTES: Final = {
 }
 
 Headers = Iterable[tuple[str, bytes | None]]
+#: Reads a value that begins with SCHEMA_MAGIC as a JSON value. Raises EventError when it is wrong,
+#: InfrastructureError when nobody can say.
+ReadBySchema = Callable[[bytes], object]
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +76,11 @@ def decode_record(
     key: bytes | None,
     value: bytes | None,
     headers: Headers | None = None,
+    read_by_schema: ReadBySchema | None = None,
 ) -> Event | Erasure:
-    """What the record says. ``topic`` is the logical name. Raises EventError."""
+    """What the record says. ``topic`` is the logical name. Raises EventError, and what
+    ``read_by_schema`` raises; without that, a value that needs a schema is not JSON.
+    """
     if value is None:
         return _erasure(topic, partition, offset, key)
     if len(value) > MAX_VALUE_BYTES:
@@ -65,20 +90,43 @@ def decode_record(
     try:
         obj = orjson.loads(value)
     except orjson.JSONDecodeError as exc:
-        raise EventError("not_json", f"expected JSON, got {exc}") from None
+        if value[:1] != SCHEMA_MAGIC:
+            raise EventError("not_json", f"expected JSON, got {exc}") from None
+        if read_by_schema is None:
+            raise EventError(
+                "not_json", "expected JSON, got a value for a schema registry, and none is set"
+            ) from None
+        obj = read_by_schema(value)
     customer_key = None if key is None else _key_text(key)
-    if headers:
-        attributes = _texts(headers)
-        content_type = attributes.get("content-type", "").strip().lower()
-        if content_type.startswith(_STRUCTURED):
-            envelope = _structured(content_type, obj)
-        elif "ce_specversion" in attributes or "ce_id" in attributes:
-            envelope = _binary(attributes, obj)
-        else:
-            envelope = None
-        if envelope is not None:
-            return _cloud_event(envelope, topic, partition, offset, customer_key)
-    return parse_envelope(obj, topic=topic, key=customer_key, partition=partition, offset=offset)
+    if not headers:
+        return parse_envelope(
+            obj, topic=topic, key=customer_key, partition=partition, offset=offset
+        )
+    attributes = _texts(headers)
+    content_type = attributes.get("content-type", "").strip().lower()
+    if content_type.startswith(_STRUCTURED):
+        envelope = _structured(content_type, obj)
+        event = _cloud_event(envelope, topic, partition, offset, customer_key)
+    elif "ce_specversion" in attributes or "ce_id" in attributes:
+        envelope = _binary(attributes, obj)
+        event = _cloud_event(envelope, topic, partition, offset, customer_key)
+    else:
+        envelope = attributes
+        event = parse_envelope(
+            obj, topic=topic, key=customer_key, partition=partition, offset=offset
+        )
+    context = traceparent(attributes.get(TRACE_HEADER))
+    event.traceparent = context or traceparent(envelope.get(TRACE_HEADER))
+    return event
+
+
+def trace_of(headers: Headers | None) -> str | None:
+    """The trace context in a record's headers alone, for what could not be understood."""
+    found = None
+    for name, raw in headers or ():
+        if raw is not None and name.lower() in (TRACE_HEADER, f"ce_{TRACE_HEADER}"):
+            found = traceparent(raw.decode(errors="replace")) or found
+    return found
 
 
 def _erasure(topic: str, partition: int | None, offset: int | None, key: bytes | None) -> Erasure:
@@ -108,7 +156,11 @@ def _texts(headers: Headers) -> dict[str, str]:
     texts = {}
     for raw_name, raw in headers:
         name = raw_name.lower()
-        if raw is not None and (name.startswith("ce_") or name == "content-type"):
+        if raw is None:
+            continue
+        if name == TRACE_HEADER:
+            texts[name] = raw.decode(errors="replace")
+        elif name.startswith("ce_") or name == "content-type":
             try:
                 texts[name] = raw.decode()
             except UnicodeDecodeError:
@@ -133,7 +185,7 @@ def _structured(content_type: str, obj: object) -> Mapping[str, Any]:
 def _binary(attributes: Mapping[str, str], data: object) -> Mapping[str, Any]:
     envelope: dict[str, Any] = {
         name: attributes[f"ce_{name}"]
-        for name in ("specversion", "id", "type", "subject", "time")
+        for name in ("specversion", "id", "type", "subject", "time", TRACE_HEADER)
         if f"ce_{name}" in attributes
     }
     envelope["data"] = data

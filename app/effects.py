@@ -21,8 +21,7 @@ from typing import Final
 
 from aiokafka.structs import ConsumerRecord
 
-from app import wire
-from app.core.decisions import Decision
+from app import outbox
 from app.deliveries import Deliveries, Producer
 from app.intake import Intake
 from app.partitioning import partition_for
@@ -32,10 +31,6 @@ from app.version import ENGINE_VERSION
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
 from tables.partition import PartitionStore
-
-#: Outbox lines start with one of these and go on with the JSON of the output record.
-DECISION: Final = b"D"
-REQUEST: Final = b"R"
 
 _MAX_ERROR_CHARS: Final = 512
 
@@ -116,7 +111,8 @@ class Effects:
         outputs = Deliveries(self._producer)
         for line_topic, key, line in lines:
             place = self._outputs.place(line_topic, key, partition, self._inputs)
-            outputs.send(line_topic, place, key, line)
+            value, headers = outbox.opened(line)
+            outputs.send(line_topic, place, key, value, headers)
         for letter in unit.dead_letters:
             self._send_dead_letter(outputs, letter, partition)
         for logical, record, key in unit.misrouted:
@@ -141,23 +137,24 @@ class Effects:
     def _fill_outboxes(
         self, unit: Unit, customers: PartitionCustomers
     ) -> list[tuple[str, bytes, bytes]]:
-        """(topic, key, value) of all output; what it was goes into the outboxes."""
+        """(topic, key, outbox line) of all output; the lines go into the outboxes."""
         dispatch, decisions = self._outputs.dispatch, self._outputs.decisions
         lines = []
         for customer_id in unit.resend:
             key = customer_id.encode()
-            for line in customers.get(customer_id).outbox:
-                topic = dispatch if line[:1] == REQUEST else decisions
-                lines.append((topic, key, line[1:]))
+            lines += [
+                (dispatch if outbox.is_request(line) else decisions, key, line)
+                for line in customers.get(customer_id).outbox
+            ]
         for customer in customers.touched():
             if customer.outbox:
                 customer.outbox = []
         for decision in unit.decisions:
-            outbox = customers.get(decision.customer_id).outbox
+            kept = customers.get(decision.customer_id).outbox
             key = decision.customer_id.encode()
-            for line in _lines(decision):
-                outbox.append(line)
-                lines.append((dispatch if line[:1] == REQUEST else decisions, key, line[1:]))
+            for line in outbox.lines_of(decision):
+                kept.append(line)
+                lines.append((dispatch if outbox.is_request(line) else decisions, key, line))
         return lines
 
     def _send_dead_letter(self, outputs: Deliveries, letter: DeadLetter, partition: int) -> None:
@@ -207,11 +204,6 @@ class Emitted:
         """A unit whose last changelog entry is at ``offset`` is done, its output sent."""
         self.is_owed = has_lines
         self.offset = max(offset, self.offset)
-
-
-def _lines(decision: Decision) -> list[bytes]:
-    record, request = wire.written(decision)
-    return [DECISION + record] if request is None else [DECISION + record, REQUEST + request]
 
 
 def _no_hook(_: str) -> None:

@@ -108,6 +108,8 @@ class Event(msgspec.Struct, kw_only=True):
     customer_id: str
     occurred_ms: int
     data: dict[str, Any]
+    #: the trace context that came with it (W3C ``traceparent``)
+    traceparent: str | None = None
 
     @property
     def is_known(self) -> bool:
