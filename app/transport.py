@@ -214,6 +214,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.epoch += 1
+        self._intake.joined()
         await super().on_partitions_assigned(assigned, generation_id)
 
 

@@ -24,7 +24,7 @@ def test_decides_dispatches_commits_and_stops(instance: Instance) -> None:
         assert worker.metric("trigger_events_total", topic="orders", outcome="applied") == 10
         assert worker.metric("trigger_decisions_total", trigger="order_placed") == 10
         assert worker.metric("trigger_customers") == 10
-        assert worker.get("/live")[0] == 200
+        assert worker.get("/live")[0] == worker.get("/startup")[0] == 200
         started = time.monotonic()
         assert worker.stop() == 0, worker.log
         assert time.monotonic() - started < 10
