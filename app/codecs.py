@@ -47,7 +47,7 @@ _STRUCTURED: Final = "application/cloudevents"
 _STRUCTURED_JSON: Final = "application/cloudevents+json"
 _SPEC_VERSION: Final = "1.0"
 #: envelope field -> CloudEvents attribute
-_ATTRIBUTES: Final = {
+CLOUD_EVENT_ATTRIBUTES: Final = {
     "event_id": "id",
     "type": "type",
     "customer_id": "subject",
@@ -103,11 +103,10 @@ def decode_record(
             obj, topic=topic, key=customer_key, partition=partition, offset=offset
         )
     attributes = _texts(headers)
-    content_type = attributes.get("content-type", "").strip().lower()
-    if content_type.startswith(_STRUCTURED):
-        envelope = _structured(content_type, obj)
+    if is_structured(attributes):
+        envelope = _structured(_content_type(attributes), obj)
         event = _cloud_event(envelope, topic, partition, offset, customer_key)
-    elif "ce_specversion" in attributes or "ce_id" in attributes:
+    elif is_binary(attributes):
         envelope = _binary(attributes, obj)
         event = _cloud_event(envelope, topic, partition, offset, customer_key)
     else:
@@ -133,12 +132,12 @@ def _erasure(topic: str, partition: int | None, offset: int | None, key: bytes |
     if topic != PROFILES:
         raise EventError("null_value", f"expected a JSON object, got a null value on {topic}")
     if key is None:
-        raise EventError("key", "expected the customer id to erase as the key, got none")
+        raise EventError("key", "key: expected the customer id to erase, got nothing")
     customer_id = _key_text(key)
     if not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
         raise EventError(
             "key",
-            f"expected a customer id of 1..{MAX_CUSTOMER_ID_CHARS} characters as the key,"
+            f"key: expected a customer id of 1..{MAX_CUSTOMER_ID_CHARS} characters,"
             f" got {len(customer_id)}",
         )
     return Erasure(customer_id=customer_id, partition=partition, offset=offset)
@@ -148,7 +147,7 @@ def _key_text(key: bytes) -> str:
     try:
         return key.decode()
     except UnicodeDecodeError:
-        raise EventError("key", "expected a key in UTF-8, got other bytes") from None
+        raise EventError("key", "key: expected UTF-8, got other bytes") from None
 
 
 def _texts(headers: Headers) -> dict[str, str]:
@@ -165,9 +164,23 @@ def _texts(headers: Headers) -> dict[str, str]:
                 texts[name] = raw.decode()
             except UnicodeDecodeError:
                 raise EventError(
-                    "envelope", f"header {name[:32]}: expected UTF-8, got other bytes"
+                    "envelope", f"{name[:32]}: expected a header in UTF-8, got other bytes"
                 ) from None
     return texts
+
+
+def is_structured(texts: Mapping[str, str]) -> bool:
+    """Whether headers (names in small letters) say that the value is a whole CloudEvent."""
+    return _content_type(texts).startswith(_STRUCTURED)
+
+
+def is_binary(texts: Mapping[str, str]) -> bool:
+    """Whether headers are a CloudEvent's attributes, and the value its data."""
+    return "ce_specversion" in texts or "ce_id" in texts
+
+
+def _content_type(texts: Mapping[str, str]) -> str:
+    return texts.get("content-type", "").strip().lower()
 
 
 def _structured(content_type: str, obj: object) -> Mapping[str, Any]:
@@ -201,9 +214,11 @@ def _cloud_event(
 ) -> Event:
     if attributes.get("specversion") != _SPEC_VERSION:
         raise EventError("envelope", f"specversion: expected {_SPEC_VERSION!r}, got another")
-    envelope = {field: attributes.get(name) for field, name in _ATTRIBUTES.items()}
+    envelope = {field: attributes.get(name) for field, name in CLOUD_EVENT_ATTRIBUTES.items()}
     try:
         return parse_envelope(envelope, topic=topic, key=key, partition=partition, offset=offset)
     except EventError as exc:
         field, colon, rest = str(exc).partition(":")
-        raise EventError(exc.reason, f"{_ATTRIBUTES.get(field, field)}{colon}{rest}") from None
+        raise EventError(
+            exc.reason, f"{CLOUD_EVENT_ATTRIBUTES.get(field, field)}{colon}{rest}"
+        ) from None
