@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from aiokafka.structs import ConsumerRecord
 
 from app.clock import Clock, RecordsClock, WallClock, wall_ms
-from app.codecs import Erasure, decode_record
+from app.codecs import Erasure, ReadBySchema, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
@@ -47,6 +47,7 @@ class Shared(Protocol):
     rules: Rules
     shadow_rules: Rules | None
     input_partitions: int
+    read_by_schema: ReadBySchema | None
 
 
 class Lane:
@@ -60,6 +61,7 @@ class Lane:
         self._effects = shared.effects
         self._metrics = shared.metrics
         self._inputs = shared.input_partitions
+        self._read_by_schema = shared.read_by_schema
         self._max_skew_ms = settings.max_skew_ms
         self._tps = {topic: intake.tp(topic, partition) for topic in settings.input_topics}
         self._buffer = MergeBuffer(
@@ -229,7 +231,13 @@ class Lane:
         event: Event | Erasure | None = None
         try:
             event = decode_record(
-                topic, record.partition, offset, record.key, record.value, record.headers
+                topic,
+                record.partition,
+                offset,
+                record.key,
+                record.value,
+                record.headers,
+                self._read_by_schema,
             )
         except EventError as exc:
             error = exc

@@ -29,6 +29,7 @@ from app.metrics import Metrics
 from app.processor import Processor
 from app.rules_file import load_rules
 from app.rules_watch import LOOK_S, RulesWatch
+from app.schema_registry import schema_reader
 from app.settings import Settings
 from app.version import ENGINE_VERSION
 
@@ -76,6 +77,7 @@ class _Worker:
         self._rules = RulesWatch(settings.rules_path, self._metrics)
         self._shadow_rules = _load_shadow(settings)
         self._make_task = make_task or Task
+        self._read_by_schema = schema_reader(settings)
         self._partitions = topics.require_one_count(settings)
         _create_missing(settings)
         self._hook = hook
@@ -146,6 +148,7 @@ class _Worker:
             self._shadow_rules,
             self._partitions,
             self._fail,
+            self._read_by_schema,
         )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._app = WorkerApp(settings, self._intake, self._partitions)
