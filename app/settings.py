@@ -164,7 +164,7 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "SCHEMA_REGISTRY_KEYFILE": ("schema_registry_keyfile", Path),
     "OTLP_ENDPOINT": ("otlp_endpoint", http_url),
 }
-#: What is wrong with such a variable may be that the secret itself is in it.
+#: What is wrong with such a variable may be that the secret itself is in it; so with addresses.
 _SECRET_PARTS: Final = ("PASSWORD", "TOKEN")
 _TOPIC_VARIABLES: Final = {
     f"TOPIC_{topic.upper().replace('-', '_')}": topic for topic in INPUTS + OUTPUTS
@@ -196,7 +196,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             elif not _SERVICE_LINK.fullmatch(f"{short}={value}"):
                 problems.append(_unknown(variable))
         except ValueError as exc:
-            is_secret = any(part in short for part in _SECRET_PARTS)
+            is_secret = any(part in short for part in _SECRET_PARTS) or "@" in value
             shown = "a value that is not shown" if is_secret else repr(value)
             problems.append(f"{variable}: got {shown}, expected {exc}")
     settings = Settings(**fields, topic_names=topic_names)
