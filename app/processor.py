@@ -18,6 +18,7 @@ from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.metrics import Metrics
 from app.settings import Settings
+from app.tracing import UnitSpans
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Processor:
         input_partitions: int,
         on_failure: OnFailure,
         read_by_schema: ReadBySchema | None = None,
+        spans: UnitSpans | None = None,
     ) -> None:
         self.settings = settings
         self.intake = intake
@@ -55,6 +57,7 @@ class Processor:
         self.shadow_rules = shadow_rules
         self.input_partitions = input_partitions
         self.read_by_schema = read_by_schema
+        self.spans = spans
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
