@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.shadow import Shadow
 from app.tracing import UnitSpans
 from app.unit import DeadLetter, Unit
+from app.unit_log import log_unit
 from app.watermark import UNKNOWN_MS, Watermark
 from tables import records
 from tables.customers import PartitionCustomers
@@ -192,6 +193,7 @@ class Lane:
                 self.partition, unit, self._customers, self._store, self._emitted
             )
         self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
+        log_unit(unit)
 
     def _decided(self, decision: Decision) -> None:
         self._unit.decisions.append(decision)
