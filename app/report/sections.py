@@ -201,12 +201,12 @@ def led_to(tally: Tally) -> Html:
                 name,
                 sends[name, Outcome.SEND],
                 *of_sends.values(),
-                _revenue(tally, name),
                 sends[name, Outcome.HOLDOUT],
                 tally.led_to[name, True, "conversion"],
+                _revenue(tally, name),
             )
         )
-    head = ("trigger", "sends", *_LED_TO.values(), "revenue", "ghost sends", "their conversions")
+    head = ("trigger", "sends", *_LED_TO.values(), "ghost sends", "ghost conversions", "revenue")
     label = "Outcomes by trigger"
     return section(
         title,
@@ -227,7 +227,8 @@ def _revenue(tally: Tally, trigger: str) -> str:
         for (name, currency), value in tally.revenue.items()
         if name == trigger
     )
-    return ", ".join(f"{value:,.2f}\u00a0{name}".strip() for name, value in sums) or "-"
+    texts = (f"{value:,.2f}\u00a0{name}".strip() for name, value in sums)
+    return ", ".join(text.replace(",", "\u202f") for text in texts) or "-"
 
 
 def arms(tally: Tally, rules: Rules) -> Html:
