@@ -11,11 +11,13 @@ from tests.bench.outcomes import kpis
 OUTCOMES = 800_000
 
 
-def figures(folder: Path) -> dict[tuple[str, str], dict[str, float | None]]:
+def figures(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
     """Every number of the report, by group and KPI."""
     groups = orjson.loads((folder / "report.json").read_bytes())["groups"]
     return {
-        (group, kpi["name"]): {part: kpi[part] for part in ("value", "low", "high", "sample")}
+        (group, kpi["name"]): {
+            part: kpi[part] for part in ("value", "low", "high", "sample") if kpi[part] is not None
+        }
         for group, kpis in groups.items()
         for kpi in kpis
     }
