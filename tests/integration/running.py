@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from app.kafka import consumer_config, producer_config
+from app.kafka import consumer_config, producer_config, watermarks
 from app.partitioning import partition_for
 from app.settings import Settings
 
@@ -179,7 +179,7 @@ class Wire:
         reader = Consumer(consumer_config(self.settings))
         try:
             partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {p.partition: reader.get_watermark_offsets(p, 5.0)[1] for p in partitions}
+            ends = {p.partition: watermarks(reader, p, 5.0)[1] for p in partitions}
             reader.assign(partitions)
             found: list[Message[bytes, bytes]] = []
             left = {number for number, end in ends.items() if end}
