@@ -11,6 +11,8 @@ from app.settings import Settings
 
 #: Libraries that narrate; what goes wrong in them is heard all the same.
 _TALKATIVE: Final = ("faust", "mode", "aiokafka", "aiohttp", "asyncio")
+#: Its debug log has each request and answer whole: passwords, tokens, records.
+_INDISCREET: Final = "aiokafka"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -27,6 +29,8 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    if level == "DEBUG":
+        logging.getLogger(_INDISCREET).setLevel("INFO")
 
 
 class TextFormatter(logging.Formatter):

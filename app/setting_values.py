@@ -14,6 +14,7 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
+_ENDPOINT = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#\s]*)?")
 
 
 class Secret:
@@ -59,6 +60,23 @@ def base_url(value: str) -> str:
     if not _URL.fullmatch(value):
         raise ValueError("http://host:port, or https, without a path")
     return value.rstrip("/")
+
+
+def endpoint_url(value: str) -> str:
+    """A URL with a path, and without a user in it: such a secret would be shown in errors."""
+    if not _ENDPOINT.fullmatch(value):
+        raise ValueError("https://host[:port]/path (or http), without a user or a query")
+    return value
+
+
+def readable_file(value: str) -> Path:
+    """The path of a file that is there and may be read, as of now."""
+    path = Path(value)
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as exc:
+        raise ValueError(f"the path of a readable file ({exc.strerror})") from None
 
 
 def duration_ms(value: str) -> int:

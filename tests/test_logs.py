@@ -59,3 +59,14 @@ def test_json_is_one_object_a_line() -> None:
         "partitions": [0, 1],
     }
     assert second["exception"].endswith("ValueError: no such thing")
+
+
+def test_no_level_lets_the_kafka_client_write_requests_out() -> None:
+    """They hold passwords, tokens and people's data."""
+    stream = io.StringIO()
+    configure_logging(Settings(log_level="debug"), stream)
+    logging.getLogger("aiokafka.conn").debug("Request: SaslAuthenticateRequest(b'hunter2')")
+    logging.getLogger("faust.app").debug("shown")
+
+    assert "shown" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -37,9 +37,20 @@ def wait_for(what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S
 
 
 class RunningWorker:
-    """A worker in its own process, killed at the end of ``with`` when it still runs."""
+    """A worker in its own process, killed at the end of ``with`` when it still runs.
 
-    def __init__(self, settings: Settings, log: Path, variables: Mapping[str, str]) -> None:
+    ``module`` is what Python runs, with ``arguments``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        variables: Mapping[str, str],
+        *,
+        module: str = "tests.integration.worker_process",
+        arguments: Sequence[str] = (),
+    ) -> None:
         environ = {
             **{name: value for name, value in os.environ.items() if "TRIGGER_" not in name},
             "TRIGGER_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
@@ -56,7 +67,7 @@ class RunningWorker:
         with log.open("ab") as out:
             self._start = out.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.worker_process"],
+                [sys.executable, "-m", module, *arguments],
                 env=environ,
                 cwd=_ROOT,
                 stdout=out,
@@ -217,7 +228,7 @@ class Wire:
 
     def committed(self) -> dict[str, int]:
         """Logical input topic -> sum of committed offsets; what was never committed counts 0."""
-        reader = Consumer(consumer_config(self.settings, self.settings.app_id))
+        reader = Consumer(consumer_config(self.settings))
         try:
             sums = {}
             for logical, topic in self.settings.input_topics.items():

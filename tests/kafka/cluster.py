@@ -30,7 +30,8 @@ class KafkaCluster:
     They are all gone when this process ends, however it ends. Each is in ``nodes`` and can be
     stopped, killed, frozen and started by itself; ``wait_until_ready`` then waits for all that
     run. ``settings`` go into every ``server.properties``, ``format_options`` to ``kafka-storage
-    format``. Raises OSError with the brokers' last words when they do not come up.
+    format``, ``java_options`` to each Java. Raises OSError with the brokers' last words when they
+    do not come up.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class KafkaCluster:
         listeners: Sequence[Listener] = (),
         settings: Mapping[str, str] | None = None,
         format_options: Sequence[str] = (),
+        java_options: Sequence[str] = (),
         start_timeout_s: float = 60.0,
     ) -> None:
         self._count = brokers
         self._listeners = tuple(listeners)
         self._settings = dict(settings or {})
         self._format_options = tuple(format_options)
+        self._java_options = tuple(java_options)
         self._start_timeout_s = start_timeout_s
         self._ports: dict[str, list[int]] = {}
         self._folder: Path | None = None
@@ -147,7 +150,7 @@ class KafkaCluster:
             (folder / "server.properties").write_text(
                 node_properties(number, folder, self._ports, self._listeners, self._settings)
             )
-            nodes.append(KafkaNode(number, port, folder, self.folder))
+            nodes.append(KafkaNode(number, port, folder, self.folder, self._java_options))
         self.nodes = tuple(nodes)
         formats = [node.format(_CLUSTER_ID, self._format_options) for node in nodes]
         for node, process in zip(nodes, formats, strict=True):

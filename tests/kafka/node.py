@@ -30,13 +30,21 @@ class KafkaNode:
     It dies with this process, and with it goes ``cluster_folder``.
     """
 
-    def __init__(self, number: int, port: int, folder: Path, cluster_folder: Path) -> None:
+    def __init__(
+        self,
+        number: int,
+        port: int,
+        folder: Path,
+        cluster_folder: Path,
+        java_options: tuple[str, ...] = (),
+    ) -> None:
         self.number = number
         #: of the listener that ``bootstrap_servers`` names
         self.port = port
         #: its data, its ``server.properties`` and its ``broker.log``
         self.folder = folder
         self._cluster_folder = cluster_folder
+        self._java_options = java_options
         self._guard: subprocess.Popen[str] | None = None
         self._pid = 0
 
@@ -136,6 +144,6 @@ class KafkaNode:
                 if stream is not None:
                     stream.close()
 
-    @staticmethod
-    def _java(main_class: str) -> tuple[str, ...]:
-        return (jars.java(), *_JAVA_OPTIONS, "-cp", jars.classpath(), main_class)
+    def _java(self, main_class: str) -> tuple[str, ...]:
+        options = (*_JAVA_OPTIONS, *self._java_options)
+        return (jars.java(), *options, "-cp", jars.classpath(), main_class)
