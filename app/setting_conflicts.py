@@ -20,6 +20,7 @@ def contradictions(settings: "Settings", given: Mapping[str, str]) -> list[str]:
     return [
         *_sasl_problems(settings, given),
         *_ssl_problems(settings, given),
+        *_registry_problems(settings, given),
         *_topic_problems(settings),
     ]
 
@@ -86,6 +87,23 @@ def _ssl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
         problems.append(
             f"{_PREFIX}SSL_CERTFILE and {_PREFIX}SSL_KEYFILE: got one of them, expected both"
         )
+    return problems
+
+
+def _registry_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
+    prefix = "schema_registry_"
+    problems = []
+    if settings.schema_registry_url is None:
+        problems += [
+            f"{variable}: got a value without {_PREFIX}SCHEMA_REGISTRY_URL,"
+            " expected both or neither"
+            for field, variable in given.items()
+            if field.startswith(prefix)
+        ]
+    for one, other in (("username", "password"), ("certfile", "keyfile")):
+        if (prefix + one in given) != (prefix + other in given):
+            names = f"{_PREFIX}SCHEMA_REGISTRY_{one.upper()} and ..._{other.upper()}"
+            problems.append(f"{names}: got one of them, expected both")
     return problems
 
 

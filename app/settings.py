@@ -21,6 +21,8 @@ from app.setting_values import (
     count,
     duration_ms,
     endpoint_url,
+    http_url,
+    http_urls,
     name,
     read_secret_file,
     read_token_file,
@@ -95,6 +97,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     ssl_key_password: Secret | None = None
+    #: http(s)://host[:port][/path], several with commas; values may then be Avro or JSON Schema's
+    schema_registry_url: str | None = None
+    schema_registry_username: str | None = None
+    schema_registry_password: Secret | None = None
+    schema_registry_cafile: Path | None = None
+    schema_registry_certfile: Path | None = None
+    schema_registry_keyfile: Path | None = None
+    #: where spans of commit units go, as OTLP over HTTP; None: there are none
+    otlp_endpoint: str | None = None
 
     def topic(self, name: str) -> str:
         """What the logical topic ``name`` is called on the broker."""
@@ -162,8 +173,16 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "SSL_KEYFILE": ("ssl_keyfile", readable_file),
     "SSL_KEY_PASSWORD": ("ssl_key_password", Secret),
     "SSL_KEY_PASSWORD_FILE": ("ssl_key_password", read_secret_file),
+    "SCHEMA_REGISTRY_URL": ("schema_registry_url", http_urls),
+    "SCHEMA_REGISTRY_USERNAME": ("schema_registry_username", text),
+    "SCHEMA_REGISTRY_PASSWORD": ("schema_registry_password", Secret),
+    "SCHEMA_REGISTRY_PASSWORD_FILE": ("schema_registry_password", read_secret_file),
+    "SCHEMA_REGISTRY_CAFILE": ("schema_registry_cafile", Path),
+    "SCHEMA_REGISTRY_CERTFILE": ("schema_registry_certfile", Path),
+    "SCHEMA_REGISTRY_KEYFILE": ("schema_registry_keyfile", Path),
+    "OTLP_ENDPOINT": ("otlp_endpoint", http_url),
 }
-#: What is wrong with such a variable may be that the secret itself is in it.
+#: What is wrong with such a variable may be that the secret itself is in it; so with addresses.
 _SECRET_PARTS: Final = ("PASSWORD", "TOKEN", "SECRET")
 _TOPIC_VARIABLES: Final = {
     f"TOPIC_{topic.upper().replace('-', '_')}": topic for topic in INPUTS + OUTPUTS
@@ -195,7 +214,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             elif not _SERVICE_LINK.fullmatch(f"{short}={value}"):
                 problems.append(_unknown(variable))
         except ValueError as exc:
-            is_secret = any(part in short for part in _SECRET_PARTS)
+            is_secret = any(part in short for part in _SECRET_PARTS) or "@" in value
             shown = "a value that is not shown" if is_secret else repr(value)
             problems.append(f"{variable}: got {shown}, expected {exc}")
     settings = Settings(**fields, topic_names=topic_names)

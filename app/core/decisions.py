@@ -1,7 +1,7 @@
 """What the core gives back: values, applied by somebody else (spec sections 6 and 7)."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,13 @@ class Outcome(StrEnum):
     DEFER = "defer"
     HOLDOUT = "holdout"
     RECALL = "recall"
+
+
+#: The members by names of their own: asking an enum for one costs a Python call.
+SEND: Final = Outcome.SEND
+SUPPRESS: Final = Outcome.SUPPRESS
+DEFER: Final = Outcome.DEFER
+HOLDOUT: Final = Outcome.HOLDOUT
 
 
 class Reason(StrEnum):
@@ -35,12 +42,17 @@ class Reason(StrEnum):
 
 
 class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The event that anchors an instance, by where it was read. Unknown places are null."""
+    """The event that anchors an instance, by where it was read. Unknown places are null.
+
+    ``traceparent`` is the trace context that the event carried, if any: it goes out again as a
+    header of what is decided because of the event, however much later.
+    """
 
     topic: str
     partition: int | None
     offset: int | None
     event_id: str
+    traceparent: str | None = None
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):
