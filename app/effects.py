@@ -3,7 +3,7 @@
     1  outboxes filled, records encoded
     2  changelog produced
     3  changelog acknowledged
-    4  dispatch, decisions, dead letters and rerouted records produced
+    4  dispatch, decisions, outcomes, dead letters and rerouted records produced
     5  those acknowledged
     6  records, timer index and changelog offset written to disk, in one write
     7  source offsets released for commit
@@ -45,8 +45,16 @@ class Outputs:
     changelog: str
     dispatch: str
     decisions: str
+    outcomes: str
     dead_letters: str
     partitions: Mapping[str, int]
+
+    def topic_of(self, line: bytes) -> str:
+        """Where a line of an outbox goes."""
+        kind = outbox.kind_of(line)
+        if kind == outbox.REQUEST:
+            return self.dispatch
+        return self.outcomes if kind == outbox.OUTCOME else self.decisions
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
         """The partition of ``topic`` for a customer whose input partition is ``same``."""
@@ -60,6 +68,7 @@ def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
         changelog=settings.changelog_topic,
         dispatch=settings.topic("dispatch"),
         decisions=settings.topic("decisions"),
+        outcomes=settings.topic("outcomes"),
         dead_letters=settings.topic("dead-letters"),
         partitions=partitions,
     )
@@ -138,23 +147,17 @@ class Effects:
         self, unit: Unit, customers: PartitionCustomers
     ) -> list[tuple[str, bytes, bytes]]:
         """(topic, key, outbox line) of all output; the lines go into the outboxes."""
-        dispatch, decisions = self._outputs.dispatch, self._outputs.decisions
+        topic_of = self._outputs.topic_of
         lines = []
         for customer_id in unit.resend:
             key = customer_id.encode()
-            lines += [
-                (dispatch if outbox.is_request(line) else decisions, key, line)
-                for line in customers.get(customer_id).outbox
-            ]
+            lines += [(topic_of(line), key, line) for line in customers.get(customer_id).outbox]
         for customer in customers.touched():
             if customer.outbox:
                 customer.outbox = []
-        for decision in unit.decisions:
-            kept = customers.get(decision.customer_id).outbox
-            key = decision.customer_id.encode()
-            for line in outbox.lines_of(decision):
-                kept.append(line)
-                lines.append((dispatch if outbox.is_request(line) else decisions, key, line))
+        for customer_id, line in outbox.lines_of(unit):
+            customers.get(customer_id).outbox.append(line)
+            lines.append((topic_of(line), customer_id.encode(), line))
         return lines
 
     def _send_dead_letter(self, outputs: Deliveries, letter: DeadLetter, partition: int) -> None:

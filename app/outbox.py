@@ -1,37 +1,44 @@
 """The lines of a customer's outbox: output records that may not be on Kafka yet.
 
-A line is a letter, ``D`` for decisions and ``R`` for dispatch, and the JSON of the record; with the
-small letter the trace context of the anchoring event stands between the two.
+A line is a letter that says for which topic it is, and the JSON of the record; with the small
+letter the trace context of the event behind it stands between the two.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from app import wire
-from app.core.decisions import Decision
+from app.core.decisions import Cause
 from app.trace_context import CHARS, HEADER
+from app.unit import Unit
 
-_DECISION: Final = b"D"
-_REQUEST: Final = b"R"
+DECISION: Final = b"D"
+REQUEST: Final = b"R"
+OUTCOME: Final = b"O"
 
 Headers = list[tuple[str, bytes | None]]
 
 
-def lines_of(decision: Decision) -> list[bytes]:
-    """The decision's record, and what it puts on dispatch."""
-    record, request = wire.written(decision)
-    context = decision.cause.traceparent
-    if context is None:
-        return [_DECISION + record] if request is None else [_DECISION + record, _REQUEST + request]
-    encoded = context.encode()
-    lines = [_DECISION.lower() + encoded + record]
-    if request is not None:
-        lines.append(_REQUEST.lower() + encoded + request)
-    return lines
+def lines_of(unit: Unit) -> Iterator[tuple[str, bytes]]:
+    """(customer id, line) of all that the unit says to the outside, in order."""
+    for decision in unit.decisions:
+        record, request = wire.written(decision)
+        yield decision.customer_id, _line(DECISION, decision.cause, record)
+        if request is not None:
+            yield decision.customer_id, _line(REQUEST, decision.cause, request)
+    for outcome in unit.led_to:
+        record = wire.written_outcome(outcome)
+        yield outcome.customer_id, _line(OUTCOME, outcome.cause, record)
 
 
-def is_request(line: bytes) -> bool:
-    """Whether the line is for dispatch; otherwise it is for decisions."""
-    return line[:1].upper() == _REQUEST
+def _line(kind: bytes, cause: Cause, record: bytes) -> bytes:
+    context = cause.traceparent
+    return kind + record if context is None else kind.lower() + context.encode() + record
+
+
+def kind_of(line: bytes) -> bytes:
+    """DECISION, REQUEST or OUTCOME."""
+    return line[:1].upper()
 
 
 def opened(line: bytes) -> tuple[bytes, Headers | None]:

@@ -1,7 +1,7 @@
 """What the core gives back: values, applied by somebody else (spec sections 6 and 7)."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,13 @@ class Outcome(StrEnum):
     DEFER = "defer"
     HOLDOUT = "holdout"
     RECALL = "recall"
+
+
+#: The members by names of their own: asking an enum for one costs a Python call.
+SEND: Final = Outcome.SEND
+SUPPRESS: Final = Outcome.SUPPRESS
+DEFER: Final = Outcome.DEFER
+HOLDOUT: Final = Outcome.HOLDOUT
 
 
 class Reason(StrEnum):
@@ -34,7 +41,7 @@ class Reason(StrEnum):
     SEND_TIME = "send_time"
 
 
-class Cause(msgspec.Struct, frozen=True, array_like=True):
+class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The event that anchors an instance, by where it was read. Unknown places are null.
 
     ``traceparent`` is the trace context that the event carried, if any: it goes out again as a
@@ -48,7 +55,7 @@ class Cause(msgspec.Struct, frozen=True, array_like=True):
     traceparent: str | None = None
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One gate with its verdict and the figures it used, and the same as JSON.
 
     Figures are JSON values: instants RFC 3339, durations in ``*_s``. Most checks come again and
@@ -71,8 +78,11 @@ def make_check(gate: str, passed: bool, channel: str | None = None, **figures: A
     return Check(gate, verdict, channel, figures, msgspec.json.encode(flat | figures))
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic."""
+class Decision(msgspec.Struct, kw_only=True, gc=False):
+    """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic.
+
+    Nobody changes one that was emitted.
+    """
 
     request_id: str
     customer_id: str
@@ -98,7 +108,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: "SendRequest | None" = None
 
 
-class SendRequest(msgspec.Struct, frozen=True):
+class SendRequest(msgspec.Struct, frozen=True, gc=False):
     """What goes onto ``dispatch`` beyond what the decision says itself: ``kind`` is ``send`` or
     ``recall``, ``address`` the profile field of the channel.
     """

@@ -61,6 +61,8 @@ TYPES: Final[dict[str, frozenset[str]]] = {
 }
 INPUT_TOPICS: Final = tuple(TYPES)
 ALL_TYPES: Final = frozenset().union(*TYPES.values())
+#: An order reached the customer: reviews and calls for help follow.
+DELIVERY: Final = "delivered"
 PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})
 
 #: The data fields that rules may name and that instances keep; all others stay out of state.
@@ -96,7 +98,7 @@ MAX_CUSTOMER_ID_CHARS: Final = 256
 _TIME: Final = "RFC 3339 text with an offset or integer epoch milliseconds"
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """One understood input record.
 
     ``occurred_ms`` is what the publisher said; the engine clamps it to now when it handles it.

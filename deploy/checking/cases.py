@@ -72,6 +72,9 @@ _MONITORING: Final[dict[str, Values]] = {
     "monitoring": {
         name: {"enabled": True, "labels": {"release": "prometheus"}}
         for name in ("podMonitor", "prometheusRule", "dashboards")
+    }
+    | {
+        "prometheusRule": {"enabled": True, "runbookBase": "https://git.example/triggers/main"},
     },
 }
 _NETWORK: Final[dict[str, Values]] = {

@@ -32,9 +32,9 @@ def chart(place: Place) -> Path:
 
 def template(place: Place, values: Values, kubernetes: str = OLDEST) -> list[Manifest]:
     """The chart's objects with these values. Raises Broken with helm's words when it refuses."""
-    command = [helm(place), "template", RELEASE, chart(place), "--namespace", NAMESPACE]
+    command: list[str | Path] = [helm(place), "template", RELEASE, chart(place)]
     done = subprocess.run(
-        [*command, "--kube-version", kubernetes, "--values", "-"],
+        [*command, "--namespace", NAMESPACE, "--kube-version", kubernetes, "--values", "-"],
         input=json.dumps(values),
         capture_output=True,
         text=True,
@@ -48,8 +48,8 @@ def template(place: Place, values: Values, kubernetes: str = OLDEST) -> list[Man
 def overlay(place: Place, name: str) -> list[Manifest]:
     """The objects of deploy/overlays/``name``."""
     folder = place.deploy / "overlays" / name
-    command = [kubectl(place), "kustomize", "--enable-helm", "--helm-command", helm(place), folder]
-    return parse(run(command).stdout)
+    command: list[str | Path] = [kubectl(place), "kustomize", "--enable-helm"]
+    return parse(run([*command, "--helm-command", helm(place), folder]).stdout)
 
 
 def parse(text: str) -> list[Manifest]:

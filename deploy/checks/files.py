@@ -65,7 +65,7 @@ def _topics() -> str:
     """What the engine needs of each topic, under names that do not depend on settings."""
     settings = Settings()
     lines = [_line(need, settings) for need in needed(settings)]
-    text = yaml.safe_dump({"topics": lines}, sort_keys=False)
+    text: str = yaml.safe_dump({"topics": lines}, sort_keys=False)
     return _HEADER.format(source="app/topic_needs.py") + text
 
 

@@ -1,4 +1,4 @@
-"""deploy/PUBLISHING.md: its examples are accepted, its links lead somewhere, its reasons are all."""
+"""deploy/PUBLISHING.md: examples are accepted, links lead somewhere, reasons are complete."""
 
 import json
 import re

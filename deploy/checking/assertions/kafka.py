@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 from app.topic_needs import config_findings, count_findings, needed
-from deploy.checking.assertions.settings import settings_of
+from deploy.checking.assertions.settings import settings_if_right
 from deploy.checking.render import Manifest, of_kind
 
 
 def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
     """``triggers topics check`` would have nothing to say about the topics."""
     topics = {each["spec"]["topicName"]: each["spec"] for each in of_kind(manifests, "KafkaTopic")}
-    if not topics:
+    settings = settings_if_right(manifests)
+    if not topics or settings is None:
         return
-    settings = settings_of(manifests)
     counts = {name: spec["partitions"] for name, spec in topics.items()}
     yield from (str(finding) for finding in count_findings(settings, counts))
     inputs = set(settings.input_topics.values())
@@ -35,8 +35,10 @@ def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
 
 def problems_access(manifests: list[Manifest]) -> Iterator[str]:
     """Access is what ``app.topic_needs`` says of each topic, and reading by the one group."""
+    settings = settings_if_right(manifests)
+    if settings is None:
+        return
     for user in of_kind(manifests, "KafkaUser"):
-        settings = settings_of(manifests)
         wanted = {("topic", need.topic): set(need.operations) for need in needed(settings)}
         wanted["group", settings.app_id] = {"Describe", "Read"}
         found = {}

@@ -7,9 +7,10 @@ from deploy.checking.assertions.parts import container, nodes, pod, variables
 from deploy.checking.render import Manifest, named, of_kind
 
 #: Kinds of volume that the Pod Security Standard "restricted" allows.
-_VOLUMES: Final = frozenset(
-    "configMap csi downwardAPI emptyDir ephemeral persistentVolumeClaim projected secret".split()
-)
+_VOLUMES: Final = {
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral",
+    "persistentVolumeClaim", "projected", "secret",
+}  # fmt: skip
 
 
 def problems_pod(manifests: list[Manifest]) -> Iterator[str]:

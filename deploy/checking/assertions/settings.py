@@ -28,6 +28,14 @@ def settings_of(manifests: list[Manifest]) -> Settings:
         return load_settings(found)
 
 
+def settings_if_right(manifests: list[Manifest]) -> Settings | None:
+    """The same; None when they are wrong, which ``problems_settings`` says."""
+    try:
+        return settings_of(manifests)
+    except ConfigError:
+        return None
+
+
 def problems_settings(manifests: list[Manifest]) -> Iterator[str]:
     """All variables are known to the worker, right, and do not contradict each other."""
     try:
