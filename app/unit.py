@@ -27,6 +27,8 @@ class Unit:
 
     now_ms: int
     decisions: list[Decision] = field(default_factory=list)
+    #: those of the decisions whose time had come by itself, not with an event
+    by_timer: list[Decision] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     #: logical topic, record, the customer's id as the key it should have had
     misrouted: list[tuple[str, ConsumerRecord, bytes]] = field(default_factory=list)

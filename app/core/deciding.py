@@ -26,6 +26,7 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
     step = (trigger.steps if variant is None else variant.steps)[pending.step]
     verdict = judge(rules, trigger, step, customer, instance, pending, moment.now_ms, variant)
     request: SendRequest | None = None
+    fires_ms = pending.fire_ms
     identity = _identity(customer, instance, pending.step)
     if verdict.outcome is Outcome.DEFER:
         assert verdict.next_eligible_ms is not None
@@ -40,7 +41,7 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
                 _remember_send(moment, trigger, instance, pending, verdict, identity, step)
             if verdict.outcome is Outcome.SEND:
                 request = send_request(moment, trigger, verdict.channel, instance.data)
-    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, request))
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, request, fires_ms))
 
 
 def drop_step(
@@ -49,7 +50,7 @@ def drop_step(
     """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
     verdict = Verdict(outcome=Outcome.SUPPRESS, reason=reason)
     identity = _identity(moment.customer, instance, pending.step)
-    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, None))
+    moment.emit(_decision(moment, trigger, instance, pending, verdict, identity, None, None))
 
 
 def close_step(customer: Customer, instance: Instance, pending: PendingStep) -> None:
@@ -139,6 +140,7 @@ def _decision(
     verdict: Verdict,
     identity: str,
     request: SendRequest | None,
+    fires_ms: int | None,
 ) -> Decision:
     customer = moment.customer
     step = steps_of(trigger, customer.customer_id, instance.anchor_ms)[pending.step]
@@ -158,6 +160,7 @@ def _decision(
         due_ms=pending.due_ms,
         decided_ms=moment.now_ms,
         expires_ms=pending.due_ms + trigger.expires_ms,
+        fires_ms=fires_ms,
         next_eligible_ms=verdict.next_eligible_ms,
         gates=verdict.checks,
         cause=instance.cause,

@@ -84,6 +84,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     due_ms: int
     decided_ms: int
     expires_ms: int
+    #: what the step waited for: its due, or when it was eligible again; None: it was not its time
+    fires_ms: int | None = None
     next_eligible_ms: int | None = None
     gates: tuple[Check, ...] = ()
     cause: Cause
