@@ -90,8 +90,8 @@ def test_lateness_is_of_what_a_timer_waited_for() -> None:
     name = "trigger_timer_lateness_seconds"
     assert value(f"{name}_count", {"trigger": "one"}) == 1
     assert value(f"{name}_sum", {"trigger": "one"}) == 6.0
-    assert value(f"{name}_bucket", {"trigger": "one", "le": "5"}) == 0
-    assert value(f"{name}_bucket", {"trigger": "one", "le": "10"}) == 1
+    assert value(f"{name}_bucket", {"trigger": "one", "le": "5.0"}) == 0
+    assert value(f"{name}_bucket", {"trigger": "one", "le": "10.0"}) == 1
 
 
 def test_no_series_of_creation_times() -> None:
