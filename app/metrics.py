@@ -122,7 +122,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
 
-    def set_rules(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Which rules decide from now on.
 
         Each of their triggers has a count of sends, and no other has: so a trigger that sends

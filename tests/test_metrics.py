@@ -69,12 +69,12 @@ def test_alerts_see_the_first_of_its_kind() -> None:
 def test_a_silent_trigger_is_told_from_one_that_is_gone(rules: Rules) -> None:
     """The rules' triggers have a count of sends, at 0 if need be; a removed trigger's goes."""
     metrics = Metrics()
-    metrics.set_rules(rules)
+    metrics.use_rules(rules)
     assert sends(metrics, "one") == sends(metrics, "two") == 0
     unit = Unit(now_ms=0, decisions=[decision("one", None, 0)])
     metrics.unit_done(unit, 0.0, 0.0)
     fewer = {name: each for name, each in rules.triggers.items() if name == "one"}
-    metrics.set_rules(msgspec.structs.replace(rules, triggers=fewer))
+    metrics.use_rules(msgspec.structs.replace(rules, triggers=fewer))
     assert sends(metrics, "one") == 1
     assert sends(metrics, "two") is None
 

@@ -11,7 +11,6 @@ from deploy.dashboards.panels import Json, dashboard, graph, number, query, rank
 
 _OF: Final = 'job=~"$job", trigger=~"$trigger"'
 REVENUE: Final = f"trigger_revenue_total{{{_OF}}}"
-MARGIN: Final = f"trigger_margin_total{{{_OF}}}"
 
 
 def decisions(outcome: str) -> str:
@@ -20,11 +19,25 @@ def decisions(outcome: str) -> str:
 
 
 def outcomes(kind: str) -> str:
-    """The counter of one kind of what messages led to."""
+    """The counter of one kind of what marketing messages led to."""
     return f'trigger_outcomes_total{{{_OF}, kind="{kind}"}}'
 
 
-SENDS: Final = decisions("send")
+def margin(sign: str) -> str:
+    """The counter of what was gained or lost."""
+    return f'trigger_margin_total{{{_OF}, sign="{sign}"}}'
+
+
+def list_health(kind: str) -> str:
+    """The counter of who opted out, complained or could not be reached; of no trigger."""
+    return f'trigger_list_health_total{{job=~"$job", kind="{kind}"}}'
+
+
+def _messages(kind: str) -> str:
+    return f'trigger_marketing_messages_total{{{_OF}, kind="{kind}"}}'
+
+
+MESSAGES: Final = _messages("send")
 
 
 def growth(counter: str, by: str = "", window: str = "[$__range]") -> str:
@@ -33,9 +46,9 @@ def growth(counter: str, by: str = "", window: str = "[$__range]") -> str:
     return f"sum{labels} (increase({counter}{window}))"
 
 
-def per_send(counter: str, by: str = "", window: str = "[$__range]") -> str:
-    """PromQL: a counter's growth for each message sent."""
-    return f"{growth(counter, by, window)} / ({growth(SENDS, by, window)} > 0)"
+def per_message(counter: str, by: str = "", window: str = "[$__range]") -> str:
+    """PromQL: a counter's growth for each marketing message sent."""
+    return f"{growth(counter, by, window)} / ({growth(MESSAGES, by, window)} > 0)"
 
 
 def hourly(title: str, counter: str, by: str, *, about: str = "", width: int = 8) -> Json:
@@ -46,12 +59,12 @@ def hourly(title: str, counter: str, by: str, *, about: str = "", width: int = 8
 
 def rates(title: str, counter: str, *, unit: str = "percentunit", width: int = 8) -> Json:
     """Each trigger's rate over the period."""
-    return ranking(title, per_send(counter, "trigger"), "{{trigger}}", unit=unit, width=width)
+    return ranking(title, per_message(counter, "trigger"), "{{trigger}}", unit=unit, width=width)
 
 
 PERIOD: Final[list[Json]] = [
     row("This period"),
-    number("Messages", growth(SENDS)),
+    number("Marketing messages", growth(MESSAGES)),
     number(
         "Conversions",
         growth(outcomes("conversion")),
@@ -64,19 +77,19 @@ PERIOD: Final[list[Json]] = [
     ),
     number(
         "Revenue per message",
-        per_send(REVENUE),
+        per_message(REVENUE),
         about="Direct conversions, in the shop's currency.",
         unit="none",
     ),
     number(
         "Opt-outs per message",
-        per_send(outcomes("unsubscribed")),
+        per_message(list_health("unsubscribed")),
         unit="percentunit",
         limit=0.005,
     ),
     number(
         "Complaints per message",
-        per_send(outcomes("complained")),
+        per_message(list_health("complained")),
         about="Mailbox providers begin to refuse at 0.3 %.",
         unit="percentunit",
         limit=0.003,
@@ -90,16 +103,22 @@ RECOVERY: Final[list[Json]] = [
     rates("Revenue per message", REVENUE, unit="none"),
     hourly("Conversions an hour", outcomes("conversion"), "trigger"),
     hourly("Revenue an hour", REVENUE, "trigger"),
-    hourly("Contribution margin an hour", MARGIN, "trigger"),
+    graph(
+        "Contribution margin an hour",
+        query(growth(margin("gain"), window="[1h]"), "gained"),
+        query(f"-{growth(margin('loss'), window='[1h]')}", "lost"),
+        about="Of conversions that messages got. Lost: bought below cost.",
+        unit="none",
+    ),
 ]
 
 ATTENTION: Final[list[Json]] = [
     row("Messages and attention"),
-    hourly("Messages an hour", SENDS, "trigger", width=12),
+    hourly("Messages an hour", decisions("send"), "trigger", width=12),
     graph(
         "Messages an hour, against the week before",
-        query(growth(SENDS, window="[1h]"), "now"),
-        query(growth(SENDS, window="[1h] offset 1w"), "a week before"),
+        query(growth(decisions("send"), window="[1h]"), "now"),
+        query(growth(decisions("send"), window="[1h] offset 1w"), "a week before"),
         width=12,
     ),
     rates("Open rate", outcomes("opened"), width=12),
@@ -110,14 +129,29 @@ LIST: Final[list[Json]] = [
     row("List health"),
     graph(
         "Opt-outs, complaints and bounces per message",
-        query(per_send(outcomes("unsubscribed"), window="[1d]"), "opt-outs"),
-        query(per_send(outcomes("complained"), window="[1d]"), "complaints"),
-        query(per_send(outcomes("bounced"), window="[1d]"), "bounces"),
-        about="Over the day before each point.",
+        query(per_message(list_health("unsubscribed"), window="[1d]"), "opt-outs"),
+        query(per_message(list_health("complained"), window="[1d]"), "complaints"),
+        query(per_message(list_health("bounced"), window="[1d]"), "bounces"),
+        about="Over the day before each point; whatever the trigger.",
         unit="percentunit",
         width=12,
     ),
     rates("Opt-outs per message, by trigger", outcomes("unsubscribed"), width=12),
+    ranking(
+        "Opt-outs, complaints and bounces, by channel",
+        'sum by (channel, kind) (increase(trigger_list_health_total{job=~"$job"}[$__range]))',
+        "{{channel}} {{kind}}",
+        unit="short",
+        width=12,
+    ),
+    graph(
+        "Messages, held out and recalled, an hour",
+        *(
+            query(growth(_messages(kind), window="[1h]"), legend)
+            for kind, legend in (("send", "sent"), ("ghost", "held out"), ("recall", "recalled"))
+        ),
+        width=12,
+    ),
 ]
 
 HELD: Final[list[Json]] = [
@@ -137,10 +171,11 @@ HELD: Final[list[Json]] = [
         unit="short",
         width=12,
     ),
-    graph(
-        "Recalled and held out, an hour",
-        query(growth(decisions("recall"), window="[1h]"), "recalled"),
-        query(growth(decisions("holdout"), window="[1h]"), "held out"),
+    ranking(
+        "Put off, by trigger",
+        growth(decisions("defer"), "trigger"),
+        "{{trigger}}",
+        unit="short",
         width=12,
     ),
 ]
