@@ -10,7 +10,7 @@ import pytest
 
 from deploy.dashboards import business, operations
 from deploy.dashboards.panels import FOLDER, written
-from tests.deploy.grafana import problems
+from deploy.monitoring.grafana import problems
 
 DASHBOARDS: Final = {"operations": operations.DASHBOARD, "business": business.DASHBOARD}
 FILES: Final = sorted(FOLDER.glob("*.json"))
