@@ -12,6 +12,8 @@ from app.codecs import Erasure, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
+from app.core.moment import Emit
+from app.core.outcomes import EmitOutcome, SendOutcome
 from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
 from app.effects import Effects, Emitted
@@ -34,7 +36,7 @@ from tables.partition import PartitionStore
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
 
-MakeTask = Callable[[Rules, Customers, Callable[[Decision], None]], Task]
+MakeTask = Callable[[Rules, Customers, Emit, EmitOutcome], Task]
 
 
 class Shared(Protocol):
@@ -77,7 +79,7 @@ class Lane:
         )
         self._customers = PartitionCustomers(store)
         self._unit = Unit(now_ms=0)
-        self._task = shared.make_task(shared.rules, self._customers, self._decided)
+        self._task = shared.make_task(shared.rules, self._customers, self._decided, self._led_to)
         rules = shared.shadow_rules
         self._shadow = None if rules is None else Shadow(rules, shared.metrics)
         self._emitted = Emitted()
@@ -199,6 +201,9 @@ class Lane:
     def _decided(self, decision: Decision) -> None:
         self._unit.decisions.append(decision)
 
+    def _led_to(self, outcome: SendOutcome) -> None:
+        self._unit.led_to.append(outcome)
+
     def _fire(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
         customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
@@ -288,6 +293,7 @@ class Lane:
             return "unknown"
         customer.applied[topic] = record.offset
         if handled is Handled.APPLIED:
+            unit.note_list_health(event, self._task.rules.channels)
             return "applied"
         customers.changed(customer)
         return "duplicate"

@@ -21,6 +21,7 @@ from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import INPUT_TOPICS
 from app.core.rules import Rules
 from app.histogram import BatchHistogram
+from app.outcome_metrics import OutcomeMetrics
 from app.unit import Unit
 from app.version import ENGINE_VERSION
 
@@ -54,6 +55,7 @@ class Metrics:
             "trigger_decisions", "Decisions made.", ["trigger", "outcome", "reason"],
             registry=registry,
         )  # fmt: skip
+        self._led_to = OutcomeMetrics(registry)
         self._dead_letters = Counter(
             "trigger_dead_letters", "Records that could not be understood.", ["topic", "reason"],
             registry=registry,
@@ -136,6 +138,7 @@ class Metrics:
         for trigger in rules.triggers:
             self._decisions.labels(trigger, *sent)
         self._triggers = set(rules.triggers)
+        self._led_to.use_rules(rules)
 
     def unit_done(self, unit: Unit, handling_s: float, effects_s: float) -> None:
         """Count a commit unit that is durable."""
@@ -149,6 +152,7 @@ class Metrics:
             self._count_decisions(unit.decisions)
         if unit.by_timer:
             self._observe_lateness(unit.by_timer)
+        self._led_to.count(unit)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
         for topic, _, _ in unit.misrouted:

@@ -101,6 +101,7 @@ class _Worker:
             settings.web_port,
             self._metrics,
             self._is_ready,
+            self._intake.has_joined,
             ExplainRoutes(explanations, settings.web_token).routes(),
         )
         try:

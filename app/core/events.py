@@ -61,6 +61,8 @@ TYPES: Final[dict[str, frozenset[str]]] = {
 }
 INPUT_TOPICS: Final = tuple(TYPES)
 ALL_TYPES: Final = frozenset().union(*TYPES.values())
+#: An order reached the customer: reviews and calls for help follow.
+DELIVERY: Final = "delivered"
 PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})
 
 #: The data fields that rules may name and that instances keep; all others stay out of state.
@@ -93,7 +95,7 @@ MAX_EVENT_ID_CHARS: Final = 128
 MAX_CUSTOMER_ID_CHARS: Final = 256
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """One understood input record.
 
     ``occurred_ms`` is what the publisher said; the engine clamps it to now when it handles it.

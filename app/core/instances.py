@@ -6,13 +6,15 @@ from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
-from app.core.events import ITEMS
+from app.core.events import DELIVERY, ITEMS
 from app.core.experiments import steps_of
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
 
 _NOTHING: Final[dict[str, list[int]]] = {}
+#: Kinds whose instances come again under the same key.
+_REPEATING: Final = (Abandonment, Inactivity, Frequency)
 
 
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
@@ -50,7 +52,8 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     instance = add_instance(
         moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
     )
-    if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
+    instance.is_delivery = moment.type == DELIVERY
+    if isinstance(trigger.kind, _REPEATING):
         _remember_opened(moment.customer, instance)
     _join_immediate(moment, trigger, instance)
 
@@ -81,8 +84,12 @@ def move_instance(moment: EventMoment, trigger: Trigger, instance: Instance) -> 
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
     instance.anchor_ms = moment.occurred_ms
+    instance.is_delivery = moment.type == DELIVERY
+    for pending in instance.steps:
+        moment.customer.timer_gone(pending.fire_ms)
     instance.steps = _pending_steps(moment, trigger, instance.anchor_ms)
-    moment.customer.timer_gone()
+    for pending in instance.steps:
+        moment.customer.timer_added(pending.fire_ms)
     _join_immediate(moment, trigger, instance)
     _remember_opened(moment.customer, instance)
 
@@ -104,20 +111,19 @@ def add_instance(
 
 
 def _pending_steps(moment: Moment, trigger: Trigger, anchor_ms: int) -> list[PendingStep]:
-    steps = steps_of(trigger, moment.customer.customer_id, anchor_ms)
-    return [
-        PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
-        for index, step in enumerate(steps)
-        for due_ms in (anchor_ms + step.after_ms,)
-    ]
+    pending: list[PendingStep] = []
+    for step in steps_of(trigger, moment.customer.customer_id, anchor_ms):
+        due_ms = anchor_ms + step.after_ms
+        pending.append(PendingStep(len(pending), due_ms, firing_ms(moment.rules, trigger, due_ms)))
+    return pending
 
 
 def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
     """Take an open instance out: deferred steps are decided, those not yet due just go."""
     moment.customer.instances.remove(instance)
-    moment.customer.timer_gone()
     trigger = moment.rules.triggers.get(instance.trigger)
     for pending in instance.steps:
+        moment.customer.timer_gone(pending.fire_ms)
         if pending.deferred and trigger is not None and pending.step < len(trigger.steps):
             drop_step(moment, trigger, instance, pending, reason)
     instance.steps = []
@@ -125,7 +131,10 @@ def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
 
 def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
     """The open instances of one trigger, in the order of their keys and anchors."""
-    found = [instance for instance in customer.instances if instance.trigger == trigger.name]
+    name, found = trigger.name, []
+    for instance in customer.instances:
+        if instance.trigger == name:
+            found.append(instance)  # noqa: PERF401 a comprehension costs a function each time
     if len(found) > 1:
         found.sort(key=lambda instance: (instance.key, instance.anchor_ms))
     return found

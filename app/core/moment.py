@@ -14,7 +14,7 @@ from app.core.rules import Rules, Trigger
 Emit = Callable[[Decision], None]
 
 
-class Moment(msgspec.Struct, kw_only=True):
+class Moment(msgspec.Struct, kw_only=True, gc=False):
     """Whom something happens to, by which rules, and the engine's now."""
 
     rules: Rules
@@ -23,7 +23,7 @@ class Moment(msgspec.Struct, kw_only=True):
     emit: Emit
 
 
-class EventMoment(Moment, kw_only=True):
+class EventMoment(Moment, kw_only=True, gc=False):
     """An event being handled: its time (never after now), its usable data, where it came from.
 
     ``immediate`` collects the steps that are decided with the event.
@@ -46,7 +46,7 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
     """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
     long, money in the rules' currency.
     """
-    foreign = currency is not None and data.get("currency", currency) != currency
+    foreign = currency is not None and data.get("currency") not in (None, currency)
     if not foreign and data.keys() <= DATA_FIELDS:
         for value in data.values():
             kind = type(value)

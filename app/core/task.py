@@ -7,9 +7,10 @@ import heapq
 from typing import Protocol
 
 from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
-from app.core.engine import Handled, TimerOrder, fire_timer, handle_event, next_timer
+from app.core.engine import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 from app.core.events import Event
 from app.core.moment import Emit
+from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules import Rules
 
 __all__ = ["Customers", "Handled", "Task"]
@@ -40,13 +41,21 @@ class Customers(Protocol):
 class Task:
     """Decides for the customers of one partition, one input at a time.
 
-    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made.
+    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
+    led to to ``emit_outcome``.
     """
 
-    def __init__(self, rules: Rules, customers: Customers, emit: Emit) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        customers: Customers,
+        emit: Emit,
+        emit_outcome: EmitOutcome = ignore_outcome,
+    ) -> None:
         self.rules = rules
         self._customers = customers
         self._emit = emit
+        self._emit_outcome = emit_outcome
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = -NEVER_MS
 
@@ -63,15 +72,17 @@ class Task:
         fired = 0
         if self._customers.earliest_due_ms() + grace_ms <= now_ms:
             fired = self._fire(now_ms - grace_ms, self._now_ms, grace_ms)
-        self._now_ms = max(self._now_ms, now_ms)
+        if now_ms > self._now_ms:
+            self._now_ms = now_ms
         return fired
 
     def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
         """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
         customer = self._customers.get(event.customer_id)
-        now_ms = max(now_ms, watermark_ms)
-        handled = handle_event(customer, event, self.rules, now_ms, self._emit)
-        if handled is Handled.APPLIED:
+        if now_ms < watermark_ms:
+            now_ms = watermark_ms
+        handled = handle_event(customer, event, self.rules, now_ms, self._emit, self._emit_outcome)
+        if handled is APPLIED:
             self._customers.changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
@@ -98,6 +109,8 @@ class Task:
         Each fires at ``now_ms``; with ``grace_ms``, at its time + that when it is later.
         """
         rules, emit = self.rules, self._emit
+        if len(customers) == 1:
+            return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
         heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
 
         def push(customer: Customer) -> None:
@@ -115,4 +128,19 @@ class Task:
             fire_timer(customer, instance, pending, rules, at_ms, emit)
             fired += 1
             push(customer)
+        return fired
+
+    def _fire_alone(
+        self, customer: Customer, watermark_ms: int, now_ms: int, grace_ms: int | None
+    ) -> int:
+        """The same for one customer, who needs no order among others."""
+        fired = 0
+        while (due_ms := customer.next_due_ms()) <= watermark_ms:
+            timer = next_timer(customer, self.rules)
+            assert timer is not None
+            at_ms = now_ms
+            if grace_ms is not None and due_ms + grace_ms > now_ms:
+                at_ms = due_ms + grace_ms
+            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit)
+            fired += 1
         return fired
