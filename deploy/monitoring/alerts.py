@@ -75,6 +75,11 @@ def _fires(case: dict[str, Any]) -> Iterator[str]:
             yield name
 
 
+def count(cases: Path) -> int:
+    """How many cases a file has."""
+    return len(_read(cases)["tests"])
+
+
 def promtool(*arguments: str | Path) -> list[str]:
     """What promtool has against it. Raises FileNotFoundError where there is none."""
     done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)

@@ -8,23 +8,28 @@ from typing import Any, Final
 
 import pytest
 
-from deploy.dashboards import business, operations
-from deploy.dashboards.panels import FOLDER, written
+from deploy.monitoring import dashboards
 from deploy.monitoring.grafana import problems
+from tests.integration.prometheus import require_prometheus
 
-DASHBOARDS: Final = {"operations": operations.DASHBOARD, "business": business.DASHBOARD}
-FILES: Final = sorted(FOLDER.glob("*.json"))
+FILES: Final = [dashboards.path(name) for name in dashboards.DASHBOARDS]
 
 
-@pytest.mark.parametrize("name", DASHBOARDS)
-def test_the_files_are_as_generated(name: str) -> None:
+def test_the_files_are_as_generated() -> None:
     """Nobody has edited the JSON by hand, or forgotten ``python -m deploy.dashboards``."""
-    assert (FOLDER / f"{name}.json").read_text() == written(DASHBOARDS[name])
+    assert dashboards.outdated() == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_grafana_knows_every_field_and_its_type(path: Path) -> None:
-    assert problems(json.loads(path.read_text())) == []
+@pytest.mark.parametrize("name", dashboards.DASHBOARDS)
+def test_grafana_knows_every_field_and_its_type(name: str) -> None:
+    assert dashboards.misfits(name) == []
+
+
+@pytest.mark.parametrize("name", dashboards.DASHBOARDS)
+def test_promtool_reads_every_query(name: str) -> None:
+    """No query is malformed, and none has a variable that the dashboard does not define."""
+    require_prometheus()
+    assert dashboards.unparsable(name) == []
 
 
 def test_a_wrong_field_or_type_is_found() -> None:
