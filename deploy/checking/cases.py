@@ -168,8 +168,17 @@ def cases() -> Iterator[tuple[str, Values]]:
         yield f"{', '.join(names)}, others {turn}", merged(values, _OTHERS[turn])
 
 
-def refused_values(change: Values) -> Values:
-    """Good values with the one change that makes them bad."""
+def everything() -> Values:
+    """Values with all that is optional switched on."""
+    switches = ("podMonitor", "prometheusRule", "dashboards")
+    values: Values = {name: {"enabled": True} for name in switches}
+    values["keda"] = {"enabled": True, "minWorkers": 2, "maxWorkers": 12}
+    values["web"] = {"tokenSecretName": "web-token"}
+    return good_values(merged(values, SECURITY["strimzi tls"]))
+
+
+def good_values(change: Values) -> Values:
+    """The least that the chart wants, and a change of it."""
     return merged({"kafka": {"bootstrapServers": _SERVERS}}, change)
 
 
