@@ -3,7 +3,7 @@
     1  outboxes filled, records encoded
     2  changelog produced
     3  changelog acknowledged
-    4  dispatch, decisions, dead letters and rerouted records produced
+    4  dispatch, decisions, outcomes, dead letters and rerouted records produced
     5  those acknowledged
     6  records, timer index and changelog offset written to disk, in one write
     7  source offsets released for commit
@@ -15,14 +15,13 @@ have been sent is told apart by the marker that each unit writes for the ones be
 (``EMITTED_KEY``): a recovery lists the entries after the last marker.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.structs import ConsumerRecord
 
-from app import wire
-from app.core.decisions import Decision
+from app import outbox
 from app.deliveries import Deliveries, Producer
 from app.intake import Intake
 from app.partitioning import partition_for
@@ -32,10 +31,6 @@ from app.version import ENGINE_VERSION
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
 from tables.partition import PartitionStore
-
-#: Outbox lines start with one of these and go on with the JSON of the output record.
-DECISION: Final = b"D"
-REQUEST: Final = b"R"
 
 _MAX_ERROR_CHARS: Final = 512
 
@@ -50,8 +45,18 @@ class Outputs:
     changelog: str
     dispatch: str
     decisions: str
+    outcomes: str
     dead_letters: str
     partitions: Mapping[str, int]
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """What outbox lines may be for: name on the broker by logical name."""
+        return {
+            "decisions": self.decisions,
+            "dispatch": self.dispatch,
+            "outcomes": self.outcomes,
+        }
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
         """The partition of ``topic`` for a customer whose input partition is ``same``."""
@@ -65,6 +70,7 @@ def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
         changelog=settings.changelog_topic,
         dispatch=settings.topic("dispatch"),
         decisions=settings.topic("decisions"),
+        outcomes=settings.topic("outcomes"),
         dead_letters=settings.topic("dead-letters"),
         partitions=partitions,
     )
@@ -116,7 +122,8 @@ class Effects:
         outputs = Deliveries(self._producer)
         for line_topic, key, line in lines:
             place = self._outputs.place(line_topic, key, partition, self._inputs)
-            outputs.send(line_topic, place, key, line)
+            value, headers = outbox.opened(line)
+            outputs.send(line_topic, place, key, value, headers)
         for letter in unit.dead_letters:
             self._send_dead_letter(outputs, letter, partition)
         for logical, record, key in unit.misrouted:
@@ -141,23 +148,19 @@ class Effects:
     def _fill_outboxes(
         self, unit: Unit, customers: PartitionCustomers
     ) -> list[tuple[str, bytes, bytes]]:
-        """(topic, key, value) of all output; what it was goes into the outboxes."""
-        dispatch, decisions = self._outputs.dispatch, self._outputs.decisions
+        """(topic, key, outbox line) of all output; the lines go into the outboxes."""
+        topics = self._outputs.lines
         lines = []
         for customer_id in unit.resend:
             key = customer_id.encode()
-            for line in customers.get(customer_id).outbox:
-                topic = dispatch if line[:1] == REQUEST else decisions
-                lines.append((topic, key, line[1:]))
+            kept = customers.get(customer_id).outbox
+            lines += [(topics[outbox.topic_of(line)], key, line) for line in kept]
         for customer in customers.touched():
             if customer.outbox:
                 customer.outbox = []
-        for decision in unit.decisions:
-            outbox = customers.get(decision.customer_id).outbox
-            key = decision.customer_id.encode()
-            for line in _lines(decision):
-                outbox.append(line)
-                lines.append((dispatch if line[:1] == REQUEST else decisions, key, line[1:]))
+        for customer_id, line in _lines(unit):
+            customers.get(customer_id).outbox.append(line)
+            lines.append((topics[outbox.topic_of(line)], customer_id.encode(), line))
         return lines
 
     def _send_dead_letter(self, outputs: Deliveries, letter: DeadLetter, partition: int) -> None:
@@ -209,9 +212,13 @@ class Emitted:
         self.offset = max(offset, self.offset)
 
 
-def _lines(decision: Decision) -> list[bytes]:
-    record, request = wire.written(decision)
-    return [DECISION + record] if request is None else [DECISION + record, REQUEST + request]
+def _lines(unit: Unit) -> Iterator[tuple[str, bytes]]:
+    """(customer id, line of the outbox) of all that the unit says to the outside."""
+    for decision in unit.decisions:
+        for line in outbox.lines_of(decision):
+            yield decision.customer_id, line
+    for outcome in unit.led_to:
+        yield outcome.customer_id, outbox.outcome_line(outcome)
 
 
 def _no_hook(_: str) -> None:

@@ -9,7 +9,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from app.core.decisions import Decision
+from app.core.rules import Rules
 from app.histogram import BatchHistogram
+from app.outcome_metrics import OutcomeMetrics
 from app.unit import Unit
 from app.version import ENGINE_VERSION
 
@@ -32,6 +34,7 @@ class Metrics:
             "trigger_decisions", "Decisions made.", ["trigger", "outcome", "reason"],
             registry=registry,
         )  # fmt: skip
+        self._led_to = OutcomeMetrics(registry)
         self._dead_letters = Counter(
             "trigger_dead_letters", "Records that could not be understood.", ["topic", "reason"],
             registry=registry,
@@ -110,10 +113,11 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
 
-    def set_rules_version(self, rules_version: str) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Which rules decide from now on."""
         self._info.clear()
-        self._info.labels(ENGINE_VERSION, rules_version).set(1)
+        self._info.labels(ENGINE_VERSION, rules.version).set(1)
+        self._led_to.use_rules(rules)
 
     def unit_done(self, unit: Unit, handling_s: float, effects_s: float) -> None:
         """Count a commit unit that is durable."""
@@ -125,6 +129,7 @@ class Metrics:
             self._lag.observe((topic,), lags_ms, 1000.0)
         if unit.decisions:
             self._count_decisions(unit.decisions)
+        self._led_to.count(unit)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
         for topic, _, _ in unit.misrouted:

@@ -37,7 +37,7 @@ class RulesWatch:
         self._metrics = metrics
         self._judged = self._seen = _stamp(path)
         self.in_use = load_rules(path)
-        metrics.set_rules_version(self.in_use.version)
+        metrics.use_rules(self.in_use)
 
     def look(self) -> Rules | None:
         """The rules to decide by from now on; None when those in use stay."""
@@ -65,7 +65,7 @@ class RulesWatch:
             "rules_version_before": self.in_use.version,
         }
         self.in_use = rules
-        self._metrics.set_rules_version(rules.version)
+        self._metrics.use_rules(rules)
         self._metrics.rules_reloads.inc()
         _log.info("rules file changed, its rules decide from now on", extra=extra)
 

@@ -1,11 +1,21 @@
 """A commit unit: what some records, or a timer pass, of one partition amount to."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiokafka.structs import ConsumerRecord
 
 from app.core.decisions import Decision
 from app.core.errors import EventError
+from app.core.events import Event
+from app.core.outcomes import SendOutcome
+
+_LIST_HEALTH: Final = {
+    "unsubscribed": "unsubscribed",
+    "message_complained": "complained",
+    "message_bounced": "bounced",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Unit:
 
     now_ms: int
     decisions: list[Decision] = field(default_factory=list)
+    #: what sends led to, by the events of this unit
+    led_to: list[SendOutcome] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     #: logical topic, record, the customer's id as the key it should have had
     misrouted: list[tuple[str, ConsumerRecord, bytes]] = field(default_factory=list)
@@ -37,8 +49,20 @@ class Unit:
     #: for the metrics: (topic, outcome) -> records, and lags in ms by topic
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     lags_ms: dict[str, list[int]] = field(default_factory=dict)
+    #: for the metrics: (channel or nothing, kind) -> who left, complained or could not be reached
+    list_health: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: trace contexts of the events handled
+    traces: list[str] = field(default_factory=list)
     skewed: int = 0
     timers: int = 0
+
+    def note_list_health(self, event: Event, channels: Container[str]) -> None:
+        """Count the event if it says that somebody left, complained or could not be reached."""
+        kind = _LIST_HEALTH.get(event.type)
+        if kind is not None:
+            channel = event.data.get("channel")
+            named = channel if isinstance(channel, str) and channel in channels else ""
+            self.list_health[named, kind] = self.list_health.get((named, kind), 0) + 1
 
     def count(self, topic: str, outcome: str) -> None:
         """One more record of the topic ended this way."""

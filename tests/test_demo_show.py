@@ -179,9 +179,25 @@ def test_a_request_counts_once() -> None:
     assert (tally.sent, tally.recalls) == (1, 1)
 
 
+def led_to(kind: str, role: str | None = None, **more: Any) -> dict[str, Any]:
+    """A record of ``outcomes``."""
+    return {
+        "request_id": "r", "kind": kind, "role": role, "ghost": False, "value": None,
+        "cause": {"event_id": f"{kind}-{role}"}, **more,
+    }  # fmt: skip
+
+
 def test_the_summary_adds_up() -> None:
-    """Totals, each outcome and reason, each trigger by channel, what next."""
+    """Totals, each outcome and reason, each trigger by channel, what it led to, what next."""
     tally = Tally()
+    for record in (
+        led_to("conversion", "direct", value=50),
+        led_to("conversion", "direct", value=50),
+        led_to("conversion", "assisted", value=50),
+        led_to("recovery"),
+        led_to("conversion", "direct", value=7, ghost=True, request_id="g"),
+    ):
+        tally.take_outcome(record)
     for outcome, reason in [("send", "passed"), ("suppress", "cap"), ("suppress", "cap")]:
         tally.take_decision(decision(outcome, reason))
     tally.take_request(
@@ -198,6 +214,9 @@ def test_the_summary_adds_up() -> None:
 
     text = summary_text(tally, facts)
 
+    assert "purchases 1, worth 50.00 EUR" in text
+    assert "recovered 1" in text
+    assert "made 1 purchases (recovered 0)" in text
     words = Counter(text.split())
     assert "3 customers, 40 events published in 20 s, 3 decisions, 1 messages sent" in text
     assert "suppress cap 2" in " ".join(text.split())

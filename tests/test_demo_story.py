@@ -16,6 +16,7 @@ from app.core.decisions import Decision, Outcome, Reason
 from app.core.errors import EventError
 from app.core.events import ALL_TYPES, Event
 from app.core.instants import parse_rfc3339
+from app.core.outcomes import SendOutcome
 from app.demo.audience import react
 from app.demo.customers import Role, make_people, registrations
 from app.demo.happening import EventBody, Happening
@@ -41,6 +42,7 @@ class Rehearsal(msgspec.Struct):
     decisions: list[Decision]
     counts: Counter[str]
     published: list[Happening]
+    led_to: list[SendOutcome]
 
     def outcomes(self) -> Counter[tuple[str, str]]:
         """Decisions by outcome and reason."""
@@ -63,7 +65,7 @@ def rehearse(launch_ms: int = LAUNCH_MS, seed: int = 1, seconds: float = SECONDS
     people = make_people(seed, CUSTOMERS, moment_ms)
     start_ms = launch_ms + START_UP_MS
     queue: list[tuple[int, int, Happening]] = []
-    rehearsal = Rehearsal(start_ms, [], Counter(), [])
+    rehearsal = Rehearsal(start_ms, [], Counter(), [], [])
 
     def add(happenings: list[Happening]) -> None:
         for each in happenings:
@@ -75,7 +77,12 @@ def rehearse(launch_ms: int = LAUNCH_MS, seed: int = 1, seconds: float = SECONDS
         if request is not None:
             add(react(orjson.loads(request), seed, decision.decided_ms))
 
-    replay = Replay(compile_rules(document, version="demo"), emit, grace_ms=1_000)
+    replay = Replay(
+        compile_rules(document, version="demo"),
+        emit,
+        outcome=rehearsal.led_to.append,
+        grace_ms=1_000,
+    )
     add(list(registrations(people, launch_ms)))
     add(tell(people, seed, start_ms, seconds))
     end_ms = start_ms + round(seconds * 1000)
@@ -120,6 +127,16 @@ def test_every_outcome_is_there_more_than_once(rehearsal: Rehearsal) -> None:
         assert outcomes["suppress", reason] >= 2
     assert outcomes["suppress", "quiet"] >= 1
     assert outcomes["suppress", "expired"] >= 1
+
+
+def test_messages_lead_to_something(rehearsal: Rehearsal) -> None:
+    """They are read, bring people back to their carts, and cost a few."""
+    kinds = Counter(each.kind.value for each in rehearsal.led_to if not each.is_ghost)
+
+    assert kinds["opened"] > kinds["clicked"] > kinds["recovery"] >= 5
+    assert kinds["conversion"] >= kinds["recovery"]
+    assert kinds["unsubscribed"] >= 1
+    assert kinds["bounced"] >= 1
 
 
 def test_every_trigger_sends(rehearsal: Rehearsal) -> None:

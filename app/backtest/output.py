@@ -9,20 +9,21 @@ import orjson
 
 from app.core.decisions import Decision
 from app.core.errors import ConfigError, EventError
+from app.core.outcomes import SendOutcome
 from app.core.rules import Rules
 from app.report.tally import Tally
-from app.wire import written
+from app.wire import written, written_outcome
 
 _BUFFER_BYTES: Final = 1 << 20
 _REMEMBERED_DEAD: Final = 100
 
 
 class OutputFolder:
-    """``decisions.jsonl``, ``dispatch.jsonl``, ``dead-letters.jsonl`` and, at the end,
-    ``report.html`` in a folder.
+    """``decisions.jsonl``, ``dispatch.jsonl``, ``outcomes.jsonl``, ``dead-letters.jsonl`` and, at
+    the end, ``report.html`` in a folder.
 
-    ``tally`` has counted the decisions; ``first_dead`` holds (line, reason, text) of the first
-    dead letters.
+    ``tally`` has counted decisions and outcomes; ``first_dead`` holds (line, reason, text) of the
+    first dead letters.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,6 +31,7 @@ class OutputFolder:
             folder.mkdir(parents=True, exist_ok=True)
             self._decisions = (folder / "decisions.jsonl").open("wb", buffering=_BUFFER_BYTES)
             self._dispatch = (folder / "dispatch.jsonl").open("wb", buffering=_BUFFER_BYTES)
+            self._outcomes = (folder / "outcomes.jsonl").open("wb", buffering=_BUFFER_BYTES)
             self._dead = (folder / "dead-letters.jsonl").open("wb")
         except OSError as exc:
             raise ConfigError(f"{folder}: the output cannot be written: {exc.strerror}") from exc
@@ -48,6 +50,7 @@ class OutputFolder:
     ) -> None:
         self._decisions.close()
         self._dispatch.close()
+        self._outcomes.close()
         self._dead.close()
 
     def write(self, decision: Decision) -> None:
@@ -57,6 +60,11 @@ class OutputFolder:
         self._decisions.write(record + b"\n")
         if request is not None:
             self._dispatch.write(request + b"\n")
+
+    def write_outcome(self, outcome: SendOutcome) -> None:
+        """One thing that a send led to."""
+        self.tally.take_outcome(outcome)
+        self._outcomes.write(written_outcome(outcome) + b"\n")
 
     def write_dead(self, number: int, error: EventError) -> None:
         """One record that could not be understood, by its line."""

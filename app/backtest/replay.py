@@ -14,6 +14,7 @@ from app.backtest.history import Arrival
 from app.core.errors import EventError
 from app.core.events import Event
 from app.core.moment import Emit
+from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules import Rules
 from app.core.task import Task
 
@@ -30,7 +31,8 @@ class Outage(msgspec.Struct, frozen=True):
 class Replay:
     """One run over history. ``counts`` says what became of its records.
 
-    Decisions go to ``emit`` in the order made, dead letters with their line number to ``dead``.
+    Decisions go to ``emit`` in the order made, what sends led to to ``outcome``, dead letters with
+    their line number to ``dead``.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Replay:
         rules: Rules,
         emit: Emit,
         *,
+        outcome: EmitOutcome = ignore_outcome,
         dead: Callable[[int, EventError], None] | None = None,
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
@@ -45,7 +48,7 @@ class Replay:
         self.customers = MemoryCustomers()
         self.counts: Counter[str] = Counter()
         self._dead = dead
-        self._task = Task(rules, self.customers, emit)
+        self._task = Task(rules, self.customers, emit, outcome)
         self._grace_ms = grace_ms
         self._outage = outage
         self._held: list[Arrival] = []

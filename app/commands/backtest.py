@@ -58,7 +58,12 @@ def run(args: argparse.Namespace) -> int:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
         output = stack.enter_context(OutputFolder(args.out))
         replay = Replay(
-            rules, output.write, dead=output.write_dead, grace_ms=grace_ms, outage=outage
+            rules,
+            output.write,
+            outcome=output.write_outcome,
+            dead=output.write_dead,
+            grace_ms=grace_ms,
+            outage=outage,
         )
         histories = [read_arrivals(reader) for reader in readers]
         replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
@@ -100,7 +105,8 @@ def _print_summary(replay: Replay, output: OutputFolder, folder: Path) -> None:
     print(_counted("records", replay.counts))
     print(f"customers: {len(replay.customers)}")
     print(_counted("decisions", output.tally.outcomes))
-    names = ("decisions.jsonl", "dispatch.jsonl", "report.html")
+    print(_counted("outcomes", output.tally.kinds_led_to))
+    names = ("decisions.jsonl", "dispatch.jsonl", "outcomes.jsonl", "report.html")
     print(f"written: {', '.join(str(folder / name) for name in names)}")
     if output.first_dead:
         print(

@@ -57,6 +57,8 @@ def _check_globals(document: Document, known: Known) -> Iterator[Problem]:
             zone(document["timezone"])
         except ValueError:
             yield Problem("timezone", "an IANA time zone", repr(document["timezone"]))
+    if "attribution_window" in document:
+        yield from check_positive("attribution_window", document["attribution_window"])
     for name in document.get("consent_default", {}):
         yield from check_channel(f"consent_default.{name}", name, known.channels)
     throttle = document.get("throttle", {})

@@ -11,11 +11,12 @@ from app.core.events import BOOKINGS, ORDERS, TYPES
 from app.core.facts import ALWAYS_SUMMED, FACTS
 from app.core.model import NO_MODEL, Model
 from app.core.rules import (
+    DEFAULT_ATTRIBUTION_MS,
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
     DEFAULT_PRIORITY,
     DEFAULT_RECALL_WINDOW_MS,
-    MIN_MEMORY_MS,
+    LATENESS_MS,
     Abandonment,
     Anniversary,
     Cap,
@@ -69,6 +70,11 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         if "recall_window" in document
         else DEFAULT_RECALL_WINDOW_MS
     )
+    attribution_ms = (
+        parse_duration_ms(document["attribution_window"])
+        if "attribution_window" in document
+        else DEFAULT_ATTRIBUTION_MS
+    )
     holdout: Document | None = document.get("holdout")
     return Rules(
         version=version,
@@ -83,6 +89,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         recall_window_ms=recall_ms,
+        attribution_ms=attribution_ms,
         triggers=triggers,
         plans={
             topic: {name: _plan(name, triggers.values()) for name in names}
@@ -90,7 +97,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         },
         anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
         memory_ms=max(
-            MIN_MEMORY_MS,
+            attribution_ms + LATENESS_MS,
             recall_ms,
             cooldown_ms,
             *(cap.per_ms for cap in caps),

@@ -34,10 +34,14 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     data: dict[str, Any]
     cause: Cause
     steps: list[PendingStep]
+    #: the anchoring event was a ``delivered``
+    is_delivery: bool = False
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):
-    """A send or ghost send, remembered while a window, a recall or a cooldown can ask for it."""
+    """A send or ghost send, remembered while a window, a recall, a cooldown or attribution can
+    ask for it.
+    """
 
     decided_ms: int
     due_ms: int
@@ -57,6 +61,13 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     experiment: tuple[str, str] | None = None
     #: what went out when it is not what the trigger's step says
     template: str | None = None
+    #: of a send anchored at a ``delivered``: its order, empty when it names none
+    delivered_order: str | None = None
+    #: which kinds of outcome have been recorded against it (``app.core.attribution.led_to``)
+    recorded: int = 0
+    #: the newest opens and clicks that named it, in order of time
+    opened_ms: list[int] = []
+    clicked_ms: list[int] = []
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.arbitration import firing_ms
+from app.core.attribution import order_of
 from app.core.content import Message, message_of
 from app.core.customer import Customer, Instance, PendingStep, Sent
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Reason, SendRequest
@@ -59,7 +60,8 @@ def _remember_send(
     """Put a send or ghost send into the windows; what no window can ask for any more goes."""
     customer, now_ms = moment.customer, moment.now_ms
     assert decision.channel is not None
-    oldest_ms = now_ms - moment.rules.memory_ms
+    # by event time: after an outage what was done meanwhile has still to come
+    oldest_ms = decision.due_ms - moment.rules.memory_ms
     if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
         customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
     usual = trigger.steps[decision.step].template
@@ -79,6 +81,7 @@ def _remember_send(
             instance.cause,
             experiment=message.experiment,
             template=None if message.template == usual else message.template,
+            delivered_order=order_of(instance.data) if instance.is_delivery else None,
         )
     )
     if len(customer.sends) > MAX_SENDS:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final
 
+from app.core.attribution import ATTRIBUTED, attribute
 from app.core.cancelling import cancel
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import decide
@@ -18,6 +19,7 @@ from app.core.facts import count_event
 from app.core.kinds import abandonment, anniversary, frequency, inactivity, milestone, on_event
 from app.core.memory import MAX_EVENT_IDS
 from app.core.moment import Emit, EventMoment, Moment, key_of, usable_data
+from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.profiles import ProfileUpdate, apply_update, parse_update
 from app.core.rules import (
     Abandonment,
@@ -59,7 +61,12 @@ APPLIED: Final = Handled.APPLIED
 
 
 def handle_event(
-    customer: Customer, event: Event, rules: Rules, now_ms: int, emit: Emit
+    customer: Customer,
+    event: Event,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+    emit_outcome: EmitOutcome = ignore_outcome,
 ) -> Handled:
     """Take one event into the record, in the order that the README names ("within one event").
 
@@ -89,6 +96,8 @@ def handle_event(
         immediate=[],
     )
     _learn(moment, event, plan, update)
+    if customer.sends and event.type in ATTRIBUTED:
+        attribute(moment, emit_outcome)
     for trigger in plan.cancels:
         cancel(moment, trigger)
     for trigger in plan.opens:

@@ -6,7 +6,7 @@ from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
-from app.core.events import ITEMS
+from app.core.events import DELIVERY, ITEMS
 from app.core.experiments import steps_of
 from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
 from app.core.moment import EventMoment, Moment
@@ -52,6 +52,7 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
     instance = add_instance(
         moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
     )
+    instance.is_delivery = moment.type == DELIVERY
     if isinstance(trigger.kind, _REPEATING):
         _remember_opened(moment.customer, instance)
     _join_immediate(moment, trigger, instance)
@@ -83,6 +84,7 @@ def move_instance(moment: EventMoment, trigger: Trigger, instance: Instance) -> 
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
     instance.anchor_ms = moment.occurred_ms
+    instance.is_delivery = moment.type == DELIVERY
     for pending in instance.steps:
         moment.customer.timer_gone(pending.fire_ms)
     instance.steps = _pending_steps(moment, trigger, instance.anchor_ms)

@@ -18,6 +18,8 @@ MAX_INSTANCES: Final = 256
 MAX_SENDS: Final = 512
 #: Opens and clicks remembered per customer.
 MAX_OPENS: Final = 128
+#: Opens, and clicks, of one send whose times are remembered.
+MAX_ENGAGEMENTS: Final = 8
 #: Event ids remembered per customer.
 MAX_EVENT_IDS: Final = 32
 #: Text of a data field that an instance keeps; a longer one counts as missing.

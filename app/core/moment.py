@@ -39,14 +39,14 @@ class EventMoment(Moment, kw_only=True, gc=False):
     def cause(self) -> Cause:
         """Where the event was read."""
         event = self.event
-        return Cause(event.topic, event.partition, event.offset, event.event_id)
+        return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
 
 
 def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
     """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
     long, money in the rules' currency.
     """
-    foreign = currency is not None and data.get("currency", currency) != currency
+    foreign = currency is not None and data.get("currency") not in (None, currency)
     if not foreign and data.keys() <= DATA_FIELDS:
         for value in data.values():
             kind = type(value)

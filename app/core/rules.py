@@ -13,8 +13,9 @@ DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
 DEFAULT_MAX_CONCURRENT_EXPERIMENTS: Final = 3
-#: Engagement that names a request finds it at least this long.
-MIN_MEMORY_MS: Final = 7 * DAY_MS
+DEFAULT_ATTRIBUTION_MS: Final = 7 * DAY_MS
+#: An outcome of a send may arrive so much later than it occurred and still find it.
+LATENESS_MS: Final = 2 * DAY_MS
 DEFAULT_HORIZON_MS: Final = DAY_MS
 DEFAULT_MIN_OPENS: Final = 5
 DEFAULT_CHANNELS: Final = {
@@ -217,6 +218,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours | None
     holdout: Holdout | None
     recall_window_ms: int
+    #: what a customer does so long after a send is recorded as its outcome
+    attribution_ms: int
     triggers: dict[str, Trigger]
     #: topic -> event type -> what it touches
     plans: dict[str, dict[str, TypePlan]]

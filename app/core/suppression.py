@@ -45,7 +45,7 @@ def _opened(customer: Customer, request_id: object, occurred_ms: int) -> None:
     customer.opened_minutes.append(occurred_ms // MINUTE_MS)
     del customer.opened_minutes[:-MAX_OPENS]
     for sent in customer.sends:
-        if sent.request_id == request_id:
+        if sent.request_id == request_id and not sent.is_ghost:
             sent.is_opened = True
 
 

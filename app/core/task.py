@@ -10,6 +10,7 @@ from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
 from app.core.engine import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 from app.core.events import Event
 from app.core.moment import Emit
+from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules import Rules
 
 __all__ = ["Customers", "Handled", "Task"]
@@ -40,13 +41,21 @@ class Customers(Protocol):
 class Task:
     """Decides for the customers of one partition, one input at a time.
 
-    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made.
+    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
+    led to to ``emit_outcome``.
     """
 
-    def __init__(self, rules: Rules, customers: Customers, emit: Emit) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        customers: Customers,
+        emit: Emit,
+        emit_outcome: EmitOutcome = ignore_outcome,
+    ) -> None:
         self.rules = rules
         self._customers = customers
         self._emit = emit
+        self._emit_outcome = emit_outcome
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = -NEVER_MS
 
@@ -72,7 +81,7 @@ class Task:
         customer = self._customers.get(event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
-        handled = handle_event(customer, event, self.rules, now_ms, self._emit)
+        handled = handle_event(customer, event, self.rules, now_ms, self._emit, self._emit_outcome)
         if handled is APPLIED:
             self._customers.changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:

@@ -12,7 +12,7 @@ from app.demo.happening import Happening
 from app.kafka import consumer_config, producer_config
 from app.settings import Settings
 
-_OUTPUTS: Final = ("dispatch", "decisions", "dead-letters")
+_OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
 _FETCHED: Final = 500
 _FLUSH_TIMEOUT_S: Final = 2.0
 

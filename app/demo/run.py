@@ -157,7 +157,9 @@ class _Performance:
                 self._tally.dead_letters += 1
                 continue
             record: Mapping[str, Any] = orjson.loads(value or b"{}")
-            if topic == "decisions":
+            if topic == "outcomes":
+                self._tally.take_outcome(record)
+            elif topic == "decisions":
                 self._tally.take_decision(record)
                 customer_id = record["customer_id"]
                 show.decision(line_of(record, self._names.get(customer_id, customer_id)))

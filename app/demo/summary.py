@@ -46,6 +46,20 @@ def _lines(tally: Tally, facts: Facts) -> Iterator[str]:
         shown = "".join(f" {channels[name] or '':>6}" for name in ("email", "sms", "push"))
         yield f"  {trigger:<32}{shown}"
     yield ""
+    led_to = tally.led_to
+    yield "what marketing messages led to"
+    yield f"  opened {led_to['opened']}, clicked {led_to['clicked']}"
+    yield f"  purchases {led_to['conversion']}, worth {tally.revenue:,.2f} EUR in all"
+    yield f"  carts and bookings recovered {led_to['recovery']}"
+    yield (
+        f"  unsubscribed {led_to['unsubscribed']}, complained {led_to['complained']},"
+        f" bounced {led_to['bounced']}"
+    )
+    yield (
+        f"  the control group got none, and made {led_to['ghost conversion']} purchases"
+        f" (recovered {led_to['ghost recovery']})"
+    )
+    yield ""
     yield f"recalls       {tally.recalls:5}   sent too soon: the purchase was heard of later"
     yield f"dead letters  {tally.dead_letters:5}   kept whole on their topic, with the reason"
     if facts.duplicates is not None:

@@ -6,7 +6,9 @@ from typing import Any
 
 
 class Tally:
-    """Counts over ``decisions``, ``dispatch`` and ``dead-letters``; each request counts once."""
+    """Counts over ``decisions``, ``dispatch``, ``outcomes`` and ``dead-letters``; each request and
+    each outcome counts once.
+    """
 
     def __init__(self) -> None:
         #: (outcome, reason)
@@ -15,9 +17,14 @@ class Tally:
         self.by_trigger: dict[str, Counter[str]] = {}
         #: (trigger, channel), of send requests
         self.sends: Counter[tuple[str, str]] = Counter()
+        #: kinds of what sends led to, ``ghost`` in front of what came after a ghost send
+        self.led_to: Counter[str] = Counter()
+        #: of the purchases that sends got
+        self.revenue = 0.0
         self.recalls = 0
         self.dead_letters = 0
         self._requests: set[tuple[str, str]] = set()
+        self._outcomes: set[tuple[str, str, str]] = set()
 
     @property
     def sent(self) -> int:
@@ -45,3 +52,14 @@ class Tally:
         else:
             self.sends[request["trigger"], request["channel"]] += 1
         return True
+
+    def take_outcome(self, outcome: Mapping[str, Any]) -> None:
+        """Count a record of ``outcomes``."""
+        identity = (outcome["request_id"], outcome["kind"], outcome["cause"]["event_id"])
+        if identity in self._outcomes:
+            return
+        self._outcomes.add(identity)
+        kind = "assisted" if outcome["role"] == "assisted" else outcome["kind"]
+        self.led_to[f"ghost {kind}" if outcome["ghost"] else kind] += 1
+        if outcome["role"] == "direct" and not outcome["ghost"]:
+            self.revenue += outcome["value"] or 0

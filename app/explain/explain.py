@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from app.core.attribution import led_to
 from app.core.conditions import compile_condition
 from app.core.content import message_of
 from app.core.customer import Customer, Instance, PendingStep
+from app.core.decisions import Outcome
 from app.core.facts import FACTS, INSTANT_FACTS
 from app.core.fatigue import is_fatigued
 from app.core.instants import format_rfc3339, parse_rfc3339
@@ -37,6 +39,7 @@ def explain(
     The record is not changed.
     """
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
+    results = {sent.request_id: led_to(sent) for sent in customer.sends}
     is_tired = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
     return Explanation(
         customer_id=customer.customer_id,
@@ -58,7 +61,9 @@ def explain(
         events=known_events(customer, rules, own),
         sends=known_sends(customer),
         decisions_since_ms=since_ms,
-        decisions=[_decision(record) for record in reversed(own[-recent:] if recent else [])],
+        decisions=[
+            _decision(record, results) for record in reversed(own[-recent:] if recent else [])
+        ],
     )
 
 
@@ -146,7 +151,7 @@ def _timer(
     )
 
 
-def _decision(record: Mapping[str, Any]) -> ExplainedDecision:
+def _decision(record: Mapping[str, Any], results: Mapping[str, list[str]]) -> ExplainedDecision:
     next_at = record["next_eligible_at"]
     return ExplainedDecision(
         decided_ms=parse_rfc3339(record["decided_at"]),
@@ -161,4 +166,9 @@ def _decision(record: Mapping[str, Any]) -> ExplainedDecision:
         channel=record["channel"],
         template=record["template"],
         gates=list(record["gates"]),
+        led_to=(
+            results.get(record["request_id"], [])
+            if record["outcome"] in (Outcome.SEND, Outcome.HOLDOUT)
+            else []
+        ),
     )

@@ -67,7 +67,11 @@ class OpenInstance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision; ``gates`` in order, as the decision has them."""
+    """One decision; ``gates`` in order, as the decision has them.
+
+    ``led_to`` are the kinds of outcome of what was sent (or, in the control group, was not), as far
+    as the record remembers it.
+    """
 
     decided_ms: int
     due_ms: int
@@ -81,6 +85,7 @@ class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None
     template: str | None
     gates: list[dict[str, Any]]
+    led_to: list[str]
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +98,10 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownSend(msgspec.Struct, frozen=True, kw_only=True):
-    """A send that limits and recalls still ask for. ``is_opened``: an open or a click named it."""
+    """A send that limits, recalls and outcomes still ask for.
+
+    ``is_opened``: an open or a click named it; ``led_to``: the kinds of its outcomes.
+    """
 
     sent_ms: int
     trigger: str
@@ -102,6 +110,7 @@ class KnownSend(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     is_ghost: bool
     is_opened: bool
+    led_to: list[str]
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

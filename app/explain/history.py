@@ -7,6 +7,7 @@ the first and the last only; and events are named by what they set off, not by t
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from app.core.attribution import led_to
 from app.core.customer import Customer
 from app.core.instants import MINUTE_MS, parse_rfc3339
 from app.core.rules import Anniversary, Rules
@@ -38,6 +39,7 @@ def known_sends(customer: Customer) -> list[KnownSend]:
             channel=sent.channel,
             is_ghost=sent.is_ghost,
             is_opened=sent.is_opened,
+            led_to=led_to(sent),
         )
         for sent in newest
     ]

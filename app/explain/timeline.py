@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from app.core.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, KnownSend
-from app.explain.words import When, gate_words, headline, local_times
+from app.explain.words import When, gate_words, headline, led_to_words, local_times
 
 Kind = Literal["timer", "decision", "send", "event", "engagement", "profile"]
 
@@ -81,8 +81,9 @@ def _decided(decision: ExplainedDecision, when: When) -> Entry:
 
 def _sent(sent: KnownSend) -> Entry:
     words = "not sent: in the control group" if sent.is_ghost else f"sent by {sent.channel}"
-    if sent.is_opened:
+    if sent.is_opened and not {"opened", "clicked"} & set(sent.led_to):
         words += ", opened"
+    words += led_to_words(sent.led_to, is_ghost=sent.is_ghost)
     kind: Kind = "decision" if sent.is_ghost else "send"
     return Entry(sent.sent_ms, kind, _title(sent.trigger, sent.key, sent.step), words)
 

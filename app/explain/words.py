@@ -1,6 +1,6 @@
 """Decisions and limits in words for a support agent. Times are the customer's local times."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,16 @@ _CAUSES: Final = {
     "unsubscribed": "unsubscribed from it",
     "bounced": "the address bounced",
     "complained": "complained about a message",
+}
+#: Kinds of outcome, where a support agent says more than the contract's word.
+_LED_TO: Final = {
+    "complained": "a complaint",
+    "surveyed": "a survey answered",
+    "conversion": "a purchase",
+    "recovery": "what was abandoned bought",
+    "review": "a review",
+    "support": "a call for support",
+    "assisted": "a purchase, for which another message gets the credit",
 }
 
 
@@ -38,13 +48,22 @@ def local_times(now_ms: int, tz: ZoneInfo) -> When:
     return when
 
 
+def led_to_words(kinds: Sequence[str], *, is_ghost: bool) -> str:
+    """What a send led to, as the end of a sentence; empty when nothing is known."""
+    if not kinds:
+        return ""
+    named = ", ".join(_LED_TO.get(kind, kind) for kind in kinds)
+    return f"; all the same: {named}" if is_ghost else f"; led to: {named}"
+
+
 def headline(decision: ExplainedDecision, when: When) -> str:
-    """What happened to the step, and why."""
+    """What happened to the step, and why, and what it led to."""
     match decision.outcome:
         case "send":
-            return f"sent by {decision.channel}"
+            return f"sent by {decision.channel}{led_to_words(decision.led_to, is_ghost=False)}"
         case "holdout":
-            return f"not sent: in the control group (would have gone by {decision.channel})"
+            after = led_to_words(decision.led_to, is_ghost=True)
+            return f"not sent: in the control group (would have gone by {decision.channel}){after}"
         case "recall":
             return "taken back: what ends it had happened before it was sent"
         case "defer":

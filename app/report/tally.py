@@ -1,4 +1,4 @@
-"""Counting decisions while they are made: cheap for each, and never a list of them.
+"""Counting decisions and outcomes while they are made: cheap for each, and never a list of them.
 
 Memory follows what there is to tell apart (days, triggers, channels, reasons), the customers who
 got a message, and the steps that are waiting; not the number of decisions.
@@ -9,8 +9,10 @@ from typing import Final
 
 import msgspec
 
+from app.core.attribution import ASSISTED
 from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.instants import DAY_MS, MINUTE_MS
+from app.core.outcomes import SendOutcome
 from app.core.rules import Cap
 
 #: (UTC day since 1970, trigger, channel, outcome, reason)
@@ -63,6 +65,10 @@ class Tally:
         self.delays_min: dict[int, int] = {}
         #: (experiment, variant) -> customer -> marketing steps that were sent or would have been
         self.arms: dict[tuple[str, str], dict[str, int]] = {}
+        #: (trigger, is_ghost, kind of outcome, ``assisted`` for a conversion it did not get)
+        self.led_to: Counter[tuple[str, bool, str]] = Counter()
+        #: (trigger, currency) -> value of the conversions that sends got
+        self.revenue: dict[tuple[str, str | None], float] = {}
         self._waiting: dict[str, frozenset[Limit]] = {}
 
     @property
@@ -71,6 +77,14 @@ class Tally:
         found: Counter[str] = Counter()
         for (_, _, _, outcome, _), count in self.counts.items():
             found[outcome.value] += count
+        return found
+
+    @property
+    def kinds_led_to(self) -> Counter[str]:
+        """How many outcomes, by kind."""
+        found: Counter[str] = Counter()
+        for (_, _, kind), count in self.led_to.items():
+            found[kind] += count
         return found
 
     def take(self, decision: Decision) -> None:
@@ -96,6 +110,14 @@ class Tally:
                 messages[customer_id] = messages.get(customer_id, 0) + change
             if decision.category == "marketing":
                 self._marketing(decision, change)
+
+    def take_outcome(self, outcome: SendOutcome) -> None:
+        """Count one thing that a send or ghost send led to."""
+        name = ASSISTED if outcome.role == ASSISTED else outcome.kind.value
+        self.led_to[outcome.trigger, outcome.is_ghost, name] += 1
+        if outcome.role == "direct" and outcome.value is not None and not outcome.is_ghost:
+            key = outcome.trigger, outcome.currency
+            self.revenue[key] = round(self.revenue.get(key, 0.0) + outcome.value, 6)
 
     def _marketing(self, decision: Decision, change: int) -> None:
         """A marketing step that was sent, held out or recalled."""

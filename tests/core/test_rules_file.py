@@ -70,6 +70,7 @@ def test_every_problem_is_said_at_once() -> None:
 version: 2
 timezone: Mars
 colour: red
+attribution_window: 0s
 throttle: {cooldown: 48 hours, caps: [{limit: 0, per: 1d}]}
 triggers:
   a: {kind: event, start: [x], template: t, channels: [email]}
@@ -84,6 +85,7 @@ triggers:
     assert problems["version"] == "1 | 2"
     assert problems["timezone"] == "an IANA time zone | 'Mars'"
     assert problems["colour"].endswith("| 'colour'")
+    assert problems["attribution_window"] == "a duration longer than nothing | '0s'"
     assert "48h" in problems["throttle.cooldown"]
     assert problems["throttle.caps[0].limit"] == "at least 1 | 0"
     assert problems["triggers.a.on"] == "to be there | nothing"

@@ -8,6 +8,8 @@ from app import wire
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
 from app.core.decisions import Decision
+from app.core.instants import parse_rfc3339
+from app.core.outcomes import SendOutcome
 from app.publish import publish
 from app.rules_file import load_rules
 from app.settings import default_rules_path
@@ -20,9 +22,46 @@ EVENTS = 1500
 
 
 def history() -> list[bytes]:
-    """Events of all topics over two weeks, some arriving late; no two at the same time."""
+    """Events of all topics over two weeks, some arriving late, and what people did with some of
+    the messages that these set off; no two at the same time.
+    """
+    lines = events()
+    made = backtest(lines)[0]
+    choice = random.Random(8)
+    engaged = [
+        line
+        for number, each in enumerate(made)
+        if each["outcome"] == "send" and choice.random() < 0.4
+        for line in engagement(each, number, choice)
+    ]
+    return sorted([*lines, *engaged], key=lambda line: int(json.loads(line)["arrived_at"]))
+
+
+def engagement(decision: dict[str, Any], number: int, choice: random.Random) -> list[bytes]:
+    """Opened, and perhaps clicked, within hours; at odd times, other events are at even ones."""
+    sent_ms = parse_rfc3339(decision["decided_at"])
+    names = ["message_opened", "message_clicked"][: choice.choice([1, 1, 2])]
+    return [
+        json.dumps(
+            {
+                "topic": "engagement",
+                "event_id": f"{name}{number}",
+                "type": name,
+                "customer_id": decision["customer_id"],
+                "occurred_at": at_ms,
+                "arrived_at": at_ms,
+                "data": {"request_id": decision["request_id"], "channel": decision["channel"]},
+            }
+        ).encode()
+        for name in names
+        for at_ms in [sent_ms // 2 * 2 + 1 + 2 * choice.randrange(10**7)]
+    ]
+
+
+def events() -> list[bytes]:
+    """Events of all topics."""
     choice = random.Random(7)
-    arrivals = sorted(choice.sample(range(14 * 86_400_000), EVENTS))
+    arrivals = sorted(choice.sample(range(0, 14 * 86_400_000, 2), EVENTS))
     lines = []
     for number, at_ms in enumerate(arrivals):
         customer = f"c{choice.randrange(40)}"
@@ -49,13 +88,16 @@ EXAMPLES: list[tuple[str, str, dict[str, Any]]] = [
     ("orders", "product_viewed", {"sku": "s1", "category": "shoes"}),
     ("orders", "cart_updated", {"cart_id": "k-{c}", "value": 60}),
     ("orders", "cart_updated", {"cart_id": "k2-{c}", "value": 30}),
-    ("orders", "order_placed", {"order_id": "o-{c}", "cart_id": "k-{c}", "value": 60}),
+    ("orders", "order_placed", {"order_id": "o-{c}", "cart_id": "k-{c}", "value": 60,
+                                "margin": 9.5, "currency": "EUR"}),
     ("orders", "delivered", {"order_id": "o-{c}", "on_time": True}),
     ("bookings", "payment_failure", {"booking_id": "b-{c}", "value": 200}),
     ("bookings", "itinerary_saved", {"booking_id": "b-{c}", "value": 200}),
     ("bookings", "booking_confirmed", {"booking_id": "b-{c}", "value": 200}),
     ("engagement", "message_opened", {"request_id": "r", "channel": "email"}),
     ("engagement", "unsubscribed", {"channel": "push"}),
+    ("orders", "review_completed", {"order_id": "o-{c}"}),
+    ("orders", "support_contacted", {}),
     ("orders", "cart_updated", {"value": 1}),
 ]  # fmt: skip
 
@@ -74,12 +116,24 @@ def in_order(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def expected_decisions(lines: list[bytes]) -> list[dict[str, Any]]:
-    """What the backtest decides."""
+def backtest(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the backtest decides, and what its sends led to."""
     made: list[Decision] = []
-    replay = Replay(load_rules(default_rules_path()), made.append, grace_ms=GRACE_MS)
-    replay.run(read_arrivals(lines))
-    return in_order([json.loads(wire.written(each)[0]) for each in made])
+    led_to: list[SendOutcome] = []
+    rules = load_rules(default_rules_path())
+    Replay(rules, made.append, outcome=led_to.append, grace_ms=GRACE_MS).run(read_arrivals(lines))
+    return (
+        [json.loads(wire.written(each)[0]) for each in made],
+        [json.loads(wire.written_outcome(each)) for each in led_to],
+    )
+
+
+def expected_of(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The same in order, of a history that puts everything to the test."""
+    made, led_to = backtest(lines)
+    assert len(made) > 200
+    assert {"opened", "clicked", "conversion", "recovery"} <= {each["kind"] for each in led_to}
+    return in_order(made), in_order(led_to)
 
 
 REHEARSAL = {
@@ -90,35 +144,40 @@ REHEARSAL = {
 
 
 def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> None:
-    """The same history, over Kafka by the records' clock and in memory: the same decisions."""
+    """The same history, over Kafka by the records' clock and in memory: the same decisions, and
+    the same outcomes.
+    """
     lines = history()
-    expected = expected_decisions(lines)
-    assert len(expected) > 200
+    expected, led_to = expected_of(lines)
     with instance.worker(**REHEARSAL) as worker:
         worker.wait_until_ready()
         assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
-        wait_for("all", lambda: worker.metric("trigger_events_total") == EVENTS, 40)
+        wait_for("all", lambda: worker.metric("trigger_events_total") == len(lines), 40)
         found = instance.wire.wait_for_values("decisions", len(expected))
+        outcomes = instance.wire.wait_for_values("outcomes", len(led_to))
         assert worker.stop() == 0, worker.log
     assert in_order(found) == expected
+    assert in_order(outcomes) == led_to
 
 
-def distinct_decisions(instance: Instance) -> list[dict[str, Any]]:
-    """What is on the topic, a repeat of the same verdict left out."""
-    found = in_order(instance.wire.values("decisions"))
+def distinct(instance: Instance, topic: str) -> list[dict[str, Any]]:
+    """What is on the topic, a repeat of the same verdict or outcome left out."""
+    found = in_order(instance.wire.values(topic))
     return [each for place, each in enumerate(found) if place == 0 or each != found[place - 1]]
 
 
 def test_a_rehearsal_killed_in_between_still_decides_the_same(instance: Instance) -> None:
-    """After a SIGKILL the decisions are the backtest's, a repeat of the same verdict aside."""
+    """After a SIGKILL decisions and outcomes are the backtest's, repeats of the same aside."""
     lines = history()
-    expected = expected_decisions(lines)
+    expected, led_to = expected_of(lines)
     assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
     with instance.worker(**REHEARSAL, TRIGGER_MAX_POLL_RECORDS="20") as worker:
         wait_for("some", lambda: worker.metric("trigger_events_total") > 150, 40)
         worker.kill()
     with instance.worker(**REHEARSAL) as worker:
         wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0, 40)
-        wait_for("all", lambda: len(distinct_decisions(instance)) >= len(expected))
+        wait_for("all", lambda: len(distinct(instance, "decisions")) >= len(expected))
+        wait_for("outcomes", lambda: len(distinct(instance, "outcomes")) >= len(led_to))
         assert worker.stop() == 0, worker.log
-    assert distinct_decisions(instance) == expected
+    assert distinct(instance, "decisions") == expected
+    assert distinct(instance, "outcomes") == led_to

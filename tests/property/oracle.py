@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .oracle_customer import Customer, address_or_none, new_customer
+from .oracle_outcomes import attribute
 from .oracle_reading import arrival_or_none, read
 from .oracle_triggers import Timer, World, cancel, fire, open_all, timer_order
 
@@ -24,6 +25,19 @@ def run(
     """The decisions of a backtest in the order made; instants are epoch milliseconds."""
     world = replay(rules, lines, until_ms=until_ms, outage=outage, grace_ms=grace_ms)
     return list(world["decisions"])
+
+
+def outcomes(
+    rules: Mapping[str, Any],
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    until_ms: int | None = None,
+    outage: tuple[int, int] | None = None,
+    grace_ms: int = 5000,
+) -> list[dict[str, Any]]:
+    """What the sends and ghost sends of a backtest led to, in the order recorded."""
+    world = replay(rules, lines, until_ms=until_ms, outage=outage, grace_ms=grace_ms)
+    return list(world["outcomes"])
 
 
 def dead_letters(rules: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> int:
@@ -47,6 +61,7 @@ def replay(
         "customers": {},
         "timers": [],
         "decisions": [],
+        "outcomes": [],
     }
     held: list[Mapping[str, Any]] = []
     is_outage_ahead = outage is not None
@@ -129,6 +144,7 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     event["t"] = min(event["t"], world["now"])
 
     remember(world, customer, event)
+    attribute(world, customer, event)
     cancel(world, customer, event)
     opened = open_all(world, customer, event)
 
@@ -155,7 +171,8 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
     if event["type"] in ("message_opened", "message_clicked"):
         customer["opens"].append(event["t"])
         for send in customer["sends"]:
-            send["is_opened"] |= send["request_id"] == data.get("request_id")
+            is_named = send["request_id"] == data.get("request_id")
+            send["is_opened"] |= is_named and not send["is_ghost"]
     says = data.get("channel") or None
     named = [s["channel"] for s in customer["sends"] if s["request_id"] == data.get("request_id")]
     if event["type"] == "unsubscribed":

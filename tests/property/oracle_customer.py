@@ -27,6 +27,7 @@ def new_customer(name: str) -> Customer:
         "fired_years": {},  # anniversary trigger -> the last year that fired
         "opens": [],  # t of each open and click
         "sends": [],  # sends and ghost sends, recalled ones included
+        "recovered": set(),  # (trigger, key, anchor) whose key was bought after a send
     }
 
 

@@ -169,7 +169,9 @@ def open_one(
     when = trigger.get("when") if is_start else None
     if not holds(when, customer, event["data"], world["rules"], world["now"]):
         return None
-    return add_instance(world, customer, name, key, event["t"], event["data"])
+    instance = add_instance(world, customer, name, key, event["t"], event["data"])
+    instance["anchor_type"] = event["type"]
+    return instance
 
 
 def add_instance(
@@ -290,6 +292,11 @@ def fire(world: World, timer: Timer) -> None:
             "is_marketing": trigger.get("category", "marketing") == "marketing",
             "is_recalled": False,
             "is_opened": False,
+            "is_ghost": outcome == "holdout",
+            "experiment": world["decisions"][-1]["experiment"],
+            "anchor_type": instance.get("anchor_type"),
+            "kinds": set(),
+            "events_before": len(customer["events"]),
         }
         customer["sends"].append(send)
     if not any(t["instance"] is instance for t in world["timers"]):

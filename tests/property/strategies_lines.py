@@ -13,6 +13,7 @@ Line = dict[str, Any]
 NAMESPACE = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa")
 TRAVEL_NAMES = ("itinerary_saved", "payment_failure", "price_drop_detected")
 ENGAGEMENT_TYPES = (
+    "message_delivered",
     "message_opened",
     "message_clicked",
     "message_bounced",
@@ -70,6 +71,8 @@ def _shop_data(draw: st.DrawFn) -> Line:
         "items": st.sampled_from([[], ["k1"], ["k2", "k1"]]),
         "currency": st.sampled_from(["EUR", "EUR", "USD"]),
         "colour": st.just("red"),
+        "order_id": st.sampled_from(["o1", "o1", "o2"]),
+        "margin": st.sampled_from([3, -1.5, "3"]),
     }
     for name, strategy in extras.items():
         if draw(one_in(5)):
@@ -141,7 +144,7 @@ def _engagement_data(draw: st.DrawFn, rules: Rules, earlier: list[Line]) -> Line
         data["channel"] = draw(st.sampled_from(sorted(rules["channels"])))
     if draw(one_in(5)):
         data["hard"] = draw(st.booleans())
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)):
         data["request_id"] = "00000000-0000-5000-8000-000000000000"
         if earlier:
             data["request_id"] = draw(_request_ids(rules, draw(st.sampled_from(earlier))))
@@ -150,14 +153,17 @@ def _engagement_data(draw: st.DrawFn, rules: Rules, earlier: list[Line]) -> Line
 
 @st.composite
 def _request_ids(draw: st.DrawFn, rules: Rules, line: Line) -> str:
-    """The id that a first step would have if this line opened one of the triggers."""
-    name = draw(st.sampled_from(sorted(rules["triggers"])))
+    """The id that a step would have, mostly a first one, if this line opened a trigger."""
+    names = sorted(rules["triggers"])
+    fitting = [name for name in names if line["type"] in _openers(rules["triggers"][name])]
+    name = draw(st.sampled_from(fitting or names))
     key = rules["triggers"][name].get("key")
     text = line["data"].get(key, "") if key else line["event_id"]
     if rules["triggers"][name]["kind"] == "inactivity":
         text = ""
     anchor = line["occurred_at"]
-    return str(uuid5(NAMESPACE, f"{name}|{line['customer_id']}|{text}|{anchor}|0"))
+    step = draw(st.sampled_from([0, 0, 0, 1]))
+    return str(uuid5(NAMESPACE, f"{name}|{line['customer_id']}|{text}|{anchor}|{step}"))
 
 
 def _welcome(rules: Rules, customer: str, zone: str, birthday: str) -> Line:
@@ -182,11 +188,18 @@ def _types_of(rules: Rules) -> tuple[list[str], list[str]]:
     opening: list[str] = []
     cancelling: list[str] = []
     for trigger in rules["triggers"].values():
-        for name in ("start", "on", "since", "count", "sum"):
-            value = trigger.get(name, [])
-            opening += [value.partition(".")[0]] if isinstance(value, str) else value
+        opening += _openers(trigger)
         cancelling += trigger.get("cancel", [])
     return opening, cancelling
+
+
+def _openers(trigger: Rules) -> list[str]:
+    """The types that open the trigger."""
+    found: list[str] = []
+    for name in ("start", "on", "since", "count", "sum"):
+        value = trigger.get(name, [])
+        found += [value.partition(".")[0]] if isinstance(value, str) else value
+    return found
 
 
 @st.composite
@@ -199,6 +212,9 @@ def _bodies(
     pools += [["profile_updated"], ["profile_updated"], list(ENGAGEMENT_TYPES)]
     if "send_time" in str(rules) or "fatigue" in str(rules):
         pools += [["message_opened", "message_clicked"]] * 2
+    # what sends lead to
+    pools += [["order_placed", "booking_confirmed", "review_completed", "support_contacted"]]
+    pools += [["message_opened", "message_clicked"]]
     pool = draw(st.sampled_from([one for one in pools if one]))
     name = draw(st.sampled_from(pool))
     customer = draw(st.sampled_from(customers))

@@ -189,7 +189,7 @@ def _kinds(draw: st.DrawFn) -> Rules:
         key = draw(st.sampled_from(sorted(KEYED_TYPES)))
         return {"kind": kind, "key": key, "start": draw(_some(KEYED_TYPES[key], 2))}
     if kind == "event":
-        return {"kind": kind, "on": draw(_some((*EVENT_TYPES, "profile_updated")))}
+        return {"kind": kind, "on": draw(_some((*EVENT_TYPES, "delivered", "profile_updated")))}
     if kind == "inactivity":
         return {"kind": kind, "since": draw(_some(EVENT_TYPES))}
     if kind == "frequency":
@@ -364,6 +364,8 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         }
     if draw(st.integers(0, 4)) == 0:
         rules["currency"] = "EUR"
+    if draw(st.integers(0, 4)) == 0:
+        rules["attribution_window"] = draw(st.sampled_from(["30m", "6h", "2d", "30d"]))
     if draw(st.integers(0, 4)) == 0:
         rules["recall_window"] = draw(st.sampled_from([0, "5m", "1h", "1d"]))
     return rules

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.rules_file import find_problems
 
 from . import invariants, oracle
-from .engine import run_engine
+from .engine import run_engine, run_whole_engine
 from .strategies import Scenario, scenarios
 from .strategies_rules import Rules, rule_sets
 
@@ -31,10 +31,14 @@ def test_random_rules_are_valid(rules: Rules) -> None:
 @SETTINGS
 @given(scenario=scenarios())
 def test_the_engine_decides_as_the_oracle_does(scenario: Scenario) -> None:
-    """Every decision, its reason, channel and times, in the same order; the same dead letters."""
+    """Every decision, its reason, channel and times, in the same order; what each send led to;
+    the same dead letters.
+    """
     clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
-    made, dead_letters = run_engine(scenario.rules, scenario.lines, **clock)
-    assert made == oracle.run(scenario.rules, scenario.lines, **clock)
+    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
+    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
+    assert made == world["decisions"]
+    assert outcomes == world["outcomes"]
     assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
 
 

@@ -101,8 +101,8 @@ def test_each_plot_has_a_label_and_a_table(report: str) -> None:
     outline = Outline()
     outline.feed(report)
     assert len(outline.labels) == 6
-    assert outline.tags.count("table") == 8
-    assert outline.tags.count("caption") == 8
+    assert outline.tags.count("table") == 9
+    assert outline.tags.count("caption") == 9
 
 
 def test_the_numbers_are_those_of_the_run(report: str) -> None:

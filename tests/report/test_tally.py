@@ -1,8 +1,11 @@
 """What the tally makes of decisions."""
 
+from typing import Any
+
 from app.core.decisions import Cause, Check, Decision, Outcome, Reason, SendRequest
 from app.core.gate_checks import cap, quiet
 from app.core.instants import DAY_MS, HOUR_MS
+from app.core.outcomes import Kind, SendOutcome
 from app.report.tally import QUIET, LimitCost, Tally
 
 CAP = cap("email", 2, 2, DAY_MS, None)
@@ -101,3 +104,36 @@ def test_arms_count_what_went_out_and_what_would_have() -> None:
         decided(Outcome.SUPPRESS, Reason.REACH, customer="cy", experiment=("e", "b")),
     )
     assert tally.arms == {("e", "a"): {"ann": 0}, ("e", "b"): {"bob": 1}}
+
+
+def led_to(kind: Kind, **more: Any) -> SendOutcome:
+    """Something that a send of the cart trigger led to."""
+    usual: dict[str, Any] = {
+        "request_id": "one", "customer_id": "ann", "trigger": "cart", "step": 0,
+        "channel": "email", "experiment": None, "is_ghost": False, "latency_ms": 0,
+        "occurred_ms": 0, "cause": Cause("orders", None, 0, "e"),
+    }  # fmt: skip
+    return SendOutcome(**usual | {"kind": kind} | more)
+
+
+def test_outcomes_are_counted_and_only_direct_conversions_bring_revenue() -> None:
+    """By currency; an assist is a kind of its own, what ghosts came to is apart."""
+    tally = Tally()
+    for outcome in (
+        led_to(Kind.OPENED),
+        led_to(Kind.CONVERSION, role="direct", value=10.5, currency="EUR"),
+        led_to(Kind.CONVERSION, role="direct", value=3, currency="USD"),
+        led_to(Kind.CONVERSION, role="assisted", value=10.5, currency="EUR"),
+        led_to(Kind.CONVERSION, role="direct", value=99, currency="EUR", is_ghost=True),
+        led_to(Kind.RECOVERY, value=10.5, currency="EUR"),
+    ):
+        tally.take_outcome(outcome)
+    assert tally.led_to == {
+        ("cart", False, "opened"): 1,
+        ("cart", False, "conversion"): 2,
+        ("cart", False, "assisted"): 1,
+        ("cart", True, "conversion"): 1,
+        ("cart", False, "recovery"): 1,
+    }
+    assert tally.revenue == {("cart", "EUR"): 10.5, ("cart", "USD"): 3}
+    assert tally.kinds_led_to["conversion"] == 3
