@@ -99,6 +99,16 @@ _OTHERS: Final[tuple[Values, ...]] = (
         "web": {"tokenSecretName": "web-token", "host": "::"},
         "image": {"digest": f"sha256:{'a' * 64}"},
     },
+    {
+        "schemaRegistry": {
+            "url": "https://registry.example,http://registry-2.example:8081/v1",
+            "username": "triggers",
+            "secretName": "registry",
+            "caSecretName": "registry-ca",
+        },
+        "otlpEndpoint": "http://collector.tracing.svc:4318",
+        "networkPolicy": {"otlp": [{"namespaceSelector": {}}]},
+    },
     {"serviceAccount": {"create": False}, "topologySpread": {"zones": "", "hosts": ""}},
     {
         "kafka": {"topicNames": {"orders": "Shop_Orders.v2", "dead-letters": "dlq"}, "appId": "t2"},
@@ -141,6 +151,10 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
         {"strimzi": {"enabled": True, "cluster": "main"}},
         "kafka.security.protocol: got PLAINTEXT, expected SSL",
     ),
+    "a registry's user without a password": (
+        {"schemaRegistry": {"url": "http://registry:8081", "username": "a"}},
+        "schemaRegistry.username and schemaRegistry.secretName",
+    ),
     "two sources of rules": (
         {"rules": {"existingConfigMap": "a", "content": "b"}},
         "rules.existingConfigMap",
@@ -174,6 +188,7 @@ def everything() -> Values:
     values: Values = {name: {"enabled": True} for name in switches}
     values["keda"] = {"enabled": True, "minWorkers": 2, "maxWorkers": 12}
     values["web"] = {"tokenSecretName": "web-token"}
+    values["otlpEndpoint"] = "http://collector:4318"
     return good_values(merged(values, SECURITY["strimzi tls"]))
 
 
