@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
 )
 
 from app.settings import Settings
+from app.topic_needs import needed
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.properties import Listener
 from tests.security.certificates import Authority
@@ -26,6 +27,12 @@ from tests.security.tokens import AUDIENCE, IdentityProvider
 WORKER: Final = "triggers"
 PASSWORD: Final = f"pass-{uuid4().hex}"
 _MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+_OPERATIONS: Final = {
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+}
 _SECURITY: Final = "org.apache.kafka.common.security"
 
 
@@ -104,34 +111,30 @@ def _logins(identities: IdentityProvider) -> dict[str, str]:
     }
 
 
-def acl(kind: ResourceType, name: str, *operations: AclOperation) -> list[AclBinding]:
-    """The worker may do this with what has exactly this name."""
+def least_rights(settings: Settings) -> list[AclBinding]:
+    """What the engine says that a worker needs on topics that are there, and nothing else."""
     return [
-        AclBinding(
-            kind,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{WORKER}",
-            "*",
-            operation,
-            AclPermissionType.ALLOW,
-        )
-        for operation in operations
+        *(
+            _allowed(ResourceType.TOPIC, need.topic, _OPERATIONS[operation])
+            for need in needed(settings)
+            for operation in need.operations
+        ),
+        _allowed(ResourceType.GROUP, settings.app_id, AclOperation.READ),
+        _allowed(
+            ResourceType.TRANSACTIONAL_ID,
+            f"{settings.app_id}-",
+            AclOperation.WRITE,
+            ResourcePatternType.PREFIXED,
+        ),
     ]
 
 
-def least_rights(settings: Settings) -> list[AclBinding]:
-    """What a worker needs on topics that are there, as the README lists it."""
-    read, write, describe = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
-    configs = AclOperation.DESCRIBE_CONFIGS
-    topic = ResourceType.TOPIC
-    bindings = []
-    for name in settings.input_topics.values():
-        bindings += acl(topic, name, read, write, describe, configs)
-    bindings += acl(topic, settings.changelog_topic, read, write, describe, configs)
-    bindings += acl(topic, settings.repartition_topic, read, write, describe, configs)
-    for logical in ("dispatch", "outcomes", "dead-letters"):
-        bindings += acl(topic, settings.topic(logical), write, describe, configs)
-    bindings += acl(topic, settings.topic("decisions"), read, write, describe, configs)
-    bindings += acl(ResourceType.GROUP, settings.app_id, read)
-    return bindings
+def _allowed(
+    kind: ResourceType,
+    name: str,
+    operation: AclOperation,
+    pattern: ResourcePatternType = ResourcePatternType.LITERAL,
+) -> AclBinding:
+    return AclBinding(
+        kind, name, pattern, f"User:{WORKER}", "*", operation, AclPermissionType.ALLOW
+    )

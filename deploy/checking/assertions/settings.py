@@ -21,7 +21,7 @@ def settings_of(manifests: list[Manifest]) -> Settings:
     found = variables(manifests)
     with tempfile.TemporaryDirectory() as folder:
         for name in found:
-            if name.endswith("_FILE"):
+            if name.endswith("FILE"):
                 path = Path(folder, name)
                 path.write_text(_CONTENT)
                 found[name] = str(path)
