@@ -15,7 +15,7 @@ have been sent is told apart by the marker that each unit writes for the ones be
 (``EMITTED_KEY``): a recovery lists the entries after the last marker.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,12 +49,14 @@ class Outputs:
     dead_letters: str
     partitions: Mapping[str, int]
 
-    def topic_of(self, line: bytes) -> str:
-        """Where a line of an outbox goes."""
-        kind = outbox.kind_of(line)
-        if kind == outbox.REQUEST:
-            return self.dispatch
-        return self.outcomes if kind == outbox.OUTCOME else self.decisions
+    @property
+    def lines(self) -> dict[str, str]:
+        """What outbox lines may be for: name on the broker by logical name."""
+        return {
+            "decisions": self.decisions,
+            "dispatch": self.dispatch,
+            "outcomes": self.outcomes,
+        }
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
         """The partition of ``topic`` for a customer whose input partition is ``same``."""
@@ -147,17 +149,18 @@ class Effects:
         self, unit: Unit, customers: PartitionCustomers
     ) -> list[tuple[str, bytes, bytes]]:
         """(topic, key, outbox line) of all output; the lines go into the outboxes."""
-        topic_of = self._outputs.topic_of
+        topics = self._outputs.lines
         lines = []
         for customer_id in unit.resend:
             key = customer_id.encode()
-            lines += [(topic_of(line), key, line) for line in customers.get(customer_id).outbox]
+            kept = customers.get(customer_id).outbox
+            lines += [(topics[outbox.topic_of(line)], key, line) for line in kept]
         for customer in customers.touched():
             if customer.outbox:
                 customer.outbox = []
-        for customer_id, line in outbox.lines_of(unit):
+        for customer_id, line in _lines(unit):
             customers.get(customer_id).outbox.append(line)
-            lines.append((topic_of(line), customer_id.encode(), line))
+            lines.append((topics[outbox.topic_of(line)], customer_id.encode(), line))
         return lines
 
     def _send_dead_letter(self, outputs: Deliveries, letter: DeadLetter, partition: int) -> None:
@@ -207,6 +210,15 @@ class Emitted:
         """A unit whose last changelog entry is at ``offset`` is done, its output sent."""
         self.is_owed = has_lines
         self.offset = max(offset, self.offset)
+
+
+def _lines(unit: Unit) -> Iterator[tuple[str, bytes]]:
+    """(customer id, line of the outbox) of all that the unit says to the outside."""
+    for decision in unit.decisions:
+        for line in outbox.lines_of(decision):
+            yield decision.customer_id, line
+    for outcome in unit.led_to:
+        yield outcome.customer_id, outbox.outcome_line(outcome)
 
 
 def _no_hook(_: str) -> None:
