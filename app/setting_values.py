@@ -13,6 +13,7 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 #: What Kafka accepts in a topic name, a group id and an instance id alike.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_LONG_URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#,@]*)?")
 _URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
 
 
@@ -59,6 +60,34 @@ def base_url(value: str) -> str:
     if not _URL.fullmatch(value):
         raise ValueError("http://host:port, or https, without a path")
     return value.rstrip("/")
+
+
+def endpoint_url(value: str) -> str:
+    """A URL as ``http_url`` takes it, kept to the letter: a slash at the end may matter."""
+    http_url(value)
+    return value
+
+
+def readable_file(value: str) -> Path:
+    """The path of a file that is there and may be read, as of now."""
+    path = Path(value)
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as exc:
+        raise ValueError(f"the path of a readable file ({exc.strerror})") from None
+
+
+def http_url(value: str) -> str:
+    """``http://host[:port][/path]``, or https. Who asks is said elsewhere, not in the address."""
+    if not _LONG_URL.fullmatch(value):
+        raise ValueError("http://host:port/path, or https, without user and query")
+    return value.rstrip("/")
+
+
+def http_urls(value: str) -> str:
+    """Several of them, with commas between."""
+    return ",".join(http_url(url.strip()) for url in value.split(","))
 
 
 def duration_ms(value: str) -> int:

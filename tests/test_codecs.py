@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.codecs import REASONS, Erasure, Headers, decode_record
 from app.core.errors import EventError
-from app.core.events import MAX_VALUE_BYTES, Event
+from app.core.events import MAX_DATA_LEVELS, MAX_VALUE_BYTES, Event
 
 ENVELOPE: dict[str, Any] = {
     "event_id": "e-1",
@@ -155,6 +155,19 @@ def test_a_value_is_limited_in_size() -> None:
     assert refusal(data.ljust(MAX_VALUE_BYTES + 1))[0] == "too_large"
 
 
+@pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("more", [1, 200, 900, 5_000, 25_000])
+def test_data_is_limited_in_depth(begin: bytes, end: bytes, more: int) -> None:
+    """At 32 levels it is read; whatever is deeper is refused, whoever would trip over it first."""
+
+    def nested(levels: int) -> bytes:
+        inner = begin * levels + b"1" + end * levels
+        return orjson.dumps(ENVELOPE | {"data": {"items": 0}}).replace(b"0}}", inner + b"}}")
+
+    assert isinstance(decode(nested(MAX_DATA_LEVELS - 1)), Event)
+    assert refusal(nested(MAX_DATA_LEVELS - 1 + more))[0] in ("envelope", "not_json")
+
+
 @pytest.mark.parametrize("key", [b"", b"c-2", b"\xff"])
 def test_a_key_is_the_customer_or_absent(key: bytes) -> None:
     """A record under another key is on the wrong partition's state."""
@@ -217,6 +230,8 @@ def test_error_texts_hold_no_values() -> None:
         {**ENVELOPE, "customer_id": personal},
         {**ENVELOPE, "data": personal},
         {**ENVELOPE, "type": [personal]},
+        {**ENVELOPE, "occurred_at": personal},
+        {**ENVELOPE, "occurred_at": [personal]},
     ):
         assert personal not in refusal(value)[1]
     assert personal not in refusal(f'{{"email": {personal}'.encode())[1]

@@ -91,8 +91,13 @@ ITEMS: Final = "items"
 MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
 
 MAX_VALUE_BYTES: Final = 256 * 1024
+#: Of ``data``, itself the first. What is deeper could be read but not written again.
+MAX_DATA_LEVELS: Final = 32
 MAX_EVENT_ID_CHARS: Final = 128
 MAX_CUSTOMER_ID_CHARS: Final = 256
+
+
+_TIME: Final = "RFC 3339 text with an offset or integer epoch milliseconds"
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
@@ -110,6 +115,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     customer_id: str
     occurred_ms: int
     data: dict[str, Any]
+    #: the trace context that came with it (W3C ``traceparent``)
+    traceparent: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -124,16 +131,14 @@ def parse_instant(value: object, field: str) -> int:
     elif isinstance(value, str):
         try:
             instant_ms = parse_rfc3339(value)
-        except ValueError as exc:
-            raise EventError("envelope", f"{field}: {exc}") from None
+        except ValueError:
+            raise _wrong(field, _TIME, value) from None
     else:
-        raise EventError(
-            "envelope",
-            f"{field}: expected RFC 3339 text with an offset or integer epoch milliseconds,"
-            f" got {_name(value)}",
-        )
+        raise _wrong(field, _TIME, value)
     if not MIN_MS <= instant_ms <= MAX_MS:
-        raise EventError("envelope", f"{field}: {instant_ms} ms is not in the years 1 to 9999")
+        raise EventError(
+            "envelope", f"{field}: expected a time in the years 1 to 8999, got one before or after"
+        )
     return instant_ms
 
 
@@ -159,10 +164,16 @@ def parse_envelope(
     if type(customer_id) is not str or not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
         raise _wrong("customer_id", f"text of 1..{MAX_CUSTOMER_ID_CHARS} characters", customer_id)
     if key is not None and key != customer_id:
-        raise EventError("key", "the record's key is not its customer_id")
+        raise EventError("key", "key: expected the record's customer_id, got another text")
     data = get("data")
     if type(data) is not dict:
         raise _wrong("data", "an object", data)
+    for value in data.values():
+        kind = type(value)
+        if (kind is dict or kind is list) and _is_deeper(value, MAX_DATA_LEVELS - 1):
+            raise EventError(
+                "envelope", f"data: expected at most {MAX_DATA_LEVELS} levels, got more"
+            )
     return Event(
         topic=topic,
         partition=partition,
@@ -173,6 +184,17 @@ def parse_envelope(
         occurred_ms=parse_instant(get("occurred_at"), "occurred_at"),
         data=data,
     )
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a decoded JSON value has objects or arrays inside each other more than so often."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return False
+    if not levels:
+        return True
+    inner = value.values() if kind is dict else value
+    return any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _wrong(field: str, expected: str, got: object) -> EventError:

@@ -31,7 +31,7 @@ def skipped(worker: Any) -> float:
 def rewind(wire: Wire) -> None:
     """The group starts at the beginning of ``orders`` again, as with kafka-consumer-groups."""
     settings = wire.settings
-    reader = Consumer(consumer_config(settings, settings.app_id))
+    reader = Consumer(consumer_config(settings))
     try:
         start = [
             TopicPartition(settings.topic("orders"), number, 0) for number in range(wire.partitions)
