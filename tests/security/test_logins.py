@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from aiokafka.client import AIOKafkaClient
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AclOperation,
     AdminClient,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialDeletion,
@@ -70,7 +72,7 @@ def publish(instance: Instance) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["SCRAM-SHA-512", "token file", "token endpoint", "client certificate"]
+    "way", ["SCRAM-SHA-512", "token endpoint", "client certificate"]
 )
 def test_a_worker_needs_no_more_than_the_rights_listed(
     way: str, kafka: SecuredKafka, instance: Instance, tmp_path: Path
@@ -100,7 +102,38 @@ def test_a_worker_needs_no_more_than_the_rights_listed(
     assert all(place.endswith((" 200", " 404")) for place in seen if place.startswith("GET"))
 
 
-@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256"])
+@pytest.mark.parametrize(
+    ("kind", "operation", "said"),
+    [
+        (ResourceType.GROUP, AclOperation.READ, "GroupAuthorizationFailed"),
+        (ResourceType.TOPIC, AclOperation.READ, "TopicAuthorizationFailed"),
+        (ResourceType.TOPIC, AclOperation.WRITE, "dispatch: Authorization failed"),
+    ],
+)
+def test_a_right_that_is_missing_ends_the_worker(
+    kind: ResourceType,
+    operation: AclOperation,
+    said: str,
+    kafka: SecuredKafka,
+    instance: Instance,
+    tmp_path: Path,
+) -> None:
+    """It says which, and does not wait for ever."""
+    kafka.allow(
+        each
+        for each in least_rights(instance.wire.settings)
+        if (each.restype, each.operation) != (kind, operation)
+    )
+    publish(instance)
+    with (
+        logins.right(kafka, "SCRAM-SHA-512", tmp_path) as login,
+        start(instance, login, tmp_path) as worker,
+    ):
+        assert worker.wait(30) == 1
+    assert said in worker.log
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256", "token file"])
 def test_both_clients_log_in(way: str, kafka: SecuredKafka, tmp_path: Path) -> None:
     """The one that reads and the one that writes, each with what the settings say."""
     with logins.right(kafka, way, tmp_path) as login:
