@@ -22,7 +22,19 @@
 {{- if and .Values.strimzi.enabled (not .Values.strimzi.cluster) -}}
 {{- fail "strimzi.cluster: got nothing, expected the name of the Kafka object" -}}
 {{- end -}}
-{{- if include "trigger-engine.usesSasl" . -}}
+{{- $sasl := $kafka.security.sasl -}}
+{{- if include "trigger-engine.usesOauth" . -}}
+{{- if $sasl.oauth.serviceAccountAudience -}}
+{{- if or $sasl.oauth.tokenUrl $sasl.secretName -}}
+{{- fail "kafka.security.sasl.oauth: got serviceAccountAudience and a token endpoint, expected one of them" -}}
+{{- end -}}
+{{- if .Values.keda.enabled -}}
+{{- fail "keda.enabled: KEDA has no ServiceAccount's token of this audience, expected kafka.security.sasl.oauth.tokenUrl" -}}
+{{- end -}}
+{{- else if not (and $sasl.oauth.tokenUrl $sasl.oauth.clientId $sasl.secretName) -}}
+{{- fail "kafka.security.sasl: got not all of oauth.tokenUrl, oauth.clientId and secretName, expected them with OAUTHBEARER" -}}
+{{- end -}}
+{{- else if include "trigger-engine.usesSasl" . -}}
 {{- if not (include "trigger-engine.saslSecret" .) -}}
 {{- fail (printf "kafka.security.sasl.secretName: got nothing, expected a Secret with the password, with protocol %s" $kafka.security.protocol) -}}
 {{- end -}}
@@ -37,6 +49,14 @@
 {{- end -}}
 {{- if and (eq .Values.strimzi.user.authentication "scram-sha-512") (ne $kafka.security.sasl.mechanism "SCRAM-SHA-512") -}}
 {{- fail (printf "kafka.security.sasl.mechanism: got %s, expected SCRAM-SHA-512 with strimzi.user.authentication scram-sha-512" $kafka.security.sasl.mechanism) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.schemaRegistry -}}
+{{- if and (not .url) (or .username .secretName .caSecretName) -}}
+{{- fail "schemaRegistry.url: got nothing, expected a URL with the other values" -}}
+{{- end -}}
+{{- if ne (empty .username) (empty .secretName) -}}
+{{- fail "schemaRegistry.username and schemaRegistry.secretName: got one of them, expected both" -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.rules.existingConfigMap (or .Values.rules.content .Values.rules.shadow .Values.rules.extraFiles) -}}

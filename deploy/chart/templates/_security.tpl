@@ -28,6 +28,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "trigger-engine.usesOauth" -}}
+{{- if and (include "trigger-engine.usesSasl" .) (eq .Values.kafka.security.sasl.mechanism "OAUTHBEARER") }}yes{{ end -}}
+{{- end -}}
+
 {{- define "trigger-engine.saslSecret" -}}
 {{- if include "trigger-engine.usesSasl" . -}}
 {{- .Values.kafka.security.sasl.secretName | default (include "trigger-engine.kafkaUser" .) -}}
@@ -36,6 +40,12 @@
 
 {{- define "trigger-engine.saslUsername" -}}
 {{- .Values.kafka.security.sasl.username | default (include "trigger-engine.kafkaUser" .) -}}
+{{- end -}}
+
+{{/* Port of a URL. */}}
+{{- define "trigger-engine.port" -}}
+{{- $host := (urlParse .).host -}}
+{{- regexMatch ":[0-9]+$" $host | ternary (regexFind "[0-9]+$" $host) (hasPrefix "https" . | ternary "443" "80") -}}
 {{- end -}}
 
 {{/* Sources of the projected volume with all secrets; nothing when there are none. */}}
@@ -56,10 +66,26 @@
       - {key: {{ . | quote }}, path: client.key.password}
       {{- end }}
 {{- end }}
+{{- $oauth := .Values.kafka.security.sasl.oauth -}}
+{{- if and (include "trigger-engine.usesOauth" .) $oauth.serviceAccountAudience }}
+- serviceAccountToken: {audience: {{ $oauth.serviceAccountAudience | quote }}, expirationSeconds: 3600, path: sasl.token}
+{{- end }}
 {{- with include "trigger-engine.saslSecret" . }}
 - secret:
     name: {{ . }}
     items: [{key: {{ $.Values.kafka.security.sasl.passwordKey | quote }}, path: sasl.password}]
+{{- end }}
+{{- with .Values.schemaRegistry }}
+{{- if and .url .secretName }}
+- secret:
+    name: {{ .secretName }}
+    items: [{key: {{ .passwordKey | quote }}, path: registry.password}]
+{{- end }}
+{{- if and .url .caSecretName }}
+- secret:
+    name: {{ .caSecretName }}
+    items: [{key: {{ .caKey | quote }}, path: registry-ca.crt}]
+{{- end }}
 {{- end }}
 {{- with .Values.web.tokenSecretName }}
 - secret:
