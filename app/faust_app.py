@@ -5,6 +5,7 @@ and standing by for the table. Not: serialization, producing, acknowledging, cho
 commit.
 """
 
+import time
 from typing import Any, Final
 
 import faust
@@ -15,6 +16,7 @@ from agents import bookings, engagement, orders, profiles, punctuator
 from app.explain.live import Elsewhere, Recovering
 from app.faust_credentials import credentials
 from app.intake import Intake
+from app.live_gauges import RecoveryFigures
 from app.settings import Settings
 from app.transport import BatchSchema, broker_urls
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
@@ -36,6 +38,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     def __init__(self, settings: Settings, intake: Intake, partitions: int) -> None:
         self.intake = intake
+        self._last_recovery_s = 0.0
         servers = settings.bootstrap_servers
         super().__init__(
             settings.app_id,
@@ -101,6 +104,19 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             if url != _NO_URL and partition in owned.get(topic, ()):
                 return Elsewhere(partition, url)
         return Elsewhere(partition, None)
+
+    def recovery(self) -> RecoveryFigures:
+        """How the rebuilding of state stands. Faust keeps its times to itself, so they are read
+        where it keeps them.
+        """
+        recovery = self.tables.recovery
+        started_s, ended_s = recovery._recovery_started_at, recovery._recovery_ended_at
+        if recovery.in_recovery and started_s is not None:
+            remaining = max(0, recovery.active_remaining_total())
+            return RecoveryFigures(time.monotonic() - started_s, self._last_recovery_s, remaining)
+        if started_s is not None and ended_s is not None and ended_s > started_s:
+            self._last_recovery_s = ended_s - started_s
+        return RecoveryFigures(0.0, self._last_recovery_s, 0)
 
     def has_crashed(self) -> Any:
         """An awaitable that ends when a service of the app has crashed."""

@@ -21,6 +21,12 @@ class BatchHistogram(Collector):
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
+    def begin(self, labels: tuple[str, ...]) -> None:
+        """Stand at 0 for these labels until something is observed."""
+        if labels not in self._counts:
+            self._counts[labels] = [0] * (len(self._bounds) + 1)
+            self._sums[labels] = 0.0
+
     def observe(self, labels: tuple[str, ...], values: Iterable[float], scale: float = 1.0) -> None:
         """Count each value divided by ``scale``."""
         counts = self._counts.get(labels)
@@ -36,7 +42,7 @@ class BatchHistogram(Collector):
     def collect(self) -> Iterable[HistogramMetricFamily]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         for labels, counts in list(self._counts.items()):
-            names = [*(str(bound) for bound in self._bounds), "+Inf"]
+            names = [*(repr(float(bound)) for bound in self._bounds), "+Inf"]
             buckets = list(zip(names, map(float, accumulate(counts)), strict=True))
             family.add_metric(labels, buckets, sum_value=self._sums[labels])
         yield family

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from faust.types import TP
 
+from app.core.errors import InfrastructureError
+
 Revoked = Callable[[set[int]], Awaitable[None]]
 
 
@@ -20,6 +22,8 @@ class ReadState(NamedTuple):
     as_of_ms: int
     #: everything that was in the log then has been handed over by the fetch or before it
     is_at_end: bool
+    #: records between what was handed over and the end of the log
+    behind: int
 
 
 class Intake:
@@ -44,6 +48,8 @@ class Intake:
         self.newest_ms = 0
         self.on_revoked: Revoked = _nobody
         self.on_commit_failed: Callable[[], None] = _nothing
+        #: called in the reader's own thread
+        self.on_group_lost: Callable[[InfrastructureError], None] = _unheard
 
     def tp(self, logical: str, partition: int) -> TP:
         """The topic partition on the broker."""
@@ -132,6 +138,14 @@ class Intake:
         state = self._states.get(tp)
         return state is not None and state.is_at_end and not self._in_transit.get(tp, 0)
 
+    def lag_records(self, tp: TP) -> int | None:
+        """Records of the partition that are not handled, by the broker's last answer.
+
+        Markers of transactions count as records. None before the first answer.
+        """
+        state = self._states.get(tp)
+        return None if state is None else state.behind + self._waiting.get(tp, 0)
+
     def waiting(self) -> int:
         """Records of all partitions that are not handled yet."""
         return sum(self._waiting.values())
@@ -143,3 +157,8 @@ async def _nobody(_: set[int]) -> None:
 
 def _nothing() -> None:
     """Nobody counts yet."""
+
+
+def _unheard(error: InfrastructureError) -> None:
+    """Nobody listens yet."""
+    raise error

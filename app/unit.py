@@ -11,7 +11,7 @@ from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import SendOutcome
 
-_LIST_HEALTH: Final = {
+LIST_HEALTH: Final = {
     "unsubscribed": "unsubscribed",
     "message_complained": "complained",
     "message_bounced": "bounced",
@@ -37,6 +37,8 @@ class Unit:
 
     now_ms: int
     decisions: list[Decision] = field(default_factory=list)
+    #: those of the decisions whose time had come by itself, not with an event
+    by_timer: list[Decision] = field(default_factory=list)
     #: what sends led to, by the events of this unit
     led_to: list[SendOutcome] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -58,7 +60,7 @@ class Unit:
 
     def note_list_health(self, event: Event, channels: Container[str]) -> None:
         """Count the event if it says that somebody left, complained or could not be reached."""
-        kind = _LIST_HEALTH.get(event.type)
+        kind = LIST_HEALTH.get(event.type)
         if kind is not None:
             channel = event.data.get("channel")
             named = channel if isinstance(channel, str) and channel in channels else ""
