@@ -10,6 +10,7 @@ from typing import Final
 
 from app import commands
 from app.core.errors import ConfigError, EventError, InfrastructureError
+from app.huge_pages import use_huge_pages
 from app.version import ENGINE_VERSION
 
 DONE: Final = 0
@@ -18,6 +19,15 @@ BAD_INPUT: Final = 2
 #: as shells say it: 128 + SIGINT, 128 + SIGPIPE
 INTERRUPTED: Final = 130
 NOBODY_READS: Final = 141
+#: Commands that keep every customer in memory.
+_ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
+
+
+def console() -> int:
+    """The process ``triggers``: see ``main``."""
+    if sys.argv[1:2] and sys.argv[1] in _ALL_IN_MEMORY:
+        use_huge_pages()
+    return main()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,4 +75,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(console())

@@ -39,8 +39,8 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
     record = orjson.dumps(
         {
             **both,
-            "outcome": decision.outcome,
-            "reason": decision.reason,
+            "outcome": decision.outcome._value_,
+            "reason": decision.reason._value_,
             "anchor_at": due_at if anchor_ms == due_ms else format_rfc3339(anchor_ms),
             "next_eligible_at": None if next_ms is None else format_rfc3339(next_ms),
             "gates": orjson.Fragment(b"[%b]" % b",".join(map(_json_of, decision.gates))),

@@ -17,8 +17,8 @@ from app.core.errors import ConfigError
 from app.core.rules import Rules
 from app.version import ENGINE_VERSION
 
-_RUN: Final = "run.json"
-_CUSTOMERS: Final = "customers.jsonl"
+RUN: Final = "run.json"
+CUSTOMERS: Final = "customers.jsonl"
 _DECISIONS: Final = "decisions.jsonl"
 _BUFFER_BYTES: Final = 1 << 20
 _DECODER: Final = msgspec.json.Decoder(Customer)
@@ -34,11 +34,30 @@ class _Run(msgspec.Struct, frozen=True):
 def keep_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[Customer]) -> None:
     """Write both files."""
     run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
-    (folder / _RUN).write_bytes(msgspec.json.encode(run))
+    (folder / RUN).write_bytes(msgspec.json.encode(run))
     encoder = msgspec.json.Encoder()
-    with (folder / _CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
+    with (folder / CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
         for customer in customers:
             file.write(encoder.encode(customer) + b"\n")
+
+
+def read_customers(path: Path) -> Iterator[Customer]:
+    """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            yield _DECODER.decode(line)
+        except msgspec.DecodeError as exc:
+            raise ConfigError(
+                f"{path}, line {number}: not a customer that triggers backtest kept: {exc}"
+            ) from exc
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            yield from file
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
 class KeptRun:
@@ -47,21 +66,21 @@ class KeptRun:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            run = msgspec.json.decode((folder / _RUN).read_bytes(), type=_Run)
+            run = msgspec.json.decode((folder / RUN).read_bytes(), type=_Run)
         except OSError as exc:
             raise ConfigError(
-                f"{folder / _RUN}: cannot be read: {exc.strerror}; expected the --out folder of"
+                f"{folder / RUN}: cannot be read: {exc.strerror}; expected the --out folder of"
                 " triggers backtest"
             ) from exc
         except msgspec.DecodeError as exc:
-            raise ConfigError(f"{folder / _RUN}: not what triggers backtest wrote: {exc}") from exc
+            raise ConfigError(f"{folder / RUN}: not what triggers backtest wrote: {exc}") from exc
         self.rules = compile_rules(run.rules, version=run.rules_version)
         self.now_ms = run.now_ms or 0
 
     def customer(self, customer_id: str) -> Customer | None:
         """The record; None for somebody who never had one, or was erased."""
         start = b"[" + msgspec.json.encode(customer_id) + b","
-        for line in self._lines(_CUSTOMERS):
+        for line in _lines(self._folder / CUSTOMERS):
             if line.startswith(start):
                 return _DECODER.decode(line)
         return None
@@ -69,13 +88,5 @@ class KeptRun:
     def decisions(self, customer_id: str) -> list[dict[str, Any]]:
         """All decisions on the customer, in the order made."""
         part = b'"customer_id":' + orjson.dumps(customer_id)
-        found = [orjson.loads(line) for line in self._lines(_DECISIONS) if part in line]
+        found = [orjson.loads(line) for line in _lines(self._folder / _DECISIONS) if part in line]
         return [record for record in found if record["customer_id"] == customer_id]
-
-    def _lines(self, name: str) -> Iterator[bytes]:
-        path = self._folder / name
-        try:
-            with path.open("rb", buffering=_BUFFER_BYTES) as file:
-                yield from file
-        except OSError as exc:
-            raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc

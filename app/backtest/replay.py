@@ -130,7 +130,7 @@ class Replay:
         try:
             if isinstance(content, Event):
                 handled = self._task.handle(content, now_ms, watermark_ms)
-                self.counts[handled.value] += 1
+                self.counts[handled] += 1
                 return
             if isinstance(content, str):
                 self._task.erase(content)

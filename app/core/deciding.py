@@ -7,7 +7,7 @@ from app.core.arbitration import firing_ms
 from app.core.attribution import order_of
 from app.core.content import Message, message_of
 from app.core.customer import Customer, Instance, PendingStep, Sent
-from app.core.decisions import Decision, Outcome, Reason, SendRequest
+from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Reason, SendRequest
 from app.core.gates import Verdict, judge
 from app.core.memory import MAX_SENDS
 from app.core.moment import Moment
@@ -21,7 +21,7 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
     message = message_of(trigger, pending.step, instance, customer, moment.now_ms)
     verdict = judge(moment.rules, trigger, message, customer, instance, pending, moment.now_ms)
     decision = _decision(moment, trigger, instance, pending, message, verdict)
-    if verdict.outcome is Outcome.DEFER:
+    if verdict.outcome is DEFER:
         assert verdict.next_eligible_ms is not None
         customer.timer_gone(pending.fire_ms)
         pending.fire_ms = firing_ms(moment.rules, trigger, verdict.next_eligible_ms)
@@ -32,7 +32,7 @@ def decide(moment: Moment, trigger: Trigger, instance: Instance, pending: Pendin
         if verdict.channel is not None:
             if trigger.is_marketing or trigger.cancel:
                 _remember_send(moment, trigger, instance, message, decision)
-            if verdict.outcome is Outcome.SEND:
+            if verdict.outcome is SEND:
                 decision.dispatch = send_request(moment, trigger, verdict.channel, instance.data)
     moment.emit(decision)
 
@@ -41,7 +41,7 @@ def drop_step(
     moment: Moment, trigger: Trigger, instance: Instance, pending: PendingStep, reason: Reason
 ) -> None:
     """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
-    verdict = Verdict(outcome=Outcome.SUPPRESS, reason=reason)
+    verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
     moment.emit(_decision(moment, trigger, instance, pending, message, verdict))
 
@@ -76,7 +76,7 @@ def _remember_send(
             decision.step,
             decision.channel,
             trigger.is_marketing,
-            decision.outcome is Outcome.HOLDOUT,
+            decision.outcome is HOLDOUT,
             decision.request_id,
             instance.cause,
             experiment=message.experiment,

@@ -1,7 +1,7 @@
 """What the core gives back: values, applied by somebody else (spec sections 6 and 7)."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,13 @@ class Outcome(StrEnum):
     DEFER = "defer"
     HOLDOUT = "holdout"
     RECALL = "recall"
+
+
+#: The members by names of their own: asking an enum for one costs a Python call.
+SEND: Final = Outcome.SEND
+SUPPRESS: Final = Outcome.SUPPRESS
+DEFER: Final = Outcome.DEFER
+HOLDOUT: Final = Outcome.HOLDOUT
 
 
 class Reason(StrEnum):

@@ -48,13 +48,16 @@ def count_event(
         _count_view(customer.views_ms, occurred_ms, now_ms)
     elif event_type in PURCHASES:
         if event_type == "order_placed":
-            first, last = customer.first_order_ms, customer.last_order_ms
-            customer.first_order_ms = occurred_ms if first is None else min(first, occurred_ms)
-            customer.last_order_ms = occurred_ms if last is None else max(last, occurred_ms)
+            first_ms, last_ms = customer.first_order_ms, customer.last_order_ms
+            if first_ms is None or occurred_ms < first_ms:
+                customer.first_order_ms = occurred_ms
+            if last_ms is None or occurred_ms > last_ms:
+                customer.last_order_ms = occurred_ms
         if is_discounted(data):
             customer.discounted += 1
-        bought = customer.last_purchase_ms
-        customer.last_purchase_ms = occurred_ms if bought is None else max(bought, occurred_ms)
+        bought_ms = customer.last_purchase_ms
+        if bought_ms is None or occurred_ms > bought_ms:
+            customer.last_purchase_ms = occurred_ms
 
 
 def is_discounted(data: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ Gates look at now, never at event time: they protect a person who lives now.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from app.core import gate_checks
 from app.core.content import Message
 from app.core.customer import Customer, Instance, PendingStep
-from app.core.decisions import Check, Outcome, Reason
+from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
 from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
 from app.core.rules import Channel, Rules, Step, Trigger
@@ -41,7 +41,12 @@ class _ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
     wait: tuple[int, Reason] | None = None
 
 
-_PASSED = _ChannelVerdict()
+_PASSED: Final = _ChannelVerdict()
+_UNREACHABLE: Final = _ChannelVerdict(Reason.REACH)
+_NOT_WANTED: Final = _ChannelVerdict(Reason.CONSENT)
+_SUPPRESSED: Final = _ChannelVerdict(Reason.SUPPRESSED)
+_UNHINDERED: Final = Reason.PASSED
+_HELD_OUT: Final = Reason.HOLDOUT
 
 
 def judge(
@@ -65,7 +70,7 @@ def judge(
         )
         failed = _cooldown(rules, trigger, customer, instance, now_ms, is_tired, checks)
     if failed is not None:
-        return Verdict(outcome=Outcome.SUPPRESS, reason=failed, checks=tuple(checks))
+        return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(checks))
     verdicts: list[_ChannelVerdict] = []
     for name in channel_order(step, customer.profile):
         channel = rules.channels[name]
@@ -179,20 +184,20 @@ def _judge_channel(
     has_address = bool(channel.address({}, customer, now_ms))
     checks.append(gate_checks.reach(name, has_address, channel.requires))
     if not has_address:
-        return _ChannelVerdict(Reason.REACH)
+        return _UNREACHABLE
     if is_marketing:
         consent = customer.profile.get("consent")
         given = consent.get(name) if consent else None
         consents = channel.consent_default if given is None else given
         checks.append(gate_checks.consent(name, consents, given))
         if not consents:
-            return _ChannelVerdict(Reason.CONSENT)
+            return _NOT_WANTED
     cause = suppression_of(customer, name, channel.requires)
     if not is_marketing and cause == "unsubscribed":
         cause = None
     checks.append(gate_checks.suppressed(name, cause))
     if cause is not None:
-        return _ChannelVerdict(Reason.SUPPRESSED)
+        return _SUPPRESSED
     if not is_marketing:
         return _PASSED
     cap_ms = _next_under_caps(channel, customer, now_ms, is_tired, checks)
@@ -220,13 +225,14 @@ def _next_under_caps(
     sends = customer.sends
     for cap in channel.caps:
         only, after_ms = cap.channel, now_ms - cap.per_ms
-        sent_ms = [
-            sent.decided_ms
-            for sent in sends
-            if sent.decided_ms > after_ms
-            and sent.is_marketing
-            and (only is None or sent.channel == only)
-        ]
+        sent_ms = []
+        for sent in sends:
+            if (
+                sent.decided_ms > after_ms
+                and sent.is_marketing
+                and (only is None or sent.channel == only)
+            ):
+                sent_ms.append(sent.decided_ms)  # noqa: PERF401 as in open_instances
         count = len(sent_ms)
         limit = cap.tired_limit if is_tired else cap.limit
         checks.append(gate_checks.cap(channel.name, count, limit, cap.per_ms, only))
@@ -277,8 +283,8 @@ def _pass(
         held_out = True
         checks.append(gate_checks.ghost(*message.experiment))
     return Verdict(
-        outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
-        reason=Reason.HOLDOUT if held_out else Reason.PASSED,
+        outcome=HOLDOUT if held_out else SEND,
+        reason=_HELD_OUT if held_out else _UNHINDERED,
         channel=channel,
         checks=tuple(checks),
     )
@@ -294,10 +300,8 @@ def _wait_or_suppress(
         if next_ms <= last_ms:
             return _defer(next_ms, reason, checks)
     assert verdicts[0].failed is not None
-    return Verdict(outcome=Outcome.SUPPRESS, reason=verdicts[0].failed, checks=tuple(checks))
+    return Verdict(outcome=SUPPRESS, reason=verdicts[0].failed, checks=tuple(checks))
 
 
 def _defer(next_ms: int, reason: Reason, checks: list[Check]) -> Verdict:
-    return Verdict(
-        outcome=Outcome.DEFER, reason=reason, next_eligible_ms=next_ms, checks=tuple(checks)
-    )
+    return Verdict(outcome=DEFER, reason=reason, next_eligible_ms=next_ms, checks=tuple(checks))

@@ -13,6 +13,8 @@ from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
 
 _NOTHING: Final[dict[str, list[int]]] = {}
+#: Kinds whose instances come again under the same key.
+_REPEATING: Final = (Abandonment, Inactivity, Frequency)
 
 
 def open_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
@@ -51,7 +53,7 @@ def start_instance(moment: EventMoment, trigger: Trigger, key: str) -> None:
         moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
     )
     instance.is_delivery = moment.type == DELIVERY
-    if isinstance(trigger.kind, Abandonment | Inactivity | Frequency):
+    if isinstance(trigger.kind, _REPEATING):
         _remember_opened(moment.customer, instance)
     _join_immediate(moment, trigger, instance)
 
@@ -109,12 +111,11 @@ def add_instance(
 
 
 def _pending_steps(moment: Moment, trigger: Trigger, anchor_ms: int) -> list[PendingStep]:
-    steps = steps_of(trigger, moment.customer.customer_id, anchor_ms)
-    return [
-        PendingStep(index, due_ms, firing_ms(moment.rules, trigger, due_ms))
-        for index, step in enumerate(steps)
-        for due_ms in (anchor_ms + step.after_ms,)
-    ]
+    pending: list[PendingStep] = []
+    for step in steps_of(trigger, moment.customer.customer_id, anchor_ms):
+        due_ms = anchor_ms + step.after_ms
+        pending.append(PendingStep(len(pending), due_ms, firing_ms(moment.rules, trigger, due_ms)))
+    return pending
 
 
 def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
@@ -130,7 +131,10 @@ def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
 
 def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
     """The open instances of one trigger, in the order of their keys and anchors."""
-    found = [instance for instance in customer.instances if instance.trigger == trigger.name]
+    name, found = trigger.name, []
+    for instance in customer.instances:
+        if instance.trigger == name:
+            found.append(instance)  # noqa: PERF401 a comprehension costs a function each time
     if len(found) > 1:
         found.sort(key=lambda instance: (instance.key, instance.anchor_ms))
     return found

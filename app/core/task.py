@@ -7,7 +7,7 @@ import heapq
 from typing import Protocol
 
 from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
-from app.core.engine import Handled, TimerOrder, fire_timer, handle_event, next_timer
+from app.core.engine import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 from app.core.events import Event
 from app.core.moment import Emit
 from app.core.outcomes import EmitOutcome, ignore_outcome
@@ -72,15 +72,17 @@ class Task:
         fired = 0
         if self._customers.earliest_due_ms() + grace_ms <= now_ms:
             fired = self._fire(now_ms - grace_ms, self._now_ms, grace_ms)
-        self._now_ms = max(self._now_ms, now_ms)
+        if now_ms > self._now_ms:
+            self._now_ms = now_ms
         return fired
 
     def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
         """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
         customer = self._customers.get(event.customer_id)
-        now_ms = max(now_ms, watermark_ms)
+        if now_ms < watermark_ms:
+            now_ms = watermark_ms
         handled = handle_event(customer, event, self.rules, now_ms, self._emit, self._emit_outcome)
-        if handled is Handled.APPLIED:
+        if handled is APPLIED:
             self._customers.changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
@@ -136,7 +138,9 @@ class Task:
         while (due_ms := customer.next_due_ms()) <= watermark_ms:
             timer = next_timer(customer, self.rules)
             assert timer is not None
-            at_ms = now_ms if grace_ms is None else max(now_ms, due_ms + grace_ms)
+            at_ms = now_ms
+            if grace_ms is not None and due_ms + grace_ms > now_ms:
+                at_ms = due_ms + grace_ms
             fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit)
             fired += 1
         return fired

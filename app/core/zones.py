@@ -63,12 +63,12 @@ def _first_instant_after_gap(before_ms: int, after_ms: int, tz: ZoneInfo) -> int
 def next_local_time(now_ms: int, minute: int, tz: ZoneInfo) -> int:
     """The first instant after ``now_ms`` at which it is ``minute`` past midnight in ``tz``."""
     today = local(now_ms, tz).date()
-    candidates = (
-        instant_of_local(today + timedelta(days=days), minute, tz, fold=fold)
-        for days in (0, 1, 2)
-        for fold in (0, 1)
-    )
-    return min(instant_ms for instant_ms in candidates if instant_ms > now_ms)
+    for days in (0, 1, 2):
+        for fold in (0, 1):
+            instant_ms = instant_of_local(today + timedelta(days=days), minute, tz, fold=fold)
+            if instant_ms > now_ms:
+                return instant_ms
+    raise AssertionError("no local time is more than two days away")
 
 
 def is_inside(minute: int, start: int, end: int) -> bool:

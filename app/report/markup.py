@@ -1,6 +1,6 @@
 """HTML as values: text is escaped unless it is already ``Html``."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from html import escape
 
 
@@ -29,10 +29,19 @@ def join(children: Iterable[object]) -> Html:
     )
 
 
-def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> Html:
-    """A data table: the first cell of a row names it, numbers stand to the right."""
+def table(
+    caption: str,
+    head: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    right: Collection[int] = (),
+) -> Html:
+    """A data table: the first cell of a row names it, numbers stand to the right, and so do the
+    columns whose places are in ``right``.
+    """
     cells = [list(row) for row in rows]
     numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}
+    numbers |= set(right)
     header = tag(
         "tr",
         *(
@@ -40,7 +49,7 @@ def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -
             for index, name in enumerate(head)
         ),
     )
-    body = [_row(row) for row in cells]
+    body = [_row(row, right) for row in cells]
     return tag(
         "div",
         tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body)),
@@ -51,12 +60,13 @@ def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -
     )
 
 
-def _row(cells: list[object]) -> Html:
+def _row(cells: list[object], right: Collection[int]) -> Html:
     name, *values = cells
-    return tag("tr", tag("th", name, scope="row"), *(_cell(value) for value in values))
+    written = (_cell(value, place in right) for place, value in enumerate(values, start=1))
+    return tag("tr", tag("th", name, scope="row"), *written)
 
 
-def _cell(value: object) -> Html:
+def _cell(value: object, is_right: bool) -> Html:
     if isinstance(value, int):
         return tag("td", f"{value:,}".replace(",", "\u202f"), class_="n")
-    return tag("td", value)
+    return tag("td", value, class_="n" if is_right else None)

@@ -1,7 +1,6 @@
 """The whole report: one HTML file that loads nothing from anywhere."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 
 import msgspec
 
@@ -9,7 +8,8 @@ from app.core.decisions import Outcome
 from app.core.rules import Rules
 from app.report import sections
 from app.report.days import calendar
-from app.report.markup import Html, join, tag
+from app.report.document import cards, document
+from app.report.markup import Html, tag
 from app.report.tally import Tally
 
 
@@ -22,31 +22,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 def report_page(tally: Tally, rules: Rules, run: Run) -> str:
     """The HTML document."""
-    style = Html(files("app.report").joinpath("report.css").read_text(encoding="utf-8"))
-    head = tag(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        tag("title", "Backtest report"),
-        Html(f"<style>{style}</style>"),
+    return document(
+        "Backtest report",
+        _header(tally, rules),
+        _cards(tally, run),
+        sections.sends_by_day(tally),
+        sections.triggers(tally, rules),
+        sections.suppressions(tally),
+        sections.limits(tally, rules),
+        sections.delays(tally),
+        sections.messages(tally, run.customers),
+        sections.arms(tally, rules),
+        sections.led_to(tally),
     )
-    body = tag(
-        "body",
-        tag(
-            "main",
-            _header(tally, rules),
-            _cards(tally, run),
-            sections.sends_by_day(tally),
-            sections.triggers(tally, rules),
-            sections.suppressions(tally),
-            sections.limits(tally, rules),
-            sections.delays(tally),
-            sections.messages(tally, run.customers),
-            sections.arms(tally, rules),
-            sections.led_to(tally),
-        ),
-    )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _header(tally: Tally, rules: Rules) -> Html:
@@ -62,7 +50,7 @@ def _header(tally: Tally, rules: Rules) -> Html:
 def _cards(tally: Tally, run: Run) -> Html:
     outcomes = tally.outcomes
     records = sum(run.records.values())
-    cards = [
+    figures = [
         ("records read", records),
         ("dead letters", run.records.get("dead_letter", 0)),
         ("customers", run.customers),
@@ -72,8 +60,7 @@ def _cards(tally: Tally, run: Run) -> Html:
         ("deferrals", outcomes[Outcome.DEFER]),
         ("recalls", outcomes[Outcome.RECALL]),
     ]
-    items = [tag("div", tag("dt", name), tag("dd", _grouped(count))) for name, count in cards]
-    return tag("dl", join(items), class_="cards")
+    return cards((name, _grouped(count)) for name, count in figures)
 
 
 def _grouped(count: int) -> str:

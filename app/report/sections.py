@@ -11,6 +11,7 @@ from app.core.instants import MINUTE_MS
 from app.core.rules import Rules
 from app.report import plots
 from app.report.days import Calendar, calendar
+from app.report.document import figure, section
 from app.report.limits import limit_costs
 from app.report.markup import Html, join, table, tag
 from app.report.tally import Tally
@@ -33,9 +34,9 @@ def sends_by_day(tally: Tally) -> Html:
     by_trigger = calendar(((d, trigger, n) for d, trigger, _, n in sends), plots.MAX_SERIES)
     by_channel = calendar(((d, str(channel), n) for d, _, channel, n in sends), plots.MAX_SERIES)
     if not sends:
-        return _section("Sends per day", tag("p", "Nothing was sent."))
+        return section("Sends per day", tag("p", "Nothing was sent."))
     unit = by_trigger.unit
-    return _section(
+    return section(
         f"Sends per {unit}",
         tag("p", "Days are UTC days of the decision. Ghost sends of the holdout are not in here."),
         _calendar(f"Sends per {unit} by trigger", by_trigger),
@@ -47,7 +48,7 @@ def _calendar(label: str, shown: Calendar) -> Html:
     rows = zip(shown.names, shown.totals, *shown.series.values(), strict=True)
     return join(
         [
-            _figure(label, plots.stacked_bars(label, shown.names, shown.series)),
+            figure(label, plots.stacked_bars(label, shown.names, shown.series)),
             table(label, (shown.unit, "all", *shown.series), rows),
         ]
     )
@@ -66,7 +67,7 @@ def triggers(tally: Tally, rules: Rules) -> Html:
         for name, counts in sorted(by_trigger.items(), key=lambda item: (-item[1].total(), item[0]))
     ]
     head = ("trigger", "category", "sent", "held out", "suppressed", "times deferred", "recalled")
-    return _section("Triggers", table("Decisions by trigger", head, rows))
+    return section("Triggers", table("Decisions by trigger", head, rows))
 
 
 def suppressions(tally: Tally) -> Html:
@@ -78,7 +79,7 @@ def suppressions(tally: Tally) -> Html:
             by_reason[reason.value] += count
             by_trigger.setdefault(reason.value, Counter())[trigger] += count
     if not by_reason:
-        return _section("Why steps were not sent", tag("p", "No step was suppressed."))
+        return section("Why steps were not sent", tag("p", "No step was suppressed."))
     ranked = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
     total = by_reason.total()
     rows = [
@@ -92,9 +93,9 @@ def suppressions(tally: Tally) -> Html:
     ]
     label = "Suppressed steps by reason"
     plot = plots.rows(label, [name for name, _ in ranked], {"steps": [n for _, n in ranked]})
-    return _section(
+    return section(
         "Why steps were not sent",
-        _figure(label, plot),
+        figure(label, plot),
         table(label, ("reason", "steps", "share", "mostly"), rows),
     )
 
@@ -103,7 +104,7 @@ def limits(tally: Tally, rules: Rules) -> Html:
     """What each cap and the quiet hours cost."""
     costs = limit_costs(tally, rules)
     if not costs:
-        return _section("What limits cost", tag("p", "The rules have no caps and no quiet hours."))
+        return section("What limits cost", tag("p", "The rules have no caps and no quiet hours."))
     rows = [
         (
             name, cost.held_up, cost.deferrals, cost.sent_later, cost.lost_later, cost.waiting,
@@ -122,7 +123,7 @@ def limits(tally: Tally, rules: Rules) -> Html:
         "still waiting": [cost.waiting for cost in costs.values()],
         "lost": [cost.lost_later + cost.lost_at_once for cost in costs.values()],
     }
-    return _section(
+    return section(
         "What each cap and the quiet hours cost",
         tag(
             "p",
@@ -131,7 +132,7 @@ def limits(tally: Tally, rules: Rules) -> Html:
             " ended only after the step had expired. Lost later: deferred, and then suppressed,"
             " for whatever reason.",
         ),
-        _figure(label, plots.rows(label, list(costs), series)),
+        figure(label, plots.rows(label, list(costs), series)),
         table("What each limit cost", head, rows),
         is_wide=True,
     )
@@ -140,14 +141,14 @@ def limits(tally: Tally, rules: Rules) -> Html:
 def delays(tally: Tally) -> Html:
     """How long deferred steps waited."""
     if not tally.delays_min:
-        return _section("Deferral delays", tag("p", "No deferred step was sent."))
+        return section("Deferral delays", tag("p", "No deferred step was sent."))
     ends = [span_text(minutes * MINUTE_MS) for minutes in _DELAYS_MIN]
     names = [*ends, f"over {ends[-1]}"]
     bars = _in_bars(tally.delays_min, _DELAYS_MIN)
     label = "Deferred steps by time from due to sent"
-    return _section(
+    return section(
         "Deferral delays",
-        _figure(label, plots.stacked_bars(label, names, {"steps": bars})),
+        figure(label, plots.stacked_bars(label, names, {"steps": bars})),
         table(label, ("from due to sent, up to", "steps"), zip(names, bars, strict=True)),
     )
 
@@ -162,7 +163,7 @@ def _in_bars(counts: Mapping[int, int], ends: Sequence[int]) -> list[int]:
 def messages(tally: Tally, customers: int) -> Html:
     """How many messages customers got over the whole history."""
     if not tally.messages:
-        return _section("Messages per customer", tag("p", "Nobody got a message."))
+        return section("Messages per customer", tag("p", "Nobody got a message."))
     ends = [str(n) if n - before == 1 else f"{before + 1}-{n}" for before, n in pairwise(_MESSAGES)]
     names = ["0", *ends, f"over {_MESSAGES[-1]}"]
     series = {}
@@ -172,9 +173,9 @@ def messages(tally: Tally, customers: int) -> Html:
         series[name] = _in_bars(sizes, _MESSAGES)
     label = "Customers by messages in the whole history"
     drawn = plots.stacked_bars(label, names, {"customers": series["all messages"]})
-    return _section(
+    return section(
         "Messages per customer",
-        _figure(label, drawn),
+        figure(label, drawn),
         table(
             label,
             ("messages", "customers (all messages)", "customers (marketing)"),
@@ -188,7 +189,7 @@ def led_to(tally: Tally) -> Html:
     title = "What sends led to"
     names = sorted({trigger for trigger, _, _ in tally.led_to})
     if not names:
-        return _section(title, tag("p", "No outcome was recorded."))
+        return section(title, tag("p", "No outcome was recorded."))
     sends: Counter[tuple[str, Outcome]] = Counter()
     for (_, trigger, _, outcome, _), count in tally.counts.items():
         sends[trigger, outcome] += count
@@ -207,7 +208,7 @@ def led_to(tally: Tally) -> Html:
         )
     head = ("trigger", "sends", *_LED_TO.values(), "ghost sends", "ghost conversions", "revenue")
     label = "Outcomes by trigger"
-    return _section(
+    return section(
         title,
         tag(
             "p",
@@ -245,17 +246,8 @@ def arms(tally: Tally, rules: Rules) -> Html:
         total = sum(counts.values())
         people = sum(1 for count in counts.values() if count > 0)
         rows.append((name, people, total, f"{total / people:.2f}" if people else "-"))
-    return _section(
+    return section(
         "Holdout and experiments",
         tag("p", "Marketing steps that were sent or, held out, would have been; less recalls."),
         table("Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows),
     )
-
-
-def _figure(label: str, plot: Html) -> Html:
-    return tag("figure", tag("figcaption", label), plot)
-
-
-def _section(title: str, *content: Html, is_wide: bool = False) -> Html:
-    """``is_wide``: the table needs the whole width, the plot stands above it."""
-    return tag("section", tag("h2", title), *content, class_="wide" if is_wide else None)

@@ -21,6 +21,7 @@ from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
 from app.broker.embedded import EmbeddedBroker
 from app.core.decisions import Decision
+from app.huge_pages import use_huge_pages
 from app.publish import publish
 from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
@@ -41,6 +42,8 @@ def main() -> None:
         "--anonymous", action="store_true", help="no profiles beforehand: few can be reached"
     )
     args = parser.parse_args()
+    if args.what == "backtest":
+        use_huge_pages()  # as the command does
     run = backtest if args.what == "backtest" else worker
     known = 0 if args.anonymous else args.customers
     print(json.dumps({"host": args.what, **run(args.events, args.customers, known)}))

@@ -26,7 +26,10 @@ def take_counted(moment: EventMoment, trigger: Trigger, kind: Frequency) -> None
     times_by_key = moment.customer.frequencies_ms
     known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
     after_ms = moment.occurred_ms - kind.within_ms
-    if 1 + len([at_ms for at_ms in known if at_ms > after_ms]) >= kind.times:
+    count = 1
+    for at_ms in known:
+        count += at_ms > after_ms
+    if count >= kind.times:
         _forget(times_by_key, trigger.name, key)
         open_instance(moment, trigger, key)
         return

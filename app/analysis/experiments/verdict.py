@@ -1,0 +1,148 @@
+"""When an experiment stops, and what it then says."""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from app.analysis.experiments.design import Design
+from app.analysis.experiments.exposures import NEVER, Exposures
+from app.analysis.experiments.finding import Finding, VariantFinding
+from app.analysis.statistics.intervals import newcombe, wilson
+from app.analysis.statistics.power import ALPHA
+from app.analysis.statistics.significance import holm, split_p_value, two_shares
+
+#: A split that is less likely than this did not come of the assignment: strict, because it is
+#: asked of every experiment (Fabijan et al. 2019, "Diagnosing sample ratio mismatch in online
+#: controlled experiments", KDD).
+SPLIT_LEVEL: Final = 0.001
+
+
+def judge(exposures: Exposures, design: Design, now_ms: int) -> Finding:
+    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict."""
+    stop = stop_ms(exposures, design)
+    is_stopped = stop <= now_ms
+    until_ms = int(stop) if is_stopped else now_ms
+    variants = _compared(exposures, design, until_ms)
+    finding = Finding(
+        verdict="running",
+        reason=_why_running(design, variants, is_stopped=is_stopped),
+        now_ms=now_ms,
+        stop_ms=until_ms if is_stopped else None,
+        split_p=split_p_value(
+            [each.assigned for each in variants], [arm.share for arm in design.arms]
+        ),
+        variants=variants,
+    )
+    is_complete = is_stopped and now_ms >= until_ms + design.window_ms
+    return _decided(finding, is_less_better=design.is_less_better) if is_complete else finding
+
+
+def stop_ms(exposures: Exposures, design: Design) -> float:
+    """When the last variant has its ``min_sample``, or ``max_duration`` ends; never: infinity."""
+    end = inf if design.end_ms is None else float(design.end_ms)
+    if design.min_sample is None:
+        return end
+    return min(end, max(_nth_ms(exposures, n, design.min_sample) for n in range(len(design.arms))))
+
+
+def _nth_ms(exposures: Exposures, place: int, nth: int) -> float:
+    """When a variant had its nth customer."""
+    is_of = (exposures.variant == place) & (exposures.exposed_ms != NEVER)
+    instants = exposures.exposed_ms[is_of]
+    return inf if len(instants) < nth else float(np.partition(instants, nth - 1)[nth - 1])
+
+
+def _compared(exposures: Exposures, design: Design, until_ms: int) -> tuple[VariantFinding, ...]:
+    """Each variant by what was decided until then, and against the first."""
+    first, *others = (
+        _counted(exposures, place, arm.name, until_ms, is_ghost=arm.is_ghost)
+        for place, arm in enumerate(design.arms)
+    )
+    if first.sample == 0 or any(other.sample == 0 for other in others):
+        return (first, *others)
+    p_values = [
+        two_shares(other.successes, other.sample, first.successes, first.sample) for other in others
+    ]
+    compared = zip(others, p_values, holm(p_values), strict=True)
+    return (first, *(_against(first, *each) for each in compared))
+
+
+def _counted(
+    exposures: Exposures, place: int, name: str, until_ms: int, *, is_ghost: bool
+) -> VariantFinding:
+    is_of = exposures.variant == place
+    sample = int(np.count_nonzero(is_of & (exposures.exposed_ms <= until_ms)))
+    successes = int(np.count_nonzero(is_of & (exposures.success_ms <= until_ms)))
+    return VariantFinding(
+        name=name,
+        is_ghost=is_ghost,
+        assigned=int(np.count_nonzero(is_of & (exposures.assigned_ms <= until_ms))),
+        sample=sample,
+        successes=successes,
+        rate=successes / sample if sample else None,
+        rate_interval=wilson(successes, sample) if sample else None,
+    )
+
+
+def _against(
+    first: VariantFinding, other: VariantFinding, p_value: float, corrected_p: float
+) -> VariantFinding:
+    base, rate = first.successes / first.sample, other.successes / other.sample
+    return msgspec.structs.replace(
+        other,
+        lift=rate - base,
+        lift_interval=newcombe(other.successes, other.sample, first.successes, first.sample),
+        relative_lift=rate / base - 1 if base else None,
+        p_value=p_value,
+        corrected_p=corrected_p,
+    )
+
+
+def _why_running(design: Design, variants: Sequence[VariantFinding], *, is_stopped: bool) -> str:
+    if is_stopped:
+        return "complete; the attribution window of its last messages has not passed"
+    if design.min_sample is None:
+        if design.end_ms is None:
+            return "the rules say neither min_sample nor max_duration: it never ends"
+        return "max_duration has not passed"
+    fewest = min(each.sample for each in variants)
+    return f"{fewest} of {design.min_sample} customers in the smallest variant"
+
+
+def _decided(finding: Finding, *, is_less_better: bool) -> Finding:
+    """A verdict: the sample is complete and so are its outcomes."""
+    if finding.split_p < SPLIT_LEVEL:
+        reason = (
+            f"sample ratio mismatch: a split like this has p = {finding.split_p:.2g}, so something"
+            " besides the assignment decides who is counted"
+        )
+        return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
+    if any(each.sample == 0 for each in finding.variants):
+        reason = "a variant has no customers"
+        return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
+    winner = _winner(finding.variants, sign=-1 if is_less_better else 1)
+    if winner is None:
+        reason = f"no variant is better than the first beyond chance (corrected p < {ALPHA:g})"
+        return msgspec.structs.replace(finding, verdict="no difference", reason=reason)
+    reason = (
+        "every other variant is worse beyond chance"
+        if winner.corrected_p is None
+        else f"better than the first beyond chance (corrected p = {winner.corrected_p:.2g})"
+    )
+    return msgspec.structs.replace(finding, verdict="winner", winner=winner.name, reason=reason)
+
+
+def _winner(variants: Sequence[VariantFinding], sign: int) -> VariantFinding | None:
+    """The best of those that beat the first; the first when it beats all others.
+
+    ``sign`` -1: less is better.
+    """
+    first, *others = variants
+    different = [each for each in others if (each.corrected_p or 0) < ALPHA]
+    better = [each for each in different if sign * (each.lift or 0) > 0]
+    if better:
+        return max(better, key=lambda each: sign * (each.rate or 0))
+    return first if len(different) == len(others) else None

@@ -1,0 +1,1 @@
+"""``triggers kpis``: what the messages achieved, by group, each figure with its interval."""

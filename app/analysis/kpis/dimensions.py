@@ -1,0 +1,30 @@
+"""By what KPIs are told apart: SQL for the group of a message, and of a purchase."""
+
+from typing import Final
+
+#: The one group when nothing is told apart.
+ALL: Final = "all"
+#: Customers of no segment, messages of no experiment.
+NO_SEGMENT: Final = "(no segment)"
+NO_EXPERIMENT: Final = "(no experiment)"
+
+#: dimension -> group of a row of ``messages``; a segment is joined (a customer may have several)
+GROUPS: Final[dict[str | None, str]] = {
+    None: f"'{ALL}'",
+    "trigger": "trigger",
+    "channel": "coalesce(channel, '-')",
+    "variant": f"coalesce(experiment || ': ' || variant, '{NO_EXPERIMENT}')",
+    "week": "strftime(date_trunc('week', make_timestamp(decided_ms * 1000)), '%Y-%m-%d')",
+    "segment": f"coalesce(segment, '{NO_SEGMENT}')",
+}
+DIMENSIONS: Final = tuple(name for name in GROUPS if name is not None)
+
+
+def grouped(table: str, by: str | None, instant: str = "decided_ms") -> str:
+    """SQL: the rows of the table with their ``grp``; with segments one row for each of them.
+
+    The week is that of ``instant``.
+    """
+    group = GROUPS[by].replace("decided_ms", instant)
+    joined = f"{table} LEFT JOIN segments USING (customer)" if by == "segment" else table
+    return f"(SELECT *, {group} AS grp FROM {joined})"

@@ -1,0 +1,136 @@
+"""A KPI as a value: what it is, how large, how sure, and of how many."""
+
+from typing import Literal
+
+import msgspec
+
+from app.analysis.statistics.clusters import (
+    ClusterSums,
+    difference_interval,
+    mean_difference_interval,
+    mean_interval,
+    share_interval,
+)
+from app.analysis.statistics.intervals import Interval
+
+Unit = Literal["share", "points", "money", "days", "number"]
+
+
+class Kpi(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of one group. ``value`` None: it cannot be computed, and ``reason`` says why.
+
+    A ``share`` is in 0..1, ``points`` are a difference of two shares, ``money`` is in
+    ``currency``. ``low`` and ``high`` are its 95 % interval by ``method``. ``sample`` counts
+    ``of_what``; of a comparison ``others`` counts those that it was compared with. ``count`` is the
+    numerator of a share. ``reason`` of a figure that is there is what to know of it.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str | None = None
+    sample: int = 0
+    others: int | None = None
+    of_what: str
+    count: int | None = None
+    currency: str | None = None
+    reason: str | None = None
+
+
+def missing(kpi: Kpi, reason: str) -> Kpi:
+    """The same without a figure."""
+    return msgspec.structs.replace(
+        kpi, value=None, low=None, high=None, method=None, count=None, reason=reason
+    )
+
+
+def share(name: str, label: str, sums: ClusterSums, of_what: str) -> Kpi:
+    """x of m."""
+    kpi = Kpi(name=name, label=label, unit="share", sample=round(sums.m), of_what=of_what)
+    if sums.m == 0:
+        return missing(kpi, f"no {of_what}")
+    return _with(
+        msgspec.structs.replace(kpi, count=round(sums.x)),
+        sums.ratio,
+        share_interval(sums),
+        _scaled("Wilson", sums),
+    )
+
+
+def mean(
+    name: str, label: str, sums: ClusterSums, of_what: str, unit: Unit, currency: str | None = None
+) -> Kpi:
+    """x per m."""
+    kpi = Kpi(
+        name=name,
+        label=label,
+        unit=unit,
+        sample=round(sums.m),
+        of_what=of_what,
+        currency=currency,
+    )
+    if sums.m == 0:
+        return missing(kpi, f"no {of_what}")
+    return _with(kpi, sums.ratio, mean_interval(sums), "Student, by customer")
+
+
+def difference(name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_what: str) -> Kpi:
+    """The share of those sent minus that of those held out."""
+    kpi = Kpi(
+        name=name,
+        label=label,
+        unit="points",
+        sample=round(sent.m),
+        others=round(ghost.m),
+        of_what=of_what,
+    )
+    if sent.m == 0 or ghost.m == 0:
+        return missing(kpi, _one_sided(sent, of_what))
+    return _with(
+        kpi,
+        sent.ratio - ghost.ratio,
+        difference_interval(sent, ghost),
+        _scaled("Newcombe", sent, ghost),
+    )
+
+
+def mean_difference(
+    name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_what: str
+) -> Kpi:
+    """The mean of those sent minus that of those held out."""
+    kpi = Kpi(
+        name=name,
+        label=label,
+        unit="number",
+        sample=round(sent.m),
+        others=round(ghost.m),
+        of_what=of_what,
+    )
+    if sent.m == 0 or ghost.m == 0:
+        return missing(kpi, _one_sided(sent, of_what))
+    interval = mean_difference_interval(sent, ghost)
+    return _with(kpi, sent.ratio - ghost.ratio, interval, "Welch, by customer")
+
+
+def _one_sided(sent: ClusterSums, of_what: str) -> str:
+    return f"no {of_what} were {'sent' if sent.m == 0 else 'held out'}"
+
+
+def _with(kpi: Kpi, value: float, interval: Interval | None, method: str) -> Kpi:
+    if interval is None:
+        reason = "no interval: all are of one customer"
+        return msgspec.structs.replace(kpi, value=value, reason=reason)
+    return msgspec.structs.replace(
+        kpi, value=value, low=interval.low, high=interval.high, method=method
+    )
+
+
+def _scaled(method: str, *arms: ClusterSums) -> str:
+    """Says when the counts were scaled down, and by how much."""
+    effects = [arm.design_effect for arm in arms]
+    if max(effects) <= 1:
+        return method
+    return f"{method}, design effect {', '.join(f'{effect:.2f}' for effect in effects)}"

@@ -1,0 +1,260 @@
+"""The report as a page, in the look of the backtest's."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.analysis.kpis.kpi import Kpi
+from app.analysis.kpis.report import Report
+from app.analysis.kpis.tables import COHORT_DAYS, Cohort, Funnel
+from app.analysis.kpis.written import (
+    count_text,
+    interval_text,
+    notes,
+    percent_text,
+    sample_text,
+    summary,
+    value_text,
+)
+from app.report import plots
+from app.report.document import cards, document, figure, section
+from app.report.interval_plot import Spread, intervals
+from app.report.markup import Html, join, table, tag
+
+#: On top of the page, when they have a figure.
+_CARDS: Final = (
+    ("recovery_rate", "recovered"),
+    ("conversion_rate", "converted"),
+    ("incremental_lift", "lift over the holdout"),
+    ("revenue_per_message", "revenue per message"),
+    ("open_rate", "opened"),
+    ("click_rate", "clicked"),
+    ("unsubscribe_rate", "unsubscribed"),
+)
+#: Told apart by this many or fewer, a KPI is drawn group by group.
+_MOST_LINES: Final = 30
+_COMPARED: Final = ("recovery_rate", "conversion_rate", "open_rate", "click_rate")
+
+
+def report_page(report: Report) -> str:
+    """The HTML document."""
+    paragraphs = [tag("p", text) for text in (summary(report), *notes(report))]
+    explained = tag(
+        "p",
+        "Every figure stands with its 95 % interval. Messages to one customer are alike, so the"
+        " intervals count customers, not messages: the design effect says how much wider that"
+        " makes them.",
+    )
+    return document(
+        "KPIs",
+        tag("header", tag("h1", "What the messages achieved"), *paragraphs, explained),
+        _cards(report),
+        *_lifts(report),
+        *(_funnel(funnel) for funnel in report.funnels),
+        *_pressure(report),
+        *_cohorts(report.cohorts),
+        *_compared(report),
+        *(_kpis(report, group, kpis) for group, kpis in report.groups.items()),
+    )
+
+
+def _cards(report: Report) -> Html:
+    figures = [
+        ("messages sent", count_text(report.messages)),
+        ("held out", count_text(report.ghosts)),
+        ("customers", count_text(report.customers)),
+    ]
+    if report.by is None:
+        for kpis in report.groups.values():
+            by_name = {kpi.name: kpi for kpi in kpis}
+            figures += [
+                (label, value_text(by_name[name]))
+                for name, label in _CARDS
+                if by_name[name].value is not None
+            ]
+    return cards(figures)
+
+
+def _spreads(kpis: dict[str, list[Kpi]], name: str) -> list[Spread]:
+    """One KPI of each group, where it has an interval."""
+    return [
+        Spread(group, kpi.value, kpi.low, kpi.high)
+        for group, of_group in kpis.items()
+        for kpi in of_group
+        if kpi.name == name
+        and kpi.value is not None
+        and kpi.low is not None
+        and kpi.high is not None
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{percent_text(value)} %"
+
+
+def _points(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{percent_text(value)} pp"
+
+
+def _lifts(report: Report) -> list[Html]:
+    parts = []
+    for name, label in (
+        ("incremental_lift", "Customers who bought, sent minus held out"),
+        ("recovery_lift", "Carts and bookings recovered, sent minus held out"),
+    ):
+        spreads = _spreads(report.triggers, name)
+        if spreads:
+            caption = f"{label}, in percentage points"
+            rows = [
+                (group, value_text(kpi), interval_text(kpi), sample_text(kpi))
+                for group, kpis in report.triggers.items()
+                for kpi in kpis
+                if kpi.name == name and kpi.value is not None
+            ]
+            head = ("trigger", "lift", "95 % interval", "sample")
+            parts += [
+                figure(caption, intervals(caption, spreads, _points)),
+                table(label, head, rows, right=(1, 2)),
+            ]
+    if not parts:
+        return []
+    text = (
+        "Share of messages that a purchase followed within the attribution window, less the same"
+        " share of the ghost sends of held-out customers. An interval that does not reach zero is"
+        " an effect beyond chance."
+    )
+    return [section("Lift over the holdout", tag("p", text), *parts)]
+
+
+def _funnel(funnel: Funnel) -> Html:
+    stages = {
+        "abandoned": funnel.abandoned,
+        "reminded": funnel.reminded,
+        "opened": funnel.opened,
+        "clicked": funnel.clicked,
+        "recovered": funnel.recovered,
+    }
+    label = f"{funnel.trigger}: from abandoned to recovered"
+    rows = [
+        (name, count, _percent(count / funnel.abandoned), _of_reminded(name, count, funnel))
+        for name, count in stages.items()
+    ]
+    if funnel.held_out:
+        alone = _percent(funnel.recovered_alone / funnel.held_out)
+        rows.append(("held out", funnel.held_out, _percent(funnel.held_out / funnel.abandoned), ""))
+        rows.append(("held out, recovered", funnel.recovered_alone, "", f"{alone} of held out"))
+    head = ("stage", "count", "of abandoned", "of reminded")
+    return section(
+        f"Funnel: {funnel.trigger}",
+        figure(label, plots.rows(label, list(stages), {"instances": list(stages.values())})),
+        table(label, head, rows, right=(2, 3)),
+    )
+
+
+def _of_reminded(name: str, count: int, funnel: Funnel) -> str:
+    is_part = name in ("opened", "clicked", "recovered") and funnel.reminded > 0
+    return _percent(count / funnel.reminded) if is_part else ""
+
+
+def _pressure(report: Report) -> list[Html]:
+    if not report.pressure:
+        return []
+    label = "Messages after which the customer opted out, by which of theirs it was"
+    spreads = [
+        Spread(
+            f"message {bar.nth}", bar.opted_out / bar.messages, bar.interval.low, bar.interval.high
+        )
+        for bar in report.pressure
+    ]
+    rows = [
+        (
+            bar.nth,
+            bar.customers,
+            bar.messages,
+            bar.opted_out,
+            _percent(bar.opted_out / bar.messages),
+        )
+        for bar in report.pressure
+    ]
+    head = ("a customer's message", "customers", "messages", "opted out", "share")
+    text = (
+        "Opted out: unsubscribed or complained. By the number of the message, not by how many a"
+        " customer had in all, because who opts out gets no more."
+    )
+    return [
+        section(
+            "Messages per customer against opt-outs",
+            tag("p", text),
+            figure(label, intervals(label, spreads, _percent)),
+            table(label, head, rows, right=(4,)),
+        )
+    ]
+
+
+def _cohorts(cohorts: Sequence[Cohort]) -> list[Html]:
+    if not cohorts:
+        return []
+    label = "Customers with a second purchase, by month of their first"
+    head = ("first purchase", "customers", "came back", "median", *(f"{d} d" for d in COHORT_DAYS))
+    rows = [
+        (
+            cohort.month,
+            cohort.customers,
+            cohort.came_back,
+            "-" if cohort.median_days is None else f"{cohort.median_days:.1f} d",
+            *(_heat(share) for share in cohort.repeated),
+        )
+        for cohort in cohorts
+    ]
+    caption = "Median days from the first purchase to the second, by month of the first"
+    bars = [round(cohort.median_days or 0) for cohort in cohorts]
+    drawn = plots.stacked_bars(caption, [c.month for c in cohorts], {"days": bars})
+    text = (
+        "Of the customers whose first purchase is that long ago. The median is of those who came"
+        " back: it grows as slower ones do."
+    )
+    return [
+        section(
+            "Repeat purchase latency",
+            tag("p", text),
+            figure(caption, drawn),
+            table(label, head, rows, right=range(3, 4 + len(COHORT_DAYS))),
+            is_wide=True,
+        )
+    ]
+
+
+def _heat(share: float | None) -> object:
+    if share is None:
+        return "-"
+    return tag("span", _percent(share), class_="heat", style=f"--share: {share:.3f}")
+
+
+def _compared(report: Report) -> list[Html]:
+    """The shares of each group against each other."""
+    if report.by is None or len(report.groups) > _MOST_LINES:
+        return []
+    figures = []
+    for name in _COMPARED:
+        spreads = _spreads(report.groups, name)
+        if spreads:
+            label = next(
+                kpi.label for kpis in report.groups.values() for kpi in kpis if kpi.name == name
+            )
+            figures.append(figure(label, intervals(label, spreads, _percent)))
+    return [section(f"By {report.by}", *figures)] if figures else []
+
+
+def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:
+    title = "All KPIs" if report.by is None else f"{report.by}: {group}"
+    rows = [
+        (
+            kpi.label,
+            value_text(kpi),
+            interval_text(kpi),
+            sample_text(kpi),
+            join([kpi.method or "", ": " if kpi.method and kpi.reason else "", kpi.reason or ""]),
+        )
+        for kpi in kpis
+    ]
+    head = ("KPI", "value", "95 % interval", "sample", "method, remark")
+    return section(title, table(title, head, rows, right=(1, 2)), is_wide=True)

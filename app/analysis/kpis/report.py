@@ -1,0 +1,176 @@
+"""The whole report: files in, a value out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.analysis.data.customers import SegmentsOf, load_segments
+from app.analysis.data.database import Database
+from app.analysis.data.decisions import load_decisions
+from app.analysis.data.facts import make_facts
+from app.analysis.data.orders import load_orders
+from app.analysis.data.outcomes import load_outcomes
+from app.analysis.kpis.counting import Counts, count_groups
+from app.analysis.kpis.history import history_kpis
+from app.analysis.kpis.kpi import Kpi
+from app.analysis.kpis.kpis import Known, message_kpis
+from app.analysis.kpis.tables import Cohort, Funnel, Pressure, cohorts, funnels, pressure
+from app.core.rules import (
+    Abandonment,
+    Frequency,
+    Inactivity,
+    Milestone,
+    OnEvent,
+    Rules,
+    Trigger,
+)  # fmt: skip
+
+_DELIVERED: Final = "delivered"
+_SEEN: Final = (
+    "of triggers that an outcome shows to be of this kind: --rules would say which there are"
+)
+
+
+class Customers(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``customers.jsonl``, and what segments its customers are in as of ``now_ms``."""
+
+    path: Path
+    now_ms: int
+    segments_of: SegmentsOf
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked, of which files. Only ``decisions`` and ``outcomes`` are needed.
+
+    ``rules`` say which triggers are about abandonment and delivery; ``customers`` are for
+    ``by="segment"``; ``events`` are for what needs all purchases.
+    """
+
+    decisions: Sequence[Path]
+    outcomes: Sequence[Path]
+    by: str | None = None
+    events: Sequence[Path] = ()
+    rules: Rules | None = None
+    customers: Customers | None = None
+    currency: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. ``groups`` has the KPIs of each group, in the contract's order.
+
+    ``triggers`` has those of messages for each trigger, whatever was asked by. ``unmatched`` counts
+    requests that have outcomes and no decision. ``cohorts`` is empty without events.
+    """
+
+    by: str | None
+    from_ms: int | None
+    to_ms: int | None
+    messages: int
+    ghosts: int
+    customers: int
+    outcomes: int
+    unmatched: int
+    groups: dict[str, list[Kpi]]
+    triggers: dict[str, list[Kpi]]
+    funnels: list[Funnel]
+    cohorts: list[Cohort]
+    pressure: list[Pressure]
+
+
+def make_report(question: Question, database: Database) -> Report:
+    """Read the files and count. Raises ConfigError when a file is not what it should be."""
+    load_decisions(database, question.decisions)
+    load_outcomes(database, question.outcomes, currency=question.currency)
+    known = known_triggers(database, question.rules)
+    unmatched = database.value("SELECT count(*) FROM results ANTI JOIN messages USING (request)")
+    make_facts(database, known.abandonments, known.deliveries)
+    _make_period(database)
+    if question.events:
+        load_orders(database, question.events, currency=question.currency)
+    if question.customers is not None:
+        asked = question.customers
+        load_segments(database, asked.path, asked.segments_of, asked.now_ms)
+    totals = database.rows(
+        """
+        SELECT count(*) FILTER (NOT is_ghost) AS messages, count(*) FILTER (is_ghost) AS ghosts,
+            min(decided_ms) AS from_ms
+        FROM facts
+        """
+    )[0]
+    groups = count_groups(database, question.by)
+    by_trigger = groups if question.by == "trigger" else count_groups(database, "trigger")
+    return Report(
+        by=question.by,
+        from_ms=totals["from_ms"],
+        to_ms=database.value("SELECT to_ms FROM period"),
+        messages=totals["messages"],
+        ghosts=totals["ghosts"],
+        customers=database.value("SELECT count(*) FROM (SELECT DISTINCT customer FROM facts)"),
+        outcomes=database.value("SELECT count(*) FROM outcomes"),
+        unmatched=unmatched,
+        groups=_kpis(database, question, groups, known),
+        triggers={name: message_kpis(counts, known) for name, counts in by_trigger.items()},
+        funnels=funnels(database),
+        cohorts=cohorts(database) if question.events else [],
+        pressure=pressure(database),
+    )
+
+
+def _kpis(
+    database: Database, question: Question, groups: dict[str, Counts], known: Known
+) -> dict[str, list[Kpi]]:
+    has_orders = bool(question.events)
+    histories = history_kpis(database, question.by, groups, has_orders=has_orders)
+    found = {}
+    for group, counts in groups.items():
+        price, latency = histories[group]
+        kpis = message_kpis(counts, known)
+        place = 1 + next(i for i, kpi in enumerate(kpis) if kpi.name == "average_selling_price")
+        end = next(i for i, kpi in enumerate(kpis) if kpi.name == "unsubscribe_rate")
+        found[group] = [*kpis[:place], price, *kpis[place:end], latency, *kpis[end:]]
+    return found
+
+
+def known_triggers(database: Database, rules: Rules | None) -> Known:
+    """From the rules; without them those that outcomes show to be of the kind."""
+    if rules is not None:
+        triggers = rules.triggers.values()
+        return Known(
+            abandonments=frozenset(t.name for t in triggers if isinstance(t.kind, Abandonment)),
+            deliveries=frozenset(t.name for t in triggers if anchor_types(t) == {_DELIVERED}),
+        )
+    seen = {
+        name: frozenset(
+            row["trigger"]
+            for row in database.rows(
+                "SELECT DISTINCT trigger FROM outcomes WHERE list_contains($kinds, kind)",
+                {"kinds": kinds},
+            )
+        )
+        for name, kinds in (("abandonments", ["recovery"]), ("deliveries", ["review", "support"]))
+    }
+    return Known(abandonments=seen["abandonments"], deliveries=seen["deliveries"], source=_SEEN)
+
+
+def anchor_types(trigger: Trigger) -> set[str]:
+    """The event types that anchor its instances; none for an anniversary."""
+    match trigger.kind:
+        case OnEvent() | Abandonment() | Inactivity() | Frequency() as kind:
+            return set(kind.types)
+        case Milestone() as kind:
+            return {kind.type}
+        case _:
+            return set()
+
+
+def _make_period(database: Database) -> None:
+    database.run(
+        """
+        CREATE TEMP TABLE period AS
+        SELECT (SELECT min(decided_ms) FROM facts) AS from_ms,
+            greatest((SELECT max(decided_ms) FROM facts), (SELECT max(occurred_ms) FROM outcomes))
+                AS to_ms
+        """
+    )

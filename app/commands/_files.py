@@ -1,0 +1,48 @@
+"""What reports and models read beside their files: rules, and the records of a backtest."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.core.model import Model
+    from app.core.rules import Rules
+
+
+def add_files(
+    parser: argparse.ArgumentParser, option: str, help: str, *, required: bool = False
+) -> None:
+    """An option that takes one or more files; an empty list when it is left out."""
+    parser.add_argument(
+        option,
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        default=[],
+        required=required,
+        help=help,
+    )
+
+
+def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
+    """The rules that were named, else those that a backtest kept beside its decisions."""
+    from app.backtest.kept import RUN, KeptRun
+    from app.rules_file import load_rules
+
+    if rules is not None:
+        return load_rules(rules)
+    return KeptRun(decisions.parent).rules if (decisions.parent / RUN).is_file() else None
+
+
+def model_at(path: Path) -> "Model":
+    """A model file. Raises ConfigError."""
+    from app.core.model import parse_model
+
+    try:
+        return parse_model(path.read_bytes())
+    except OSError as exc:
+        raise ConfigError(f"{path}: the model cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{path}: not a model: {exc}") from exc

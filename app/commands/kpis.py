@@ -1,0 +1,125 @@
+"""``triggers kpis``: what the messages achieved."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.commands._files import add_files, model_at, rules_beside
+from app.commands._options import Subparsers
+from app.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.analysis.data.customers import SegmentsOf
+    from app.analysis.kpis.report import Customers
+    from app.core.rules import Rules
+
+#: As ``app.analysis.kpis.dimensions`` has them; that module needs the extra.
+BY: Final = ("trigger", "channel", "segment", "variant", "week")
+WIDTH_IN_FILES: Final = 160
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "kpis",
+        help="recovery, conversion, lift over the holdout, revenue, list health",
+        description="Figures with their 95 %% interval and sample, from files of decisions and"
+        " outcomes: JSON lines, plain or gzip. What they do not tell is said to be missing.",
+    )
+    add_files(parser, "--decisions", "what was decided", required=True)
+    add_files(parser, "--outcomes", "what it led to", required=True)
+    add_files(parser, "--events", "the history: for what needs all purchases")
+    parser.add_argument("--by", choices=BY, help="told apart by this")
+    parser.add_argument(
+        "--rules", type=Path, help="which triggers are what (default: run.json beside decisions)"
+    )
+    parser.add_argument(
+        "--customers",
+        type=Path,
+        metavar="FILE",
+        help="records for --by segment (default: customers.jsonl beside decisions)",
+    )
+    parser.add_argument(
+        "--model", type=Path, help="segments are its clusters, not those of the rules"
+    )
+    parser.add_argument("--currency", help="count money in this one only")
+    parser.add_argument("--format", choices=("table", "json", "html"), default="table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report."""
+    from app.analysis.extra import require
+
+    require("triggers kpis")
+    from rich.console import Console
+
+    from app.analysis.data.database import Database
+    from app.analysis.kpis.page import report_page
+    from app.analysis.kpis.report import Question, make_report
+    from app.analysis.kpis.written import print_report, report_json
+
+    rules = rules_beside(args.rules, args.decisions[0])
+    question = Question(
+        decisions=args.decisions,
+        outcomes=args.outcomes,
+        events=args.events,
+        by=args.by,
+        rules=rules,
+        customers=_customers(args, rules) if args.by == "segment" else None,
+        currency=args.currency,
+    )
+    with Database() as database:
+        report = make_report(question, database)
+    match args.format:
+        case "json":
+            print(report_json(report))
+        case "html":
+            sys.stdout.write(report_page(report))
+        case _:
+            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
+            print_report(report, Console(width=width, highlight=False))
+    return 0
+
+
+def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers":
+    """Who is in which segment. Raises ConfigError when that cannot be known."""
+    from app.analysis.kpis.report import Customers
+    from app.backtest.kept import CUSTOMERS, KeptRun
+
+    path = args.customers or args.decisions[0].parent / CUSTOMERS
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: not there; --by segment needs the records that triggers backtest keeps beside"
+            " its decisions: name them with --customers"
+        )
+    return Customers(
+        path=path,
+        now_ms=KeptRun(path.parent).now_ms,
+        segments_of=_segments_of(args.model, args.rules, rules),
+    )
+
+
+def _segments_of(
+    model: Path | None, rules_path: Path | None, rules: "Rules | None"
+) -> "SegmentsOf":
+    """The model's clusters, else the rules' segments, which may ask the rules' own model."""
+    from app.analysis.data.customers import model_clusters, rules_segments
+
+    if model is not None:
+        named = model_at(model)
+        if named.clusters is None:
+            raise ConfigError(f"{model}: expected a model with clusters")
+        return model_clusters(named)
+    if rules is None or not rules.document.get("segments"):
+        raise ConfigError(
+            "--by segment: expected a --model with clusters, or rules with segments (--rules, or"
+            " run.json beside the decisions)"
+        )
+    own = rules.document.get("model")
+    if own is None:
+        return rules_segments(rules)
+    if rules_path is None:
+        raise ConfigError("--by segment: the rules name a model: give the rules file with --rules")
+    return rules_segments(rules, model_at(rules_path.parent / own))

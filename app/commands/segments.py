@@ -1,0 +1,87 @@
+"""``triggers segments fit``: clusters and an early high-value model for the rules to ask."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from app.commands._options import Subparsers
+from app.core.errors import ConfigError
+
+FAILED: Final = 1
+WIDTH_IN_FILES: Final = 160
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the commands."""
+    parser = subparsers.add_parser("segments", help="fit customer clusters and early high value")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="fit")
+    fit = actions.add_parser(
+        "fit",
+        help="make the file that rules name as their model",
+        description="Fit K-means clusters to all who have bought, and a logistic regression that"
+        " tells early who will be of high value. Needs a history of 210 days or more for the"
+        " latter, or a shorter --horizon.",
+        epilog="Exit codes: 0 done, 1 nothing could be fitted, 2 bad usage or bad input.",
+    )
+    source = fit.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--events", nargs="+", type=Path, metavar="FILE", help="a history, as for backtest"
+    )
+    source.add_argument(
+        "--decisions",
+        type=Path,
+        metavar="FILE",
+        help="of a backtest: the customers kept beside them are clustered",
+    )
+    fit.add_argument("--out", type=Path, required=True, metavar="MODEL", help="where it is written")
+    fit.add_argument(
+        "--horizon",
+        default="180d",
+        help="high value is what is spent in this time after the first 30 days (default 180d)",
+    )
+    fit.add_argument("--format", choices=("table", "json", "html"), default="table")
+    fit.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the model and print what it is; 1 when there is not enough to fit anything."""
+    from app.analysis.extra import require
+
+    require("triggers segments")
+    from rich.console import Console
+
+    from app.analysis.segments.fit import fit_events, fit_kept, write_model
+    from app.analysis.segments.page import fit_page
+    from app.analysis.segments.written import fit_json, print_fit
+
+    horizon_days = _days(args.horizon)
+    if args.events is not None:
+        found = fit_events(args.events, horizon_days=horizon_days)
+    else:
+        found = fit_kept(args.decisions)
+    is_empty = found.clusters is None and found.high_value is None
+    if not is_empty:
+        write_model(found.model, args.out)
+    match args.format:
+        case "json":
+            print(fit_json(found))
+        case "html":
+            sys.stdout.write(fit_page(found))
+        case _:
+            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
+            print_fit(found, Console(width=width, highlight=False))
+    return FAILED if is_empty else 0
+
+
+def _days(text: str) -> int:
+    from app.core.durations import parse_duration_ms
+    from app.core.instants import DAY_MS
+
+    try:
+        days, rest = divmod(parse_duration_ms(text), DAY_MS)
+    except ValueError as exc:
+        raise ConfigError(f"--horizon: {exc}") from None
+    if rest or days < 1:
+        raise ConfigError(f"--horizon: expected whole days, got {text!r}")
+    return days

@@ -1,0 +1,1 @@
+"""The growth side: statistics, reports, models."""
