@@ -21,7 +21,7 @@ from typing import Final
 
 from aiokafka.structs import ConsumerRecord
 
-from app import wire
+from app import outbox
 from app.deliveries import Deliveries, Producer
 from app.intake import Intake
 from app.partitioning import partition_for
@@ -31,11 +31,6 @@ from app.version import ENGINE_VERSION
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
 from tables.partition import PartitionStore
-
-#: Outbox lines start with one of these and go on with the JSON of the output record.
-DECISION: Final = b"D"
-REQUEST: Final = b"R"
-OUTCOME: Final = b"O"
 
 _MAX_ERROR_CHARS: Final = 512
 
@@ -54,9 +49,14 @@ class Outputs:
     dead_letters: str
     partitions: Mapping[str, int]
 
-    def topic_of(self, line: bytes) -> str:
-        """Where a line of an outbox goes."""
-        return {REQUEST: self.dispatch, OUTCOME: self.outcomes}.get(line[:1], self.decisions)
+    @property
+    def lines(self) -> dict[str, str]:
+        """What outbox lines may be for: name on the broker by logical name."""
+        return {
+            "decisions": self.decisions,
+            "dispatch": self.dispatch,
+            "outcomes": self.outcomes,
+        }
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
         """The partition of ``topic`` for a customer whose input partition is ``same``."""
@@ -122,7 +122,8 @@ class Effects:
         outputs = Deliveries(self._producer)
         for line_topic, key, line in lines:
             place = self._outputs.place(line_topic, key, partition, self._inputs)
-            outputs.send(line_topic, place, key, line)
+            value, headers = outbox.opened(line)
+            outputs.send(line_topic, place, key, value, headers)
         for letter in unit.dead_letters:
             self._send_dead_letter(outputs, letter, partition)
         for logical, record, key in unit.misrouted:
@@ -147,19 +148,19 @@ class Effects:
     def _fill_outboxes(
         self, unit: Unit, customers: PartitionCustomers
     ) -> list[tuple[str, bytes, bytes]]:
-        """(topic, key, value) of all output; what it was goes into the outboxes."""
-        topic_of = self._outputs.topic_of
+        """(topic, key, outbox line) of all output; the lines go into the outboxes."""
+        topics = self._outputs.lines
         lines = []
         for customer_id in unit.resend:
             key = customer_id.encode()
-            outbox = customers.get(customer_id).outbox
-            lines += [(topic_of(line), key, line[1:]) for line in outbox]
+            kept = customers.get(customer_id).outbox
+            lines += [(topics[outbox.topic_of(line)], key, line) for line in kept]
         for customer in customers.touched():
             if customer.outbox:
                 customer.outbox = []
         for customer_id, line in _lines(unit):
             customers.get(customer_id).outbox.append(line)
-            lines.append((topic_of(line), customer_id.encode(), line[1:]))
+            lines.append((topics[outbox.topic_of(line)], customer_id.encode(), line))
         return lines
 
     def _send_dead_letter(self, outputs: Deliveries, letter: DeadLetter, partition: int) -> None:
@@ -214,12 +215,10 @@ class Emitted:
 def _lines(unit: Unit) -> Iterator[tuple[str, bytes]]:
     """(customer id, line of the outbox) of all that the unit says to the outside."""
     for decision in unit.decisions:
-        record, request = wire.written(decision)
-        yield decision.customer_id, DECISION + record
-        if request is not None:
-            yield decision.customer_id, REQUEST + request
+        for line in outbox.lines_of(decision):
+            yield decision.customer_id, line
     for outcome in unit.led_to:
-        yield outcome.customer_id, OUTCOME + wire.written_outcome(outcome)
+        yield outcome.customer_id, outbox.outcome_line(outcome)
 
 
 def _no_hook(_: str) -> None:

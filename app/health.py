@@ -1,4 +1,4 @@
-"""The worker's own little web server: ``/live``, ``/ready``, ``/metrics`` and what it is given."""
+"""The worker's own little web server: ``/live /startup /ready /metrics`` and what it is given."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -13,9 +13,11 @@ _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthServer:
-    """Serves from ``start`` to ``stop``, ``routes`` too. ``is_ready`` is asked at each request.
+    """Serves from ``start`` to ``stop``, ``routes`` too. What is given is asked at each request.
 
-    Live means that the event loop turns: a worker that cannot work ends by itself.
+    Live means that the event loop turns: a worker that cannot work ends by itself. Started: the
+    group has let it in, so that what remains before it is ready is reading its state back, which
+    takes as long as it takes.
     """
 
     def __init__(
@@ -24,23 +26,28 @@ class HealthServer:
         port: int,
         metrics: Metrics,
         is_ready: Callable[[], bool],
+        has_joined: Callable[[], bool],
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
         self._host = host
         self._port = port
         self._metrics = metrics
         self._is_ready = is_ready
+        self._has_joined = has_joined
         app = web.Application()
         app.router.add_get("/live", self._live)
+        app.router.add_get("/startup", self._startup)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._render)
         app.router.add_routes(routes)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=1.0
+        )
 
     async def start(self) -> int:
         """Listen; returns the port, which with port 0 is a free one. Raises OSError."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         port: int = self._runner.addresses[0][1]
         _log.info("web server listens on %s:%d", self._host, port, extra={"action": "listening"})
@@ -52,6 +59,11 @@ class HealthServer:
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="live\n")
+
+    async def _startup(self, _: web.Request) -> web.Response:
+        if self._has_joined():
+            return web.Response(text="started\n")
+        return web.Response(status=503, text="waiting for the consumer group\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
         if self._is_ready():

@@ -39,6 +39,7 @@ class Intake:
         self._states: dict[TP, ReadState] = {}
         self._positions: dict[TP, int] = {}
         self._room = asyncio.Event()
+        self._has_joined = False
         #: largest record timestamp read by this worker, epoch ms
         self.newest_ms = 0
         self.on_revoked: Revoked = _nobody
@@ -52,7 +53,15 @@ class Intake:
         """Whether this is a partition of an input topic."""
         return tp.topic in self.logical
 
+    def has_joined(self) -> bool:
+        """Whether the group has ever told this worker its partitions, were it none."""
+        return self._has_joined
+
     # -- the transport's side
+
+    def joined(self) -> None:
+        """The group has told this worker its partitions."""
+        self._has_joined = True
 
     def fetched(self, counts: Mapping[TP, int], states: Mapping[TP, ReadState]) -> None:
         """These many records are on their way, and this is how far each partition was read."""

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Final, Protocol
 
 from aiokafka.structs import ConsumerRecord
 
 from app.clock import Clock, RecordsClock, WallClock, wall_ms
-from app.codecs import Erasure, decode_record
+from app.codecs import Erasure, ReadBySchema, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
@@ -24,7 +25,9 @@ from app.metrics import Metrics
 from app.partitioning import partition_for
 from app.settings import Settings
 from app.shadow import Shadow
+from app.tracing import UnitSpans
 from app.unit import DeadLetter, Unit
+from app.unit_log import log_unit
 from app.watermark import UNKNOWN_MS, Watermark
 from tables import records
 from tables.customers import PartitionCustomers
@@ -49,6 +52,8 @@ class Shared(Protocol):
     rules: Rules
     shadow_rules: Rules | None
     input_partitions: int
+    read_by_schema: ReadBySchema | None
+    spans: UnitSpans | None
 
 
 class Lane:
@@ -62,6 +67,8 @@ class Lane:
         self._effects = shared.effects
         self._metrics = shared.metrics
         self._inputs = shared.input_partitions
+        self._read_by_schema = shared.read_by_schema
+        self._spans = shared.spans
         self._max_skew_ms = settings.max_skew_ms
         self._tps = {topic: intake.tp(topic, partition) for topic in settings.input_topics}
         self._buffer = MergeBuffer(
@@ -182,8 +189,13 @@ class Lane:
 
     async def _apply(self, unit: Unit, started: float) -> None:
         handled = time.perf_counter()
-        await self._effects.apply(self.partition, unit, self._customers, self._store, self._emitted)
+        spans = self._spans
+        with nullcontext() if spans is None else spans.unit(self.partition, unit, started):
+            await self._effects.apply(
+                self.partition, unit, self._customers, self._store, self._emitted
+            )
         self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
+        log_unit(unit)
 
     def _decided(self, decision: Decision) -> None:
         self._unit.decisions.append(decision)
@@ -234,7 +246,13 @@ class Lane:
         event: Event | Erasure | None = None
         try:
             event = decode_record(
-                topic, record.partition, offset, record.key, record.value, record.headers
+                topic,
+                record.partition,
+                offset,
+                record.key,
+                record.value,
+                record.headers,
+                self._read_by_schema,
             )
         except EventError as exc:
             error = exc
@@ -257,6 +275,8 @@ class Lane:
         return True
 
     def _handle_event(self, unit: Unit, topic: str, record: ConsumerRecord, event: Event) -> str:
+        if event.traceparent is not None:
+            unit.traces.append(event.traceparent)
         customers = self._customers
         customer = customers.get(event.customer_id)
         if event.offset is not None and customer.applied.get(topic, -1) >= event.offset:

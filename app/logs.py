@@ -1,16 +1,33 @@
-"""How log records look: a constant message and fields, as text or as one JSON object a line."""
+"""How log records look: a constant message and fields, as text or as one JSON object a line.
+
+No personal data: a line says where a record is (topic, partition, offset, trace) and not what is in
+it. The text of an exception is shown only when it is this engine's own or about files, sockets and
+Kafka; of any other there is the kind and the traceback, because it may quote what was handled.
+"""
 
 import logging
 import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import orjson
 
+from app.core.errors import TriggerError
 from app.core.instants import format_rfc3339
 from app.settings import Settings
 
-#: Libraries that narrate; what goes wrong in them is heard all the same.
-_TALKATIVE: Final = ("faust", "mode", "aiokafka", "aiohttp", "asyncio")
+#: Libraries that narrate; what goes wrong in them is heard all the same. They never get DEBUG, at
+#: which some print whole records.
+_TALKATIVE: Final = (
+    *("faust", "mode", "aiokafka", "aiohttp", "asyncio"),
+    *("httpx", "httpx2", "httpcore", "httpcore2", "opentelemetry", "urllib3"),
+)
+#: Whose exceptions speak of servers, names and files.
+_OPEN_ERRORS: Final = (TriggerError, OSError)
+_OPEN_MODULES: Final = ("aiokafka.", "confluent_kafka.", "cimpl")
+_WITHHELD: Final = "(its text may be about a customer and is not shown)"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -26,7 +43,11 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _TALKATIVE:
-        logging.getLogger(name).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+        logging.getLogger(name).setLevel("INFO" if level == "DEBUG" else "WARNING")
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
 
 
 class TextFormatter(logging.Formatter):
@@ -35,8 +56,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback after it."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}{fields}"
+        error = record.exc_info[1] if record.exc_info else None
+        return line if error is None else f"{line}\n{exception_text(error)}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,11 +70,47 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
-        if record.exc_info:
-            obj["exception"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            obj["exception"] = exception_text(record.exc_info[1])
         return orjson.dumps(obj, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def exception_text(error: BaseException) -> str:
+    """The traceback, its causes first, as Python prints it; texts that may be personal left out."""
+    parts = []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        joint = "was the direct cause of" if error.__cause__ is cause else "was there before"
+        parts += [exception_text(cause), f"\n... {joint}:\n"]
+    if error.__traceback__ is not None:
+        parts += ["Traceback (most recent call last):"]
+        parts += [line.rstrip("\n") for line in traceback.format_tb(error.__traceback__)]
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
+    is_open = isinstance(error, _OPEN_ERRORS) or f"{kind.__module__}.".startswith(_OPEN_MODULES)
+    text = str(error) if is_open or not error.args else _WITHHELD
+    return "\n".join([*parts, f"{name}: {text}" if text else name])
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    """What nobody caught ends in the log like the rest."""
+    logging.getLogger("app").critical(
+        "uncaught error", extra={"action": "uncaught"}, exc_info=error
+    )
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message; of asyncio's own only the first line, which the future's content follows."""
+    message = record.getMessage()
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from app.clock import RecordsClock
+from app.codecs import ReadBySchema
 from app.core.rules import Rules
 from app.effects import Effects
 from app.explain.live import Standing
@@ -17,6 +18,7 @@ from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.metrics import Metrics
 from app.settings import Settings
+from app.tracing import UnitSpans
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Processor:
         shadow_rules: Rules | None,
         input_partitions: int,
         on_failure: OnFailure,
+        read_by_schema: ReadBySchema | None = None,
+        spans: UnitSpans | None = None,
     ) -> None:
         self.settings = settings
         self.intake = intake
@@ -52,6 +56,8 @@ class Processor:
         self.rules = rules
         self.shadow_rules = shadow_rules
         self.input_partitions = input_partitions
+        self.read_by_schema = read_by_schema
+        self.spans = spans
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release

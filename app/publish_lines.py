@@ -20,7 +20,7 @@ from app.jsonlines import MAX_LINE_BYTES
 #: machine, or the value's occurred_at (for `worker --clock records`).
 Timestamps = Literal["now", "occurred_at"]
 
-_RECORD_FIELDS: Final = frozenset({"topic", "key", "value", "headers", "timestamp", "arrived_at"})
+RECORD_FIELDS: Final = frozenset({"topic", "key", "value", "headers", "timestamp", "arrived_at"})
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +54,10 @@ def parse_line(line: bytes, timestamps: Timestamps = "now") -> Outgoing:
 
 
 def _record(topic: str, obj: dict[str, Any], timestamps: Timestamps) -> Outgoing:
-    unknown = sorted(obj.keys() - _RECORD_FIELDS)
+    unknown = sorted(obj.keys() - RECORD_FIELDS)
     if unknown:
         raise ValueError(
-            f"expected only {', '.join(sorted(_RECORD_FIELDS))}, got {_shown(unknown[0])} too"
+            f"expected only {', '.join(sorted(RECORD_FIELDS))}, got {_shown(unknown[0])} too"
         )
     key, value, headers = obj.get("key"), obj["value"], obj.get("headers") or {}
     if key is not None and not isinstance(key, str):

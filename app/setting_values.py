@@ -13,6 +13,7 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 #: What Kafka accepts in a topic name, a group id and an instance id alike.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_LONG_URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#,@]*)?")
 _URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?")
 
 
@@ -59,6 +60,18 @@ def base_url(value: str) -> str:
     if not _URL.fullmatch(value):
         raise ValueError("http://host:port, or https, without a path")
     return value.rstrip("/")
+
+
+def http_url(value: str) -> str:
+    """``http://host[:port][/path]``, or https. Who asks is said elsewhere, not in the address."""
+    if not _LONG_URL.fullmatch(value):
+        raise ValueError("http://host:port/path, or https, without user and query")
+    return value.rstrip("/")
+
+
+def http_urls(value: str) -> str:
+    """Several of them, with commas between."""
+    return ",".join(http_url(url.strip()) for url in value.split(","))
 
 
 def duration_ms(value: str) -> int:

@@ -19,6 +19,8 @@ from app.setting_values import (
     choice,
     count,
     duration_ms,
+    http_url,
+    http_urls,
     name,
     read_secret_file,
     read_token_file,
@@ -86,6 +88,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     ssl_key_password: Secret | None = None
+    #: http(s)://host[:port][/path], several with commas; values may then be Avro or JSON Schema's
+    schema_registry_url: str | None = None
+    schema_registry_username: str | None = None
+    schema_registry_password: Secret | None = None
+    schema_registry_cafile: Path | None = None
+    schema_registry_certfile: Path | None = None
+    schema_registry_keyfile: Path | None = None
+    #: where spans of commit units go, as OTLP over HTTP; None: there are none
+    otlp_endpoint: str | None = None
 
     def topic(self, name: str) -> str:
         """What the logical topic ``name`` is called on the broker."""
@@ -144,8 +155,16 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "SSL_KEYFILE": ("ssl_keyfile", Path),
     "SSL_KEY_PASSWORD": ("ssl_key_password", Secret),
     "SSL_KEY_PASSWORD_FILE": ("ssl_key_password", read_secret_file),
+    "SCHEMA_REGISTRY_URL": ("schema_registry_url", http_urls),
+    "SCHEMA_REGISTRY_USERNAME": ("schema_registry_username", text),
+    "SCHEMA_REGISTRY_PASSWORD": ("schema_registry_password", Secret),
+    "SCHEMA_REGISTRY_PASSWORD_FILE": ("schema_registry_password", read_secret_file),
+    "SCHEMA_REGISTRY_CAFILE": ("schema_registry_cafile", Path),
+    "SCHEMA_REGISTRY_CERTFILE": ("schema_registry_certfile", Path),
+    "SCHEMA_REGISTRY_KEYFILE": ("schema_registry_keyfile", Path),
+    "OTLP_ENDPOINT": ("otlp_endpoint", http_url),
 }
-#: What is wrong with such a variable may be that the secret itself is in it.
+#: What is wrong with such a variable may be that the secret itself is in it; so with addresses.
 _SECRET_PARTS: Final = ("PASSWORD", "TOKEN")
 _TOPIC_VARIABLES: Final = {
     f"TOPIC_{topic.upper().replace('-', '_')}": topic for topic in INPUTS + OUTPUTS
@@ -177,7 +196,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             elif not _SERVICE_LINK.fullmatch(f"{short}={value}"):
                 problems.append(_unknown(variable))
         except ValueError as exc:
-            is_secret = any(part in short for part in _SECRET_PARTS)
+            is_secret = any(part in short for part in _SECRET_PARTS) or "@" in value
             shown = "a value that is not shown" if is_secret else repr(value)
             problems.append(f"{variable}: got {shown}, expected {exc}")
     settings = Settings(**fields, topic_names=topic_names)
@@ -222,12 +241,29 @@ def _contradictions(settings: Settings, given: Mapping[str, str]) -> list[str]:
         problems.append(
             f"{PREFIX}SSL_CERTFILE and {PREFIX}SSL_KEYFILE: got one of them, expected both"
         )
+    problems += _registry_contradictions(settings, given)
     names = [settings.topic(topic) for topic in INPUTS + OUTPUTS]
     names += [settings.changelog_topic, settings.repartition_topic]
     problems += [
         f"{PREFIX}TOPIC_*: got the name {twice!r} more than once, expected different names"
         for twice in sorted({each for each in names if names.count(each) > 1})
     ]
+    return problems
+
+
+def _registry_contradictions(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    prefix = "schema_registry_"
+    problems = []
+    if settings.schema_registry_url is None:
+        problems += [
+            f"{variable}: got a value without {PREFIX}SCHEMA_REGISTRY_URL, expected both or neither"
+            for field, variable in given.items()
+            if field.startswith(prefix)
+        ]
+    for one, other in (("username", "password"), ("certfile", "keyfile")):
+        if (prefix + one in given) != (prefix + other in given):
+            names = f"{PREFIX}SCHEMA_REGISTRY_{one.upper()} and ..._{other.upper()}"
+            problems.append(f"{names}: got one of them, expected both")
     return problems
 
 

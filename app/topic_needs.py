@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from app.setting_values import duration_ms, duration_text
-from app.settings import INPUTS, Settings
+from app.settings import INPUTS, OUTPUTS, Settings
 
 _COMPACT: Final = "compact"
 _DELETE: Final = "delete"
@@ -26,6 +26,19 @@ _RETENTION: Final = {
     "outcomes": ("90d", "7d"),
     "dead-letters": ("30d", "7d"),
 }
+#: What a worker does with every topic, in the words of Kafka's access lists: it looks whether the
+#: topic is as needed.
+_LOOK: Final = ("Describe", "DescribeConfigs")
+_READ: Final = (*_LOOK, "Read")
+_WRITE: Final = (*_LOOK, "Write")
+_READ_WRITE: Final = (*_READ, "Write")
+#: The decisions are read back to explain them; a record on the wrong partition of an input topic is
+#: written to the right one.
+_OPERATIONS: Final = {
+    **dict.fromkeys(INPUTS, _READ_WRITE),
+    **dict.fromkeys(OUTPUTS, _WRITE),
+    "decisions": _READ_WRITE,
+}
 _REPARTITION_RETENTION: Final = (_FOR_EVER, "1d")
 
 
@@ -34,6 +47,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
     #: on the broker
     topic: str
+    #: access that a worker needs, when the topic is there already
+    operations: tuple[str, ...]
     cleanup_policy: str
     #: (a created topic's, the shortest that will do)
     retention: tuple[str, str] | None = None
@@ -69,6 +84,7 @@ def needed(settings: Settings) -> list[Need]:
     plain = [
         Need(
             topic=settings.topic(name),
+            operations=_OPERATIONS[name],
             cleanup_policy=_DELETE,
             retention=retention,
             is_copartitioned=name in INPUTS,
@@ -76,11 +92,12 @@ def needed(settings: Settings) -> list[Need]:
         for name, retention in _RETENTION.items()
     ]
     compacted = [
-        Need(topic=topic, cleanup_policy=_COMPACT, is_copartitioned=True)
+        Need(topic=topic, operations=_READ_WRITE, cleanup_policy=_COMPACT, is_copartitioned=True)
         for topic in (settings.topic("profiles"), settings.changelog_topic)
     ]
     repartition = Need(
         topic=settings.repartition_topic,
+        operations=_LOOK,
         cleanup_policy=_DELETE,
         retention=_REPARTITION_RETENTION,
         is_copartitioned=True,

@@ -63,10 +63,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
         async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
             started = time.monotonic()
-            has_records = await fetch_once(assignment, node_id, request)
-            left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
-            if not has_records and left_s > 0:
-                await asyncio.sleep(left_s)
+            try:
+                has_records = await fetch_once(assignment, node_id, request)
+                left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
+                if not has_records and left_s > 0:
+                    await asyncio.sleep(left_s)
+            except asyncio.CancelledError:
+                # The fetcher closes and awaits this: a stop would end in the middle.
+                return False
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
@@ -214,6 +218,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.epoch += 1
+        self._intake.joined()
         await super().on_partitions_assigned(assigned, generation_id)
 
 

@@ -51,6 +51,8 @@ class Unit:
     lags_ms: dict[str, list[int]] = field(default_factory=dict)
     #: for the metrics: (channel or nothing, kind) -> who left, complained or could not be reached
     list_health: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: trace contexts of the events handled
+    traces: list[str] = field(default_factory=list)
     skewed: int = 0
     timers: int = 0
 

@@ -29,7 +29,9 @@ from app.metrics import Metrics
 from app.processor import Processor
 from app.rules_file import load_rules
 from app.rules_watch import LOOK_S, RulesWatch
+from app.schema_registry import schema_reader
 from app.settings import Settings
+from app.tracing import unit_spans
 from app.version import ENGINE_VERSION
 
 _log: Final = logging.getLogger(__name__)
@@ -76,6 +78,8 @@ class _Worker:
         self._rules = RulesWatch(settings.rules_path, self._metrics)
         self._shadow_rules = _load_shadow(settings)
         self._make_task = make_task or Task
+        self._read_by_schema = schema_reader(settings)
+        self._spans = unit_spans(settings)
         self._partitions = topics.require_one_count(settings)
         _create_missing(settings)
         self._hook = hook
@@ -100,6 +104,7 @@ class _Worker:
             settings.web_port,
             self._metrics,
             self._is_ready,
+            self._intake.has_joined,
             ExplainRoutes(explanations, settings.web_token).routes(),
         )
         try:
@@ -145,6 +150,8 @@ class _Worker:
             self._shadow_rules,
             self._partitions,
             self._fail,
+            self._read_by_schema,
+            self._spans,
         )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._app = WorkerApp(settings, self._intake, self._partitions)
@@ -233,6 +240,8 @@ class _Worker:
         self._cut_short_code = code
         await self._app.stop()
         self._producer.flush(1.0)
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
         return code
 
     def disarm(self) -> None:

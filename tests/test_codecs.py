@@ -217,6 +217,8 @@ def test_error_texts_hold_no_values() -> None:
         {**ENVELOPE, "customer_id": personal},
         {**ENVELOPE, "data": personal},
         {**ENVELOPE, "type": [personal]},
+        {**ENVELOPE, "occurred_at": personal},
+        {**ENVELOPE, "occurred_at": [personal]},
     ):
         assert personal not in refusal(value)[1]
     assert personal not in refusal(f'{{"email": {personal}'.encode())[1]

@@ -200,3 +200,33 @@ def test_a_web_url_is_an_address_without_a_path(url: str) -> None:
     assert load_settings({"TRIGGER_WEB_URL": "http://a-0.b:80/"}).web_url == "http://a-0.b:80"
     (problem,) = problems({"TRIGGER_WEB_URL": url})
     assert "expected http://host:port" in problem
+
+
+@pytest.mark.parametrize("url", ["r:8081", "http://a:b@r", "http://r/x?y", "http://r,", "ftp://r"])
+def test_a_registry_is_one_or_more_addresses(url: str) -> None:
+    """With a path where it has one; who asks is said in other variables."""
+    name = "TRIGGER_SCHEMA_REGISTRY_URL"
+    settings = load_settings({name: "https://a:8081/apis/ccompat/v7/, http://b"})
+    assert settings.schema_registry_url == "https://a:8081/apis/ccompat/v7,http://b"
+    problem = problems({name: url})[0]
+    assert "expected http://host:port/path" in problem
+    assert "a:b" not in problem
+    problem = problems({"TRIGGER_OTLP_ENDPOINT": url})[0]
+    assert "expected http://host:port/path" in problem
+
+
+def test_a_registrys_credentials_go_with_its_address_and_each_other() -> None:
+    """Each alone is a mistake."""
+    address = {"TRIGGER_SCHEMA_REGISTRY_URL": "http://r"}
+    user = {"TRIGGER_SCHEMA_REGISTRY_USERNAME": "u"}
+    both = user | {"TRIGGER_SCHEMA_REGISTRY_PASSWORD": "hidden"}
+    assert "hidden" not in repr(load_settings(address | both))
+    assert "got one of them, expected both" in problems(address | user)[0]
+    assert (
+        "got one of them, expected both"
+        in problems(address | {"TRIGGER_SCHEMA_REGISTRY_KEYFILE": "k"})[0]
+    )
+    assert [problem.strip().partition(":")[0] for problem in problems(both)] == [
+        "TRIGGER_SCHEMA_REGISTRY_PASSWORD",
+        "TRIGGER_SCHEMA_REGISTRY_USERNAME",
+    ]

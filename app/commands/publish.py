@@ -4,10 +4,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from app.commands._options import Subparsers, add_kafka_options, settings_from
+from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
 
 if TYPE_CHECKING:
     from app.publish import PublishReport
+    from app.settings import Settings
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -29,6 +30,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="record timestamp of {topic, key, value} lines that give none: now (default), or"
         " the event's own time, for `triggers worker --clock records`",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="publish nothing: say all that is wrong, line by line; needs no broker",
+    )
+    add_setting(parser, "--rules", "TRIGGER_RULES", "with --check: the rules to be right by")
     add_kafka_options(parser)
     parser.set_defaults(run=run)
 
@@ -36,6 +43,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """0; 2 when a line is bad, whether or not the others were published."""
     settings = settings_from(args)
+    if args.check:
+        return _check(args, settings)
     from app.jsonlines import open_lines
     from app.progress import show_progress
     from app.publish import publish
@@ -44,6 +53,25 @@ def run(args: argparse.Namespace) -> int:
         report = publish(settings, lines, timestamps=args.timestamps, keep_going=args.keep_going)
     _print(report, lines.name)
     return 2 if report.bad else 0
+
+
+def _check(args: argparse.Namespace, settings: "Settings") -> int:
+    """0; 2 when a line has an error. Warnings alone are no reason to stop a pipeline."""
+    from app.jsonlines import open_lines
+    from app.progress import show_progress
+    from app.publish_check.lines import check_lines
+    from app.publish_check.summary import Summary
+    from app.rules_file import load_rules
+
+    rules = load_rules(settings.rules_path)
+    summary = Summary()
+    with open_lines(args.file) as lines, show_progress(lines):
+        for checked in check_lines(lines, rules, args.timestamps):
+            for text in summary.take(checked):
+                print(f"{lines.name}:{checked.number}: {text}")
+    for text in summary.text():
+        print(text)
+    return 2 if summary.with_errors else 0
 
 
 def _print(report: "PublishReport", name: str) -> None:

@@ -1,6 +1,8 @@
 """``triggers worker``: reads the input topics, decides, and sends."""
 
 import argparse
+import signal
+import sys
 
 from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
 
@@ -31,4 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from app.worker import run_worker
 
     configure_logging(settings)
+    # In a container this is process 1, to which a signal without a handler does nothing: it would
+    # be killed for not ending while it still waits for Kafka.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     return run_worker(settings)

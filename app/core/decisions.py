@@ -42,12 +42,17 @@ class Reason(StrEnum):
 
 
 class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The event that anchors an instance, by where it was read. Unknown places are null."""
+    """The event that anchors an instance, by where it was read. Unknown places are null.
+
+    ``traceparent`` is the trace context that the event carried, if any: it goes out again as a
+    header of what is decided because of the event, however much later.
+    """
 
     topic: str
     partition: int | None
     offset: int | None
     event_id: str
+    traceparent: str | None = None
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):

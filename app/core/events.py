@@ -95,6 +95,9 @@ MAX_EVENT_ID_CHARS: Final = 128
 MAX_CUSTOMER_ID_CHARS: Final = 256
 
 
+_TIME: Final = "RFC 3339 text with an offset or integer epoch milliseconds"
+
+
 class Event(msgspec.Struct, kw_only=True, gc=False):
     """One understood input record.
 
@@ -110,6 +113,13 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     customer_id: str
     occurred_ms: int
     data: dict[str, Any]
+    #: the trace context that came with it (W3C ``traceparent``)
+    traceparent: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the topic carries this type; an unknown one is ignored and counted."""
+        return self.type in TYPES[self.topic]
 
 
 def parse_instant(value: object, field: str) -> int:
@@ -119,16 +129,14 @@ def parse_instant(value: object, field: str) -> int:
     elif isinstance(value, str):
         try:
             instant_ms = parse_rfc3339(value)
-        except ValueError as exc:
-            raise EventError("envelope", f"{field}: {exc}") from None
+        except ValueError:
+            raise _wrong(field, _TIME, value) from None
     else:
-        raise EventError(
-            "envelope",
-            f"{field}: expected RFC 3339 text with an offset or integer epoch milliseconds,"
-            f" got {_name(value)}",
-        )
+        raise _wrong(field, _TIME, value)
     if not MIN_MS <= instant_ms <= MAX_MS:
-        raise EventError("envelope", f"{field}: {instant_ms} ms is not in the years 1 to 9999")
+        raise EventError(
+            "envelope", f"{field}: expected a time in the years 1 to 8999, got one before or after"
+        )
     return instant_ms
 
 
@@ -154,7 +162,7 @@ def parse_envelope(
     if type(customer_id) is not str or not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
         raise _wrong("customer_id", f"text of 1..{MAX_CUSTOMER_ID_CHARS} characters", customer_id)
     if key is not None and key != customer_id:
-        raise EventError("key", "the record's key is not its customer_id")
+        raise EventError("key", "key: expected the record's customer_id, got another text")
     data = get("data")
     if type(data) is not dict:
         raise _wrong("data", "an object", data)

@@ -39,7 +39,7 @@ class EventMoment(Moment, kw_only=True, gc=False):
     def cause(self) -> Cause:
         """Where the event was read."""
         event = self.event
-        return Cause(event.topic, event.partition, event.offset, event.event_id)
+        return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
 
 
 def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> Profil
     if fields.get("timezone") is not None:
         try:
             zone(fields["timezone"])
-        except ValueError as exc:
-            raise EventError("profile", f"data.timezone: {exc}") from None
+        except ValueError:
+            raise _wrong("timezone", "the name of an IANA time zone") from None
     if fields.get("birthday") is not None and parse_date(fields["birthday"]) is None:
         raise _wrong("birthday", "a date that exists, as YYYY-MM-DD")
     if "channels" in data:

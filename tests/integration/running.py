@@ -21,6 +21,7 @@ from app.settings import Settings
 
 DEADLINE_S: Final = 20.0
 _POLL_S: Final = 0.05
+Headers = list[tuple[str, str | bytes | None]]
 _PORT: Final = re.compile(r"web server listens on \S+:(\d+)")
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -141,6 +142,7 @@ class Wire:
         event_id: str | None = None,
         occurred_ms: int | None = None,
         partition: int | None = None,
+        headers: Headers | None = None,
     ) -> str:
         """Publish an event that occurs now, by default; its id."""
         self._events += 1
@@ -152,7 +154,7 @@ class Wire:
             "occurred_at": occurred_ms if occurred_ms is not None else int(time.time() * 1000),
             "data": dict(data or {}),
         }
-        self.record(topic, customer_id.encode(), json.dumps(envelope).encode(), partition)
+        self.record(topic, customer_id.encode(), json.dumps(envelope).encode(), partition, headers)
         return event_id
 
     def record(
@@ -161,7 +163,7 @@ class Wire:
         key: bytes,
         value: bytes | None,
         partition: int | None = None,
-        headers: list[tuple[str, str | bytes | None]] | None = None,
+        headers: Headers | None = None,
     ) -> None:
         """Publish any record."""
         place = partition_for(key, self.partitions) if partition is None else partition

@@ -1,7 +1,5 @@
 """A worker against a real broker: what it promises while nothing goes wrong."""
 
-import time
-
 from app.partitioning import partition_for
 from tests.integration.conftest import Instance
 from tests.integration.running import wait_for
@@ -24,10 +22,9 @@ def test_decides_dispatches_commits_and_stops(instance: Instance) -> None:
         assert worker.metric("trigger_events_total", topic="orders", outcome="applied") == 10
         assert worker.metric("trigger_decisions_total", trigger="order_placed") == 10
         assert worker.metric("trigger_customers") == 10
-        assert worker.get("/live")[0] == 200
-        started = time.monotonic()
+        assert worker.get("/live")[0] == worker.get("/startup")[0] == 200
         assert worker.stop() == 0, worker.log
-        assert time.monotonic() - started < 10
+        assert "stop took too long" not in worker.log
     assert wire.committed() == {"orders": 10, "profiles": 10, "bookings": 0, "engagement": 0}
     assert len(wire.values("dispatch")) == 10
 

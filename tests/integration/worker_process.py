@@ -5,7 +5,6 @@ effect of a unit with decisions in it comes to that point; ``after 3 skip 2``: t
 ``FAIL_ON`` (an event id that the engine has a bug with).
 """
 
-import logging
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from app.core.errors import ConfigError
 from app.core.events import Event
 from app.core.task import Handled, Task
 from app.lane import MakeTask
+from app.logs import configure_logging
 from app.settings import load_settings
 from app.worker import run_worker
 
@@ -42,15 +42,15 @@ def buggy_task(event_id: str) -> MakeTask:
     class Buggy(Task):
         def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
             if event.event_id == event_id:
-                raise ZeroDivisionError("a bug")
+                raise ZeroDivisionError(f"a bug with {event.customer_id} and {event.data}")
             return super().handle(event, now_ms, watermark_ms)
 
     return Buggy
 
 
 def main() -> int:
-    logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = load_settings(os.environ)
+    configure_logging(settings)
     crash_at, fail_on = os.environ.get("CRASH_AT"), os.environ.get("FAIL_ON")
     try:
         return run_worker(

@@ -1,0 +1,267 @@
+"""The AsyncAPI 3 document: every topic under its name on the broker, with all its messages."""
+
+from typing import Any, Final
+
+from app.contracts import VERSION, Schema, cloud_events
+from app.contracts.events import (
+    CUSTOMER_ID,
+    EVENT_ID,
+    OCCURRED_AT,
+    ORDINARY_DATA,
+    data_schema,
+    event_schema,
+    example,
+)
+from app.contracts.outputs import (
+    DEAD_LETTER_HEADERS,
+    RECORDS,
+    TRACE_HEADERS,
+    record_schema,
+)
+from app.core.events import INPUT_TOPICS, PROFILES, TYPES
+from app.core.rules import Rules
+from app.settings import Settings
+from app.topic_needs import Need, needed
+
+ASYNCAPI: Final = "3.0.0"
+_BINDING: Final = "0.5.0"
+_JSON: Final = "application/json"
+_BYTES: Final = "application/octet-stream"
+#: Not a reference: in this place AsyncAPI's schema takes one for two things at once.
+_KEY: Final[Schema] = {name: CUSTOMER_ID[name] for name in ("type", "minLength", "maxLength")}
+
+_TOPICS: Final = {
+    "orders": "Shop events: browsing, carts, orders, delivery.",
+    "bookings": "Travel events: itineraries, passengers, seats, payments, prices.",
+    "profiles": "Profile and consent updates, compacted; a null value erases the customer.",
+    "engagement": "What happened to messages.",
+    "dispatch": "Send requests and recalls, for the channel senders.",
+    "decisions": "Every decision with its whole reasoning, those that send nothing included.",
+    "outcomes": "What each send, or ghost send, led to.",
+    "dead-letters": "Records that could not be understood, whole, with the reason in headers.",
+    "customers-changelog": "Internal: the customers table. Its values are not a contract.",
+}
+_DESCRIPTION: Final = """\
+All records are keyed by the customer's id (UTF-8); partitions are Kafka's murmur2 of the key.
+A type that a topic does not carry is ignored and counted; unknown fields are accepted and not kept.
+What cannot be understood goes to dead-letters, whole, and the stream goes on.
+The same event_id again for a customer is ignored, so retries are safe.
+"""
+
+
+def document(settings: Settings, rules: Rules) -> dict[str, Any]:
+    """The document for an instance with these settings and rules."""
+    channels = {logical: _address(settings, logical) for logical in _TOPICS}
+    messages = _messages()
+    needs = {need.topic: need for need in needed(settings)}
+    return {
+        "asyncapi": ASYNCAPI,
+        "info": {
+            "title": "Trigger engine",
+            "version": VERSION,
+            "description": _DESCRIPTION,
+        },
+        "defaultContentType": _JSON,
+        "servers": {"kafka": _server(settings)},
+        "channels": {
+            logical: _channel(logical, address, sorted(messages[logical]), needs[address])
+            for logical, address in channels.items()
+        },
+        "operations": _operations(settings, messages),
+        "components": {
+            "messages": {
+                name: message for named in messages.values() for name, message in named.items()
+            },
+            "schemas": _schemas(rules),
+        },
+    }
+
+
+def _address(settings: Settings, logical: str) -> str:
+    is_internal = logical == "customers-changelog"
+    return settings.changelog_topic if is_internal else settings.topic(logical)
+
+
+def _server(settings: Settings) -> Schema:
+    is_secure = settings.security_protocol != "PLAINTEXT"
+    return {
+        "host": "{bootstrap}",
+        "protocol": "kafka-secure" if is_secure else "kafka",
+        "variables": {
+            "bootstrap": {"description": "host:port", "default": settings.bootstrap_servers}
+        },
+    }
+
+
+def _channel(logical: str, address: str, names: list[str], need: Need) -> Schema:
+    config = need.config(1)
+    topic: Schema = {"cleanup.policy": [config["cleanup.policy"]]}
+    if "retention.ms" in config:
+        topic["retention.ms"] = int(config["retention.ms"])
+    return {
+        "address": address,
+        "title": logical,
+        "description": _TOPICS[logical],
+        "servers": [{"$ref": "#/servers/kafka"}],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {
+            "kafka": {
+                "topic": address,
+                "topicConfiguration": topic,
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
+
+
+def _operations(settings: Settings, messages: dict[str, dict[str, Schema]]) -> Schema:
+    """What the engine does with each channel: it receives inputs and sends outputs."""
+    operations: Schema = {}
+    for logical in messages:
+        verbs = ["receive"] if logical in INPUT_TOPICS else ["send"]
+        if logical == "customers-changelog":
+            verbs = ["receive", "send"]
+        for verb in verbs:
+            operations[f"{verb}_{logical}"] = _operation(settings, verb, logical)
+    return operations
+
+
+def _operation(settings: Settings, verb: str, logical: str) -> Schema:
+    operation: Schema = {
+        "action": verb,
+        "channel": {"$ref": f"#/channels/{logical}"},
+        "summary": _TOPICS[logical],
+    }
+    if verb == "receive" and logical in INPUT_TOPICS:
+        group = {"type": "string", "enum": [settings.app_id]}
+        operation["bindings"] = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
+    return operation
+
+
+def _messages() -> dict[str, dict[str, Schema]]:
+    """Channel -> message -> what it is."""
+    found: dict[str, dict[str, Schema]] = {topic: _inputs(topic) for topic in TYPES}
+    for topic, records in RECORDS.items():
+        found[topic] = {
+            name: _message(name, record.__doc__ or "", name, headers="trace_headers")
+            for name, record in records.items()
+        }
+    found["dead-letters"] = {
+        "dead_letter": _message(
+            "dead_letter",
+            "The record as it came: key, value and headers.",
+            "any_bytes",
+            headers="dead_letter_headers",
+            content_type=_BYTES,
+        )
+    }
+    found["customers-changelog"] = {
+        "customer_record": _message(
+            "customer_record",
+            "A customer's record; null erases.",
+            "any_bytes",
+            content_type=_BYTES,
+        )
+    }
+    return found
+
+
+def _inputs(topic: str) -> dict[str, Schema]:
+    messages = {
+        name: _message(name, f"{name}, in the plain envelope.", name, headers="trace_headers")
+        | {"examples": [{"name": name, "payload": example(name)}]}
+        for name in sorted(TYPES[topic])
+    }
+    structured, binary = f"{topic}_cloud_event", f"{topic}_cloud_event_binary"
+    messages[structured] = _message(
+        structured,
+        "Any of the topic's events as a CloudEvent in structured mode.",
+        structured,
+        headers="cloud_event_headers",
+        content_type=cloud_events.CONTENT_TYPE,
+    ) | {
+        "examples": [
+            {
+                "name": structured,
+                "headers": {"content-type": cloud_events.CONTENT_TYPE},
+                "payload": cloud_events.structured_example(topic),
+            }
+        ]
+    }
+    messages[binary] = _message(
+        binary,
+        "Any of the topic's events as a CloudEvent in binary mode: attributes are headers.",
+        f"{binary}_data",
+        headers=f"{binary}_headers",
+    ) | {"examples": [{"name": binary} | cloud_events.binary_example(topic)]}
+    if topic == PROFILES:
+        messages["erasure"] = _message(
+            "erasure", "A null value: everything known of the customer goes.", "nothing"
+        )
+    return messages
+
+
+def _message(
+    name: str,
+    summary: str,
+    payload: str,
+    *,
+    headers: str | None = None,
+    content_type: str = _JSON,
+) -> Schema:
+    message: Schema = {
+        "name": name,
+        "title": name.replace("_", " "),
+        "summary": summary,
+        "contentType": content_type,
+        "payload": _ref(payload),
+        "bindings": {"kafka": {"key": _KEY, "bindingVersion": _BINDING}},
+    }
+    if headers is not None:
+        message["headers"] = _ref(headers)
+    return message
+
+
+def _schemas(rules: Rules) -> dict[str, Schema]:
+    schemas: dict[str, Schema] = {
+        "customer_id": CUSTOMER_ID,
+        "event_id": EVENT_ID,
+        "occurred_at": OCCURRED_AT,
+        "data": ORDINARY_DATA,
+        "nothing": {"type": "null"},
+        "any_bytes": {"description": "Any bytes, or none."},
+        "trace_headers": TRACE_HEADERS,
+        "dead_letter_headers": DEAD_LETTER_HEADERS,
+        "cloud_event_headers": {
+            "type": "object",
+            "required": ["content-type"],
+            "properties": {"content-type": {"const": cloud_events.CONTENT_TYPE}},
+        },
+    }
+    for topic, names in TYPES.items():
+        for name in sorted(names):
+            data = data_schema(topic, name, rules)
+            schemas[f"{name}_data"] = _ref("data") if data == ORDINARY_DATA else data
+            schemas[name] = _referring(event_schema(topic, name, rules), name)
+        structured = f"{topic}_cloud_event"
+        schemas[structured] = cloud_events.structured_schema(topic)
+        schemas[f"{structured}_binary_data"] = cloud_events.binary_payload(topic)
+        schemas[f"{structured}_binary_headers"] = cloud_events.binary_headers(topic)
+    for records in RECORDS.values():
+        schemas |= {name: _bare(record_schema(record)) for name, record in records.items()}
+    return schemas
+
+
+def _referring(schema: Schema, name: str) -> Schema:
+    """The same, with what other types have too by reference."""
+    fields = {field: _ref(field) for field in ("event_id", "customer_id", "occurred_at")}
+    properties = schema["properties"] | fields | {"data": _ref(f"{name}_data")}
+    return _bare(schema) | {"properties": properties}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _bare(schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name not in ("$schema", "examples")}

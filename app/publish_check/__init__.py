@@ -1,0 +1,1 @@
+"""``triggers publish --check``: what is wrong with a file, before anything of it is published."""

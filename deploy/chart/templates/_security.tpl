@@ -1,0 +1,69 @@
+{{/* Which Secrets the worker reads. Those of Strimzi's user operator when nothing else is named. */}}
+
+{{- define "trigger-engine.kafkaUser" -}}
+{{- if and .Values.strimzi.enabled .Values.strimzi.user.enabled -}}
+{{- include "trigger-engine.fullname" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "trigger-engine.usesTls" -}}
+{{- if hasSuffix "SSL" .Values.kafka.security.protocol }}yes{{ end -}}
+{{- end -}}
+
+{{- define "trigger-engine.usesSasl" -}}
+{{- if hasPrefix "SASL_" .Values.kafka.security.protocol }}yes{{ end -}}
+{{- end -}}
+
+{{- define "trigger-engine.caSecret" -}}
+{{- if include "trigger-engine.usesTls" . -}}
+{{- $strimzi := .Values.strimzi.enabled | ternary (printf "%s-cluster-ca-cert" .Values.strimzi.cluster) "" -}}
+{{- .Values.kafka.security.tls.caSecretName | default $strimzi -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "trigger-engine.clientSecret" -}}
+{{- if include "trigger-engine.usesTls" . -}}
+{{- $isStrimzis := eq .Values.strimzi.user.authentication "tls" -}}
+{{- .Values.kafka.security.tls.clientSecretName | default ($isStrimzis | ternary (include "trigger-engine.kafkaUser" .) "") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "trigger-engine.saslSecret" -}}
+{{- if include "trigger-engine.usesSasl" . -}}
+{{- .Values.kafka.security.sasl.secretName | default (include "trigger-engine.kafkaUser" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "trigger-engine.saslUsername" -}}
+{{- .Values.kafka.security.sasl.username | default (include "trigger-engine.kafkaUser" .) -}}
+{{- end -}}
+
+{{/* Sources of the projected volume with all secrets; nothing when there are none. */}}
+{{- define "trigger-engine.secretSources" -}}
+{{- $tls := .Values.kafka.security.tls -}}
+{{- with include "trigger-engine.caSecret" . }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $tls.caKey | quote }}, path: ca.crt}]
+{{- end }}
+{{- with include "trigger-engine.clientSecret" . }}
+- secret:
+    name: {{ . }}
+    items:
+      - {key: {{ $tls.certKey | quote }}, path: client.crt}
+      - {key: {{ $tls.keyKey | quote }}, path: client.key}
+      {{- with $tls.keyPasswordKey }}
+      - {key: {{ . | quote }}, path: client.key.password}
+      {{- end }}
+{{- end }}
+{{- with include "trigger-engine.saslSecret" . }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $.Values.kafka.security.sasl.passwordKey | quote }}, path: sasl.password}]
+{{- end }}
+{{- with .Values.web.tokenSecretName }}
+- secret:
+    name: {{ . }}
+    items: [{key: {{ $.Values.web.tokenKey | quote }}, path: web.token}]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,60 @@
+"""Strimzi's objects against what the worker says that it needs."""
+
+from collections.abc import Iterator
+
+from app.topic_needs import config_findings, count_findings, needed
+from deploy.checking.assertions.settings import settings_if_right
+from deploy.checking.render import Manifest, of_kind
+
+
+def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
+    """``triggers topics check`` would have nothing to say about the topics."""
+    topics = {each["spec"]["topicName"]: each["spec"] for each in of_kind(manifests, "KafkaTopic")}
+    settings = settings_if_right(manifests)
+    if not topics or settings is None:
+        return
+    counts = {name: spec["partitions"] for name, spec in topics.items()}
+    yield from (str(finding) for finding in count_findings(settings, counts))
+    inputs = set(settings.input_topics.values())
+    for need in needed(settings):
+        found = topics.pop(need.topic, None)
+        if found is None:
+            if need.topic not in inputs:
+                yield f"{need.topic}: missing"
+            continue
+        config = {name: str(value) for name, value in found["config"].items()}
+        yield from (str(finding) for finding in config_findings(need, config))
+        if found["replicas"] != settings.replication_factor:
+            yield f"{need.topic}: {found['replicas']} replicas"
+        if found["partitions"] != settings.partitions:
+            yield f"{need.topic}: {found['partitions']} partitions"
+        if found["replicas"] > 2 and config.get("min.insync.replicas") != "2":
+            yield f"{need.topic}: min.insync.replicas: {config.get('min.insync.replicas')}"
+    yield from (f"{name}: nobody needs it" for name in topics)
+
+
+def problems_access(manifests: list[Manifest]) -> Iterator[str]:
+    """Access is what ``app.topic_needs`` says of each topic, and reading by the one group."""
+    settings = settings_if_right(manifests)
+    if settings is None:
+        return
+    for user in of_kind(manifests, "KafkaUser"):
+        wanted = {("topic", need.topic): set(need.operations) for need in needed(settings)}
+        wanted["group", settings.app_id] = {"Describe", "Read"}
+        found = {}
+        for rule in user["spec"]["authorization"]["acls"]:
+            resource = rule["resource"]
+            found[resource["type"], resource.get("name")] = set(rule["operations"])
+            if resource.get("patternType") != "literal":
+                yield f"{resource}: more than one resource"
+            if rule.get("type", "allow") != "allow":
+                yield f"{resource}: {rule['type']}"
+        for key in sorted({*wanted, *found}, key=str):
+            if wanted.get(key) != found.get(key):
+                yield f"{key}: may {found.get(key)}, expected {wanted.get(key)}"
+        protocol = settings.security_protocol
+        expected = {"tls": "SSL", "scram-sha-512": "SASL_SSL"}
+        if protocol != expected[user["spec"]["authentication"]["type"]]:
+            yield f"authentication {user['spec']['authentication']}, the worker speaks {protocol}"
+        if settings.sasl_username not in (None, user["metadata"]["name"]):
+            yield f"the worker calls itself {settings.sasl_username}"

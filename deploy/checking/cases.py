@@ -1,0 +1,183 @@
+"""Values to render the chart with: every combination of what changes the objects it makes.
+
+Switches that meet nothing else in the templates do not double the number of combinations: they
+take turns.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, Final
+
+Values = dict[str, Any]
+
+_RULES_TEXT: Final = "version: 1\nchannels: {email: {requires: email}}\ntriggers: {}\n"
+_SERVERS: Final = "broker-0.kafka.example:9093,broker-1.kafka.example:9094"
+
+SECURITY: Final[dict[str, Values]] = {
+    "plaintext": {},
+    "tls": {"kafka": {"security": {"protocol": "SSL", "tls": {"caSecretName": "kafka-ca"}}}},
+    "mutual tls": {
+        "kafka": {
+            "security": {
+                "protocol": "SSL",
+                "tls": {
+                    "caSecretName": "kafka-ca",
+                    "clientSecretName": "kafka-client",
+                    "certKey": "tls.crt",
+                    "keyKey": "tls.key",
+                    "keyPasswordKey": "password",
+                },
+            }
+        }
+    },
+    "scram": {
+        "kafka": {
+            "security": {
+                "protocol": "SASL_SSL",
+                "sasl": {"username": "triggers", "secretName": "kafka-password"},
+            }
+        }
+    },
+    "plain, not encrypted": {
+        "kafka": {
+            "security": {
+                "protocol": "SASL_PLAINTEXT",
+                "sasl": {"mechanism": "PLAIN", "username": "triggers", "secretName": "password"},
+            }
+        }
+    },
+    "strimzi tls": {
+        "kafka": {"security": {"protocol": "SSL"}},
+        "strimzi": {"enabled": True, "cluster": "main"},
+    },
+    "strimzi scram": {
+        "kafka": {"security": {"protocol": "SASL_SSL"}, "topicPrefix": "shop."},
+        "strimzi": {
+            "enabled": True,
+            "cluster": "main",
+            "namespace": "kafka",
+            "topics": {"inputs": False},
+            "user": {"authentication": "scram-sha-512"},
+        },
+    },
+}
+_SCALING: Final[dict[str, Values]] = {
+    "one worker": {"workers": 1},
+    "three workers": {"workers": 3},
+    "keda from one": {"keda": {"enabled": True, "minWorkers": 1}},
+    "keda from three": {"keda": {"enabled": True, "minWorkers": 3, "maxWorkers": 12}},
+}
+_MONITORING: Final[dict[str, Values]] = {
+    "no monitoring": {},
+    "monitoring": {
+        name: {"enabled": True, "labels": {"release": "prometheus"}}
+        for name in ("podMonitor", "prometheusRule", "dashboards")
+    }
+    | {
+        "prometheusRule": {"enabled": True, "runbookBase": "https://git.example/triggers/main"},
+    },
+}
+_NETWORK: Final[dict[str, Values]] = {
+    "network policy": {"networkPolicy": {"clients": [{"podSelector": {}}]}},
+    "no network policy": {"networkPolicy": {"enabled": False}},
+}
+_RULES: Final[dict[str, Values]] = {
+    "default rules": {},
+    "own rules and shadow": {
+        "rules": {
+            "content": _RULES_TEXT,
+            "shadow": _RULES_TEXT,
+            "extraFiles": {"model.json": "{}"},
+        }
+    },
+    "rules kept elsewhere": {"rules": {"existingConfigMap": "rules", "hasShadow": True}},
+}
+#: Take turns.
+_OTHERS: Final[tuple[Values, ...]] = (
+    {},
+    {
+        "web": {"tokenSecretName": "web-token", "host": "::"},
+        "image": {"digest": f"sha256:{'a' * 64}"},
+    },
+    {"serviceAccount": {"create": False}, "topologySpread": {"zones": "", "hosts": ""}},
+    {
+        "kafka": {"topicNames": {"orders": "Shop_Orders.v2", "dead-letters": "dlq"}, "appId": "t2"},
+        "settings": {"GRACE": "10s", "MAX_POLL_RECORDS": "1000"},
+        "fullnameOverride": "engine",
+    },
+    {
+        "volume": {"storageClassName": "fast", "size": "1Ti", "annotations": {"a/b": "c"}},
+        "image": {"pullSecrets": [{"name": "registry"}], "tag": "1.2.3"},
+        "podLabels": {"team": "growth"},
+        "podAnnotations": {"a/b": "c"},
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "priorityClassName": "high",
+        "podDisruptionBudget": {"enabled": False},
+        "networkPolicy": {
+            "extraEgress": [{"ports": [{"port": 4317}]}],
+            "kafka": {"ports": [9093, 9094, 9095], "peers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        },
+    },
+)
+#: What the chart has to refuse -> a part of what it has to say.
+REFUSED: Final[dict[str, tuple[Values, str]]] = {
+    "no brokers": ({"kafka": {"bootstrapServers": ""}}, "kafka.bootstrapServers"),
+    "more workers than partitions": ({"workers": 13}, "at most kafka.partitions"),
+    "KEDA beyond partitions": (
+        {"keda": {"enabled": True, "maxWorkers": 13}},
+        "keda.maxWorkers: got 13, expected at most kafka.partitions",
+    ),
+    "a budget that leaves none": (
+        {"podDisruptionBudget": {"maxUnavailable": 3}},
+        "one must stay",
+    ),
+    "Strimzi without a cluster": ({"strimzi": {"enabled": True}}, "strimzi.cluster"),
+    "SASL without a password": (
+        {"kafka": {"security": {"protocol": "SASL_SSL"}}},
+        "kafka.security.sasl.secretName",
+    ),
+    "a Strimzi user on a plain listener": (
+        {"strimzi": {"enabled": True, "cluster": "main"}},
+        "kafka.security.protocol: got PLAINTEXT, expected SSL",
+    ),
+    "two sources of rules": (
+        {"rules": {"existingConfigMap": "a", "content": "b"}},
+        "rules.existingConfigMap",
+    ),
+    "a setting that the chart makes": ({"settings": {"DATA_DIR": "/x"}}, "settings.DATA_DIR"),
+    "a secret in a variable": (
+        {"settings": {"WEB_TOKEN": "x"}},
+        "invalid propertyName 'WEB_TOKEN'",
+    ),
+    "a value nobody knows": ({"replicas": 3}, "'replicas' not allowed"),
+    "the tag latest": ({"image": {"tag": "latest"}}, "/image/tag"),
+    "a privileged port": ({"web": {"port": 80}}, "/web/port"),
+    "a grace within the drain": ({"terminationGracePeriodSeconds": 9}, "/terminationGracePeriod"),
+}
+
+
+def cases() -> Iterator[tuple[str, Values]]:
+    """(name, values) of all combinations."""
+    axes = (SECURITY, _SCALING, _MONITORING, _NETWORK, _RULES)
+    for number, names in enumerate(product(*axes)):
+        values: Values = {"kafka": {"bootstrapServers": _SERVERS}}
+        for axis, name in zip(axes, names, strict=True):
+            values = merged(values, axis[name])
+        turn = number % len(_OTHERS)
+        yield f"{', '.join(names)}, others {turn}", merged(values, _OTHERS[turn])
+
+
+def refused_values(change: Values) -> Values:
+    """Good values with the one change that makes them bad."""
+    return merged({"kafka": {"bootstrapServers": _SERVERS}}, change)
+
+
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Values:
+    """``one`` with ``other`` over it, maps merged."""
+    result = dict(one)
+    for key, value in other.items():
+        old = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(old, Mapping)
+        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -1,0 +1,84 @@
+"""The chart's copies: rules, alerts, dashboards and topics are what the rest of the project says.
+
+Helm reads files inside the chart only. ``deploy/check --write`` brings the copies up to date.
+"""
+
+from collections.abc import Iterator
+
+import yaml
+
+from app.setting_values import duration_ms
+from app.settings import INPUTS, Settings
+from app.topic_needs import Need, needed
+from deploy.checking.place import Place
+from deploy.checking.results import Result, judged, skipped
+
+_HEADER = "# Written by deploy/check --write from {source}. Change that instead.\n"
+_FOLDER = "chart/files"
+
+
+def run(place: Place) -> Iterator[Result]:
+    """One row a file, and one for files that should not be there."""
+    wanted = _wanted(place)
+    folder = place.deploy / _FOLDER
+    for name, content in wanted.items():
+        path = folder / name
+        found = path.read_text() if path.exists() else None
+        problem = [] if found == content else ["not up to date: run deploy/check --write"]
+        yield judged(f"deploy/{_FOLDER}/{name}", problem, f"{len(content)} characters")
+    if "alerts.yaml" not in wanted:
+        yield skipped("alert rules", "there is no deploy/prometheus/rules.yaml")
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    yield judged(
+        "nothing else in the chart's files",
+        [f"{name}: comes from nowhere" for name in sorted(there - wanted.keys())],
+    )
+
+
+def write(place: Place) -> None:
+    """Make the copies what they should be."""
+    wanted = _wanted(place)
+    folder = place.deploy / _FOLDER
+    for path in folder.rglob("*"):
+        if path.is_file() and str(path.relative_to(folder)) not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def _wanted(place: Place) -> dict[str, str]:
+    """Path under the chart's files -> content."""
+    deploy = place.deploy
+    files = {"rules.yaml": (deploy / "rules.yaml").read_text(), "topics.yaml": _topics()}
+    alerts = deploy / "prometheus" / "rules.yaml"
+    if alerts.exists():
+        files["alerts.yaml"] = _HEADER.format(source="deploy/prometheus/rules.yaml")
+        files["alerts.yaml"] += alerts.read_text()
+    for path in sorted((deploy / "dashboards").glob("*.json")):
+        files[f"dashboards/{path.name}"] = path.read_text()
+    return files
+
+
+def _topics() -> str:
+    """What the engine needs of each topic, under names that do not depend on settings."""
+    settings = Settings()
+    lines = [_line(need, settings) for need in needed(settings)]
+    text: str = yaml.safe_dump({"topics": lines}, sort_keys=False)
+    return _HEADER.format(source="app/topic_needs.py") + text
+
+
+def _line(need: Need, settings: Settings) -> dict[str, object]:
+    internal = f"{settings.app_id}-"
+    line: dict[str, object] = {
+        "name": need.topic.removeprefix(internal),
+        "isInternal": need.topic.startswith(internal),
+        "isInput": need.topic in INPUTS,
+        "cleanupPolicy": need.cleanup_policy,
+        "operations": list(need.operations),
+    }
+    if need.retention is not None:
+        line["retentionMs"] = int(need.config(1)["retention.ms"])
+        line["leastRetentionMs"] = duration_ms(need.retention[1])
+    return line
