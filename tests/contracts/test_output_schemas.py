@@ -14,8 +14,9 @@ from app.backtest.history import read_arrivals
 from app.backtest.replay import Outage, Replay
 from app.contracts.outputs import Decision, OutcomeRecord, SendRequest
 from app.core import decisions
+from app.core.outcomes import SendOutcome
 from app.rules_file import parse_rules
-from app.wire import written
+from app.wire import written, written_outcome
 from tests.contracts.judging import ROOT
 from tests.property.strategies import Scenario, scenarios
 
@@ -33,25 +34,32 @@ def assert_as_said(line: bytes, record: type[msgspec.Struct], path: str) -> None
     msgspec.json.decode(line, type=record)
     errors = [error.message for error in validator(path).iter_errors(orjson.loads(line))]
     assert errors == []
-    assert list(orjson.loads(line)) == list(record.__struct_fields__)
+    assert orjson.loads(line).keys() == set(record.__struct_fields__)
 
 
-def run(scenario: Scenario) -> list[decisions.Decision]:
-    """What the engine decides."""
+def run(scenario: Scenario) -> tuple[list[decisions.Decision], list[SendOutcome]]:
+    """What the engine decides, and what its sends lead to."""
     stream = io.BytesIO()
     YAML(typ="safe").dump(scenario.rules, stream)
     made: list[decisions.Decision] = []
+    led_to: list[SendOutcome] = []
     outage = None if scenario.outage is None else Outage(*scenario.outage)
-    replay = Replay(parse_rules(stream.getvalue()), made.append, outage=outage)
+    rules = parse_rules(stream.getvalue())
+    replay = Replay(rules, made.append, outcome=led_to.append, outage=outage)
     replay.run(read_arrivals(map(orjson.dumps, scenario.lines)), until_ms=scenario.until_ms)
-    return made
+    return made, led_to
 
 
 @given(scenarios())
 @settings(max_examples=60, deadline=None)
 def test_whatever_goes_out_is_as_the_contract_says(scenario: Scenario) -> None:
-    """Random rules and histories: recalls, ghosts, experiments, gates with all their figures."""
-    for decision in run(scenario):
+    """Random rules and histories: recalls, ghosts, experiments, gates with all their figures, and
+    outcomes of every kind.
+    """
+    made, led_to = run(scenario)
+    for outcome in led_to:
+        assert_as_said(written_outcome(outcome), OutcomeRecord, "outcomes/outcome.json")
+    for decision in made:
         record, request = written(decision)
         assert_as_said(record, Decision, "decisions/decision.json")
         if request is not None:
