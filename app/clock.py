@@ -31,6 +31,9 @@ class Clock(Protocol):
     def due_ms(self) -> int:
         """Timers at or before this fire."""
 
+    def watermark_age_ms(self) -> int | None:
+        """How far the watermark is behind, at this instant; None while that means nothing."""
+
     def start_unit(self) -> None:
         """A commit unit begins."""
 
@@ -50,11 +53,16 @@ class WallClock:
     def __init__(self, watermark: Watermark, now: Now = wall_ms) -> None:
         self._watermark = watermark
         self._now = now
-        self.now_ms = now()
+        self.now_ms = self._started_ms = now()
 
     @property
     def due_ms(self) -> int:
         return self._watermark.value_ms
+
+    def watermark_age_ms(self) -> int:
+        """While there is no watermark: since this clock began."""
+        value_ms = self._watermark.value_ms
+        return self._now() - (self._started_ms if value_ms == UNKNOWN_MS else value_ms)
 
     def start_unit(self) -> None:
         self.now_ms = max(self.now_ms, self._now())
@@ -85,6 +93,9 @@ class RecordsClock:
     @property
     def due_ms(self) -> int:
         return self.now_ms - self._grace_ms
+
+    def watermark_age_ms(self) -> int | None:
+        return None if self.now_ms == UNKNOWN_MS else self._grace_ms
 
     def start_unit(self) -> None:
         """Now moves with records only."""

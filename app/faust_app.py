@@ -5,17 +5,18 @@ and standing by for the table. Not: serialization, producing, acknowledging, cho
 commit.
 """
 
-import ssl
+import time
 from typing import Any, Final
 
 import faust
 from faust.types import TP
-from faust.types.auth import CredentialsT
 
 import agents
 from agents import bookings, engagement, orders, profiles, punctuator
 from app.explain.live import Elsewhere, Recovering
+from app.faust_credentials import credentials
 from app.intake import Intake
+from app.live_gauges import RecoveryFigures
 from app.settings import Settings
 from app.transport import BatchSchema, broker_urls
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
@@ -37,6 +38,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     def __init__(self, settings: Settings, intake: Intake, partitions: int) -> None:
         self.intake = intake
+        self._last_recovery_s = 0.0
         servers = settings.bootstrap_servers
         super().__init__(
             settings.app_id,
@@ -53,6 +55,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             topic_replication_factor=settings.replication_factor,
             topic_partitions=partitions,
             topic_disable_leader=True,
+            # they are there by now, and a worker may lack the right to make any
+            topic_allow_declare=False,
             table_standby_replicas=0,
             agent_supervisor=agents.SUPERVISOR,
             store=STORE_URL,
@@ -101,33 +105,19 @@ class WorkerApp(faust.App):  # type: ignore[misc]
                 return Elsewhere(partition, url)
         return Elsewhere(partition, None)
 
+    def recovery(self) -> RecoveryFigures:
+        """How the rebuilding of state stands. Faust keeps its times to itself, so they are read
+        where it keeps them.
+        """
+        recovery = self.tables.recovery
+        started_s, ended_s = recovery._recovery_started_at, recovery._recovery_ended_at
+        if recovery.in_recovery and started_s is not None:
+            remaining = max(0, recovery.active_remaining_total())
+            return RecoveryFigures(time.monotonic() - started_s, self._last_recovery_s, remaining)
+        if started_s is not None and ended_s is not None and ended_s > started_s:
+            self._last_recovery_s = ended_s - started_s
+        return RecoveryFigures(0.0, self._last_recovery_s, 0)
+
     def has_crashed(self) -> Any:
         """An awaitable that ends when a service of the app has crashed."""
         return self._crashed.wait()
-
-
-def credentials(settings: Settings) -> CredentialsT | None:
-    """The settings' security as Faust's; None for plain text."""
-    protocol = settings.security_protocol
-    context = _ssl_context(settings) if protocol.endswith("SSL") else None
-    if protocol.startswith("SASL_"):
-        assert settings.sasl_password is not None
-        return faust.SASLCredentials(
-            username=settings.sasl_username,
-            password=settings.sasl_password.reveal(),
-            mechanism=settings.sasl_mechanism,
-            ssl_context=context,
-        )
-    return None if context is None else faust.SSLCredentials(context)
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ssl_cafile)
-    if settings.ssl_certfile is not None:
-        password = settings.ssl_key_password
-        context.load_cert_chain(
-            settings.ssl_certfile,
-            settings.ssl_keyfile,
-            None if password is None else password.reveal(),
-        )
-    return context

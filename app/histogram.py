@@ -36,7 +36,7 @@ class BatchHistogram(Collector):
     def collect(self) -> Iterable[HistogramMetricFamily]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         for labels, counts in list(self._counts.items()):
-            names = [*(str(bound) for bound in self._bounds), "+Inf"]
+            names = [*(repr(float(bound)) for bound in self._bounds), "+Inf"]
             buckets = list(zip(names, map(float, accumulate(counts)), strict=True))
             family.add_metric(labels, buckets, sum_value=self._sums[labels])
         yield family

@@ -20,6 +20,8 @@ class ReadState(NamedTuple):
     as_of_ms: int
     #: everything that was in the log then has been handed over by the fetch or before it
     is_at_end: bool
+    #: records between what was handed over and the end of the log
+    behind: int
 
 
 class Intake:
@@ -131,6 +133,14 @@ class Intake:
         """Whether all that the broker had when it last answered is with the processor."""
         state = self._states.get(tp)
         return state is not None and state.is_at_end and not self._in_transit.get(tp, 0)
+
+    def lag_records(self, tp: TP) -> int | None:
+        """Records of the partition that are not handled, by the broker's last answer.
+
+        Markers of transactions count as records. None before the first answer.
+        """
+        state = self._states.get(tp)
+        return None if state is None else state.behind + self._waiting.get(tp, 0)
 
     def waiting(self) -> int:
         """Records of all partitions that are not handled yet."""

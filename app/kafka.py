@@ -5,17 +5,31 @@ inside the client's own ``poll``.
 """
 
 import logging
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from app.oauth import TokenSource, token_source
 from app.settings import Settings
+from app.tls import tls_context
 
 _log: Final = logging.getLogger(__name__)
+_unheard: Final = logging.getLogger(f"{__name__}.unheard")
+_unheard.disabled = True
 
 #: Brokers of the embedded kind answer a fetch with all they have, whatever limit was asked for.
 _LARGEST_ANSWER_BYTES: Final = 2_147_483_647
 _DELIVERY_TIMEOUT_MS: Final = 60_000
+#: A partition is new, or its leader has just gone: another answer comes soon.
+_NO_LEADER: Final = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+)
+_LEADER_POLL_S: Final = 0.05
+#: Their text names the broker and what it or TLS objects to, never a credential.
+_SAYS_WHY: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
@@ -34,13 +48,14 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def consumer_config(settings: Settings, group_id: str | None = None) -> dict[str, Any]:
+def consumer_config(settings: Settings) -> dict[str, Any]:
     """Reads from the start what is committed to Kafka, and commits nothing by itself.
 
-    Without a ``group_id`` the reader is for ``assign`` only.
+    For ``assign`` and for questions about the engine's group, never for joining it. It has the
+    group's name because every reader needs one, and another's would be one more right to give.
     """
     return _common(settings, "reader") | {
-        "group.id": group_id or f"{settings.app_id}-readers",
+        "group.id": settings.app_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
@@ -55,7 +70,50 @@ def admin_config(settings: Settings) -> dict[str, Any]:
     return _common(settings, "admin")
 
 
+class Admin(AdminClient):
+    """For topics. Says why it could not connect when it is asked, and logs nothing: it lives for
+    a few calls, whose errors are raised.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._reason = ""
+        quiet = {"error_cb": self._remember, "logger": _unheard}
+        super().__init__(admin_config(settings) | quiet)
+
+    def reason(self) -> str:
+        """What kept it from connecting, as far as is known; empty text otherwise."""
+        self.poll(0)
+        return self._reason
+
+    def _remember(self, error: KafkaError) -> None:
+        if error.code() in _SAYS_WHY:
+            self._reason = error.str()
+
+
+def watermarks(reader: Consumer, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """The partition's first offset and the one that comes next.
+
+    Asks again while the partition has no leader. Raises KafkaException without an answer in time.
+    """
+    end_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            found: tuple[int, int] = reader.get_watermark_offsets(
+                place, max(0.001, end_s - time.monotonic())
+            )
+            return found
+        except KafkaException as exc:
+            if exc.args[0].code() not in _NO_LEADER or time.monotonic() > end_s:
+                raise
+            time.sleep(_LEADER_POLL_S)
+
+
 def _common(settings: Settings, role: str) -> dict[str, Any]:
+    """Raises ConfigError or InfrastructureError when certificates, key or token are of no use:
+    librdkafka would not say so clearly.
+    """
+    if settings.security_protocol.endswith("SSL"):
+        tls_context(settings)
     config: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"{settings.app_id}-{role}",
@@ -73,12 +131,28 @@ def _common(settings: Settings, role: str) -> dict[str, Any]:
         "ssl.key.location": settings.ssl_keyfile,
         "ssl.key.password": ssl_key_password.reveal() if ssl_key_password else None,
     }
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        source = token_source(settings)
+        source.token()
+        config["oauth_cb"] = _token_callback(source)
     return config | {name: str(value) for name, value in optional.items() if value is not None}
 
 
+def _token_callback(source: TokenSource) -> Callable[[str], tuple[str, float]]:
+    """For librdkafka: called at the start, and each time when 80 % of a token's life is over."""
+
+    def give(_: str) -> tuple[str, float]:
+        token = source.token()
+        return token.secret.reveal(), token.expires_s
+
+    return give
+
+
 def _on_error(error: KafkaError) -> None:
-    """Librdkafka reconnects by itself; what it cannot mend comes back from the call in question."""
-    _log.warning(
-        "kafka client error",
-        extra={"action": "kafka_error", "code": error.name(), "fatal": error.fatal()},
-    )
+    """Librdkafka reconnects by itself; what it cannot mend comes back from the call in question,
+    but not the reason for which it could not connect.
+    """
+    extra = {"action": "kafka_error", "code": error.name(), "fatal": error.fatal()}
+    if error.code() in _SAYS_WHY:
+        extra["reason"] = error.str()
+    _log.warning("kafka client error", extra=extra)

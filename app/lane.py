@@ -20,6 +20,7 @@ from app.core.task import Customers, Handled, Task
 from app.effects import Effects, Emitted
 from app.explain.live import Standing
 from app.intake import Intake
+from app.live_gauges import PartitionFigures
 from app.merge import MergeBuffer
 from app.metrics import Metrics
 from app.partitioning import partition_for
@@ -130,6 +131,19 @@ class Lane:
             now_ms=wall_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
         )
 
+    def figures(self) -> PartitionFigures:
+        """How the partition stands now."""
+        progress, age_ms = self._store.progress, self.clock.watermark_age_ms()
+        lags = {topic: self._intake.lag_records(tp) for topic, tp in self._tps.items()}
+        return PartitionFigures(
+            partition=self.partition,
+            customers=progress.customers,
+            timers_pending=progress.pending,
+            state_bytes=self._store.files_bytes(),
+            watermark_age_s=None if age_ms is None else age_ms / 1000,
+            lag_records={topic: lag for topic, lag in lags.items() if lag is not None},
+        )
+
     def is_idle(self) -> bool:
         """Whether everything there was has been handled."""
         return all(
@@ -180,7 +194,6 @@ class Lane:
         has_room = self._fire() and self._handle_records()
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
-        self._report()
         if not unit.taken and not unit.timers:
             return not has_room
         self.busy_at = time.monotonic()
@@ -212,7 +225,9 @@ class Lane:
             bound_ms = customers.bound_ms(clock.due_ms, UNIT_CUSTOMERS)
             if shadow is not None:
                 shadow.see(customers.due(bound_ms))
+            made = len(unit.decisions)
             fired = clock.fire(self._task, bound_ms)
+            unit.by_timer += unit.decisions[made:]
             if shadow is not None:
                 shadow.fire(clock, bound_ms)
             if not fired and customers.earliest_due_ms() <= bound_ms:
@@ -330,9 +345,3 @@ class Lane:
     def _dead(self, unit: Unit, topic: str, record: ConsumerRecord, error: EventError) -> str:
         unit.dead_letters.append(DeadLetter(topic, record, error))
         return "dead"
-
-    def _report(self) -> None:
-        progress = self._store.progress
-        due_ms = self.clock.due_ms
-        age_s = (self.clock.now_ms - due_ms) / 1000 if due_ms > UNKNOWN_MS else None
-        self._metrics.partition_state(self.partition, progress.customers, progress.pending, age_s)

@@ -1,14 +1,24 @@
-"""What the worker measures. Names start with ``trigger_``; labels are rule names and bounded sets.
+"""What the worker counts. Names start with ``trigger_``; labels are rule names and bounded sets.
 
-Everything is counted per commit unit, never per event.
+Everything is counted per commit unit, never per event; what can be looked up when Prometheus asks
+is in ``app/live_gauges.py``. What an alert waits for stands at 0 from the start: Prometheus sees no
+increase from nothing to the first.
 """
 
 from collections import Counter as Tally
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
-from app.core.decisions import Decision
+from app.core.decisions import Decision, Outcome, Reason
+from app.core.events import INPUT_TOPICS
 from app.core.rules import Rules
 from app.histogram import BatchHistogram
 from app.outcome_metrics import OutcomeMetrics
@@ -20,16 +30,27 @@ _LAG_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600
 _DURATION_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _RECORDS: Final = (1, 10, 50, 100, 250, 500, 1000, 2000, 5000)
 
+#: What becomes of an input record (app/lane.py).
+EVENT_OUTCOMES: Final = (
+    "applied", "dead", "duplicate", "erased", "misrouted", "skipped", "unknown",
+)  # fmt: skip
+
 
 class Metrics:
     """The worker's metrics, in the registry given."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # one more series for every counter, and only the OpenMetrics format knows what it means
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = registry or CollectorRegistry()
+        ProcessCollector(registry=registry)
         self._events = Counter(
             "trigger_events", "Input records by what became of them.", ["topic", "outcome"],
             registry=registry,
         )  # fmt: skip
+        for topic in INPUT_TOPICS:
+            for outcome in EVENT_OUTCOMES:
+                self._events.labels(topic, outcome)
         self._decisions = Counter(
             "trigger_decisions", "Decisions made.", ["trigger", "outcome", "reason"],
             registry=registry,
@@ -79,22 +100,11 @@ class Metrics:
         self.shadow_errors = Counter(
             "trigger_shadow_errors", "Faults under the shadow's rules.", registry=registry
         )
-        self._watermark_age = Gauge(
-            "trigger_watermark_age_seconds", "Now minus the watermark.", ["partition"],
-            registry=registry,
-        )  # fmt: skip
-        self._customers = Gauge(
-            "trigger_customers", "Customers with a record.", ["partition"], registry=registry
-        )
-        self._pending = Gauge(
-            "trigger_timers_pending", "Steps that wait for their time.", ["partition"],
-            registry=registry,
-        )  # fmt: skip
-        self._waiting = Gauge(
-            "trigger_buffered_records", "Records fetched and not handled.", registry=registry
-        )
         self._lateness = BatchHistogram(
-            "trigger_timer_lateness_seconds", "Decided minus due.", ["trigger"], _LATENESS_S
+            "trigger_timer_lateness_seconds",
+            "How long after its time a timer's step was decided.",
+            ["trigger"],
+            _LATENESS_S,
         )
         self._lag = BatchHistogram(
             "trigger_event_lag_seconds", "Handled minus the record's timestamp.", ["topic"], _LAG_S
@@ -108,15 +118,26 @@ class Metrics:
         )  # fmt: skip
         for histogram in (self._lateness, self._lag, self._sizes, self._durations):
             registry.register(histogram)
+        self._triggers: set[str] = set()
         self._info = Gauge(
             "trigger_build_info", "1, with what runs as labels.", ["version", "rules_version"],
             registry=registry,
         )  # fmt: skip
 
     def use_rules(self, rules: Rules) -> None:
-        """Which rules decide from now on."""
+        """Which rules decide from now on.
+
+        Each of their triggers has a count of sends, and no other has: so a trigger that sends
+        nothing can be told from one that is gone.
+        """
         self._info.clear()
         self._info.labels(ENGINE_VERSION, rules.version).set(1)
+        sent = (str(Outcome.SEND), str(Reason.PASSED))
+        for trigger in self._triggers - rules.triggers.keys():
+            self._decisions.remove(trigger, *sent)
+        for trigger in rules.triggers:
+            self._decisions.labels(trigger, *sent)
+        self._triggers = set(rules.triggers)
         self._led_to.use_rules(rules)
 
     def unit_done(self, unit: Unit, handling_s: float, effects_s: float) -> None:
@@ -129,6 +150,8 @@ class Metrics:
             self._lag.observe((topic,), lags_ms, 1000.0)
         if unit.decisions:
             self._count_decisions(unit.decisions)
+        if unit.by_timer:
+            self._observe_lateness(unit.by_timer)
         self._led_to.count(unit)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
@@ -145,26 +168,6 @@ class Metrics:
         self._durations.observe(("handling",), (handling_s,))
         self._durations.observe(("effects",), (effects_s,))
 
-    def partition_state(
-        self, partition: int, customers: int, pending: int, watermark_age_s: float | None
-    ) -> None:
-        """How one partition stands; the age is None while there is no watermark."""
-        label = str(partition)
-        self._customers.labels(label).set(customers)
-        self._pending.labels(label).set(pending)
-        if watermark_age_s is not None:
-            self._watermark_age.labels(label).set(watermark_age_s)
-
-    def partition_gone(self, partition: int) -> None:
-        """Another worker has it, or nobody."""
-        for gauge in (self._customers, self._pending, self._watermark_age):
-            if (str(partition),) in gauge._metrics:
-                gauge.remove(str(partition))
-
-    def buffered(self, records: int) -> None:
-        """How many records wait."""
-        self._waiting.set(records)
-
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
@@ -173,8 +176,12 @@ class Metrics:
         tally = Tally((each.trigger, each.outcome, each.reason) for each in decisions)
         for (trigger, outcome, reason), count in tally.items():
             self._decisions.labels(trigger, outcome, reason).inc(count)
+
+    def _observe_lateness(self, by_timer: list[Decision]) -> None:
         lateness: dict[str, list[int]] = {}
-        for each in decisions:
-            lateness.setdefault(each.trigger, []).append(max(0, each.decided_ms - each.due_ms))
+        for each in by_timer:
+            if each.fires_ms is not None:
+                late_ms = max(0, each.decided_ms - each.fires_ms)
+                lateness.setdefault(each.trigger, []).append(late_ms)
         for trigger, values in lateness.items():
             self._lateness.observe((trigger,), values, 1000.0)

@@ -16,6 +16,7 @@ from app.effects import Effects
 from app.explain.live import Standing
 from app.intake import Intake
 from app.lane import Lane, MakeTask
+from app.live_gauges import PartitionFigures
 from app.metrics import Metrics
 from app.settings import Settings
 from app.tracing import UnitSpans
@@ -72,6 +73,10 @@ class Processor:
         found = self._lanes.get(partition)
         return None if found is None else found[0].standing(customer_id)
 
+    def figures(self) -> list[PartitionFigures]:
+        """How every partition stands that is worked on."""
+        return [lane.figures() for lane, _ in self._lanes.values()]
+
     def assign(self, partitions: Iterable[int], open_store: OpenStore) -> None:
         """Work on these partitions from now on; their state is recovered."""
         for number in sorted(partitions):
@@ -99,8 +104,6 @@ class Processor:
             lane.end()
         if going:
             await asyncio.wait([task for _, task in going])
-        for lane, _ in going:
-            self.metrics.partition_gone(lane.partition)
 
     async def release_all(self) -> None:
         """Finish everything that is in progress."""
@@ -124,7 +127,6 @@ class Processor:
         With the records' clock time stands still without records; so once all input has been at
         its end and quiet for ``max_idle``, it moves to the newest record of any partition.
         """
-        self.metrics.buffered(self.intake.waiting())
         lanes = [lane for lane, _ in self._lanes.values()]
         if self.settings.clock == "records" and self.intake.newest_ms and self._is_quiet(lanes):
             for lane in lanes:

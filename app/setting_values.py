@@ -62,6 +62,22 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def endpoint_url(value: str) -> str:
+    """A URL as ``http_url`` takes it, kept to the letter: a slash at the end may matter."""
+    http_url(value)
+    return value
+
+
+def readable_file(value: str) -> Path:
+    """The path of a file that is there and may be read, as of now."""
+    path = Path(value)
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as exc:
+        raise ValueError(f"the path of a readable file ({exc.strerror})") from None
+
+
 def http_url(value: str) -> str:
     """``http://host[:port][/path]``, or https. Who asks is said elsewhere, not in the address."""
     if not _LONG_URL.fullmatch(value):

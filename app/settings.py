@@ -13,17 +13,20 @@ import msgspec
 
 from app.core.errors import ConfigError
 from app.core.events import INPUT_TOPICS
+from app.setting_conflicts import contradictions
 from app.setting_values import (
     Secret,
     base_url,
     choice,
     count,
     duration_ms,
+    endpoint_url,
     http_url,
     http_urls,
     name,
     read_secret_file,
     read_token_file,
+    readable_file,
     server_list,
     text,
 )
@@ -81,9 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     sasl_username: str | None = None
     sasl_password: Secret | None = None
+    #: OAUTHBEARER: a mounted file with the token, or an endpoint that gives one to a client
+    sasl_token_file: Path | None = None
+    sasl_token_url: str | None = None
+    sasl_client_id: str | None = None
+    sasl_client_secret: Secret | None = None
+    sasl_scope: str | None = None
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
@@ -146,13 +155,22 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
         "security_protocol",
         choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
     ),
-    "SASL_MECHANISM": ("sasl_mechanism", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")),
+    "SASL_MECHANISM": (
+        "sasl_mechanism",
+        choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"),
+    ),
     "SASL_USERNAME": ("sasl_username", text),
     "SASL_PASSWORD": ("sasl_password", Secret),
-    "SASL_PASSWORD_FILE": ("sasl_password", read_secret_file),
-    "SSL_CAFILE": ("ssl_cafile", Path),
-    "SSL_CERTFILE": ("ssl_certfile", Path),
-    "SSL_KEYFILE": ("ssl_keyfile", Path),
+    "SASL_PASSWORD_FILE": ("sasl_password", read_token_file),
+    "SASL_TOKEN_FILE": ("sasl_token_file", readable_file),
+    "SASL_TOKEN_URL": ("sasl_token_url", endpoint_url),
+    "SASL_CLIENT_ID": ("sasl_client_id", text),
+    "SASL_CLIENT_SECRET": ("sasl_client_secret", Secret),
+    "SASL_CLIENT_SECRET_FILE": ("sasl_client_secret", read_token_file),
+    "SASL_SCOPE": ("sasl_scope", text),
+    "SSL_CAFILE": ("ssl_cafile", readable_file),
+    "SSL_CERTFILE": ("ssl_certfile", readable_file),
+    "SSL_KEYFILE": ("ssl_keyfile", readable_file),
     "SSL_KEY_PASSWORD": ("ssl_key_password", Secret),
     "SSL_KEY_PASSWORD_FILE": ("ssl_key_password", read_secret_file),
     "SCHEMA_REGISTRY_URL": ("schema_registry_url", http_urls),
@@ -165,7 +183,7 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "OTLP_ENDPOINT": ("otlp_endpoint", http_url),
 }
 #: What is wrong with such a variable may be that the secret itself is in it; so with addresses.
-_SECRET_PARTS: Final = ("PASSWORD", "TOKEN")
+_SECRET_PARTS: Final = ("PASSWORD", "TOKEN", "SECRET")
 _TOPIC_VARIABLES: Final = {
     f"TOPIC_{topic.upper().replace('-', '_')}": topic for topic in INPUTS + OUTPUTS
 }
@@ -200,7 +218,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             shown = "a value that is not shown" if is_secret else repr(value)
             problems.append(f"{variable}: got {shown}, expected {exc}")
     settings = Settings(**fields, topic_names=topic_names)
-    problems += _contradictions(settings, given)
+    problems += contradictions(settings, given)
     if problems:
         raise ConfigError("the settings are wrong:\n  " + "\n  ".join(problems))
     return settings
@@ -216,59 +234,3 @@ def _unknown(variable: str) -> str:
     close = difflib.get_close_matches(variable, known, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"{variable}: got a variable that is not known, expected one that is{hint}"
-
-
-def _contradictions(settings: Settings, given: Mapping[str, str]) -> list[str]:
-    """What each value allows but all together do not."""
-    problems = []
-    uses_sasl = settings.security_protocol.startswith("SASL_")
-    uses_ssl = settings.security_protocol.endswith("SSL")
-    for field in ("sasl_mechanism", "sasl_username", "sasl_password"):
-        variable = PREFIX + field.upper()
-        if uses_sasl and field not in given:
-            problems.append(
-                f"{variable}: got nothing, expected a value with"
-                f" {PREFIX}SECURITY_PROTOCOL={settings.security_protocol}"
-            )
-        elif not uses_sasl and field in given:
-            problems.append(_unused(given[field], settings, "SASL_PLAINTEXT or SASL_SSL"))
-    problems += [
-        _unused(given[field], settings, "SSL or SASL_SSL")
-        for field in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password")
-        if field in given and not uses_ssl
-    ]
-    if ("ssl_certfile" in given) != ("ssl_keyfile" in given):
-        problems.append(
-            f"{PREFIX}SSL_CERTFILE and {PREFIX}SSL_KEYFILE: got one of them, expected both"
-        )
-    problems += _registry_contradictions(settings, given)
-    names = [settings.topic(topic) for topic in INPUTS + OUTPUTS]
-    names += [settings.changelog_topic, settings.repartition_topic]
-    problems += [
-        f"{PREFIX}TOPIC_*: got the name {twice!r} more than once, expected different names"
-        for twice in sorted({each for each in names if names.count(each) > 1})
-    ]
-    return problems
-
-
-def _registry_contradictions(settings: Settings, given: Mapping[str, str]) -> list[str]:
-    prefix = "schema_registry_"
-    problems = []
-    if settings.schema_registry_url is None:
-        problems += [
-            f"{variable}: got a value without {PREFIX}SCHEMA_REGISTRY_URL, expected both or neither"
-            for field, variable in given.items()
-            if field.startswith(prefix)
-        ]
-    for one, other in (("username", "password"), ("certfile", "keyfile")):
-        if (prefix + one in given) != (prefix + other in given):
-            names = f"{PREFIX}SCHEMA_REGISTRY_{one.upper()} and ..._{other.upper()}"
-            problems.append(f"{names}: got one of them, expected both")
-    return problems
-
-
-def _unused(variable: str, settings: Settings, expected: str) -> str:
-    return (
-        f"{variable}: got a value with {PREFIX}SECURITY_PROTOCOL={settings.security_protocol},"
-        f" which does not use it, expected {expected}"
-    )

@@ -6,18 +6,18 @@ from typing import Final
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
-    AdminClient,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
 
 from app.core.errors import ConfigError, InfrastructureError
-from app.kafka import admin_config
+from app.kafka import Admin
 from app.settings import Settings
 from app.topic_needs import Finding, Need, config_findings, count_findings, needed
 
 _TIMEOUT_S: Final = 15.0
+_TRY_S: Final = 3.0
 _POLL_S: Final = 0.1
 
 
@@ -35,7 +35,7 @@ def create(settings: Settings) -> CreateReport:
     New topics take the partition count that the existing input topics share, if they do.
     Raises InfrastructureError when the cluster does not answer or refuses.
     """
-    admin = AdminClient(admin_config(settings))
+    admin = Admin(settings)
     counts = _partition_counts(admin, settings)
     needs = needed(settings)
     shared = {counts[topic] for topic in settings.input_topics.values() if topic in counts}
@@ -51,7 +51,7 @@ def create(settings: Settings) -> CreateReport:
 
 def check(settings: Settings) -> list[Finding]:
     """What differs from what is needed; nothing when all is well. Raises InfrastructureError."""
-    return _findings(AdminClient(admin_config(settings)), settings)
+    return _findings(Admin(settings), settings)
 
 
 def require_one_count(settings: Settings) -> int:
@@ -60,7 +60,7 @@ def require_one_count(settings: Settings) -> int:
     Raises ConfigError when one is missing, or naming each topic and its count when they differ:
     a customer's orders and bookings would not meet. InfrastructureError without an answer.
     """
-    counts = _partition_counts(AdminClient(admin_config(settings)), settings)
+    counts = _partition_counts(Admin(settings), settings)
     inputs = settings.input_topics.values()
     missing = [topic for topic in inputs if topic not in counts]
     if missing:
@@ -78,16 +78,21 @@ def require_one_count(settings: Settings) -> int:
     return min(found.values())
 
 
-def _partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
+def _partition_counts(admin: Admin, settings: Settings) -> dict[str, int]:
     """Topic on the broker -> partitions, of all that exist."""
-    try:
-        topics = admin.list_topics(timeout=_TIMEOUT_S).topics
-    except KafkaException as exc:
-        raise _unavailable(settings, "metadata", exc) from exc
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            topics = admin.list_topics(timeout=_TRY_S).topics
+            break
+        except KafkaException as exc:
+            # asking again changes nothing where it was refused
+            if admin.reason() or time.monotonic() > deadline:
+                raise _unavailable(admin, settings, "metadata", exc) from exc
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
 
 
-def _findings(admin: AdminClient, settings: Settings) -> list[Finding]:
+def _findings(admin: Admin, settings: Settings) -> list[Finding]:
     counts = _partition_counts(admin, settings)
     needs = needed(settings)
     findings = [
@@ -108,9 +113,7 @@ def _findings(admin: AdminClient, settings: Settings) -> list[Finding]:
     return findings
 
 
-def _configs(
-    admin: AdminClient, settings: Settings, topics: list[str]
-) -> dict[str, dict[str, str]]:
+def _configs(admin: Admin, settings: Settings, topics: list[str]) -> dict[str, dict[str, str]]:
     if not topics:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
@@ -120,14 +123,14 @@ def _configs(
         try:
             entries = future.result()
         except KafkaException as exc:
-            raise _unavailable(settings, f"configuration of {resource.name}", exc) from exc
+            raise _unavailable(admin, settings, f"configuration of {resource.name}", exc) from exc
         configs[resource.name] = {
             name: entry.value for name, entry in entries.items() if entry.value is not None
         }
     return configs
 
 
-def _create(admin: AdminClient, settings: Settings, needs: list[Need], partitions: int) -> None:
+def _create(admin: Admin, settings: Settings, needs: list[Need], partitions: int) -> None:
     """Ask for the topics and wait until the cluster shows them; one made meanwhile is fine."""
     if not needs:
         return
@@ -146,7 +149,7 @@ def _create(admin: AdminClient, settings: Settings, needs: list[Need], partition
             future.result()
         except KafkaException as exc:
             if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise _unavailable(settings, f"creation of {topic}", exc) from exc
+                raise _unavailable(admin, settings, f"creation of {topic}", exc) from exc
     wanted = {need.topic for need in needs}
     deadline = time.monotonic() + _TIMEOUT_S
     while not wanted <= _partition_counts(admin, settings).keys():
@@ -158,8 +161,12 @@ def _create(admin: AdminClient, settings: Settings, needs: list[Need], partition
         time.sleep(_POLL_S)
 
 
-def _unavailable(settings: Settings, what: str, exc: KafkaException) -> InfrastructureError:
+def _unavailable(
+    admin: Admin, settings: Settings, what: str, exc: KafkaException
+) -> InfrastructureError:
+    reason = admin.reason()
     return InfrastructureError(
-        f"Kafka at {settings.bootstrap_servers}: {what}: {exc.args[0].str()};"
+        f"Kafka at {settings.bootstrap_servers}: {what}: {exc.args[0].str()}"
+        f"{f' ({reason})' if reason else ''};"
         " check the address, the credentials and that the cluster is up"
     )

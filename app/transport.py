@@ -106,7 +106,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if state.timestamp is not None and state.has_valid_position:
                 end = state.lso if self.consumer.in_transaction else state.highwater
                 is_at_end = end is not None and state.position >= end
-                states[TP(*tp)] = state.position, ReadState(state.timestamp, is_at_end)
+                behind = 0 if end is None else max(0, end - state.position)
+                read = ReadState(state.timestamp, is_at_end, behind)
+                states[TP(*tp)] = state.position, read
         return states
 
 

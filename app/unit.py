@@ -41,6 +41,8 @@ class Unit:
 
     now_ms: int
     decisions: list[Decision] = field(default_factory=list)
+    #: those of the decisions whose time had come by itself, not with an event
+    by_timer: list[Decision] = field(default_factory=list)
     #: what sends led to, by the events of this unit
     led_to: list[SendOutcome] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)

@@ -24,6 +24,7 @@ from app.health import HealthServer
 from app.intake import Intake
 from app.kafka import producer_config
 from app.lane import MakeTask
+from app.live_gauges import Ask, LiveGauges
 from app.located import LocatedCustomers
 from app.metrics import Metrics
 from app.processor import Processor
@@ -157,6 +158,8 @@ class _Worker:
         self._app = WorkerApp(settings, self._intake, self._partitions)
         self._app.declare_agents(self._processor)
         self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
+        ask = Ask(self._is_ready, self._app.recovery, self._processor.figures, self._intake.waiting)
+        self._metrics.registry.register(LiveGauges(ask, settings.data_dir))
 
     def _new_producer(self) -> Producer:
         config = producer_config(self._settings)

@@ -85,6 +85,10 @@ class PartitionStore:
         value: bytes | None = self._db.get(CUSTOMER + customer_id)
         return value
 
+    def files_bytes(self) -> int:
+        """Size of the table files on disk; what is in memory and its log do not count."""
+        return self._db.property_int_value("rocksdb.total-sst-files-size") or 0
+
     def timers_from(self, due_ms: int) -> Iterator[tuple[int, str]]:
         """(due time, customer id) of every customer with a timer at or after it, in order.
 

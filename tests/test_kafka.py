@@ -1,11 +1,14 @@
 """Client configurations: librdkafka accepts them, and what must be set is set."""
 
+from pathlib import Path
+
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from app.kafka import admin_config, consumer_config, producer_config
 from app.settings import Settings, load_settings
+from tests.security.certificates import Authority
 
 SASL = {
     "TRIGGER_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -45,15 +48,16 @@ def test_readers_see_what_is_committed_and_commit_nothing() -> None:
     assert config["receive.message.max.bytes"] == 2_147_483_647
 
 
-def test_credentials_reach_the_client() -> None:
+def test_credentials_reach_the_client(tmp_path: Path) -> None:
     """In its own words, revealed here and nowhere else."""
+    cafile = str(Authority(tmp_path).cafile)
     config = admin_config(
         load_settings(
-            SASL | {"TRIGGER_SECURITY_PROTOCOL": "SASL_SSL", "TRIGGER_SSL_CAFILE": "/ca.pem"}
+            SASL | {"TRIGGER_SECURITY_PROTOCOL": "SASL_SSL", "TRIGGER_SSL_CAFILE": cafile}
         )
     )
 
     assert config["security.protocol"] == "SASL_SSL"
     assert config["sasl.password"] == SASL["TRIGGER_SASL_PASSWORD"]
-    assert config["ssl.ca.location"] == "/ca.pem"
+    assert config["ssl.ca.location"] == cafile
     assert "ssl.key.location" not in config

@@ -135,3 +135,14 @@ def test_what_nobody_caught_is_in_the_log() -> None:
         assert (line["level"], line["action"]) == ("critical", "uncaught")
         assert f"{kind}: (its text" in line["exception"]
         assert "grace" not in line["exception"].replace('["grace"]', "")
+
+
+def test_no_level_lets_the_kafka_client_write_requests_out() -> None:
+    """They hold passwords, tokens and people's data."""
+    stream = io.StringIO()
+    configure_logging(Settings(log_level="debug"), stream)
+    logging.getLogger("aiokafka.conn").debug("Request: SaslAuthenticateRequest(b'hunter2')")
+    logging.getLogger("faust.app").info("shown")
+
+    assert "shown" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

@@ -159,21 +159,87 @@ def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
     assert password.reveal() == "hunter2"
 
 
-def test_settings_that_contradict_each_other_are_refused() -> None:
+def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     """A password that would not be used, half a key pair, two topics with one name."""
-    assert problems({"TRIGGER_SASL_USERNAME": "engine", "TRIGGER_SSL_CAFILE": "/ca.pem"}) == [
+    path = tmp_path / "a.pem"
+    path.touch()
+    assert problems({"TRIGGER_SASL_USERNAME": "engine", "TRIGGER_SSL_CAFILE": str(path)}) == [
         "  TRIGGER_SASL_USERNAME: got a value with TRIGGER_SECURITY_PROTOCOL=PLAINTEXT,"
         " which does not use it, expected SASL_PLAINTEXT or SASL_SSL",
         "  TRIGGER_SSL_CAFILE: got a value with TRIGGER_SECURITY_PROTOCOL=PLAINTEXT,"
         " which does not use it, expected SSL or SASL_SSL",
     ]
-    assert len(problems({"TRIGGER_SECURITY_PROTOCOL": "SASL_PLAINTEXT"})) == 3
-    assert problems({"TRIGGER_SECURITY_PROTOCOL": "SSL", "TRIGGER_SSL_CERTFILE": "/c.pem"}) == [
+    assert problems({"TRIGGER_SECURITY_PROTOCOL": "SSL", "TRIGGER_SSL_CERTFILE": str(path)}) == [
         "  TRIGGER_SSL_CERTFILE and TRIGGER_SSL_KEYFILE: got one of them, expected both"
     ]
     assert problems({"TRIGGER_TOPIC_ORDERS": "bookings"}) == [
         "  TRIGGER_TOPIC_*: got the name 'bookings' more than once, expected different names"
     ]
+
+
+ENDPOINT = {
+    "TRIGGER_SASL_TOKEN_URL": "https://login.example/oauth2/token",
+    "TRIGGER_SASL_CLIENT_ID": "engine",
+    "TRIGGER_SASL_CLIENT_SECRET": "hunter2",
+}
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "given", "named"),
+    [
+        ("", {}, ["SASL_MECHANISM"]),
+        ("PLAIN", {}, ["SASL_USERNAME", "SASL_PASSWORD"]),
+        ("PLAIN", SASL | ENDPOINT, ["SASL_TOKEN_URL", "SASL_CLIENT_ID", "SASL_CLIENT_SECRET"]),
+        ("OAUTHBEARER", {}, ["SASL_TOKEN_FILE or TRIGGER_SASL_TOKEN_URL"]),
+        ("OAUTHBEARER", ENDPOINT, []),
+        ("OAUTHBEARER", ENDPOINT | {"TRIGGER_SASL_SCOPE": "kafka"}, []),
+        ("OAUTHBEARER", {"TRIGGER_SASL_CLIENT_ID": "x"}, ["SASL_TOKEN_URL", "SASL_CLIENT_SECRET"]),
+        ("OAUTHBEARER", SASL | ENDPOINT, ["SASL_USERNAME", "SASL_PASSWORD"]),
+        ("OAUTHBEARER", {"TRIGGER_SASL_TOKEN_FILE": __file__}, []),
+        (
+            "OAUTHBEARER",
+            ENDPOINT | {"TRIGGER_SASL_TOKEN_FILE": __file__},
+            ["SASL_TOKEN_URL", "SASL_CLIENT_ID", "SASL_CLIENT_SECRET"],
+        ),
+    ],
+)
+def test_each_way_to_log_in_has_its_own_settings(
+    mechanism: str, given: dict[str, str], named: list[str]
+) -> None:
+    """What is missing for it is named, and what belongs to another one."""
+    environ = given | {
+        "TRIGGER_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "TRIGGER_SASL_MECHANISM": mechanism,
+    }
+    if named:
+        found = [problem.partition(":")[0] for problem in problems(environ)]
+        assert found == [f"  TRIGGER_{name}" for name in named]
+    else:
+        assert load_settings(environ).sasl_mechanism == mechanism
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "login.example/token",
+        "ftp://login.example/token",
+        "file:///etc/passwd",
+        "https://engine:hunter2@login.example/token",
+        "https://login.example/token?client_secret=hunter2",
+    ],
+)
+def test_a_token_comes_from_a_url_that_may_be_shown(url: str) -> None:
+    """Errors name the URL, so no secret may be in it; and the refusal does not show it."""
+    (found,) = problems(
+        ENDPOINT
+        | {
+            "TRIGGER_SECURITY_PROTOCOL": "SASL_SSL",
+            "TRIGGER_SASL_MECHANISM": "OAUTHBEARER",
+            "TRIGGER_SASL_TOKEN_URL": url,
+        }
+    )
+    assert found.startswith("  TRIGGER_SASL_TOKEN_URL: got a value that is not shown, expected")
+    assert "hunter2" not in found
 
 
 @pytest.mark.parametrize("text", ["0d", "1ms", "1500ms", "30s", "15m", "48m", "25h", "10d"])

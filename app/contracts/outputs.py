@@ -14,6 +14,7 @@ from app.contracts import DRAFT, Schema
 from app.contracts.patterns import TRACEPARENT, UTC_MS, UUID
 from app.core.decisions import Outcome, Reason
 from app.core.events import INPUT_TOPICS
+from app.core.outcomes import Kind, Role
 
 Time = Annotated[str, Meta(pattern=UTC_MS)]
 RequestId = Annotated[
@@ -27,10 +28,6 @@ Category = Literal["marketing", "transactional"]
 Gate = Literal[
     "expired", "condition", "cooldown", "fatigue", "reach", "consent", "suppressed", "cap",
     "quiet", "send_time", "holdout",
-]  # fmt: skip
-OutcomeKind = Literal[
-    "delivered", "opened", "clicked", "bounced", "complained", "unsubscribed", "surveyed",
-    "conversion", "recovery", "review", "support",
 ]  # fmt: skip
 
 
@@ -116,8 +113,8 @@ class OutcomeRecord(msgspec.Struct, forbid_unknown_fields=True):
     channel: str
     experiment: Experiment | None
     ghost: bool
-    kind: OutcomeKind
-    role: Annotated[Literal["direct", "assisted"] | None, Meta(description="Of a conversion.")]
+    kind: Kind
+    role: Annotated[Role | None, Meta(description="Of a conversion.")]
     value: float | None
     margin: float | None
     currency: str | None

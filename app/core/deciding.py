@@ -128,6 +128,7 @@ def _decision(
         due_ms=due_ms,
         decided_ms=moment.now_ms,
         expires_ms=due_ms + trigger.expires_ms,
+        fires_ms=pending.fire_ms,
         next_eligible_ms=verdict.next_eligible_ms,
         gates=verdict.checks,
         cause=instance.cause,

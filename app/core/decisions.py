@@ -99,6 +99,8 @@ class Decision(msgspec.Struct, kw_only=True, gc=False):
     due_ms: int
     decided_ms: int
     expires_ms: int
+    #: what the step waited for: its due, or when it was eligible again; None for a recall
+    fires_ms: int | None = None
     next_eligible_ms: int | None = None
     gates: tuple[Check, ...] = ()
     cause: Cause

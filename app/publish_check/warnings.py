@@ -88,8 +88,9 @@ def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterat
         return
     for field in sorted(data.keys() & known):
         yield from _useless(f"{shown}.{field}", field, data[field])
-    currency = data.get("currency", rules.currency)
-    if rules.currency not in (None, currency) and data.keys() & MONEY_FIELDS:
+    currency = data.get("currency")
+    is_foreign = rules.currency is not None and currency not in (None, rules.currency)
+    if is_foreign and data.keys() & MONEY_FIELDS:
         expected = f"{rules.currency}, as the rules; money in another counts as missing"
         path = f"{shown}.currency"
         yield Remark("warning", path, expected, described(path, currency))

@@ -38,20 +38,19 @@ def main() -> int:
         parser.error(
             f"no such check: {', '.join(sorted(unknown))}; there are {', '.join(sorted(found))}"
         )
-    modules = [
-        importlib.import_module(f"{checks.__name__}.{name}") for name in sorted(args.names or found)
-    ]
+    names = sorted(args.names or found)
     if args.list:
-        for module in modules:
-            print(f"{_name(module):<14} {_title(module)}")
+        for name in names:
+            print(f"{name:<14} {_title(_module(name))}")
         return 0
     with tempfile.TemporaryDirectory(prefix="deploy-check-") as scratch:
         place = Place(root=ROOT, scratch=Path(scratch), cache=_cache())
-        if args.write:
-            for module in modules:
-                if hasattr(module, "write"):
-                    module.write(place)
-        return _report(modules, place)
+        with place.ends:
+            if args.write:
+                for module in map(_module, names):
+                    if hasattr(module, "write"):
+                        module.write(place)
+            return _report(names, place)
 
 
 def _cache() -> Path:
@@ -61,24 +60,22 @@ def _cache() -> Path:
     return cache.resolve()
 
 
-def _report(modules: list[ModuleType], place: Place) -> int:
+def _report(names: list[str], place: Place) -> int:
     table = Table(title="deploy/check", title_justify="left", show_lines=False)
     for column in ("check", "what", "verdict", "figures, problem or reason"):
         table.add_column(column, overflow="fold")
     table.add_column("s", justify="right")
     tally: Counter[Verdict] = Counter()
-    for module in modules:
-        print(f"deploy/check: {_name(module)} ...", flush=True)
+    for name in names:
+        print(f"deploy/check: {name} ...", flush=True)
         started = time.monotonic()
-        for result in _rows(module, place):
+        for result in _rows(name, place):
             took_s = time.monotonic() - started
             tally[result.verdict] += 1
             if result.verdict is not Verdict.OK:
                 print(f"  {result.verdict}: {result.what}: {result.detail}", flush=True)
             verdict = Text(result.verdict, style=_STYLES[result.verdict])
-            table.add_row(
-                _name(module), Text(result.what), verdict, Text(result.detail), f"{took_s:.1f}"
-            )
+            table.add_row(name, Text(result.what), verdict, Text(result.detail), f"{took_s:.1f}")
             started = time.monotonic()
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
     print(
@@ -88,24 +85,27 @@ def _report(modules: list[ModuleType], place: Place) -> int:
     return 1 if tally[Verdict.FAILED] else 0
 
 
-def _rows(module: ModuleType, place: Place) -> Iterator[Result]:
-    """The module's rows; what it raises becomes the last one."""
+def _rows(name: str, place: Place) -> Iterator[Result]:
+    """The check's rows; what it raises becomes the last one."""
+    title = name
     try:
+        module = _module(name)
+        title = _title(module)
         yield from module.run(place)
     except NotHere as exc:
-        yield skipped(_title(module), str(exc))
+        yield skipped(title, str(exc))
     except Broken as exc:
-        yield failed(_title(module), str(exc))
+        yield failed(title, str(exc))
     except Exception:
-        yield failed(_title(module), traceback.format_exc(limit=-3))
+        yield failed(title, traceback.format_exc(limit=-3))
 
 
-def _name(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{checks.__name__}.{name}")
 
 
 def _title(module: ModuleType) -> str:
-    return (module.__doc__ or _name(module)).strip().splitlines()[0].rstrip(".")
+    return (module.__doc__ or module.__name__).strip().splitlines()[0].rstrip(".")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,16 @@ _OTHERS: Final[tuple[Values, ...]] = (
         "web": {"tokenSecretName": "web-token", "host": "::"},
         "image": {"digest": f"sha256:{'a' * 64}"},
     },
+    {
+        "schemaRegistry": {
+            "url": "https://registry.example,http://registry-2.example:8081/v1",
+            "username": "triggers",
+            "secretName": "registry",
+            "caSecretName": "registry-ca",
+        },
+        "otlpEndpoint": "http://collector.tracing.svc:4318",
+        "networkPolicy": {"otlp": [{"namespaceSelector": {}}]},
+    },
     {"serviceAccount": {"create": False}, "topologySpread": {"zones": "", "hosts": ""}},
     {
         "kafka": {"topicNames": {"orders": "Shop_Orders.v2", "dead-letters": "dlq"}, "appId": "t2"},
@@ -141,6 +151,10 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
         {"strimzi": {"enabled": True, "cluster": "main"}},
         "kafka.security.protocol: got PLAINTEXT, expected SSL",
     ),
+    "a registry's user without a password": (
+        {"schemaRegistry": {"url": "http://registry:8081", "username": "a"}},
+        "schemaRegistry.username and schemaRegistry.secretName",
+    ),
     "two sources of rules": (
         {"rules": {"existingConfigMap": "a", "content": "b"}},
         "rules.existingConfigMap",
@@ -168,8 +182,18 @@ def cases() -> Iterator[tuple[str, Values]]:
         yield f"{', '.join(names)}, others {turn}", merged(values, _OTHERS[turn])
 
 
-def refused_values(change: Values) -> Values:
-    """Good values with the one change that makes them bad."""
+def everything() -> Values:
+    """Values with all that is optional switched on."""
+    switches = ("podMonitor", "prometheusRule", "dashboards")
+    values: Values = {name: {"enabled": True} for name in switches}
+    values["keda"] = {"enabled": True, "minWorkers": 2, "maxWorkers": 12}
+    values["web"] = {"tokenSecretName": "web-token"}
+    values["otlpEndpoint"] = "http://collector:4318"
+    return good_values(merged(values, SECURITY["strimzi tls"]))
+
+
+def good_values(change: Values) -> Values:
+    """The least that the chart wants, and a change of it."""
     return merged({"kafka": {"bootstrapServers": _SERVERS}}, change)
 
 

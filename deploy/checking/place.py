@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ class Place:
     scratch: Path
     #: stays: installed tools
     cache: Path
+    #: what has to be ended when the run does, before ``scratch`` goes
+    ends: ExitStack = field(default_factory=ExitStack, compare=False)
 
     @property
     def deploy(self) -> Path:

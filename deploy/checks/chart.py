@@ -13,7 +13,7 @@ import yaml
 
 from deploy.checking.assertions import ASSERTIONS
 from deploy.checking.binaries import helm
-from deploy.checking.cases import REFUSED, SECURITY, cases, merged, refused_values
+from deploy.checking.cases import REFUSED, cases, everything, good_values
 from deploy.checking.mutations import FAULTS, MALFORMED, unnoticed
 from deploy.checking.place import Place
 from deploy.checking.place import run as call
@@ -65,15 +65,6 @@ def run(place: Place) -> Iterator[Result]:
     )
 
 
-def everything() -> dict[str, object]:
-    """Values with all that is optional switched on."""
-    switches = ("podMonitor", "prometheusRule", "dashboards")
-    values: dict[str, object] = {name: {"enabled": True} for name in switches}
-    values["keda"] = {"enabled": True, "minWorkers": 2, "maxWorkers": 12}
-    values["web"] = {"tokenSecretName": "web-token"}
-    return refused_values(merged(values, SECURITY["strimzi tls"]))
-
-
 def _versions(place: Place) -> Result:
     """The chart says the range that is checked here."""
     found = yaml.safe_load((chart(place) / "Chart.yaml").read_text())["kubeVersion"]
@@ -87,7 +78,7 @@ def _taken(place: Place) -> Iterable[str]:
     """Bad values that the chart renders, or refuses in other words than expected."""
     for name, (change, words) in REFUSED.items():
         try:
-            template(place, refused_values(change))
+            template(place, good_values(change))
         except Broken as exc:
             if words not in str(exc):
                 yield f"{name}: expected {words!r} in: {exc}"

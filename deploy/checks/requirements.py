@@ -18,8 +18,8 @@ from deploy.checking.results import Result, judged
 
 #: pinned file -> the extras of pyproject.toml whose bounds it has to meet, None: none of them
 _FILES: Final[dict[str, tuple[str, ...] | None]] = {
-    "runtime.txt": (),
-    "check.txt": ("deploy",),
+    "runtime.txt": ("registry", "otel"),
+    "check.txt": ("deploy", "registry", "otel"),
     "build.txt": None,
     "checkov.txt": None,
     "helm.txt": None,

@@ -38,7 +38,7 @@ def assert_as_said(line: bytes, record: type[msgspec.Struct], path: str) -> None
 
 
 def run(scenario: Scenario) -> tuple[list[decisions.Decision], list[SendOutcome]]:
-    """What the engine decides, and what its sends lead to."""
+    """What the engine decides, and what that leads to."""
     stream = io.BytesIO()
     YAML(typ="safe").dump(scenario.rules, stream)
     made: list[decisions.Decision] = []
@@ -53,9 +53,7 @@ def run(scenario: Scenario) -> tuple[list[decisions.Decision], list[SendOutcome]
 @given(scenarios())
 @settings(max_examples=60, deadline=None)
 def test_whatever_goes_out_is_as_the_contract_says(scenario: Scenario) -> None:
-    """Random rules and histories: recalls, ghosts, experiments, gates with all their figures, and
-    outcomes of every kind.
-    """
+    """Random rules and histories: recalls, ghosts, experiments, gates with all their figures."""
     made, led_to = run(scenario)
     for outcome in led_to:
         assert_as_said(written_outcome(outcome), OutcomeRecord, "outcomes/outcome.json")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from app.kafka import consumer_config, producer_config
+from app.kafka import consumer_config, producer_config, watermarks
 from app.partitioning import partition_for
 from app.settings import Settings
 
@@ -38,9 +38,20 @@ def wait_for(what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S
 
 
 class RunningWorker:
-    """A worker in its own process, killed at the end of ``with`` when it still runs."""
+    """A worker in its own process, killed at the end of ``with`` when it still runs.
 
-    def __init__(self, settings: Settings, log: Path, variables: Mapping[str, str]) -> None:
+    ``module`` is what Python runs, with ``arguments``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        variables: Mapping[str, str],
+        *,
+        module: str = "tests.integration.worker_process",
+        arguments: Sequence[str] = (),
+    ) -> None:
         environ = {
             **{name: value for name, value in os.environ.items() if "TRIGGER_" not in name},
             "TRIGGER_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
@@ -57,7 +68,7 @@ class RunningWorker:
         with log.open("ab") as out:
             self._start = out.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.worker_process"],
+                [sys.executable, "-m", module, *arguments],
                 env=environ,
                 cwd=_ROOT,
                 stdout=out,
@@ -181,7 +192,7 @@ class Wire:
         reader = Consumer(consumer_config(self.settings))
         try:
             partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {p.partition: reader.get_watermark_offsets(p, 5.0)[1] for p in partitions}
+            ends = {p.partition: watermarks(reader, p, 5.0)[1] for p in partitions}
             reader.assign(partitions)
             found: list[Message[bytes, bytes]] = []
             left = {number for number, end in ends.items() if end}
@@ -219,7 +230,7 @@ class Wire:
 
     def committed(self) -> dict[str, int]:
         """Logical input topic -> sum of committed offsets; what was never committed counts 0."""
-        reader = Consumer(consumer_config(self.settings, self.settings.app_id))
+        reader = Consumer(consumer_config(self.settings))
         try:
             sums = {}
             for logical, topic in self.settings.input_topics.items():

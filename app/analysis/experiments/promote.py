@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from app.analysis.experiments.yaml_edit import Path as YamlPath
 from app.analysis.experiments.yaml_edit import removed, replaced
@@ -26,12 +27,17 @@ def promoted(text: str, winners: Mapping[str, str]) -> str:
     for name, winner in winners.items():
         before = _loaded(text)
         meant = _meant(before, name, winner)
-        text = _edited(text, before, name, winner)
-        if _loaded(text) != meant:
+        try:
+            edited = _edited(text, before, name, winner)
+            is_as_meant = _loaded(edited) == meant
+        except YAMLError:
+            is_as_meant = False
+        if not is_as_meant:
             raise ConfigError(
                 f"experiments.{name}: cannot be edited without touching something else, because of"
                 " anchors or merged keys: put the winner in by hand"
             )
+        text = edited
     return text
 
 

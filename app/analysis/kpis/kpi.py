@@ -1,6 +1,6 @@
 """A KPI as a value: what it is, how large, how sure, and of how many."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,8 @@ from app.analysis.statistics.clusters import (
 from app.analysis.statistics.intervals import Interval
 
 Unit = Literal["share", "points", "money", "days", "number"]
+
+_CONCENTRATED: Final = "a few customers have most of these: the interval is too narrow"
 
 
 class Kpi(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ def share(name: str, label: str, sums: ClusterSums, of_what: str) -> Kpi:
         sums.ratio,
         share_interval(sums),
         _scaled("Wilson", sums),
+        sums,
     )
 
 
@@ -74,7 +77,7 @@ def mean(
     )
     if sums.m == 0:
         return missing(kpi, f"no {of_what}")
-    return _with(kpi, sums.ratio, mean_interval(sums), "Student, by customer")
+    return _with(kpi, sums.ratio, mean_interval(sums), "Student, by customer", sums)
 
 
 def difference(name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_what: str) -> Kpi:
@@ -94,6 +97,8 @@ def difference(name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_
         sent.ratio - ghost.ratio,
         difference_interval(sent, ghost),
         _scaled("Newcombe", sent, ghost),
+        sent,
+        ghost,
     )
 
 
@@ -112,19 +117,26 @@ def mean_difference(
     if sent.m == 0 or ghost.m == 0:
         return missing(kpi, _one_sided(sent, of_what))
     interval = mean_difference_interval(sent, ghost)
-    return _with(kpi, sent.ratio - ghost.ratio, interval, "Welch, by customer")
+    return _with(kpi, sent.ratio - ghost.ratio, interval, "Welch, by customer", sent, ghost)
 
 
 def _one_sided(sent: ClusterSums, of_what: str) -> str:
     return f"no {of_what} were {'sent' if sent.m == 0 else 'held out'}"
 
 
-def _with(kpi: Kpi, value: float, interval: Interval | None, method: str) -> Kpi:
+def _with(
+    kpi: Kpi, value: float, interval: Interval | None, method: str, *arms: ClusterSums
+) -> Kpi:
     if interval is None:
         reason = "no interval: all are of one customer"
         return msgspec.structs.replace(kpi, value=value, reason=reason)
     return msgspec.structs.replace(
-        kpi, value=value, low=interval.low, high=interval.high, method=method
+        kpi,
+        value=value,
+        low=interval.low,
+        high=interval.high,
+        method=method,
+        reason=_CONCENTRATED if any(arm.is_concentrated for arm in arms) else None,
     )
 
 

@@ -8,6 +8,7 @@ from app.analysis.kpis.report import Report
 from app.analysis.kpis.tables import COHORT_DAYS, Cohort, Funnel
 from app.analysis.kpis.written import (
     count_text,
+    group_title,
     interval_text,
     notes,
     percent_text,
@@ -245,7 +246,7 @@ def _compared(report: Report) -> list[Html]:
 
 
 def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:
-    title = "All KPIs" if report.by is None else f"{report.by}: {group}"
+    title = group_title(report, group)
     rows = [
         (
             kpi.label,

@@ -57,6 +57,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None = None
 
 
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a group is. ``members`` are all customers of a segment, messaged or not."""
+
+    messages: int
+    ghosts: int
+    customers: int
+    members: int | None = None
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. ``groups`` has the KPIs of each group, in the contract's order.
 
@@ -73,6 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: int
     unmatched: int
     groups: dict[str, list[Kpi]]
+    sizes: dict[str, Size]
     triggers: dict[str, list[Kpi]]
     funnels: list[Funnel]
     cohorts: list[Cohort]
@@ -111,6 +121,7 @@ def make_report(question: Question, database: Database) -> Report:
         outcomes=database.value("SELECT count(*) FROM outcomes"),
         unmatched=unmatched,
         groups=_kpis(database, question, groups, known),
+        sizes=_sizes(database, question.by, groups),
         triggers={name: message_kpis(counts, known) for name, counts in by_trigger.items()},
         funnels=funnels(database),
         cohorts=cohorts(database) if question.events else [],
@@ -131,6 +142,23 @@ def _kpis(
         end = next(i for i, kpi in enumerate(kpis) if kpi.name == "unsubscribe_rate")
         found[group] = [*kpis[:place], price, *kpis[place:end], latency, *kpis[end:]]
     return found
+
+
+def _sizes(database: Database, by: str | None, groups: dict[str, Counts]) -> dict[str, Size]:
+    members: dict[str, int] = {}
+    if by == "segment":
+        rows = database.rows("SELECT segment, count(*) AS members FROM segments GROUP BY segment")
+        members = {row["segment"]: row["members"] for row in rows}
+    return {
+        group: Size(
+            messages=counts.sent.messages,
+            ghosts=counts.ghost.messages,
+            # who was sent something and who was held out are different people, but for experiments
+            customers=counts.sent.of("opened").clusters + counts.ghost.of("opened").clusters,
+            members=members.get(group),
+        )
+        for group, counts in groups.items()
+    }
 
 
 def known_triggers(database: Database, rules: Rules | None) -> Known:

@@ -28,7 +28,7 @@ def print_report(report: Report, console: Console) -> None:
     """A line about the data, then a table for each group."""
     console.print(Text(summary(report)))
     for group, kpis in report.groups.items():
-        title = "KPIs" if report.by is None else f"{report.by}: {group}"
+        title = group_title(report, group)
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("KPI", overflow="fold")
         table.add_column("value", justify="right", no_wrap=True)
@@ -41,6 +41,18 @@ def print_report(report: Report, console: Console) -> None:
         console.print(table)
     for note in notes(report):
         console.print(Text(note))
+
+
+def group_title(report: Report, group: str) -> str:
+    """``trigger: win_back, 1 204 messages and 61 held out, 900 customers``."""
+    if report.by is None:
+        return "All KPIs"
+    size = report.sizes[group]
+    members = "" if size.members is None else f" of {count_text(size.members)} in the segment"
+    return (
+        f"{report.by}: {group}, {count_text(size.messages)} messages and"
+        f" {count_text(size.ghosts)} held out, {count_text(size.customers)} customers{members}"
+    )
 
 
 def summary(report: Report) -> str:

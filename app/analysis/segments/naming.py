@@ -15,6 +15,8 @@ _WORDS: Final = {
 }
 #: Nearer to everybody's mean than this, in standard deviations, is not unusual.
 _UNUSUAL: Final = 0.3
+#: Farther than this is far.
+_EXTREME: Final = 4
 _AVERAGE: Final = "average"
 
 
@@ -38,4 +40,9 @@ def cluster_names(features: Sequence[str], centroids: Matrix) -> list[str]:
 def _name(features: Sequence[str], centroid: Sequence[float], words: int) -> str:
     ranked = sorted(zip(features, centroid, strict=True), key=lambda place: -abs(place[1]))
     unusual = [(name, z) for name, z in ranked[:words] if abs(z) >= _UNUSUAL]
-    return "_".join(_WORDS[name][int(z > 0)] for name, z in unusual) or _AVERAGE
+    return "_".join(_word(name, z) for name, z in unusual) or _AVERAGE
+
+
+def _word(feature: str, z: float) -> str:
+    word = _WORDS[feature][int(z > 0)]
+    return f"very_{word}" if abs(z) >= _EXTREME else word

@@ -68,7 +68,7 @@ def _portraits(clusters: ClusterFit) -> Html:
 def _portrait(portrait: Portrait) -> Html:
     label = f"{portrait.name}: {count_text(portrait.customers)} customers"
     spreads = [Spread(name, z, min(z, 0.0), max(z, 0.0)) for name, z in portrait.z.items()]
-    return figure(label, intervals(label, spreads, lambda z: f"{z:+.1f}" if z else "0"))
+    return figure(label, intervals(label, spreads, lambda z: f"{z:+.3g}" if z else "0"))
 
 
 def _high_value(fit: Fit) -> Html:

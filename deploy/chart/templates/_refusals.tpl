@@ -39,6 +39,14 @@
 {{- fail (printf "kafka.security.sasl.mechanism: got %s, expected SCRAM-SHA-512 with strimzi.user.authentication scram-sha-512" $kafka.security.sasl.mechanism) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.schemaRegistry -}}
+{{- if and (not .url) (or .username .secretName .caSecretName) -}}
+{{- fail "schemaRegistry.url: got nothing, expected a URL with the other values" -}}
+{{- end -}}
+{{- if ne (empty .username) (empty .secretName) -}}
+{{- fail "schemaRegistry.username and schemaRegistry.secretName: got one of them, expected both" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.rules.existingConfigMap (or .Values.rules.content .Values.rules.shadow .Values.rules.extraFiles) -}}
 {{- fail "rules.existingConfigMap: got it and content of the chart's own, expected one of them" -}}
 {{- end -}}

@@ -38,6 +38,12 @@
 {{- .Values.kafka.security.sasl.username | default (include "trigger-engine.kafkaUser" .) -}}
 {{- end -}}
 
+{{/* Port of a URL. */}}
+{{- define "trigger-engine.port" -}}
+{{- $host := (urlParse .).host -}}
+{{- regexMatch ":[0-9]+$" $host | ternary (regexFind "[0-9]+$" $host) (hasPrefix "https" . | ternary "443" "80") -}}
+{{- end -}}
+
 {{/* Sources of the projected volume with all secrets; nothing when there are none. */}}
 {{- define "trigger-engine.secretSources" -}}
 {{- $tls := .Values.kafka.security.tls -}}
@@ -60,6 +66,18 @@
 - secret:
     name: {{ . }}
     items: [{key: {{ $.Values.kafka.security.sasl.passwordKey | quote }}, path: sasl.password}]
+{{- end }}
+{{- with .Values.schemaRegistry }}
+{{- if and .url .secretName }}
+- secret:
+    name: {{ .secretName }}
+    items: [{key: {{ .passwordKey | quote }}, path: registry.password}]
+{{- end }}
+{{- if and .url .caSecretName }}
+- secret:
+    name: {{ .caSecretName }}
+    items: [{key: {{ .caKey | quote }}, path: registry-ca.crt}]
+{{- end }}
 {{- end }}
 {{- with .Values.web.tokenSecretName }}
 - secret:

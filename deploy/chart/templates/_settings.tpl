@@ -35,6 +35,15 @@
 {{- $_ := set $env "SASL_USERNAME" (include "trigger-engine.saslUsername" .) -}}
 {{- $_ := set $env "SASL_PASSWORD_FILE" (printf "%s/sasl.password" $secrets) -}}
 {{- end -}}
+{{- with .Values.schemaRegistry -}}
+{{- if .url }}{{ $_ := set $env "SCHEMA_REGISTRY_URL" .url }}{{ end -}}
+{{- if and .url .secretName -}}
+{{- $_ := set $env "SCHEMA_REGISTRY_USERNAME" .username -}}
+{{- $_ := set $env "SCHEMA_REGISTRY_PASSWORD_FILE" (printf "%s/registry.password" $secrets) -}}
+{{- end -}}
+{{- if and .url .caSecretName }}{{ $_ := set $env "SCHEMA_REGISTRY_CAFILE" (printf "%s/registry-ca.crt" $secrets) }}{{ end -}}
+{{- end -}}
+{{- with .Values.otlpEndpoint }}{{ $_ := set $env "OTLP_ENDPOINT" . }}{{ end -}}
 {{- if .Values.web.tokenSecretName }}{{ $_ := set $env "WEB_TOKEN_FILE" (printf "%s/web.token" $secrets) }}{{ end -}}
 {{- range $name, $value := .Values.settings -}}
 {{- if hasKey $env $name -}}

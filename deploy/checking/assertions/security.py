@@ -1,7 +1,8 @@
 """Pods are restricted, secrets come from files, the network is closed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from deploy.checking.assertions.parts import container, nodes, pod, variables
 from deploy.checking.render import Manifest, named, of_kind
@@ -11,6 +12,10 @@ _VOLUMES: Final = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral",
     "persistentVolumeClaim", "projected", "secret",
 }  # fmt: skip
+
+#: Ends of the names of variables that hold the path of a file.
+_FILES: Final = ("_FILE", "_CAFILE", "_CERTFILE", "_KEYFILE")
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def problems_pod(manifests: list[Manifest]) -> Iterator[str]:
@@ -69,7 +74,7 @@ def problems_secrets(manifests: list[Manifest]) -> Iterator[str]:
                 yield f"{mount['mountPath']}: everybody may read it"
             paths |= {f"{mount['mountPath']}/{item['path']}" for item in source["secret"]["items"]}
     for name, value in variables(manifests).items():
-        if name.endswith("_FILE") or name in _FILES:
+        if name.endswith(_FILES):
             if value not in paths:
                 yield f"{name}: {value} is not among the mounted files {sorted(paths)}"
             paths.discard(value)
@@ -77,11 +82,8 @@ def problems_secrets(manifests: list[Manifest]) -> Iterator[str]:
         yield f"mounted and not used: {sorted(paths)}"
 
 
-_FILES: Final = ("TRIGGER_SSL_CAFILE", "TRIGGER_SSL_CERTFILE", "TRIGGER_SSL_KEYFILE")
-
-
 def problems_network(manifests: list[Manifest]) -> Iterator[str]:
-    """In: the web port, from somebody in particular. Out: names, the brokers' ports."""
+    """In: the web port, from somebody in particular. Out: names, and what settings name."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         spec = policy["spec"]
         if sorted(spec["policyTypes"]) != ["Egress", "Ingress"]:
@@ -95,7 +97,16 @@ def problems_network(manifests: list[Manifest]) -> Iterator[str]:
         reached = {(port["port"], port.get("protocol", "TCP")) for port in out}
         if not {(53, "UDP"), (53, "TCP")} <= reached:
             yield f"{named(policy)}: no names can be looked up"
-        servers = variables(manifests)["TRIGGER_BOOTSTRAP_SERVERS"].split(",")
-        wanted = {int(server.rpartition(":")[2]) for server in servers}
+        wanted = set(_remote_ports(variables(manifests)))
         if not wanted <= {port for port, _ in reached}:
-            yield f"{named(policy)}: the brokers' ports {sorted(wanted)} cannot be reached"
+            yield f"{named(policy)}: needs ports {sorted(wanted)}, reaches {sorted(reached)}"
+
+
+def _remote_ports(found: Mapping[str, str]) -> Iterator[int]:
+    """Where the worker connects to."""
+    for server in found["TRIGGER_BOOTSTRAP_SERVERS"].split(","):
+        yield int(server.rpartition(":")[2])
+    for name in ("TRIGGER_SCHEMA_REGISTRY_URL", "TRIGGER_OTLP_ENDPOINT"):
+        for url in filter(None, found.get(name, "").split(",")):
+            parts = urlsplit(url)
+            yield parts.port or _PORTS[parts.scheme]

@@ -1,0 +1,104 @@
+"""The image, built over a Debian with Python that is made here: no image registry is asked."""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.checking.containers import Store, store
+from deploy.checking.place import Place, run
+from deploy.checking.results import NotHere
+
+TAG: Final = "localhost/trigger-engine:check"
+_BASE: Final = "localhost/python-base:check"
+#: What the Python images of Docker's library have too, in short.
+_PACKAGES: Final = "usr-is-merged,python3,python3-venv,ca-certificates,libstdc++6"
+_EXCLUDED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+_KEPT_S: Final = 7 * 86_400
+_PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: The machine's own certificate authorities: what is between it and PyPI may need them.
+_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A built image."""
+
+    store: Store
+    tag: str
+    size_bytes: int
+    #: of the base alone
+    base_bytes: int
+    build_s: float
+    #: user, entry point, environment and so on, as Docker names them
+    config: dict[str, Any]
+
+
+@cache
+def built(place: Place) -> Image:
+    """Build deploy/Dockerfile, once a run. Raises NotHere where that cannot be, Broken."""
+    found = store(place)
+    base = _base(place)
+    container = found.buildah("from", "scratch")
+    found.buildah("add", "--quiet", container, base, "/")
+    found.buildah("config", "--env", _PATH, container)
+    found.buildah("commit", "--quiet", "--rm", container, _BASE)
+    trust = ["--volume", f"{_AUTHORITIES}:{_AUTHORITIES}:ro"] if _AUTHORITIES.exists() else []
+    started = time.monotonic()
+    found.buildah(
+        "build", "--isolation", "chroot", "--format", "docker", "--layers=false", *trust,
+        "--build-arg", f"PYTHON_IMAGE={_BASE}", "--file", place.deploy / "Dockerfile",
+        "--tag", TAG, place.root,
+    )  # fmt: skip
+    return Image(
+        store=found,
+        tag=TAG,
+        size_bytes=_size(found, TAG),
+        base_bytes=_size(found, _BASE),
+        build_s=time.monotonic() - started,
+        config=json.loads(found.buildah("inspect", "--type", "image", TAG))["Docker"]["config"],
+    )
+
+
+def _size(found: Store, tag: str) -> int:
+    """Bytes of the image's layers, not compressed."""
+    manifest = json.loads(json.loads(found.buildah("inspect", "--type", "image", tag))["Manifest"])
+    return sum(layer["size"] for layer in manifest["layers"])
+
+
+def _base(place: Place) -> Path:
+    """A tar of the machine's own Debian release with Python; kept for a week."""
+    release = _os_release()
+    if release.get("ID") != "debian":
+        raise NotHere(f"the base is made from Debian's packages, this is {release.get('ID')}")
+    suite = release["VERSION_CODENAME"]
+    path = place.cache / f"base-{suite}.tar"
+    if path.exists() and time.time() - path.stat().st_mtime < _KEPT_S:
+        return path
+    sources = [
+        source
+        for source in map(Path, ("/etc/apt/sources.list", "/etc/apt/sources.list.d/debian.sources"))
+        if source.exists() and source.read_text().strip()
+    ]
+    fresh = path.with_suffix(".new.tar")
+    run(
+        [
+            "mmdebstrap", "--quiet", "--variant=essential", f"--include={_PACKAGES}",
+            "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
+            suite, fresh, *sources,
+        ],
+        timeout_s=900,
+    )  # fmt: skip
+    return fresh.rename(path)
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    return {name: value.strip('"') for name, value in pairs}

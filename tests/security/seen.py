@@ -1,0 +1,42 @@
+"""What somebody on the same machine, in the log archive or on the network can see of a worker."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.integration.running import RunningWorker
+
+#: The worker's own paths, and those of Faust's web server, which must not be there.
+PATHS: Final = (
+    "/", "/live", "/ready", "/metrics", "/explain", "/explain/c0", "/explain/c0?format=text",
+    "/customers", "/customers/c0", "/table", "/table/", "/table/customers", "/table/customers/c0",
+    "/router", "/router/", "/router/customers", "/router/customers/c0", "/graph", "/graph/",
+    "/stats", "/stats/", "/production/index", "/tables", "/debug", "/config", "/settings",
+)  # fmt: skip
+
+
+def everything(worker: RunningWorker) -> dict[str, str]:
+    """Place -> what is to be seen there."""
+    seen = {"log": worker.log}
+    if worker.process.poll() is None:
+        for path in PATHS:
+            status, text = worker.get(path)
+            seen[f"GET {path} {status}"] = text
+        with suppress(psutil.NoSuchProcess, OSError):  # it may end meanwhile
+            process = psutil.Process(worker.process.pid)
+            for each in (process, *process.children(recursive=True)):
+                seen[f"command line of {each.pid}"] = " ".join(each.cmdline())
+                environ = Path(f"/proc/{each.pid}/environ").read_bytes()
+                seen[f"environment of {each.pid}"] = environ.decode(errors="replace")
+    return seen
+
+
+def assert_hidden(texts: Iterable[str], seen: dict[str, str]) -> None:
+    """None of these is anywhere, as it is or as bytes are shown."""
+    for text in texts:
+        assert text
+        for place, what in seen.items():
+            assert text not in what, f"{text[:3]}... is in {place}"
