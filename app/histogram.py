@@ -21,6 +21,12 @@ class BatchHistogram(Collector):
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
+    def begin(self, labels: tuple[str, ...]) -> None:
+        """Stand at 0 for these labels until something is observed."""
+        if labels not in self._counts:
+            self._counts[labels] = [0] * (len(self._bounds) + 1)
+            self._sums[labels] = 0.0
+
     def observe(self, labels: tuple[str, ...], values: Iterable[float], scale: float = 1.0) -> None:
         """Count each value divided by ``scale``."""
         counts = self._counts.get(labels)

@@ -35,6 +35,17 @@ EVENT_OUTCOMES: Final = (
     "applied", "dead", "duplicate", "erased", "misrouted", "skipped", "unknown",
 )  # fmt: skip
 
+#: What steps can be decided, and why.
+_POSSIBLE: Final = {
+    Outcome.SEND: (Reason.PASSED,),
+    Outcome.HOLDOUT: (Reason.HOLDOUT,),
+    Outcome.RECALL: (Reason.CANCELLED,),
+    Outcome.DEFER: (Reason.CAP, Reason.QUIET, Reason.SEND_TIME),
+    Outcome.SUPPRESS: tuple(
+        each for each in Reason if each not in (Reason.PASSED, Reason.HOLDOUT, Reason.SEND_TIME)
+    ),
+}
+
 
 class Metrics:
     """The worker's metrics, in the registry given."""
@@ -127,16 +138,18 @@ class Metrics:
     def use_rules(self, rules: Rules) -> None:
         """Which rules decide from now on.
 
-        Each of their triggers has a count of sends, and no other has: so a trigger that sends
-        nothing can be told from one that is gone.
+        Whatever their triggers can decide stands at 0. No other trigger has a count of sends: so
+        one that sends nothing can be told from one that is gone.
         """
         self._info.clear()
         self._info.labels(ENGINE_VERSION, rules.version).set(1)
-        sent = (str(Outcome.SEND), str(Reason.PASSED))
         for trigger in self._triggers - rules.triggers.keys():
-            self._decisions.remove(trigger, *sent)
+            self._decisions.remove(trigger, str(Outcome.SEND), str(Reason.PASSED))
         for trigger in rules.triggers:
-            self._decisions.labels(trigger, *sent)
+            self._lateness.begin((trigger,))
+            for outcome, reasons in _POSSIBLE.items():
+                for reason in reasons:
+                    self._decisions.labels(trigger, str(outcome), str(reason))
         self._triggers = set(rules.triggers)
         self._led_to.use_rules(rules)
 

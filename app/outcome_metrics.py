@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from app.core.attribution import ASSISTED
 from app.core.decisions import Decision, Outcome
-from app.core.outcomes import SendOutcome
-from app.core.rules import Rules
-from app.unit import Unit
+from app.core.outcomes import Kind, SendOutcome
+from app.core.rules import Rules, Trigger
+from app.unit import LIST_HEALTH, Unit
 
 _LABELS: Final = ("trigger", "channel", "variant", "kind")
 _KINDS: Final = {Outcome.SEND: "send", Outcome.HOLDOUT: "ghost", Outcome.RECALL: "recall"}
@@ -56,8 +56,31 @@ class OutcomeMetrics:
         self._currency: str | None = None
 
     def use_rules(self, rules: Rules) -> None:
-        """Money is counted in the currency of these from now on."""
+        """Money is counted in the currency of these from now on.
+
+        What their triggers can lead to stands at 0: Prometheus sees no increase from nothing to
+        the first, and after a restart everything is first again.
+        """
         self._currency = rules.currency
+        for channel in ("", *rules.channels):
+            for kind in LIST_HEALTH.values():
+                self._list_health.labels(channel, kind)
+        for trigger in rules.triggers.values():
+            if trigger.is_marketing:
+                self._begin(trigger)
+
+    def _begin(self, trigger: Trigger) -> None:
+        variants = trigger.experiment.variants if trigger.experiment is not None else ()
+        steps = {"": trigger.steps} | {variant.name: variant.steps for variant in variants}
+        for variant, in_order in steps.items():
+            for channel in {channel for step in in_order for channel in step.channels}:
+                for kind in _KINDS.values():
+                    self._messages.labels(trigger.name, channel, variant, kind)
+                for outcome in (*Kind, ASSISTED):
+                    self._outcomes.labels(trigger.name, channel, variant, str(outcome))
+                self._revenue.labels(trigger.name, channel)
+                for sign in ("gain", "loss"):
+                    self._margin.labels(trigger.name, channel, sign)
 
     def count(self, unit: Unit) -> None:
         """Count a unit that is durable."""

@@ -15,7 +15,7 @@ from app.core.outcomes import SendOutcome
 #: the outbox of the customer's record, and that has to fit into one Kafka message.
 MOST_OF_ONE_CUSTOMER: Final = 100
 
-_LIST_HEALTH: Final = {
+LIST_HEALTH: Final = {
     "unsubscribed": "unsubscribed",
     "message_complained": "complained",
     "message_bounced": "bounced",
@@ -83,7 +83,7 @@ class Unit:
 
     def note_list_health(self, event: Event, channels: Container[str]) -> None:
         """Count the event if it says that somebody left, complained or could not be reached."""
-        kind = _LIST_HEALTH.get(event.type)
+        kind = LIST_HEALTH.get(event.type)
         if kind is not None:
             channel = event.data.get("channel")
             named = channel if isinstance(channel, str) and channel in channels else ""

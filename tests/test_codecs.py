@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.codecs import REASONS, Erasure, Headers, decode_record
 from app.core.errors import EventError
-from app.core.events import MAX_VALUE_BYTES, Event
+from app.core.events import MAX_DATA_LEVELS, MAX_VALUE_BYTES, Event
 
 ENVELOPE: dict[str, Any] = {
     "event_id": "e-1",
@@ -153,6 +153,19 @@ def test_a_value_is_limited_in_size() -> None:
 
     assert decode(data.ljust(MAX_VALUE_BYTES)) == EVENT
     assert refusal(data.ljust(MAX_VALUE_BYTES + 1))[0] == "too_large"
+
+
+@pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("more", [1, 200, 900, 5_000, 25_000])
+def test_data_is_limited_in_depth(begin: bytes, end: bytes, more: int) -> None:
+    """At 32 levels it is read; whatever is deeper is refused, whoever would trip over it first."""
+
+    def nested(levels: int) -> bytes:
+        inner = begin * levels + b"1" + end * levels
+        return orjson.dumps(ENVELOPE | {"data": {"items": 0}}).replace(b"0}}", inner + b"}}")
+
+    assert isinstance(decode(nested(MAX_DATA_LEVELS - 1)), Event)
+    assert refusal(nested(MAX_DATA_LEVELS - 1 + more))[0] in ("envelope", "not_json")
 
 
 @pytest.mark.parametrize("key", [b"", b"c-2", b"\xff"])

@@ -71,6 +71,12 @@ def test_a_silent_trigger_is_told_from_one_that_is_gone(rules: Rules) -> None:
     metrics = Metrics()
     metrics.use_rules(rules)
     assert sends(metrics, "one") == sends(metrics, "two") == 0
+    why = {"trigger": "two", "outcome": "suppress", "reason": "consent"}
+    assert metrics.registry.get_sample_value("trigger_decisions_total", why) == 0
+    late = metrics.registry.get_sample_value(
+        "trigger_timer_lateness_seconds_count", {"trigger": "one"}
+    )
+    assert late == 0
     unit = Unit(now_ms=0, decisions=[decision("one", None, 0)])
     metrics.unit_done(unit, 0.0, 0.0)
     fewer = {name: each for name, each in rules.triggers.items() if name == "one"}

@@ -10,8 +10,9 @@ from app import outbox
 from app.codecs import decode_record, trace_of
 from app.core.decisions import Cause, Decision, Outcome, Reason, SendRequest
 from app.core.events import Event
+from app.core.outcomes import Kind, SendOutcome
 from app.trace_context import CHARS, trace_id, traceparent
-from app.wire import written
+from app.wire import written, written_outcome
 from tests.test_codecs import BINARY, CLOUD_EVENT, ENVELOPE, STRUCTURED
 
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -81,21 +82,29 @@ def decision(context: str | None, request: SendRequest | None) -> Decision:
     )  # fmt: skip
 
 
+def outcome(context: str | None) -> SendOutcome:
+    return SendOutcome(
+        request_id="r", customer_id="c", trigger="t", step=0, channel="email", experiment=None,
+        is_ghost=False, kind=Kind.OPENED, latency_ms=5, occurred_ms=5,
+        cause=Cause("engagement", 0, 1, "o", context),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("context", [None, CONTEXT])
 @pytest.mark.parametrize("request_", [None, SendRequest("send", "a@x", None, {})])
 def test_an_outbox_line_keeps_topic_value_and_context(
     context: str | None, request_: SendRequest | None
 ) -> None:
     """What is sent again after a crash is what would have been sent."""
-    made = decision(context, request_)
+    made, led_to = decision(context, request_), outcome(context)
     headers = None if context is None else [("traceparent", context.encode())]
 
-    lines = outbox.lines_of(made)
+    lines = [*outbox.lines_of(made), outbox.outcome_line(led_to)]
 
-    expected = [value for value in written(made) if value is not None]
+    expected = [value for value in (*written(made), written_outcome(led_to)) if value is not None]
     assert [outbox.opened(line) for line in lines] == [(value, headers) for value in expected]
-    topics = ["decisions", "dispatch"]
-    assert [outbox.topic_of(line) for line in lines] == topics[: len(expected)]
+    topics = ["decisions", *([] if request_ is None else ["dispatch"]), "outcomes"]
+    assert [outbox.topic_of(line) for line in lines] == topics
 
 
 def test_a_cause_of_before_has_no_context() -> None:

@@ -26,6 +26,16 @@ def add_files(
     )
 
 
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """How much memory the database of a report may take."""
+    parser.add_argument(
+        "--memory",
+        default="1GB",
+        metavar="SIZE",
+        help="beyond this a report works on disk, in the temporary folder (default 1GB)",
+    )
+
+
 def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
     """The rules that were named, else those that a backtest kept beside its decisions."""
     from app.backtest.kept import RUN, KeptRun

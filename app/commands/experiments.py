@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.commands._files import add_files
+from app.commands._files import add_files, add_memory
 from app.commands._options import Subparsers, parse_instant_option
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="write the rules with each winner in place of its experiment, to FILE or in place",
     )
+    add_memory(parser)
     parser.add_argument("--format", choices=("table", "json", "html"), default="table")
     parser.set_defaults(run=run)
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     rules = load_rules(args.rules)
     now_ms = None if args.now is None else parse_instant_option(args.now, "--now")
-    with Database() as database:
+    with Database(args.memory) as database:
         judged = judge_all(
             database, rules, args.decisions, args.outcomes, now_ms=now_ms, lift=args.lift
         )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.commands._files import add_files, model_at, rules_beside
+from app.commands._files import add_files, add_memory, model_at, rules_beside
 from app.commands._options import Subparsers
 from app.core.errors import ConfigError
 
@@ -44,6 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--model", type=Path, help="segments are its clusters, not those of the rules"
     )
     parser.add_argument("--currency", help="count money in this one only")
+    add_memory(parser)
     parser.add_argument("--format", choices=("table", "json", "html"), default="table")
     parser.set_defaults(run=run)
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         customers=_customers(args, rules) if args.by == "segment" else None,
         currency=args.currency,
     )
-    with Database() as database:
+    with Database(args.memory) as database:
         report = make_report(question, database)
     match args.format:
         case "json":

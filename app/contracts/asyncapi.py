@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.contracts import VERSION, Schema, cloud_events
+from app.contracts import VERSION, Schema, cloud_events, component
 from app.contracts.events import (
     CUSTOMER_ID,
     EVENT_ID,
@@ -214,11 +214,11 @@ def _message(
         "title": name.replace("_", " "),
         "summary": summary,
         "contentType": content_type,
-        "payload": _ref(payload),
+        "payload": component(payload),
         "bindings": {"kafka": {"key": _KEY, "bindingVersion": _BINDING}},
     }
     if headers is not None:
-        message["headers"] = _ref(headers)
+        message["headers"] = component(headers)
     return message
 
 
@@ -241,7 +241,7 @@ def _schemas(rules: Rules) -> dict[str, Schema]:
     for topic, names in TYPES.items():
         for name in sorted(names):
             data = data_schema(topic, name, rules)
-            schemas[f"{name}_data"] = _ref("data") if data == ORDINARY_DATA else data
+            schemas[f"{name}_data"] = component("data") if data == ORDINARY_DATA else data
             schemas[name] = _referring(event_schema(topic, name, rules), name)
         structured = f"{topic}_cloud_event"
         schemas[structured] = cloud_events.structured_schema(topic)
@@ -254,13 +254,9 @@ def _schemas(rules: Rules) -> dict[str, Schema]:
 
 def _referring(schema: Schema, name: str) -> Schema:
     """The same, with what other types have too by reference."""
-    fields = {field: _ref(field) for field in ("event_id", "customer_id", "occurred_at")}
-    properties = schema["properties"] | fields | {"data": _ref(f"{name}_data")}
+    fields = {field: component(field) for field in ("event_id", "customer_id", "occurred_at")}
+    properties = schema["properties"] | fields | {"data": component(f"{name}_data")}
     return _bare(schema) | {"properties": properties}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _bare(schema: Schema) -> Schema:

@@ -3,7 +3,7 @@
 References lead to the AsyncAPI document's schemas.
 """
 
-from app.contracts import Schema
+from app.contracts import Schema, component
 from app.contracts.events import example
 from app.contracts.patterns import RFC3339
 from app.core.events import TYPES
@@ -23,17 +23,17 @@ def structured_schema(topic: str) -> Schema:
         "required": ["specversion", "id", "type", "subject", "time", "data"],
         "properties": {
             "specversion": _SPEC_VERSION,
-            "id": _ref("event_id"),
+            "id": component("event_id"),
             "source": {"type": "string"},
             "type": {"enum": names},
-            "subject": _ref("customer_id"),
-            "time": _ref("occurred_at"),
+            "subject": component("customer_id"),
+            "time": component("occurred_at"),
             "data": {"type": "object"},
         },
         "allOf": [
             {
                 "if": {"properties": {"type": {"const": name}}},
-                "then": {"properties": {"data": _ref(f"{name}_data")}},
+                "then": {"properties": {"data": component(f"{name}_data")}},
             }
             for name in names
         ],
@@ -61,10 +61,10 @@ def binary_headers(topic: str) -> Schema:
         "required": ["ce_specversion", "ce_id", "ce_type", "ce_subject", "ce_time"],
         "properties": {
             "ce_specversion": _SPEC_VERSION,
-            "ce_id": _ref("event_id"),
+            "ce_id": component("event_id"),
             "ce_source": {"type": "string"},
             "ce_type": {"enum": sorted(TYPES[topic])},
-            "ce_subject": _ref("customer_id"),
+            "ce_subject": component("customer_id"),
             "ce_time": {"type": "string", "pattern": RFC3339},
             "content-type": {"type": "string"},
         },
@@ -74,7 +74,7 @@ def binary_headers(topic: str) -> Schema:
 def binary_payload(topic: str) -> Schema:
     """The value: the data of one of the topic's types."""
     names = sorted(TYPES[topic])
-    return {"anyOf": [_ref(f"{name}_data") for name in names]}
+    return {"anyOf": [component(f"{name}_data") for name in names]}
 
 
 def binary_example(topic: str) -> Schema:
@@ -82,7 +82,3 @@ def binary_example(topic: str) -> Schema:
     event = structured_example(topic)
     headers = {f"ce_{name}": value for name, value in event.items() if name != "data"}
     return {"headers": headers | {"content-type": "application/json"}, "payload": event["data"]}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -91,6 +91,8 @@ ITEMS: Final = "items"
 MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
 
 MAX_VALUE_BYTES: Final = 256 * 1024
+#: Of ``data``, itself the first. What is deeper could be read but not written again.
+MAX_DATA_LEVELS: Final = 32
 MAX_EVENT_ID_CHARS: Final = 128
 MAX_CUSTOMER_ID_CHARS: Final = 256
 
@@ -166,6 +168,12 @@ def parse_envelope(
     data = get("data")
     if type(data) is not dict:
         raise _wrong("data", "an object", data)
+    for value in data.values():
+        kind = type(value)
+        if (kind is dict or kind is list) and _is_deeper(value, MAX_DATA_LEVELS - 1):
+            raise EventError(
+                "envelope", f"data: expected at most {MAX_DATA_LEVELS} levels, got more"
+            )
     return Event(
         topic=topic,
         partition=partition,
@@ -176,6 +184,17 @@ def parse_envelope(
         occurred_ms=parse_instant(get("occurred_at"), "occurred_at"),
         data=data,
     )
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a decoded JSON value has objects or arrays inside each other more than so often."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return False
+    if not levels:
+        return True
+    inner = value.values() if kind is dict else value
+    return any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _wrong(field: str, expected: str, got: object) -> EventError:

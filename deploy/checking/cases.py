@@ -46,6 +46,22 @@ SECURITY: Final[dict[str, Values]] = {
             }
         }
     },
+    "tokens of an endpoint": {
+        "kafka": {
+            "security": {
+                "protocol": "SASL_SSL",
+                "sasl": {
+                    "mechanism": "OAUTHBEARER",
+                    "secretName": "client",
+                    "oauth": {
+                        "tokenUrl": "https://login.example/oauth/token",
+                        "clientId": "triggers",
+                        "scope": "kafka",
+                    },
+                },
+            }
+        }
+    },
     "strimzi tls": {
         "kafka": {"security": {"protocol": "SSL"}},
         "strimzi": {"enabled": True, "cluster": "main"},
@@ -151,6 +167,20 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
         {"strimzi": {"enabled": True, "cluster": "main"}},
         "kafka.security.protocol: got PLAINTEXT, expected SSL",
     ),
+    "a token endpoint without a client": (
+        {
+            "kafka": {
+                "security": {
+                    "protocol": "SASL_SSL",
+                    "sasl": {
+                        "mechanism": "OAUTHBEARER",
+                        "oauth": {"tokenUrl": "https://login.example"},
+                    },
+                }
+            }
+        },
+        "expected them with OAUTHBEARER",
+    ),
     "a registry's user without a password": (
         {"schemaRegistry": {"url": "http://registry:8081", "username": "a"}},
         "schemaRegistry.username and schemaRegistry.secretName",
@@ -171,6 +201,23 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
 }
 
 
+#: Combinations with something else refuse these.
+_ALONE: Final[dict[str, Values]] = {
+    "the ServiceAccount's token": {
+        "kafka": {
+            "security": {
+                "protocol": "SASL_SSL",
+                "tls": {"caSecretName": "kafka-ca"},
+                "sasl": {
+                    "mechanism": "OAUTHBEARER",
+                    "oauth": {"serviceAccountAudience": "kafka"},
+                },
+            }
+        }
+    },
+}
+
+
 def cases() -> Iterator[tuple[str, Values]]:
     """(name, values) of all combinations."""
     axes = (SECURITY, _SCALING, _MONITORING, _NETWORK, _RULES)
@@ -180,6 +227,8 @@ def cases() -> Iterator[tuple[str, Values]]:
             values = merged(values, axis[name])
         turn = number % len(_OTHERS)
         yield f"{', '.join(names)}, others {turn}", merged(values, _OTHERS[turn])
+    for name, change in _ALONE.items():
+        yield name, good_values(change)
 
 
 def everything() -> Values:

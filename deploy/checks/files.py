@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import yaml
 
-from app.setting_values import duration_ms
 from app.settings import INPUTS, Settings
 from app.topic_needs import Need, needed
 from deploy.checking.place import Place
@@ -71,14 +70,10 @@ def _topics() -> str:
 
 def _line(need: Need, settings: Settings) -> dict[str, object]:
     internal = f"{settings.app_id}-"
-    line: dict[str, object] = {
+    return {
         "name": need.topic.removeprefix(internal),
         "isInternal": need.topic.startswith(internal),
         "isInput": need.topic in INPUTS,
-        "cleanupPolicy": need.cleanup_policy,
         "operations": list(need.operations),
+        "config": need.config(1),
     }
-    if need.retention is not None:
-        line["retentionMs"] = int(need.config(1)["retention.ms"])
-        line["leastRetentionMs"] = duration_ms(need.retention[1])
-    return line

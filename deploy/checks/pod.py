@@ -115,7 +115,7 @@ def _works(pod: Pod, settings: Settings) -> Iterator[Result]:
         place = partition_for(_CUSTOMER.encode(), _PARTITIONS)
         producer.produce(topic, json.dumps(value).encode(), _CUSTOMER.encode(), place)
         producer.flush(10)
-    reader = Consumer(consumer_config(settings, "deploy-check"))
+    reader = Consumer(consumer_config(settings) | {"group.id": "deploy-check"})
     reader.subscribe([settings.topic("dispatch")])
     sent: list[dict[str, Any]] = []
 

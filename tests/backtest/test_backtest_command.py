@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from app.cli import main
+from app.core.events import MAX_DATA_LEVELS
 
 T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 MINUTE = 60_000
@@ -154,6 +155,38 @@ def test_bad_lines_are_dead_letters_and_said(
     ]  # fmt: skip
     assert len(read(out / "dispatch.jsonl")) == 1
     assert "line 3: not_json" in capsys.readouterr().err
+
+
+def test_what_is_read_can_be_written(rules: Path, tmp_path: Path) -> None:
+    """The deepest data that is read goes through state, decisions and requests; deeper is dead."""
+
+    def deep(levels: int) -> Any:
+        value: Any = "x"
+        for number in range(levels - 1):
+            value = [value] if number % 2 else {"a": value}
+        return value
+
+    rules.write_text(
+        RULES.replace(
+            "{cart: event.cart_id}", "{items: event.items, note: profile.attributes.note}"
+        )
+    )
+    lines = []
+    for place, levels in enumerate((MAX_DATA_LEVELS - 1, MAX_DATA_LEVELS, MAX_DATA_LEVELS + 1)):
+        at_ms, customer = T0 + place, f"c{place}"
+        note = {"note": deep(levels - 1)}
+        lines += [
+            line("profiles", "profile_updated", at_ms, customer, email="a@b.c"),
+            line("profiles", "profile_updated", at_ms + 10, customer, attributes=note),
+            line("orders", "cart_updated", at_ms + 20, customer, cart_id="k", items=deep(levels)),
+        ]
+    out = backtest(rules, tmp_path, written(*lines), "--until", str(T0 + 10**7))
+    assert [d["line"] for d in read(out / "dead-letters.jsonl")] == [8, 9]
+    tokens = [each["tokens"] for each in read(out / "dispatch.jsonl")]
+    assert tokens == [
+        {"items": deep(levels), "note": deep(levels - 1)}
+        for levels in (MAX_DATA_LEVELS - 1, MAX_DATA_LEVELS)
+    ]
 
 
 def test_a_null_profile_erases(rules: Path, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
-"""``python -m tests.bench {backtest,worker} [--events N] [--customers N] [--anonymous]``.
+"""``python -m tests.bench {backtest,worker,kpis} [--events N] [--customers N] [--anonymous]``.
 
 Prints one JSON line: CPU microseconds per event and events per CPU second, of one process, at the
 default rules. The profiles of all customers are read first and not counted; with ``--anonymous``
 there are none but those among the events, and most steps find nobody to reach. Figures depend
 on the machine and on what else it does: compare runs of one machine, side by side.
+
+``kpis`` summarises files of N outcomes (5 million by default) and their decisions, and prints
+seconds and peak memory of the command.
 """
 
 import argparse
@@ -28,26 +31,35 @@ from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
 from app.wire import written, written_outcome
 from tests.bench.events import events, profiles
+from tests.bench.outcomes import kpis
 from tests.integration.running import RunningWorker, wait_for
 
 _CHUNKS = 20
+_EVENTS = 100_000
+_OUTCOMES = 5_000_000
 
 
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", choices=["backtest", "worker"])
-    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("what", choices=["backtest", "worker", "kpis"])
+    parser.add_argument("--events", type=int)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument(
         "--anonymous", action="store_true", help="no profiles beforehand: few can be reached"
     )
     args = parser.parse_args()
+    if args.what == "kpis":
+        with tempfile.TemporaryDirectory() as folder:
+            figures = kpis(Path(folder), args.events or _OUTCOMES)
+        print(json.dumps({"host": args.what, **figures}))
+        return
+    events_asked = args.events or _EVENTS
     if args.what == "backtest":
         use_huge_pages()  # as the command does
     run = backtest if args.what == "backtest" else worker
     known = 0 if args.anonymous else args.customers
-    print(json.dumps({"host": args.what, **run(args.events, args.customers, known)}))
+    print(json.dumps({"host": args.what, **run(events_asked, args.customers, known)}))
 
 
 def backtest(count: int, customers: int, known: int) -> dict[str, float]:

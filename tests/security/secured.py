@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
 )
 
 from app.settings import Settings
+from app.topic_needs import needed
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.properties import Listener
 from tests.security.certificates import Authority
@@ -104,6 +105,15 @@ def _logins(identities: IdentityProvider) -> dict[str, str]:
     }
 
 
+#: The words of ``app.topic_needs`` and Strimzi -> this client's.
+_OPERATIONS: Final = {
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+}
+
+
 def acl(kind: ResourceType, name: str, *operations: AclOperation) -> list[AclBinding]:
     """The worker may do this with what has exactly this name."""
     return [
@@ -121,17 +131,9 @@ def acl(kind: ResourceType, name: str, *operations: AclOperation) -> list[AclBin
 
 
 def least_rights(settings: Settings) -> list[AclBinding]:
-    """What a worker needs on topics that are there, as the README lists it."""
-    read, write, describe = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
-    configs = AclOperation.DESCRIBE_CONFIGS
-    topic = ResourceType.TOPIC
-    bindings = []
-    for name in settings.input_topics.values():
-        bindings += acl(topic, name, read, write, describe, configs)
-    bindings += acl(topic, settings.changelog_topic, read, write, describe, configs)
-    bindings += acl(topic, settings.repartition_topic, read, write, describe, configs)
-    for logical in ("dispatch", "outcomes", "dead-letters"):
-        bindings += acl(topic, settings.topic(logical), write, describe, configs)
-    bindings += acl(topic, settings.topic("decisions"), read, write, describe, configs)
-    bindings += acl(ResourceType.GROUP, settings.app_id, read)
+    """What a worker needs on topics that are there: what the chart asks Strimzi to give it."""
+    bindings = acl(ResourceType.GROUP, settings.app_id, AclOperation.READ)
+    for need in needed(settings):
+        operations = [_OPERATIONS[name] for name in need.operations]
+        bindings += acl(ResourceType.TOPIC, need.topic, *operations)
     return bindings

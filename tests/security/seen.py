@@ -9,12 +9,18 @@ import psutil
 
 from tests.integration.running import RunningWorker
 
-#: The worker's own paths, and those of Faust's web server, which must not be there.
-PATHS: Final = (
-    "/", "/live", "/ready", "/metrics", "/explain", "/explain/c0", "/explain/c0?format=text",
-    "/customers", "/customers/c0", "/table", "/table/", "/table/customers", "/table/customers/c0",
-    "/router", "/router/", "/router/customers", "/router/customers/c0", "/graph", "/graph/",
-    "/stats", "/stats/", "/production/index", "/tables", "/debug", "/config", "/settings",
+#: The worker's own paths.
+ANSWERING: Final = (
+    "/live", "/startup", "/ready", "/metrics",
+    "/explain/c0", "/explain/c0?format=text", "/customers/c0",
+)  # fmt: skip
+#: Those of Faust's web server, and what else somebody would try: none is there.
+_TRIED: Final = (
+    "/", "/explain", "/explain/", "/customers", "/customers/", "/table", "/table/",
+    "/table/customers", "/table/customers/", "/table/customers/c0/", "/router", "/router/",
+    "/router/customers/", "/router/customers/c0/", "/graph", "/graph/", "/stats", "/stats/",
+    "/stats/assignment/", "/production/index/", "/schema/", "/static/", "/debug", "/config",
+    "/settings", "/.env", "/static/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
 )  # fmt: skip
 
 
@@ -22,7 +28,7 @@ def everything(worker: RunningWorker) -> dict[str, str]:
     """Place -> what is to be seen there."""
     seen = {"log": worker.log}
     if worker.process.poll() is None:
-        for path in PATHS:
+        for path in (*ANSWERING, *_TRIED):
             status, text = worker.get(path)
             seen[f"GET {path} {status}"] = text
         with suppress(psutil.NoSuchProcess, OSError):  # it may end meanwhile

@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
@@ -25,10 +26,20 @@ from tests.integration.running import RunningWorker, wait_for
 from tests.security import logins
 from tests.security.certificates import Authority
 from tests.security.secured import PASSWORD, WORKER, SecuredKafka, least_rights
-from tests.security.seen import assert_hidden, everything
+from tests.security.seen import ANSWERING, assert_hidden, everything
 from tests.security.tokens import IdentityProvider, token_endpoint
 
 PERSON = "ann.sharp@example.org"
+#: What the profile holds of a person; each text is nowhere else.
+PROFILE: dict[str, Any] = {
+    "email": PERSON,
+    "first_name": "Quirinalia",
+    "phone": "+4915112345678",
+    "push_token": "push-9d1f0c",
+    "birthday": "1987-06-05",
+    "attributes": {"note": "likes-tulips-77"},
+}
+PERSONAL = [*(value for value in PROFILE.values() if isinstance(value, str)), "likes-tulips-77"]
 
 
 def start(instance: Instance, login: logins.Login, tmp_path: Path) -> RunningWorker:
@@ -51,7 +62,7 @@ def start(instance: Instance, login: logins.Login, tmp_path: Path) -> RunningWor
 def publish(instance: Instance) -> None:
     """An order, a cart that a timer waits for, and what is no event, all with personal data."""
     wire = instance.wire
-    wire.event("profiles", "c0", "profile_updated", {"email": PERSON})
+    wire.event("profiles", "c0", "profile_updated", PROFILE)
     wire.event("orders", "c0", "order_placed", {"value": 1}, occurred_ms=1_700_000_000_000)
     wire.event("orders", "c0", "cart_updated", {"cart_id": "k"})
     wire.record("orders", b"c1", b"not json " + PERSON.encode())
@@ -83,7 +94,10 @@ def test_a_worker_needs_no_more_than_the_rights_listed(
         assert worker.stop() == 0, worker.log
         seen["log"] = worker.log
     assert "DEBUG" in seen["log"]
-    assert_hidden([*login.secrets, PERSON], seen)
+    assert_hidden([*login.secrets, *PERSONAL], seen)
+    answered = {place.split()[1] for place in seen if place.endswith(" 200")}
+    assert answered == set(ANSWERING)
+    assert all(place.endswith((" 200", " 404")) for place in seen if place.startswith("GET"))
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256"])

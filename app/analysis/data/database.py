@@ -25,14 +25,18 @@ class Database:
     def __init__(self, memory_limit: str = MEMORY_LIMIT) -> None:
         self._links = count()
         self._folder = tempfile.TemporaryDirectory(prefix="triggers-analysis-")
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": memory_limit,
-                "temp_directory": self._folder.name,
-                **_SPEEDS,
-            },
-        )
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "temp_directory": self._folder.name,
+            **_SPEEDS,
+        }
+        try:
+            self._connection = duckdb.connect(":memory:", config=settings)
+        except duckdb.Error as exc:
+            self._folder.cleanup()
+            raise ConfigError(
+                f"--memory: expected a size like 1GB, got {memory_limit!r}: {_first_line(exc)}"
+            ) from exc
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +89,9 @@ class Database:
         except (duckdb.InvalidInputException, duckdb.ConversionException) as exc:
             raise ConfigError(f"cannot be understood: {_first_line(exc)}") from exc
         except duckdb.OutOfMemoryException as exc:
-            raise InfrastructureError(f"the report does not fit: {_first_line(exc)}") from exc
+            raise InfrastructureError(
+                f"the report needs more memory, give it with --memory: {_first_line(exc)}"
+            ) from exc
         except duckdb.IOException as exc:
             raise ConfigError(f"cannot be read: {_first_line(exc)}") from exc
 

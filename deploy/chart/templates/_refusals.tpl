@@ -22,7 +22,19 @@
 {{- if and .Values.strimzi.enabled (not .Values.strimzi.cluster) -}}
 {{- fail "strimzi.cluster: got nothing, expected the name of the Kafka object" -}}
 {{- end -}}
-{{- if include "trigger-engine.usesSasl" . -}}
+{{- $sasl := $kafka.security.sasl -}}
+{{- if include "trigger-engine.usesOauth" . -}}
+{{- if $sasl.oauth.serviceAccountAudience -}}
+{{- if or $sasl.oauth.tokenUrl $sasl.secretName -}}
+{{- fail "kafka.security.sasl.oauth: got serviceAccountAudience and a token endpoint, expected one of them" -}}
+{{- end -}}
+{{- if .Values.keda.enabled -}}
+{{- fail "keda.enabled: KEDA has no ServiceAccount's token of this audience, expected kafka.security.sasl.oauth.tokenUrl" -}}
+{{- end -}}
+{{- else if not (and $sasl.oauth.tokenUrl $sasl.oauth.clientId $sasl.secretName) -}}
+{{- fail "kafka.security.sasl: got not all of oauth.tokenUrl, oauth.clientId and secretName, expected them with OAUTHBEARER" -}}
+{{- end -}}
+{{- else if include "trigger-engine.usesSasl" . -}}
 {{- if not (include "trigger-engine.saslSecret" .) -}}
 {{- fail (printf "kafka.security.sasl.secretName: got nothing, expected a Secret with the password, with protocol %s" $kafka.security.protocol) -}}
 {{- end -}}

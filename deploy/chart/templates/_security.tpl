@@ -28,6 +28,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "trigger-engine.usesOauth" -}}
+{{- if and (include "trigger-engine.usesSasl" .) (eq .Values.kafka.security.sasl.mechanism "OAUTHBEARER") }}yes{{ end -}}
+{{- end -}}
+
 {{- define "trigger-engine.saslSecret" -}}
 {{- if include "trigger-engine.usesSasl" . -}}
 {{- .Values.kafka.security.sasl.secretName | default (include "trigger-engine.kafkaUser" .) -}}
@@ -61,6 +65,10 @@
       {{- with $tls.keyPasswordKey }}
       - {key: {{ . | quote }}, path: client.key.password}
       {{- end }}
+{{- end }}
+{{- $oauth := .Values.kafka.security.sasl.oauth -}}
+{{- if and (include "trigger-engine.usesOauth" .) $oauth.serviceAccountAudience }}
+- serviceAccountToken: {audience: {{ $oauth.serviceAccountAudience | quote }}, expirationSeconds: 3600, path: sasl.token}
 {{- end }}
 {{- with include "trigger-engine.saslSecret" . }}
 - secret:

@@ -31,9 +31,19 @@
 {{- end -}}
 {{- end -}}
 {{- if include "trigger-engine.usesSasl" . -}}
+{{- $oauth := .Values.kafka.security.sasl.oauth -}}
 {{- $_ := set $env "SASL_MECHANISM" .Values.kafka.security.sasl.mechanism -}}
+{{- if not (include "trigger-engine.usesOauth" .) -}}
 {{- $_ := set $env "SASL_USERNAME" (include "trigger-engine.saslUsername" .) -}}
 {{- $_ := set $env "SASL_PASSWORD_FILE" (printf "%s/sasl.password" $secrets) -}}
+{{- else if $oauth.serviceAccountAudience -}}
+{{- $_ := set $env "SASL_TOKEN_FILE" (printf "%s/sasl.token" $secrets) -}}
+{{- else -}}
+{{- $_ := set $env "SASL_TOKEN_URL" $oauth.tokenUrl -}}
+{{- $_ := set $env "SASL_CLIENT_ID" $oauth.clientId -}}
+{{- $_ := set $env "SASL_CLIENT_SECRET_FILE" (printf "%s/sasl.password" $secrets) -}}
+{{- with $oauth.scope }}{{ $_ := set $env "SASL_SCOPE" . }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- with .Values.schemaRegistry -}}
 {{- if .url }}{{ $_ := set $env "SCHEMA_REGISTRY_URL" .url }}{{ end -}}

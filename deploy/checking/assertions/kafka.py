@@ -28,8 +28,12 @@ def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
             yield f"{need.topic}: {found['replicas']} replicas"
         if found["partitions"] != settings.partitions:
             yield f"{need.topic}: {found['partitions']} partitions"
-        if found["replicas"] > 2 and config.get("min.insync.replicas") != "2":
-            yield f"{need.topic}: min.insync.replicas: {config.get('min.insync.replicas')}"
+        wanted = need.config(settings.replication_factor)
+        if need.topic in inputs:
+            wanted.pop("retention.ms", None)
+        for name, value in wanted.items():
+            if config.get(name) != value:
+                yield f"{need.topic}: {name}: {config.get(name)}, expected {value}"
     yield from (f"{name}: nobody needs it" for name in topics)
 
 

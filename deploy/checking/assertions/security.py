@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.checking.assertions.parts import container, nodes, pod, variables
+from deploy.checking.assertions.settings import FILES
 from deploy.checking.render import Manifest, named, of_kind
 
 #: Kinds of volume that the Pod Security Standard "restricted" allows.
@@ -13,8 +14,8 @@ _VOLUMES: Final = {
     "persistentVolumeClaim", "projected", "secret",
 }  # fmt: skip
 
-#: Ends of the names of variables that hold the path of a file.
-_FILES: Final = ("_FILE", "_CAFILE", "_CERTFILE", "_KEYFILE")
+#: Variables with URLs that the worker asks.
+_URLS: Final = ("TRIGGER_SCHEMA_REGISTRY_URL", "TRIGGER_OTLP_ENDPOINT", "TRIGGER_SASL_TOKEN_URL")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -72,9 +73,10 @@ def problems_secrets(manifests: list[Manifest]) -> Iterator[str]:
                 yield f"{mount['mountPath']}: can be written to"
             if volume["projected"].get("defaultMode", 0o644) & 0o007:
                 yield f"{mount['mountPath']}: everybody may read it"
-            paths |= {f"{mount['mountPath']}/{item['path']}" for item in source["secret"]["items"]}
+            items = source["secret"]["items"] if "secret" in source else source.values()
+            paths |= {f"{mount['mountPath']}/{item['path']}" for item in items}
     for name, value in variables(manifests).items():
-        if name.endswith(_FILES):
+        if name.endswith(FILES):
             if value not in paths:
                 yield f"{name}: {value} is not among the mounted files {sorted(paths)}"
             paths.discard(value)
@@ -106,7 +108,7 @@ def _remote_ports(found: Mapping[str, str]) -> Iterator[int]:
     """Where the worker connects to."""
     for server in found["TRIGGER_BOOTSTRAP_SERVERS"].split(","):
         yield int(server.rpartition(":")[2])
-    for name in ("TRIGGER_SCHEMA_REGISTRY_URL", "TRIGGER_OTLP_ENDPOINT"):
+    for name in _URLS:
         for url in filter(None, found.get(name, "").split(",")):
             parts = urlsplit(url)
             yield parts.port or _PORTS[parts.scheme]

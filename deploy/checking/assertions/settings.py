@@ -12,6 +12,8 @@ from app.settings import Settings, load_settings
 from deploy.checking.assertions.parts import container, pod, variables
 from deploy.checking.render import Manifest, of_kind
 
+#: Ends of the names of variables that hold the path of a file.
+FILES: Final = ("_FILE", "_CAFILE", "_CERTFILE", "_KEYFILE")
 #: What a file has in it that a setting names.
 _CONTENT: Final = "not empty"
 
@@ -21,7 +23,7 @@ def settings_of(manifests: list[Manifest]) -> Settings:
     found = variables(manifests)
     with tempfile.TemporaryDirectory() as folder:
         for name in found:
-            if name.endswith("_FILE"):
+            if name.endswith(FILES):
                 path = Path(folder, name)
                 path.write_text(_CONTENT)
                 found[name] = str(path)
