@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from faust.types import TP
 
+from app.core.errors import InfrastructureError
+
 Revoked = Callable[[set[int]], Awaitable[None]]
 
 
@@ -46,6 +48,8 @@ class Intake:
         self.newest_ms = 0
         self.on_revoked: Revoked = _nobody
         self.on_commit_failed: Callable[[], None] = _nothing
+        #: called in the reader's own thread
+        self.on_group_lost: Callable[[InfrastructureError], None] = _unheard
 
     def tp(self, logical: str, partition: int) -> TP:
         """The topic partition on the broker."""
@@ -153,3 +157,8 @@ async def _nobody(_: set[int]) -> None:
 
 def _nothing() -> None:
     """Nobody counts yet."""
+
+
+def _unheard(error: InfrastructureError) -> None:
+    """Nobody listens yet."""
+    raise error

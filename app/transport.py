@@ -20,6 +20,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from app.group_watch import watch_group
 from app.intake import Intake, ReadState
 
 #: The scheme of a broker URL that selects this transport.
@@ -46,6 +47,8 @@ class BatchSchema(Schema):  # type: ignore[misc]
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """aiokafka's consumer in its own thread and loop."""
 
+    _watch: asyncio.Task[None] | None = None
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
@@ -58,7 +61,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         asking again without a pause would keep a core busy.
         """
         await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher
+        consumer = self._ensure_consumer()
+        on_lost = self.consumer.app.intake.on_group_lost
+        self._watch = asyncio.create_task(watch_group(consumer, on_lost))
+        fetcher = consumer._fetcher
         fetch_once = fetcher._proc_fetch_request
 
         async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
@@ -74,6 +80,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
+
+    async def on_thread_stop(self) -> None:
+        """The group is left on purpose."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await super().on_thread_stop()
 
     async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
         """What is there of these partitions, waiting a little, and how far each is read."""

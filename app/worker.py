@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -131,6 +132,8 @@ class _Worker:
         settings = self._settings
         self._intake = Intake(settings.input_topics, settings.max_poll_records * _BUFFERED_FETCHES)
         self._intake.on_commit_failed = self._metrics.commit_errors.inc
+        loop = asyncio.get_running_loop()
+        self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
         self._producer = self._new_producer()
         counts = self._partition_counts()
         outputs = output_topics(settings, counts)
@@ -269,6 +272,13 @@ class _Worker:
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
             self._failure.set_result(error)
+
+
+def _to(
+    loop: asyncio.AbstractEventLoop, fail: Callable[[BaseException], None], error: BaseException
+) -> None:
+    """From another thread into the loop."""
+    loop.call_soon_threadsafe(fail, error)
 
 
 def _load_shadow(settings: Settings) -> Rules | None:

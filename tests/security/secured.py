@@ -27,6 +27,12 @@ from tests.security.tokens import AUDIENCE, IdentityProvider
 WORKER: Final = "triggers"
 PASSWORD: Final = f"pass-{uuid4().hex}"
 _MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+_OPERATIONS: Final = {
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+}
 _SECURITY: Final = "org.apache.kafka.common.security"
 
 
@@ -105,35 +111,30 @@ def _logins(identities: IdentityProvider) -> dict[str, str]:
     }
 
 
-#: The words of ``app.topic_needs`` and Strimzi -> this client's.
-_OPERATIONS: Final = {
-    "Describe": AclOperation.DESCRIBE,
-    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
-    "Read": AclOperation.READ,
-    "Write": AclOperation.WRITE,
-}
-
-
-def acl(kind: ResourceType, name: str, *operations: AclOperation) -> list[AclBinding]:
-    """The worker may do this with what has exactly this name."""
+def least_rights(settings: Settings) -> list[AclBinding]:
+    """What the engine says that a worker needs on topics that are there, and nothing else."""
     return [
-        AclBinding(
-            kind,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{WORKER}",
-            "*",
-            operation,
-            AclPermissionType.ALLOW,
-        )
-        for operation in operations
+        *(
+            _allowed(ResourceType.TOPIC, need.topic, _OPERATIONS[operation])
+            for need in needed(settings)
+            for operation in need.operations
+        ),
+        _allowed(ResourceType.GROUP, settings.app_id, AclOperation.READ),
+        _allowed(
+            ResourceType.TRANSACTIONAL_ID,
+            f"{settings.app_id}-",
+            AclOperation.WRITE,
+            ResourcePatternType.PREFIXED,
+        ),
     ]
 
 
-def least_rights(settings: Settings) -> list[AclBinding]:
-    """What a worker needs on topics that are there: what the chart asks Strimzi to give it."""
-    bindings = acl(ResourceType.GROUP, settings.app_id, AclOperation.READ)
-    for need in needed(settings):
-        operations = [_OPERATIONS[name] for name in need.operations]
-        bindings += acl(ResourceType.TOPIC, need.topic, *operations)
-    return bindings
+def _allowed(
+    kind: ResourceType,
+    name: str,
+    operation: AclOperation,
+    pattern: ResourcePatternType = ResourcePatternType.LITERAL,
+) -> AclBinding:
+    return AclBinding(
+        kind, name, pattern, f"User:{WORKER}", "*", operation, AclPermissionType.ALLOW
+    )

@@ -1,26 +1,25 @@
 """A worker on a Kafka with TLS, logins and ACLs: works with the least rights, keeps its secrets."""
 
-import asyncio
+import os
 import re
 import shutil
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.client import AIOKafkaClient
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AclOperation,
     AdminClient,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from app.faust_credentials import credentials
-from app.kafka import Admin
-from app.settings import load_settings
 from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, wait_for
 from tests.security import logins
@@ -29,6 +28,7 @@ from tests.security.secured import PASSWORD, WORKER, SecuredKafka, least_rights
 from tests.security.seen import ANSWERING, assert_hidden, everything
 from tests.security.tokens import IdentityProvider, token_endpoint
 
+ROOT = Path(__file__).parents[2]
 PERSON = "ann.sharp@example.org"
 #: What the profile holds of a person; each text is nowhere else.
 PROFILE: dict[str, Any] = {
@@ -69,9 +69,7 @@ def publish(instance: Instance) -> None:
     wire.flush()
 
 
-@pytest.mark.parametrize(
-    "way", ["SCRAM-SHA-512", "token file", "token endpoint", "client certificate"]
-)
+@pytest.mark.parametrize("way", ["SCRAM-SHA-512", "token endpoint", "client certificate"])
 def test_a_worker_needs_no_more_than_the_rights_listed(
     way: str, kafka: SecuredKafka, instance: Instance, tmp_path: Path
 ) -> None:
@@ -100,26 +98,51 @@ def test_a_worker_needs_no_more_than_the_rights_listed(
     assert all(place.endswith((" 200", " 404")) for place in seen if place.startswith("GET"))
 
 
-@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256"])
+@pytest.mark.parametrize(
+    ("kind", "operation", "said"),
+    [
+        (ResourceType.GROUP, AclOperation.READ, "GroupAuthorizationFailed"),
+        (ResourceType.TOPIC, AclOperation.READ, "TopicAuthorizationFailed"),
+        (ResourceType.TOPIC, AclOperation.WRITE, "uthorization failed"),
+    ],
+)
+def test_a_right_that_is_missing_ends_the_worker(
+    kind: ResourceType,
+    operation: AclOperation,
+    said: str,
+    kafka: SecuredKafka,
+    instance: Instance,
+    tmp_path: Path,
+) -> None:
+    """It says which, and does not wait for ever."""
+    kafka.allow(
+        each
+        for each in least_rights(instance.wire.settings)
+        if (each.restype, each.operation) != (kind, operation)
+    )
+    publish(instance)
+    with (
+        logins.right(kafka, "SCRAM-SHA-512", tmp_path) as login,
+        start(instance, login, tmp_path) as worker,
+    ):
+        assert worker.wait(30) == 1
+    assert said in worker.log
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256", "token file"])
 def test_both_clients_log_in(way: str, kafka: SecuredKafka, tmp_path: Path) -> None:
     """The one that reads and the one that writes, each with what the settings say."""
     with logins.right(kafka, way, tmp_path) as login:
-        settings = load_settings(login.variables)
-        assert Admin(settings).list_topics(timeout=10).brokers
-
-        async def read() -> int:
-            # Faust gives it no more than this
-            client = AIOKafkaClient(
-                bootstrap_servers=settings.bootstrap_servers,
-                **credentials_to_aiokafka_auth(credentials(settings)),
-            )
-            await client.bootstrap()
-            try:
-                return len(client.cluster.brokers())
-            finally:
-                await client.close()
-
-        assert asyncio.run(read()) == 1
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.security.log_in"],
+            env=os.environ | login.variables,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stdout == "1\n1\n", done.stderr
 
 
 WRONG = {
