@@ -5,6 +5,7 @@ operators included.
 """
 
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -66,12 +67,20 @@ def run(place: Place) -> Iterator[Result]:
 
 
 def _versions(place: Place) -> Result:
-    """The chart says the range that is checked here."""
-    found = yaml.safe_load((chart(place) / "Chart.yaml").read_text())["kubeVersion"]
+    """The chart says the range that is checked here, and installs this project's release."""
+    found = yaml.safe_load((chart(place) / "Chart.yaml").read_text())
     major, minor, _ = NEWEST.split(".")
-    expected = f">={OLDEST}-0 <{major}.{int(minor) + 1}.0-0"
-    wrong = [] if found == expected else [f"Chart.yaml: kubeVersion {found}, expected {expected}"]
-    return judged("Kubernetes versions", wrong, f"{OLDEST} to {NEWEST}")
+    release = tomllib.loads((place.root / "pyproject.toml").read_text())["project"]["version"]
+    expected = {
+        "kubeVersion": f">={OLDEST}-0 <{major}.{int(minor) + 1}.0-0",
+        "appVersion": release,
+    }
+    wrong = [
+        f"Chart.yaml: {name}: {found[name]}, expected {value}"
+        for name, value in expected.items()
+        if found[name] != value
+    ]
+    return judged("versions", wrong, f"of the engine {release}, Kubernetes {OLDEST} to {NEWEST}")
 
 
 def _taken(place: Place) -> Iterable[str]:

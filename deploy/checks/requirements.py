@@ -58,6 +58,7 @@ def _read(path: Path) -> tuple[dict[str, set[str]], list[str]]:
             continue
         if _ADDRESS.search(line):
             problems.append(f"{path.name}: an address in {line[:60]!r}")
+            continue
         text, *hashes = (part.strip() for part in line.split("--hash="))
         requirement = Requirement(text)
         versions = {each.version for each in requirement.specifier if each.operator == "=="}
