@@ -168,9 +168,9 @@ def test_lift_and_conversions_are_counted_alike(data: Data, run: Callable[..., A
 
 
 def test_the_interval_of_a_lift_covers_it(data: Data) -> None:
-    """Whoever is held out, the true lift is nothing here. Drawn 2,000 times: customer by customer the
-    intervals have it as often as they say; message by message far less often. Where a few agents
-    make most bookings, neither does, and it is noticed.
+    """Whoever is held out, the true lift is nothing here. Drawn 2,000 times: customer by customer
+    the intervals have it as often as they say; message by message far less often. Where a few
+    agents make most bookings, neither does, and it is noticed.
     """
     times = {name: np.sort(of) for name, of in data.table.groupby("customer")["at_ms"]}
     messages = data.messages()
