@@ -1,9 +1,12 @@
 """The image, built over a Debian with Python that is made here: no image registry is asked."""
 
+import hashlib
 import json
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +16,10 @@ from deploy.checking.results import NotHere
 
 TAG: Final = "localhost/trigger-engine:check"
 _BASE: Final = "localhost/python-base:check"
-#: What the Python images of Docker's library have too, in short.
-_PACKAGES: Final = "usr-is-merged,python3,python3-venv,ca-certificates,libstdc++6"
+_BUILD_BASE: Final = "localhost/python-build:check"
+_PACKAGES: Final = ("usr-is-merged", "python3", "ca-certificates", "libstdc++6")
+#: What the Python images of Docker's library have too, in short: the slim one, and the full one.
+_BASES: Final = {_BASE: _PACKAGES, _BUILD_BASE: (*_PACKAGES, "python3-venv", "binutils")}
 _EXCLUDED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _KEPT_S: Final = 7 * 86_400
 _PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,17 +45,19 @@ class Image:
 def built(place: Place) -> Image:
     """Build deploy/Dockerfile, once a run. Raises NotHere where that cannot be, Broken."""
     found = store(place)
-    base = _base(place)
-    container = found.buildah("from", "scratch")
-    found.buildah("add", "--quiet", container, base, "/")
-    found.buildah("config", "--env", _PATH, container)
-    found.buildah("commit", "--quiet", "--rm", container, _BASE)
+    with ThreadPoolExecutor() as pool:
+        tars = pool.map(partial(_base, place), _BASES.values())
+    for name, tar in zip(_BASES, tars, strict=True):
+        container = found.buildah("from", "scratch")
+        found.buildah("add", "--quiet", container, tar, "/")
+        found.buildah("config", "--env", _PATH, container)
+        found.buildah("commit", "--quiet", "--rm", container, name)
     trust = ["--volume", f"{_AUTHORITIES}:{_AUTHORITIES}:ro"] if _AUTHORITIES.exists() else []
     started = time.monotonic()
     found.buildah(
         "build", "--isolation", "chroot", "--format", "docker", "--layers=false", *trust,
-        "--build-arg", f"PYTHON_IMAGE={_BASE}", "--file", place.deploy / "Dockerfile",
-        "--tag", TAG, place.root,
+        "--build-arg", f"BUILD_IMAGE={_BUILD_BASE}", "--build-arg", f"PYTHON_IMAGE={_BASE}",
+        "--file", place.deploy / "Dockerfile", "--tag", TAG, place.root,
     )  # fmt: skip
     return Image(
         store=found,
@@ -68,13 +75,14 @@ def _size(found: Store, tag: str) -> int:
     return sum(layer["size"] for layer in manifest["layers"])
 
 
-def _base(place: Place) -> Path:
-    """A tar of the machine's own Debian release with Python; kept for a week."""
+def _base(place: Place, packages: Sequence[str]) -> Path:
+    """A tar of the machine's own Debian release with these packages; kept for a week."""
     release = _os_release()
     if release.get("ID") != "debian":
         raise NotHere(f"the base is made from Debian's packages, this is {release.get('ID')}")
     suite = release["VERSION_CODENAME"]
-    path = place.cache / f"base-{suite}.tar"
+    digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
+    path = place.cache / f"base-{suite}-{digest}.tar"
     if path.exists() and time.time() - path.stat().st_mtime < _KEPT_S:
         return path
     sources = [
@@ -85,7 +93,7 @@ def _base(place: Place) -> Path:
     fresh = path.with_suffix(".new.tar")
     run(
         [
-            "mmdebstrap", "--quiet", "--variant=essential", f"--include={_PACKAGES}",
+            "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
             suite, fresh, *sources,

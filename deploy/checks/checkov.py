@@ -26,7 +26,7 @@ SKIPS: Final[dict[str, str]] = {
     "CKV_K8S_43": "whoever builds the image knows its digest: image.digest",
     "CKV_K8S_15": "tags here are versions, and :latest is refused: a pull at every start would only"
     " make restarts depend on the registry",
-    "CKV_DOCKER_7": "the base is an argument, whose default has a version tag",
+    "CKV_DOCKER_7": "the bases are arguments, whose defaults have version tags",
 }
 
 

@@ -38,19 +38,21 @@ def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
 
 
 def problems_access(manifests: list[Manifest]) -> Iterator[str]:
-    """Access is what ``app.topic_needs`` says of each topic, and reading by the one group."""
+    """Access is what ``app.topic_needs`` says of each topic, the group and its transactions."""
     settings = settings_if_right(manifests)
     if settings is None:
         return
     for user in of_kind(manifests, "KafkaUser"):
         wanted = {("topic", need.topic): set(need.operations) for need in needed(settings)}
         wanted["group", settings.app_id] = {"Describe", "Read"}
+        wanted["transactionalId", f"{settings.app_id}-"] = {"Describe", "Write"}
         found = {}
         for rule in user["spec"]["authorization"]["acls"]:
             resource = rule["resource"]
             found[resource["type"], resource.get("name")] = set(rule["operations"])
-            if resource.get("patternType") != "literal":
-                yield f"{resource}: more than one resource"
+            is_prefix = resource["type"] == "transactionalId"
+            if resource.get("patternType") != ("prefix" if is_prefix else "literal"):
+                yield f"{resource}: more, or less, than is used"
             if rule.get("type", "allow") != "allow":
                 yield f"{resource}: {rule['type']}"
         for key in sorted({*wanted, *found}, key=str):
