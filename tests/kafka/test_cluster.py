@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from app.kafka import watermarks
@@ -50,8 +51,17 @@ def produce(cluster: KafkaCluster, topic: str) -> None:
 def end(cluster: KafkaCluster, topic: str) -> int:
     """The partition's end as its leader says."""
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "g"})
+    deadline = time.monotonic() + 60
     try:
-        return watermarks(consumer, TopicPartition(topic, 0), 20)[1]
+        while True:
+            try:
+                return watermarks(consumer, TopicPartition(topic, 0), 20)[1]
+            except KafkaException as exc:
+                # a leader that has just been elected does not know the end yet
+                code = exc.args[0].code()
+                if code != KafkaError.OFFSET_NOT_AVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
     finally:
         consumer.close()
 
