@@ -211,10 +211,10 @@ class Lane:
         log_unit(unit)
 
     def _decided(self, decision: Decision) -> None:
-        self._unit.decisions.append(decision)
+        self._unit.add_decision(decision)
 
     def _led_to(self, outcome: SendOutcome) -> None:
-        self._unit.led_to.append(outcome)
+        self._unit.add_outcome(outcome)
 
     def _fire(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
@@ -249,7 +249,7 @@ class Lane:
         for topic, record in self._buffer.take(UNIT_RECORDS):
             if not self._handle(topic, record):
                 return False
-            if customers.touched_count() >= UNIT_CUSTOMERS:
+            if customers.touched_count() >= UNIT_CUSTOMERS or self._unit.is_heavy:
                 break
         return True
 

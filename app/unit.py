@@ -11,6 +11,10 @@ from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import SendOutcome
 
+#: A unit ends at so many decisions and outcomes of one customer: until they are sent they are in
+#: the outbox of the customer's record, and that has to fit into one Kafka message.
+MOST_OF_ONE_CUSTOMER: Final = 100
+
 LIST_HEALTH: Final = {
     "unsubscribed": "unsubscribed",
     "message_complained": "complained",
@@ -55,8 +59,27 @@ class Unit:
     list_health: dict[tuple[str, str], int] = field(default_factory=dict)
     #: trace contexts of the events handled
     traces: list[str] = field(default_factory=list)
+    #: customer id -> decisions and outcomes
+    said: dict[str, int] = field(default_factory=dict)
+    #: one customer has got as many of them as an outbox should hold
+    is_heavy: bool = False
     skewed: int = 0
     timers: int = 0
+
+    def add_decision(self, decision: Decision) -> None:
+        """One more decision."""
+        self.decisions.append(decision)
+        self._weigh(decision.customer_id)
+
+    def add_outcome(self, outcome: SendOutcome) -> None:
+        """One more thing that a send led to."""
+        self.led_to.append(outcome)
+        self._weigh(outcome.customer_id)
+
+    def _weigh(self, customer_id: str) -> None:
+        count = self.said[customer_id] = self.said.get(customer_id, 0) + 1
+        if count >= MOST_OF_ONE_CUSTOMER:
+            self.is_heavy = True
 
     def note_list_health(self, event: Event, channels: Container[str]) -> None:
         """Count the event if it says that somebody left, complained or could not be reached."""

@@ -9,7 +9,7 @@ open a ghost send, so what names one is none.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.core.customer import Customer, Sent
 from app.core.events import PURCHASES
@@ -43,6 +43,12 @@ _CURRENCY_CHARS: Final = 3
 _NEVER_MS: Final = -(1 << 62)
 
 
+class _Record(Protocol):
+    """Emits an outcome of a send."""
+
+    def __call__(self, sent: Sent, kind: Kind, role: Role | None = None) -> None: ...
+
+
 def attribute(moment: EventMoment, emit: EmitOutcome) -> None:
     """Emit what an event of a type in ATTRIBUTED is for the sends before it, in their order."""
     kind = _ENGAGEMENT.get(moment.type)
@@ -53,10 +59,11 @@ def attribute(moment: EventMoment, emit: EmitOutcome) -> None:
     if not sends:
         return
     if moment.type in PURCHASES:
-        _convert(moment, sends, emit)
-        _recover(moment, sends, emit)
+        record = _recorder(moment, emit)
+        _convert(moment, sends, record)
+        _recover(moment, sends, record)
     else:
-        _follow_delivery(moment, sends, emit)
+        _follow_delivery(moment, sends, _recorder(moment, emit))
 
 
 def led_to(sent: Sent) -> list[str]:
@@ -91,7 +98,7 @@ def _engage(moment: EventMoment, kind: Kind, emit: EmitOutcome) -> None:
                 _keep_time(sent.clicked_ms, moment.occurred_ms)
             ends_ms = sent.decided_ms + moment.rules.attribution_ms
             if moment.occurred_ms <= ends_ms and not sent.recorded & _BITS[kind]:
-                _record(moment, sent, kind, emit)
+                _recorder(moment, emit)(sent, kind)
             return
 
 
@@ -101,16 +108,17 @@ def _keep_time(times_ms: list[int], occurred_ms: int) -> None:
     del times_ms[:-MAX_ENGAGEMENTS]
 
 
-def _convert(moment: EventMoment, sends: list[Sent], emit: EmitOutcome) -> None:
+def _convert(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
     """One send gets the purchase, the others assisted."""
     credited = _credited(sends, moment.occurred_ms)
     for sent in sends:
-        role: Role = "direct" if sent is credited else ASSISTED
-        _record(moment, sent, Kind.CONVERSION, emit, role)
+        record(sent, Kind.CONVERSION, "direct" if sent is credited else ASSISTED)
 
 
 def _credited(sends: Sequence[Sent], occurred_ms: int) -> Sent:
     """The send last clicked until then, else last opened, else last sent."""
+    if len(sends) == 1:
+        return sends[0]
 
     def rank(sent: Sent) -> tuple[int, int, int]:
         clicked_ms = _last_until(sent.clicked_ms, occurred_ms)
@@ -121,10 +129,12 @@ def _credited(sends: Sequence[Sent], occurred_ms: int) -> Sent:
 
 
 def _last_until(times_ms: list[int], until_ms: int) -> int:
+    if not times_ms:
+        return _NEVER_MS
     return max((at_ms for at_ms in times_ms if at_ms <= until_ms), default=_NEVER_MS)
 
 
-def _recover(moment: EventMoment, sends: list[Sent], emit: EmitOutcome) -> None:
+def _recover(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
     """The first purchase that carries the key of an abandonment instance recovers it."""
     instances: dict[tuple[str, str, int], list[Sent]] = {}
     for sent in sends:
@@ -134,7 +144,7 @@ def _recover(moment: EventMoment, sends: list[Sent], emit: EmitOutcome) -> None:
     for instance, its_sends in instances.items():
         if instance not in recovered:
             credited = _credited(its_sends, moment.occurred_ms)
-            _record(moment, credited, Kind.RECOVERY, emit)
+            record(credited, Kind.RECOVERY)
 
 
 def _key_in(moment: EventMoment, trigger_name: str) -> str | None:
@@ -154,40 +164,47 @@ def _recovered(customer: Customer) -> set[tuple[str, str, int]]:
     return {_instance_of(sent) for sent in customer.sends if sent.recorded & bit}
 
 
-def _follow_delivery(moment: EventMoment, sends: list[Sent], emit: EmitOutcome) -> None:
+def _follow_delivery(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
     """A review or a call for help, unless it names another order than the one delivered."""
     order = order_of(moment.data)
     for sent in sends:
         delivered = sent.delivered_order
         if delivered is not None and (delivered == order or not delivered or not order):
-            _record(moment, sent, _AFTER_DELIVERY[moment.type], emit)
+            record(sent, _AFTER_DELIVERY[moment.type])
 
 
-def _record(
-    moment: EventMoment, sent: Sent, kind: Kind, emit: EmitOutcome, role: Role | None = None
-) -> None:
-    sent.recorded |= _BITS[ASSISTED if role == ASSISTED else kind]
+def _recorder(moment: EventMoment, emit: EmitOutcome) -> _Record:
+    """What records outcomes of one event: their event and money are the same."""
     is_purchase = moment.type in PURCHASES
     data = moment.event.data
-    emit(
-        SendOutcome(
-            request_id=sent.request_id,
-            customer_id=moment.customer.customer_id,
-            trigger=sent.trigger,
-            step=sent.step,
-            channel=sent.channel,
-            experiment=sent.experiment,
-            is_ghost=sent.is_ghost,
-            kind=kind,
-            role=role,
-            value=number(data.get("value")) if is_purchase else None,
-            margin=number(data.get("margin")) if is_purchase else None,
-            currency=_currency(data.get("currency"), moment.rules) if is_purchase else None,
-            latency_ms=max(0, moment.occurred_ms - sent.decided_ms),
-            occurred_ms=moment.occurred_ms,
-            cause=moment.cause,
+    value = number(data.get("value")) if is_purchase else None
+    margin = number(data.get("margin")) if is_purchase else None
+    currency = _currency(data.get("currency"), moment.rules) if is_purchase else None
+    customer_id, occurred_ms, cause = moment.customer.customer_id, moment.occurred_ms, moment.cause
+
+    def record(sent: Sent, kind: Kind, role: Role | None = None) -> None:
+        sent.recorded |= _BITS[ASSISTED if role == ASSISTED else kind]
+        emit(
+            SendOutcome(
+                request_id=sent.request_id,
+                customer_id=customer_id,
+                trigger=sent.trigger,
+                step=sent.step,
+                channel=sent.channel,
+                experiment=sent.experiment,
+                is_ghost=sent.is_ghost,
+                kind=kind,
+                role=role,
+                value=value,
+                margin=margin,
+                currency=currency,
+                latency_ms=max(0, occurred_ms - sent.decided_ms),
+                occurred_ms=occurred_ms,
+                cause=cause,
+            )
         )
-    )
+
+    return record
 
 
 def _currency(given: object, rules: Rules) -> str | None:

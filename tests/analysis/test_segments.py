@@ -128,3 +128,14 @@ def test_a_horizon_is_whole_days(tmp_path: Path, horizon: str) -> None:
     events = write_lines(tmp_path / "e.jsonl", [])
     command = ["segments", "fit", "--events", str(events), "--out", str(tmp_path / "m")]
     assert main([*command, "--horizon", horizon]) == 2
+
+
+def test_one_odd_customer_is_not_a_division() -> None:
+    """Two groups and somebody with ten thousand orders: the groups are told apart all the same."""
+    rng = np.random.default_rng(2)
+    values = np.zeros((201, len(NAMES)))
+    values[:, COLUMNS["recency_days"]] = [*rng.normal(10, 1, 100), *rng.normal(300, 5, 100), 1]
+    values[:, COLUMNS["frequency"]] = [*rng.normal(5, 0.2, 100), *rng.normal(2, 0.2, 100), 10_000]
+    values[:, COLUMNS["monetary"]] = values[:, COLUMNS["frequency"]] * 20
+    fit = fit_clusters(Features(customer_ids=[str(n) for n in range(201)], values=values))
+    assert [portrait.customers for portrait in fit.portraits[:2]] == [100, 100]

@@ -24,11 +24,12 @@ from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
 from app.broker.embedded import EmbeddedBroker
 from app.core.decisions import Decision
+from app.core.outcomes import SendOutcome
 from app.huge_pages import use_huge_pages
 from app.publish import publish
 from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
-from app.wire import written
+from app.wire import written, written_outcome
 from tests.bench.events import events, profiles
 from tests.bench.outcomes import kpis
 from tests.integration.running import RunningWorker, wait_for
@@ -62,8 +63,8 @@ def main() -> None:
 
 
 def backtest(count: int, customers: int, known: int) -> dict[str, float]:
-    """The backtest's path from a line to written decisions, with the best and the median of 20
-    stretches: on a shared machine the best is nearest to the truth.
+    """The backtest's path from a line to written decisions and outcomes, with the best and the
+    median of 20 stretches: on a shared machine the best is nearest to the truth.
     """
     gc.disable()
     decided = 0
@@ -73,7 +74,10 @@ def backtest(count: int, customers: int, known: int) -> dict[str, float]:
         decided += 1
         written(decision)
 
-    replay = Replay(load_rules(default_rules_path()), emit)
+    def emit_outcome(outcome: SendOutcome) -> None:
+        written_outcome(outcome)
+
+    replay = Replay(load_rules(default_rules_path()), emit, outcome=emit_outcome)
     replay.run(read_arrivals(profiles(known)))
     lines = list(events(count, customers))
     size = max(1, len(lines) // _CHUNKS)

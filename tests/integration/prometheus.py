@@ -20,8 +20,8 @@ from tests.integration.test_worker_explain import free_ports
 RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-#: where a rules file says how long: a wait, a range, an offset, a threshold in seconds, a horizon
-_DURATION: Final = re.compile(r"(for: |\[|offset )(\d+)([smhdw])")
+#: where a rules file says how long: a wait, a range, its step, an offset; a threshold in seconds
+_DURATION: Final = re.compile(r"(for: |\[|offset |(?<=\d[smhdw]):)(\d+)([smhdw])")
 _THRESHOLD: Final = re.compile(r"(_seconds\)? > |\], )(\d+)")
 _CONFIG: Final = """\
 global: {scrape_interval: 500ms, evaluation_interval: 500ms}

@@ -120,7 +120,7 @@ def prometheus(instance: Instance, tmp_path: Path) -> Iterator[RunningPrometheus
         wait_for("zeros", lambda: running.query('trigger_outcomes_total{kind="recovery"} == 0'))
         shop(instance.wire)
         wait_for("outcomes", lambda: running.query("sum(trigger_revenue_total) > 100"))
-        for recorded in ("job_trigger:trigger_messages:increase1d > 0", f"{LATE} >= 0"):
+        for recorded in ("job_trigger:trigger_messages:increase1h > 0", f"{LATE} >= 0"):
             wait_for(recorded, lambda recorded=recorded: running.query(recorded))  # type: ignore[misc]
         yield running
 

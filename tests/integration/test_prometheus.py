@@ -49,6 +49,7 @@ def test_hurrying_changes_durations_and_nothing_else() -> None:
     print("\n".join(changed))
     assert "for: 5000ms" in fast
     assert "offset 10080000ms" in fast
+    assert "[1440000ms:60000ms]" in fast
     assert "_seconds) > 2\n" in fast
     assert not any("record:" in line or "alert:" in line for line in changed)
 

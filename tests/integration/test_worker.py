@@ -117,6 +117,19 @@ def test_a_record_on_the_wrong_partition_is_sent_to_its_own(instance: Instance) 
         assert worker.metric("trigger_customers") == 1
 
 
+def test_a_burst_of_one_customer_is_no_record_too_large(instance: Instance) -> None:
+    """What a unit says of one customer waits in their record; a broker takes 1 MB at most."""
+    wire = instance.wire
+    (customer_id,) = instance.customers(1)
+    for _ in range(1200):
+        wire.event("orders", customer_id, "order_placed", {"value": 1})
+    wire.flush()
+    with instance.worker() as worker:
+        wait_for("all", lambda: worker.metric("trigger_events_total") == 1201)
+        assert len(wire.wait_for_values("dispatch", 1600)) == 1600
+        assert worker.stop() == 0, worker.log
+
+
 def test_a_bug_stops_the_worker_and_commits_nothing_of_the_batch(instance: Instance) -> None:
     """Exit 1; the worker after it reads the event again."""
     wire = instance.wire

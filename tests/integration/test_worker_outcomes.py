@@ -72,6 +72,7 @@ def test_outcomes_go_out_and_are_counted(instance: Instance, rules: dict[str, st
     assert explained["sends"][0]["led_to"] == ["clicked", "unsubscribed", "conversion"]
 
 
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 @pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
 @pytest.mark.parametrize("at", ["before 3", "after 3", "after 5"])
 def test_a_kill_loses_no_outcome(

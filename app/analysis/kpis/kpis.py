@@ -60,7 +60,7 @@ def _recovery(sent: Arm, ghost: Arm, known: Known) -> list[Kpi]:
             _CARTS,
         ),
     ]
-    return [_from(kpi, known.abandonments, known, "an abandonment trigger") for kpi in kpis]
+    return [_from(kpi, known.abandonments, known, "trigger of kind abandonment") for kpi in kpis]
 
 
 def _after_delivery(sent: Arm, ghost: Arm, known: Known) -> list[Kpi]:
@@ -95,13 +95,15 @@ def _after_delivery(sent: Arm, ghost: Arm, known: Known) -> list[Kpi]:
             _DELIVERED,
         ),
     ]
-    return [_from(kpi, known.deliveries, known, "a trigger on `delivered`") for kpi in kpis]
+    return [_from(kpi, known.deliveries, known, "trigger on `delivered`") for kpi in kpis]
 
 
 def _from(kpi: Kpi, triggers: frozenset[str], known: Known, what: str) -> Kpi:
     """With what it rests on when the rules are not at hand."""
+    if not triggers and known.source is None:
+        return missing(kpi, f"the rules have no {what}")
     if not triggers:
-        return missing(kpi, f"no outcome shows {what}; --rules would say which there are")
+        return missing(kpi, f"no outcome shows a {what}; --rules would say which there are")
     if kpi.reason is None and known.source is not None:
         return msgspec.structs.replace(kpi, reason=known.source)
     return kpi

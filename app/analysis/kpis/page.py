@@ -99,19 +99,19 @@ def _points(value: float) -> str:
 def _lifts(report: Report) -> list[Html]:
     parts = []
     for name, label in (
-        ("incremental_lift", "Customers who bought, sent minus held out"),
-        ("recovery_lift", "Carts and bookings recovered, sent minus held out"),
+        ("incremental_lift", "Followed by a purchase, sent minus held out"),
+        ("recovery_lift", "Recovered, sent minus held out"),
     ):
         spreads = _spreads(report.triggers, name)
         if spreads:
             caption = f"{label}, in percentage points"
             rows = [
-                (group, value_text(kpi), interval_text(kpi), sample_text(kpi))
+                (group, value_text(kpi), interval_text(kpi), kpi.sample, kpi.others or 0)
                 for group, kpis in report.triggers.items()
                 for kpi in kpis
                 if kpi.name == name and kpi.value is not None
             ]
-            head = ("trigger", "lift", "95 % interval", "sample")
+            head = ("trigger", "lift", "95 % interval", "sent", "held out")
             parts += [
                 figure(caption, intervals(caption, spreads, _points)),
                 table(label, head, rows, right=(1, 2)),
@@ -121,7 +121,8 @@ def _lifts(report: Report) -> list[Html]:
     text = (
         "Share of messages that a purchase followed within the attribution window, less the same"
         " share of the ghost sends of held-out customers. An interval that does not reach zero is"
-        " an effect beyond chance."
+        " an effect beyond chance. Who is held out gets no marketing at all, so the lift of one"
+        " trigger has in it what the customer's other messages did."
     )
     return [section("Lift over the holdout", tag("p", text), *parts)]
 

@@ -17,6 +17,8 @@ _MOST_CLUSTERS: Final = 8
 _FITTED: Final = 200_000
 _SILHOUETTE: Final = 5_000
 _SEED: Final = 1
+#: A cluster with more of the customers than this divides nobody.
+_ALMOST_ALL: Final = 0.95
 
 
 class Portrait(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +78,15 @@ def fit_clusters(features: Features) -> ClusterFit:
 
 
 def _best(z: Matrix, most: int) -> tuple[KMeans, dict[int, float]]:
-    """The clustering with the highest silhouette, and that of all."""
+    """The clustering with the highest silhouette, and that of all.
+
+    One that leaves almost everybody together comes last: a single odd customer is far from all
+    others, so that their silhouette is high and says nothing.
+    """
     rng = np.random.default_rng(_SEED)
     fitted = z if len(z) <= _FITTED else z[rng.choice(len(z), _FITTED, replace=False)]
     looked_at = rng.choice(len(fitted), min(_SILHOUETTE, len(fitted)), replace=False)
-    tried: dict[float, KMeans] = {}
+    tried: dict[tuple[bool, float], KMeans] = {}
     silhouettes = {}
     for count in range(2, most + 1):
         means = KMeans(count, n_init=5, random_state=_SEED).fit(fitted)
@@ -89,7 +95,8 @@ def _best(z: Matrix, most: int) -> tuple[KMeans, dict[int, float]]:
             continue
         score = float(silhouette_score(fitted[looked_at], labels))
         silhouettes[count] = score
-        tried.setdefault(score, means)
+        divides = int(np.bincount(means.labels_).max()) <= _ALMOST_ALL * len(fitted)
+        tried.setdefault((divides, score), means)
     return tried[max(tried)], silhouettes
 
 

@@ -63,7 +63,10 @@ def cells(portrait: Portrait, customers: int) -> tuple[str, ...]:
 def silhouette_text(silhouettes: dict[int, float]) -> str:
     """Which number of clusters was chosen, and against what."""
     shown = ", ".join(f"{count}: {score:.3f}" for count, score in silhouettes.items())
-    return f"silhouette by number of clusters: {shown}; the highest is taken"
+    return (
+        f"silhouette by number of clusters: {shown}; the highest is taken that does not leave"
+        " almost everybody in one"
+    )
 
 
 def constant_text(constant: list[str]) -> str:
@@ -87,4 +90,5 @@ def high_value_text(fit: Fit) -> str:
 
 def meaning(found: HighValueFit) -> str:
     """What counts as high value."""
-    return f"{found.spend_over:.2f} or more spent in the {found.horizon_days} days after that"
+    spent = "anything" if found.spend_over <= 0 else f"{found.spend_over:.2f} or more"
+    return f"{spent} spent in the {found.horizon_days} days after that"
