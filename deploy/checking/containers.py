@@ -13,7 +13,12 @@ from deploy.checking.place import Place, debian_programs, run
 from deploy.checking.results import Broken, NotHere
 
 _BUILDING: Final = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
-_RUNNING: Final = {"podman": "podman", "runc": "runc", "conmon": "conmon"}
+_RUNNING: Final = {
+    "podman": "podman",
+    "runc": "runc",
+    "conmon": "conmon",
+    "catatonit": "catatonit",  # what holds a pod open
+}
 _MOST_FILES: Final = 1024
 #: Seen now and then when runc seals a copy of itself, gone at the next try.
 _PASSING: Final = "sealing memfd copy"
