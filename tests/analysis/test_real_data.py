@@ -3,6 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +68,16 @@ class Data:
         written = (self.out / "decisions.jsonl").read_bytes()
         self.decisions = [orjson.loads(line) for line in written.splitlines()]
         self.model = folder / "model.json"
+
+    @cached_property
+    def fitted(self) -> dict[str, Any]:
+        """What ``segments fit`` says of the history; ``model`` is there then."""
+        command = ["segments", "fit", "--events", str(self.events), "--out", str(self.model)]
+        printed = StringIO()
+        with redirect_stdout(printed):
+            assert main([*command, "--format", "json"]) == 0
+        found: dict[str, Any] = json.loads(printed.getvalue())
+        return found
 
     def messages(self) -> pd.DataFrame:
         """Customer, instant and whether it was sent, of every message."""
@@ -232,11 +245,11 @@ def features_at(data: Data, until: Callable[[pd.DataFrame], Any]) -> pd.DataFram
     return found[["recency_days", "frequency", "monetary"]].sort_index()
 
 
-def test_clusters_are_scikit_learns_and_the_engines(data: Data, run: Callable[..., Any]) -> None:
+def test_clusters_are_scikit_learns_and_the_engines(data: Data) -> None:
     """Features by pandas, clusters by scikit-learn, names by the engine from its own records: the
     same customers are together, and so many of them.
     """
-    fitted = run("segments", "fit", "--events", str(data.events), "--out", str(data.model))
+    fitted = data.fitted
     model = parse_model(data.model.read_bytes())
     assert model.clusters is not None
     end = int(data.table["at_ms"].max())
@@ -262,11 +275,11 @@ def test_clusters_are_scikit_learns_and_the_engines(data: Data, run: Callable[..
             assert portrait["medians"][name] == pytest.approx(float(members[name].median()))
 
 
-def test_high_value_is_scikit_learns_and_the_engines(data: Data, run: Callable[..., Any]) -> None:
+def test_high_value_is_scikit_learns_and_the_engines(data: Data) -> None:
     """Day thirty by pandas, a regression by scikit-learn on those not held out, probabilities by
     the engine for a record of the first thirty days; and the area of those it has not seen.
     """
-    fitted = run("segments", "fit", "--events", str(data.events), "--out", str(data.model))
+    fitted = data.fitted
     model, found = parse_model(data.model.read_bytes()), fitted["high_value"]
     if model.high_value is None:
         assert found is None
