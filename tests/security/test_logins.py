@@ -190,7 +190,7 @@ def wrong(kafka: SecuredKafka, way: str, url: str, folder: Path) -> logins.Login
         case "expired token":
             return logins.token(kafka, kafka.identities.token(WORKER, -5), folder)
         case "no token":
-            login = logins.token(kafka, "x.y", folder)
+            login = logins.token(kafka, f"header.body.{secret}", folder)
             (folder / "mounted").write_text("")
             return login
         case "wrong client":
