@@ -19,8 +19,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
-
 from app import wire
 from app.core.decisions import Decision
 from app.deliveries import Deliveries, Producer
@@ -51,6 +49,7 @@ class Outputs:
     dispatch: str
     decisions: str
     dead_letters: str
+    repartition: str
     partitions: Mapping[str, int]
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
@@ -66,6 +65,7 @@ def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
         dispatch=settings.topic("dispatch"),
         decisions=settings.topic("decisions"),
         dead_letters=settings.topic("dead-letters"),
+        repartition=settings.repartition_topic,
         partitions=partitions,
     )
 
@@ -119,8 +119,9 @@ class Effects:
             outputs.send(line_topic, place, key, line)
         for letter in unit.dead_letters:
             self._send_dead_letter(outputs, letter, partition)
-        for logical, record, key in unit.misrouted:
-            self._reroute(outputs, logical, record, key)
+        for stray in unit.strays:
+            place = partition_for(stray.key, self._inputs)
+            outputs.send(self._outputs.repartition, place, stray.key, stray.value, stray.headers)
         hook("after 4")
         hook("before 5")
         await outputs.wait()
@@ -175,18 +176,6 @@ class Effects:
         topic = self._outputs.dead_letters
         place = self._outputs.place(topic, record.key or b"", partition, self._inputs)
         outputs.send(topic, place, record.key, record.value, headers)
-
-    def _reroute(
-        self, outputs: Deliveries, logical: str, record: ConsumerRecord, key: bytes
-    ) -> None:
-        """Send the record to where its customer is, at the end of that partition.
-
-        It comes after everything that was there already, so that its order with the customer's
-        other records may change; event time decides what came before what all the same.
-        """
-        place = partition_for(key, self._inputs)
-        topic = self._intake.tp(logical, place).topic
-        outputs.send(topic, place, key, record.value, record.headers, record.timestamp)
 
 
 class Emitted:

@@ -31,6 +31,8 @@ PREFIX: Final = "TRIGGER_"
 #: Logical topic names; ``Settings.topic`` says what each is called on the broker.
 INPUTS: Final = INPUT_TOPICS
 OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
+#: The internal topic that is read beside the inputs (app/repartition.py).
+REPARTITION: Final = "repartition"
 
 #: Shipped inside the wheel; a checkout has it in deploy/.
 _PACKAGED_RULES: Final = Path(__file__).with_name("default_rules.yaml")
@@ -95,6 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def input_topics(self) -> dict[str, str]:
         """Logical name -> name on the broker, of the topics that are read."""
         return {name: self.topic(name) for name in INPUTS}
+
+    @property
+    def read_topics(self) -> dict[str, str]:
+        """Logical name -> name on the broker: the input topics and the repartition topic."""
+        return {**self.input_topics, REPARTITION: self.repartition_topic}
 
     @property
     def changelog_topic(self) -> str:

@@ -26,7 +26,8 @@ _RETENTION: Final = {
     "outcomes": ("90d", "7d"),
     "dead-letters": ("30d", "7d"),
 }
-_REPARTITION_RETENTION: Final = (_FOR_EVER, "1d")
+#: Counted from when a record was sent on: it must outlast an outage.
+_REPARTITION_RETENTION: Final = ("7d", "1d")
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,7 +123,7 @@ class _Worker:
 
     def _build(self) -> None:
         settings = self._settings
-        self._intake = Intake(settings.input_topics, settings.max_poll_records * _BUFFERED_FETCHES)
+        self._intake = Intake(settings.read_topics, settings.max_poll_records * _BUFFERED_FETCHES)
         self._intake.on_commit_failed = self._metrics.commit_errors.inc
         self._producer = self._new_producer()
         counts = self._partition_counts()
@@ -277,8 +277,13 @@ def _create_missing(settings: Settings) -> None:
     for topic in report.created:
         _log.info("topic created", extra={"action": "topic_created", "topic": topic})
     for finding in report.findings:
-        if finding.topic == settings.changelog_topic and finding.what == "partitions":
-            raise ConfigError(f"{finding}: the changelog is of other input topics than these")
+        internal = settings.changelog_topic, settings.repartition_topic
+        if finding.topic in internal and finding.what == "partitions":
+            raise ConfigError(
+                f"{finding}: the state of {settings.app_id} is of other input topics than these, or"
+                " of another number of partitions; give them back the number they had, or read"
+                " them from the start under another TRIGGER_APP_ID"
+            )
         _log.warning(
             "topic is not as needed", extra={"action": "topic_finding", "finding": str(finding)}
         )

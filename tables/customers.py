@@ -8,10 +8,11 @@ what is due, not what exists.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from app.core.customer import NEVER_MS, Customer
+from app.core.errors import InfrastructureError
 from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
@@ -29,8 +30,12 @@ class PartitionCustomers:
     written.
     """
 
-    def __init__(self, store: PartitionStore) -> None:
+    def __init__(
+        self, store: PartitionStore, belongs_here: Callable[[bytes], bool] = lambda _: True
+    ) -> None:
+        """``belongs_here`` is asked for the key of each record found in the database."""
         self._store = store
+        self._belongs_here = belongs_here
         self._floor_ms = _FIRST_MS
         #: records as the database has them, with their heads; the one used last is the last
         self._kept: dict[str, tuple[Customer, Head]] = {}
@@ -84,8 +89,16 @@ class PartitionCustomers:
         """The record as the database has it."""
         found = self._kept.get(customer_id)
         if found is None:
-            value = self._store.get(customer_id.encode())
+            key = customer_id.encode()
+            value = self._store.get(key)
             if value is not None:
+                if not self._belongs_here(key):
+                    raise InfrastructureError(
+                        f"the record of a customer of another partition was found in {self._store}:"
+                        " it was written when the topics had another number of partitions. Give"
+                        " them back the number they had, or read them from the start under another"
+                        " TRIGGER_APP_ID"
+                    )
                 found = records.decode(record_of(value)), head_of(value)
         return found
 

@@ -74,7 +74,11 @@ class PartitionStore:
                 f"the database of a partition cannot be opened: {exc}; is another worker using"
                 f" {path}? A broken one can be deleted: the changelog has everything"
             ) from exc
+        self._path = path
         self.progress = unpack_progress(self._db.get(PROGRESS_KEY))
+
+    def __str__(self) -> str:
+        return str(self._path)
 
     def close(self) -> None:
         """Release the files; nothing else may be called after it."""
