@@ -29,12 +29,14 @@ from app.upstream import FAR_MS, Arrivals, Upstream
 from app.watermark import UNKNOWN_MS, Watermark
 from tables import records
 from tables.customers import PartitionCustomers
-from tables.layout import record_of
+from tables.layout import head_of, record_of
 from tables.partition import PartitionStore
 
 #: A commit unit ends at about so many records, or customers that timers touched.
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
+#: How often a quiet partition is looked through for tombstones that ended.
+SWEEP_S: Final = 3600.0
 
 MakeTask = Callable[[Rules, Customers, Callable[[Decision], None]], Task]
 
@@ -82,8 +84,9 @@ class Lane:
             else WallClock(self._watermark)
         )
         self._customers = PartitionCustomers(
-            store, lambda key: partition_for(key, shared.input_partitions) == partition
+            store, lambda key: partition_for(key, shared.input_partitions) == partition, wall_ms
         )
+        self._swept_at = time.monotonic()
         self._unit = Unit(now_ms=0)
         self._task = shared.make_task(shared.rules, self._customers, self._decided)
         rules = shared.shadow_rules
@@ -128,8 +131,9 @@ class Lane:
         From the database: a unit in progress may still fail.
         """
         value = self._store.get(customer_id.encode())
+        is_there = value is not None and not head_of(value).is_erased
         return Standing(
-            customer=None if value is None else records.decode(record_of(value)),
+            customer=records.decode(record_of(value)) if value and is_there else None,
             rules=self._task.rules,
             now_ms=wall_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
         )
@@ -159,6 +163,9 @@ class Lane:
     async def _rest(self) -> None:
         if self._emitted.is_owed and time.monotonic() - self.busy_at > 1.0:
             await self._seal()
+        if time.monotonic() - self._swept_at > SWEEP_S and self.is_idle():
+            self._swept_at = time.monotonic()
+            await self._sweep()
         try:
             await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
         except TimeoutError:
@@ -171,6 +178,21 @@ class Lane:
             await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
         finally:
             self._emitted.is_sealing = False
+
+    async def _sweep(self) -> None:
+        """Take away tombstones that ended, and what the files still have of erased customers.
+
+        Only while everything that was read is handled: nothing from before an erasure is read
+        again then.
+        """
+        has_swept = False
+        while ids := self._store.tombstones(wall_ms(), UNIT_CUSTOMERS):
+            for customer_id in ids:
+                self._customers.forget(customer_id)
+            await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
+            has_swept = True
+        if has_swept:
+            await asyncio.to_thread(self._store.compact)
 
     async def _work(self) -> bool:
         """One commit unit; False when there was nothing to do."""
@@ -276,7 +298,9 @@ class Lane:
         # What comes by way of another partition says nothing of how far this one has been read.
         occurred_ms = event.occurred_ms if is_own and type(event) is Event else None
         clock.arrive(topic, record.timestamp, occurred_ms)
-        if customers.earliest_due_ms() <= clock.due_ms and not self._fire():
+        if (customers.earliest_due_ms() <= clock.due_ms and not self._fire()) or (
+            isinstance(event, Erasure) and self._has_decided(event.customer_id)
+        ):
             self._held = topic, record
             return False
         if is_stray:
@@ -285,7 +309,7 @@ class Lane:
         elif error is not None:
             outcome = self._dead(unit, topic, record, error)
         elif isinstance(event, Erasure):
-            outcome = self._erase(event)
+            outcome = self._erase(topic, record, event)
         else:
             assert event is not None
             outcome = self._handle_event(unit, topic, record, event)
@@ -328,7 +352,18 @@ class Lane:
             return topic
         return f"{topic}/{record.partition}"
 
-    def _erase(self, erasure: Erasure) -> str:
+    def _has_decided(self, customer_id: str) -> bool:
+        """Whether the unit has to be sent before the customer is erased: a tombstone has no outbox,
+        and what is in one is personal.
+        """
+        return any(decision.customer_id == customer_id for decision in self._unit.decisions)
+
+    def _erase(self, topic: str, record: ConsumerRecord, erasure: Erasure) -> str:
+        source = self._source(topic, record)
+        applied = self._customers.get(erasure.customer_id).applied
+        if applied.get(source, -1) >= record.offset:
+            return "skipped"
+        applied[source] = record.offset
         self._task.erase(erasure.customer_id)
         if self._shadow is not None:
             self._shadow.erase(erasure.customer_id)
