@@ -6,6 +6,7 @@ inside the client's own ``poll``.
 
 import logging
 from typing import Any, Final
+from uuid import uuid4
 
 from confluent_kafka import KafkaError
 
@@ -15,6 +16,11 @@ _log: Final = logging.getLogger(__name__)
 
 #: Brokers of the embedded kind answer a fetch with all they have, whatever limit was asked for.
 _LARGEST_ANSWER_BYTES: Final = 2_147_483_647
+#: A broker that is back is found again within about this time.
+_RECONNECT_MS: Final = 1_000
+#: When the group's coordinator goes, a transaction waits for it in vain until some connection
+#: opens or closes (librdkafka issue 5511): in such a pause all are idle, and the first one closes.
+_IDLE_MS: Final = 5_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
 
 
@@ -31,6 +37,21 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
         "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+    }
+
+
+def transactional_config(settings: Settings) -> dict[str, Any]:
+    """The same in transactions, under the instance id: a later worker of that id fences this one.
+
+    Without an instance id each worker has another name, and what it leaves open ends by timeout.
+    """
+    name = settings.instance_id or uuid4().hex
+    timeout_ms = settings.transaction_timeout_ms
+    return producer_config(settings) | {
+        "transactional.id": f"{settings.app_id}-{name}",
+        "transaction.timeout.ms": timeout_ms,
+        "delivery.timeout.ms": min(timeout_ms, _DELIVERY_TIMEOUT_MS),
+        "connections.max.idle.ms": _IDLE_MS,
     }
 
 
@@ -62,6 +83,10 @@ def _common(settings: Settings, role: str) -> dict[str, Any]:
         "security.protocol": settings.security_protocol,
         "logger": _log,
         "error_cb": _on_error,
+        "reconnect.backoff.max.ms": _RECONNECT_MS,
+        # After all brokers were away, librdkafka otherwise forgets them with what waits for them:
+        # a transaction hangs for ever then, whatever the timeout (librdkafka issue 5511).
+        "metadata.recovery.strategy": "none",
     }
     sasl_password, ssl_key_password = settings.sasl_password, settings.ssl_key_password
     optional = {

@@ -24,6 +24,7 @@ from app.setting_values import (
     read_token_file,
     server_list,
     text,
+    transaction_timeout_ms,
 )
 
 PREFIX: Final = "TRIGGER_"
@@ -64,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_idle_ms: int = 1_000
     #: stable across restarts: the broker then hands the same partitions back at once
     instance_id: str | None = None
+    #: None: exactly_once where the broker has transactions
+    guarantee: Literal["exactly_once", "at_least_once"] | None = None
+    #: after so long the broker aborts a transaction whose worker is gone; others wait for that
+    transaction_timeout_ms: int = 60_000
     commit_interval_s: float = 0.5
     max_poll_records: int = 2_000
     web_host: str = "127.0.0.1"
@@ -120,6 +125,8 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MAX_SKEW": ("max_skew_ms", duration_ms),
     "MAX_IDLE": ("max_idle_ms", duration_ms),
     "INSTANCE_ID": ("instance_id", name),
+    "GUARANTEE": ("guarantee", choice("exactly_once", "at_least_once")),
+    "TRANSACTION_TIMEOUT": ("transaction_timeout_ms", transaction_timeout_ms),
     "COMMIT_INTERVAL": ("commit_interval_s", lambda value: duration_ms(value) / 1000),
     "MAX_POLL_RECORDS": ("max_poll_records", count(1, 100_000)),
     "WEB_HOST": ("web_host", text),

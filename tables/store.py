@@ -8,7 +8,7 @@ A changelog message is a stretch of entries (the transport hands over whole fetc
 offset is where the stretch ends.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from tables.partition import PartitionStore, shared_cache
 STORE_URL: Final = "customers://"
 TABLE_NAME: Final = "customers"
 
-OnRecovered = Callable[[set[int]], None]
+OnRecovered = Callable[[set[int]], Awaitable[None]]
 OnFailure = Callable[[BaseException], None]
 
 
@@ -37,7 +37,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._partitions: dict[int, PartitionStore] = {}
         self._cache = shared_cache()
-        self.on_recovered: OnRecovered = _ignore
+        self.on_recovered: OnRecovered = _ignore_recovered
         self.on_failure: OnFailure = _ignore
 
     def partition(self, number: int) -> PartitionStore:
@@ -95,7 +95,7 @@ class CustomersStore(Store):  # type: ignore[misc]
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """The active partitions are as their changelog says: work can begin."""
         try:
-            self.on_recovered({tp.partition for tp in active_tps})
+            await self.on_recovered({tp.partition for tp in active_tps})
         except BaseException as exc:
             self.on_failure(exc)
             raise
@@ -134,6 +134,10 @@ class CustomersStore(Store):  # type: ignore[misc]
 
 def _ignore(_: object) -> None:
     """What is told goes nowhere until somebody listens."""
+
+
+async def _ignore_recovered(_: object) -> None:
+    """Likewise."""
 
 
 STORES.aliases["customers"] = "tables.store:CustomersStore"
