@@ -5,10 +5,11 @@ inside the client's own ``poll``.
 """
 
 import logging
+import time
 from typing import Any, Final
 from uuid import uuid4
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from app.settings import Settings
 
@@ -22,6 +23,11 @@ _RECONNECT_MS: Final = 1_000
 #: opens or closes (librdkafka issue 5511): in such a pause all are idle, and the first one closes.
 _IDLE_MS: Final = 5_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
+#: A partition is new, or its leader has just gone: another answer comes soon.
+_NO_LEADER: Final = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+)
+_LEADER_POLL_S: Final = 0.05
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
@@ -74,6 +80,24 @@ def consumer_config(settings: Settings, group_id: str | None = None) -> dict[str
 def admin_config(settings: Settings) -> dict[str, Any]:
     """For topics: metadata, creation, configuration."""
     return _common(settings, "admin")
+
+
+def watermarks(reader: Consumer, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """The partition's first offset and the one that comes next.
+
+    Asks again while the partition has no leader. Raises KafkaException without an answer in time.
+    """
+    end_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            found: tuple[int, int] = reader.get_watermark_offsets(
+                place, max(0.001, end_s - time.monotonic())
+            )
+            return found
+        except KafkaException as exc:
+            if exc.args[0].code() not in _NO_LEADER or time.monotonic() > end_s:
+                raise
+            time.sleep(_LEADER_POLL_S)
 
 
 def _common(settings: Settings, role: str) -> dict[str, Any]:

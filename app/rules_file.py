@@ -9,19 +9,14 @@ from typing import Any, Final
 
 import jsonschema
 from jsonschema.exceptions import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
 
 from app.core.checks import Problem, check
 from app.core.compile import compile_rules
 from app.core.errors import ConfigError
 from app.core.model import Model, parse_model
 from app.core.rules import Rules
+from app.rules_yaml import MAX_FILE_BYTES, UnreadableYaml, read_yaml
 
-MAX_FILE_BYTES: Final = 1024 * 1024
-MAX_DEPTH: Final = 32
-MAX_VALUES: Final = 100_000
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("app").joinpath("rules.schema.json").read_text(encoding="utf-8")
 )
@@ -43,7 +38,8 @@ class RulesError(ConfigError):
 def load_rules(path: Path) -> Rules:
     """The rules in a file. Raises ConfigError when it cannot be read, RulesError when wrong."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as exc:
         raise ConfigError(f"{path}: the rules file cannot be read: {exc.strerror}") from exc
     return parse_rules(raw, source=str(path), folder=path.parent)
@@ -81,50 +77,10 @@ def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem
 
 
 def _parse_yaml(raw: bytes, source: str) -> Any:
-    if len(raw) > MAX_FILE_BYTES:
-        problem = Problem("", f"at most {MAX_FILE_BYTES} bytes", f"{len(raw)} bytes")
-        raise RulesError(source, [problem])
     try:
-        document = _yaml().load(raw)
-    except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as exc:
-        found = " ".join(str(exc).split())[:500] or type(exc).__name__
-        raise RulesError(source, [Problem("", "a YAML document", found)]) from None
-    if not _is_bounded(document):
-        expected = f"at most {MAX_DEPTH} levels and {MAX_VALUES} values"
-        raise RulesError(source, [Problem("", expected, "more (aliases count each time)")])
-    return document
-
-
-class _TextForTimes(SafeConstructor):
-    """Leaves a date or a time without quotes the text that it is."""
-
-
-_TextForTimes.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _TextForTimes
-    return yaml
-
-
-def _is_bounded(document: Any) -> bool:
-    """Whether the document is small enough, counting what aliases repeat."""
-    level, values = [document], 0
-    for _ in range(MAX_DEPTH):
-        values += len(level)
-        if values > MAX_VALUES:
-            return False
-        inner: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                inner.extend(value.values())
-            elif isinstance(value, list):
-                inner.extend(value)
-        if not inner:
-            return True
-        level = inner
-    return False
+        return read_yaml(raw)
+    except UnreadableYaml as exc:
+        raise RulesError(source, [Problem("", exc.expected, exc.found)]) from None
 
 
 def find_problems(document: Any, model_facts: frozenset[str] | None = None) -> list[Problem]:

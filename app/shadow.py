@@ -8,7 +8,6 @@ start from a copy again; a timer that only the shadow had goes with its record. 
 rebalance starts all afresh.
 """
 
-import heapq
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -149,6 +148,5 @@ class RecentCustomers(MemoryCustomers):
         """Forget those used least recently. Not while a task is at work."""
         while len(self._records) > self._limit:
             self.erase(next(iter(self._records)))
-        if len(self._heap) > len(self._due_ms) + _STALE_TIMERS:
-            self._heap = [(due_ms, customer_id) for customer_id, due_ms in self._due_ms.items()]
-            heapq.heapify(self._heap)
+        if len(self._heap) > len(self._entry_ms) + _STALE_TIMERS:
+            self._sweep()

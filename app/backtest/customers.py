@@ -12,13 +12,15 @@ _MIN_STALE: Final = 1000
 class MemoryCustomers:
     """``app.core.task.Customers`` over dictionaries: memory follows customers, not events.
 
-    A heap entry is stale when it is not the customer's due time any more; stale ones are swept out
-    before they outnumber the others.
+    A customer's heap entry is no later than when their first timer fires: a timer that moves later,
+    as most do, leaves it where it is until its time comes. An entry that an earlier one replaced is
+    stale; stale ones are swept out before they outnumber the others.
     """
 
     def __init__(self) -> None:
         self._records: dict[str, Customer] = {}
-        self._due_ms: dict[str, int] = {}
+        #: customer id -> the time of the entry that counts
+        self._entry_ms: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
     def __len__(self) -> int:
@@ -35,23 +37,26 @@ class MemoryCustomers:
     def erase(self, customer_id: str) -> None:
         """Forget the customer."""
         self._records.pop(customer_id, None)
-        self._due_ms.pop(customer_id, None)
+        self._entry_ms.pop(customer_id, None)
 
     def changed(self, customer: Customer) -> None:
         """Keep the record and find its place among the timers."""
         customer_id = customer.customer_id
         self._records[customer_id] = customer
         due_ms = customer.next_due_ms()
-        if due_ms == self._due_ms.get(customer_id, NEVER_MS):
-            return
-        if due_ms == NEVER_MS:
-            del self._due_ms[customer_id]
-        else:
-            self._due_ms[customer_id] = due_ms
-            heapq.heappush(self._heap, (due_ms, customer_id))
-            if len(self._heap) > _MIN_STALE + 2 * len(self._due_ms):
-                self._heap = [(due, waiting) for waiting, due in self._due_ms.items()]
-                heapq.heapify(self._heap)
+        if due_ms < self._entry_ms.get(customer_id, NEVER_MS):
+            self._push(customer_id, due_ms)
+            if len(self._heap) > _MIN_STALE + 2 * len(self._entry_ms):
+                self._sweep()
+
+    def _push(self, customer_id: str, due_ms: int) -> None:
+        self._entry_ms[customer_id] = due_ms
+        heapq.heappush(self._heap, (due_ms, customer_id))
+
+    def _sweep(self) -> None:
+        """Rid the heap of stale entries."""
+        self._heap = [(entry_ms, customer_id) for customer_id, entry_ms in self._entry_ms.items()]
+        heapq.heapify(self._heap)
 
     def earliest_due_ms(self) -> int:
         """No later than when the first timer fires, NEVER_MS without one."""
@@ -62,8 +67,14 @@ class MemoryCustomers:
         found: list[Customer] = []
         heap = self._heap
         while heap and heap[0][0] <= watermark_ms:
-            due_ms, customer_id = heapq.heappop(heap)
-            if self._due_ms.get(customer_id) == due_ms:
-                del self._due_ms[customer_id]
-                found.append(self._records[customer_id])
+            entry_ms, customer_id = heapq.heappop(heap)
+            if self._entry_ms.get(customer_id) != entry_ms:
+                continue
+            del self._entry_ms[customer_id]
+            customer = self._records[customer_id]
+            due_ms = customer.next_due_ms()
+            if due_ms <= watermark_ms:
+                found.append(customer)
+            elif due_ms < NEVER_MS:
+                self._push(customer_id, due_ms)
         return found

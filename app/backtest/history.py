@@ -21,7 +21,7 @@ from app.core.events import (
 _LINE_OVERHEAD_BYTES: Final = 1024
 
 
-class Arrival(msgspec.Struct):
+class Arrival(msgspec.Struct, gc=False):
     """One line of history, and when it arrived (epoch ms; None: it does not say).
 
     ``content`` is an understood event, the id of a customer to erase, or what is wrong.

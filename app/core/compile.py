@@ -7,7 +7,7 @@ from app.core.compile_steps import compile_experiment, exact, is_marketing, step
 from app.core.conditions import Facts, compile_condition, compile_field, fields_of
 from app.core.customer import Customer
 from app.core.durations import parse_duration_ms
-from app.core.events import ALL_TYPES, BOOKINGS, ORDERS, TYPES
+from app.core.events import BOOKINGS, ORDERS, TYPES
 from app.core.facts import ALWAYS_SUMMED, FACTS
 from app.core.model import NO_MODEL, Model
 from app.core.rules import (
@@ -46,7 +46,8 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     """
     throttle: Document = document.get("throttle", {})
     facts = _facts(document.get("segments", {}), model)
-    channels = _channels(document)
+    caps = _caps(throttle)
+    channels = _channels(document, caps)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
     experiments = {
@@ -61,7 +62,6 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         name: _trigger(name, body, facts, experiments.get(name), variants.get(name, ()))
         for name, body in bodies.items()
     }
-    caps = _caps(throttle)
     cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
     fatigue = _fatigue(throttle.get("fatigue"), cooldown_ms)
     recall_ms = (
@@ -84,7 +84,10 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         recall_window_ms=recall_ms,
         triggers=triggers,
-        by_type={name: _plan(name, triggers.values()) for name in ALL_TYPES},
+        plans={
+            topic: {name: _plan(name, triggers.values()) for name in names}
+            for topic, names in TYPES.items()
+        },
         anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
         memory_ms=max(
             MIN_MEMORY_MS,
@@ -107,7 +110,7 @@ def _facts(segments: Document, model: Model | None) -> Facts:
     return {**facts, "segments": held}
 
 
-def _channels(document: Document) -> dict[str, Channel]:
+def _channels(document: Document, caps: tuple[Cap, ...]) -> dict[str, Channel]:
     defaults = document.get("consent_default", {})
     return {
         name: Channel(
@@ -115,6 +118,7 @@ def _channels(document: Document) -> dict[str, Channel]:
             requires=body["requires"],
             address=compile_field(f"profile.{body['requires']}"),
             consent_default=body.get("consent_default", defaults.get(name, name != "sms")),
+            caps=tuple(cap for cap in caps if cap.channel in (None, name)),
         )
         for name, body in document.get("channels", DEFAULT_CHANNELS).items()
     }
@@ -172,9 +176,11 @@ def _trigger(
     variants: Iterable[Document],
 ) -> Trigger:
     tokens: Document = body.get("tokens", {})
+    kind = _kind(body, facts)
     return Trigger(
         name=name,
-        kind=_kind(body, facts),
+        kind=kind,
+        category="marketing" if is_marketing(body) else "transactional",
         is_marketing=is_marketing(body),
         priority=body.get("priority", DEFAULT_PRIORITY),
         family=body.get("family", name),
@@ -183,6 +189,7 @@ def _trigger(
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
+        key_field=kind.key if isinstance(kind, Abandonment | Frequency) else None,
         steps=steps_of(body, facts),
         experiment=experiment,
         tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),

@@ -12,7 +12,7 @@ NEVER_MS: Final = 1 << 62
 UNKNOWN_MS: Final = -(1 << 62)
 
 
-class PendingStep(msgspec.Struct, array_like=True):
+class PendingStep(msgspec.Struct, array_like=True, gc=False):
     """A step not yet finally decided, and when its timer fires.
 
     That is its due time or, deferred, its next eligible time; under arbitration the end of the
@@ -25,7 +25,7 @@ class PendingStep(msgspec.Struct, array_like=True):
     deferred: bool = False
 
 
-class Instance(msgspec.Struct, array_like=True):
+class Instance(msgspec.Struct, array_like=True, gc=False):
     """One run of a trigger for one key, in the record while any of its steps is undecided."""
 
     trigger: str
@@ -36,7 +36,7 @@ class Instance(msgspec.Struct, array_like=True):
     steps: list[PendingStep]
 
 
-class Sent(msgspec.Struct, array_like=True):
+class Sent(msgspec.Struct, array_like=True, gc=False):
     """A send or ghost send, remembered while a window, a recall or a cooldown can ask for it."""
 
     decided_ms: int
@@ -59,7 +59,7 @@ class Sent(msgspec.Struct, array_like=True):
     template: str | None = None
 
 
-class Customer(msgspec.Struct, array_like=True):
+class Customer(msgspec.Struct, array_like=True, gc=False):
     """One customer's record, mutated in place by the core and by nobody else.
 
     ``applied`` and ``outbox`` belong to the processor (which source offsets the record contains,
@@ -111,18 +111,21 @@ class Customer(msgspec.Struct, array_like=True):
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; NEVER_MS without one."""
-        if self.due_ms == UNKNOWN_MS:
-            earliest_ms = NEVER_MS
-            for instance in self.instances:
-                for step in instance.steps:
-                    if step.fire_ms < earliest_ms:
-                        earliest_ms = step.fire_ms
-            self.due_ms = earliest_ms
-        return self.due_ms
+        due_ms = self.due_ms
+        if due_ms != UNKNOWN_MS:
+            return due_ms
+        due_ms = NEVER_MS
+        for instance in self.instances:
+            for step in instance.steps:
+                if step.fire_ms < due_ms:
+                    due_ms = step.fire_ms
+        self.due_ms = due_ms
+        return due_ms
 
-    def timer_gone(self) -> None:
-        """Say that a timer was taken out or moved: the earliest one has to be looked for."""
-        self.due_ms = UNKNOWN_MS
+    def timer_gone(self, fire_ms: int) -> None:
+        """Say that a timer was taken out, or moved from there."""
+        if fire_ms <= self.due_ms:
+            self.due_ms = UNKNOWN_MS
 
     def timer_added(self, fire_ms: int) -> None:
         """Say that a timer was put in."""

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     SEND_TIME = "send_time"
 
 
-class Cause(msgspec.Struct, frozen=True, array_like=True):
+class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The event that anchors an instance, by where it was read. Unknown places are null."""
 
     topic: str
@@ -43,7 +43,7 @@ class Cause(msgspec.Struct, frozen=True, array_like=True):
     event_id: str
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One gate with its verdict and the figures it used, and the same as JSON.
 
     Figures are JSON values: instants RFC 3339, durations in ``*_s``. Most checks come again and
@@ -66,8 +66,11 @@ def make_check(gate: str, passed: bool, channel: str | None = None, **figures: A
     return Check(gate, verdict, channel, figures, msgspec.json.encode(flat | figures))
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic."""
+class Decision(msgspec.Struct, kw_only=True, gc=False):
+    """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic.
+
+    Nobody changes one that was emitted.
+    """
 
     request_id: str
     customer_id: str
@@ -93,7 +96,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: "SendRequest | None" = None
 
 
-class SendRequest(msgspec.Struct, frozen=True):
+class SendRequest(msgspec.Struct, frozen=True, gc=False):
     """What goes onto ``dispatch`` beyond what the decision says itself: ``kind`` is ``send`` or
     ``recall``, ``address`` the profile field of the channel.
     """

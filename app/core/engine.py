@@ -4,9 +4,10 @@ Both change the customer's record in place and emit decisions; they ask nothing 
 the same calls with the same arguments always give the same result.
 """
 
+from collections.abc import Callable, Mapping
 from enum import Enum
 from hashlib import blake2b
-from typing import Final, assert_never
+from typing import Any, Final
 
 from app.core.cancelling import cancel
 from app.core.customer import Customer, Instance, PendingStep
@@ -14,8 +15,7 @@ from app.core.deciding import decide
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, Event
 from app.core.facts import count_event
-from app.core.instances import open_instance
-from app.core.kinds import abandonment, anniversary, frequency, inactivity, milestone
+from app.core.kinds import abandonment, anniversary, frequency, inactivity, milestone, on_event
 from app.core.memory import MAX_EVENT_IDS
 from app.core.moment import Emit, EventMoment, Moment, key_of, usable_data
 from app.core.profiles import ProfileUpdate, apply_update, parse_update
@@ -35,6 +35,15 @@ from app.core.suppression import take_engagement
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
 _DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
+#: What an event does to a trigger of each kind whose instances it may open. Nothing opens an
+#: anniversary: its date does.
+_OPENERS: Final[Mapping[type, Callable[[EventMoment, Trigger, Any], None]]] = {
+    OnEvent: on_event.take_event,
+    Abandonment: abandonment.take_start,
+    Milestone: milestone.take_counted,
+    Inactivity: inactivity.take_event,
+    Frequency: frequency.take_counted,
+}
 
 
 class Handled(Enum):
@@ -52,13 +61,13 @@ def handle_event(
 
     An event ahead of now counts as happening now. Raises EventError before anything changed.
     """
-    if not event.is_known:
+    plan = rules.plans[event.topic].get(event.type)
+    if plan is None:
         return Handled.UNKNOWN_TYPE
     digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
     seen = digest.digest()
     if seen in customer.seen:
         return Handled.DUPLICATE
-    plan = rules.by_type[event.type]
     data = usable_data(event.data, rules.currency)
     if plan.abandonments:
         _require_keys(plan, data)
@@ -79,7 +88,8 @@ def handle_event(
     for trigger in plan.cancels:
         cancel(moment, trigger)
     for trigger in plan.opens:
-        _open(moment, trigger)
+        kind = trigger.kind
+        _OPENERS[type(kind)](moment, trigger, kind)
     if moment.immediate:
         _decide_immediate(moment)
     return Handled.APPLIED
@@ -121,24 +131,6 @@ def _dates(customer: Customer) -> tuple[object, ...]:
         profile.get("timezone"),
         dict(profile.get("attributes", {})),
     )
-
-
-def _open(moment: EventMoment, trigger: Trigger) -> None:
-    match trigger.kind:
-        case OnEvent():
-            open_instance(moment, trigger, moment.event.event_id)
-        case Abandonment():
-            abandonment.take_start(moment, trigger, trigger.kind)
-        case Milestone():
-            milestone.take_counted(moment, trigger, trigger.kind)
-        case Inactivity():
-            inactivity.take_event(moment, trigger, trigger.kind)
-        case Frequency():
-            frequency.take_counted(moment, trigger, trigger.kind)
-        case Anniversary():
-            pass
-        case unreachable:
-            assert_never(unreachable)
 
 
 def _decide_immediate(moment: EventMoment) -> None:
@@ -189,7 +181,7 @@ def fire_timer(
     trigger = rules.triggers.get(instance.trigger)
     if trigger is None or pending.step >= len(trigger.steps):
         instance.steps.remove(pending)
-        customer.timer_gone()
+        customer.timer_gone(pending.fire_ms)
         if not instance.steps:
             customer.instances.remove(instance)
         return

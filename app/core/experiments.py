@@ -9,13 +9,12 @@ all variants.
 """
 
 from app.core.request_ids import bucket_of
-from app.core.rules import Step, Trigger, Variant
+from app.core.rules import Experiment, Step, Trigger, Variant
 
 
-def variant_of(trigger: Trigger, customer_id: str, anchor_ms: int) -> Variant | None:
-    """The variant of an instance, None outside of an experiment."""
-    experiment = trigger.experiment
-    if experiment is None or not experiment.start_ms <= anchor_ms < experiment.end_ms:
+def variant_of(experiment: Experiment, customer_id: str, anchor_ms: int) -> Variant | None:
+    """The variant of an instance, None when it does not take part."""
+    if not experiment.start_ms <= anchor_ms < experiment.end_ms:
         return None
     bucket = bucket_of(f"{experiment.salt}|{experiment.name}", customer_id)
     return next(variant for variant in experiment.variants if bucket < variant.below)
@@ -25,5 +24,5 @@ def steps_of(trigger: Trigger, customer_id: str, anchor_ms: int) -> tuple[Step, 
     """The steps of an instance, as its variant has them."""
     if trigger.experiment is None:
         return trigger.steps
-    variant = variant_of(trigger, customer_id, anchor_ms)
+    variant = variant_of(trigger.experiment, customer_id, anchor_ms)
     return trigger.steps if variant is None else variant.steps

@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.core import gate_checks
-from app.core.content import template_of
+from app.core.content import Message
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.decisions import Check, Outcome, Reason
 from app.core.fatigue import is_fatigued
 from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Cap, Channel, Rules, Step, Trigger, Variant
+from app.core.rules import Channel, Rules, Step, Trigger
 from app.core.send_time import best_time_ms
 from app.core.suppression import suppression_of
 from app.core.zones import is_inside, local, next_local_time, zone
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the gates say; ``channel`` is the one that passed, None when none did."""
 
     outcome: Outcome
@@ -31,7 +31,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
 
 
-class _ChannelVerdict(msgspec.Struct, frozen=True):
+class _ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
     """The first failing check of one channel (None: it passed).
 
     ``wait`` is until when (epoch ms) waiting would help, and for what; None when it would not.
@@ -47,18 +47,18 @@ _PASSED = _ChannelVerdict()
 def judge(
     rules: Rules,
     trigger: Trigger,
-    step: Step,
+    message: Message,
     customer: Customer,
     instance: Instance,
     pending: PendingStep,
     now_ms: int,
-    variant: Variant | None = None,
 ) -> Verdict:
-    """Put one step, which is the variant's when there is one, through its gates at ``now_ms``."""
+    """Put one step, as its message has it, through its gates at ``now_ms``."""
+    step = message.step
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
     is_tired = False
-    failed = _expiry_and_conditions(trigger, step, customer, instance, now_ms, last_ms, checks)
+    failed = _expiry_and_conditions(trigger, message, customer, instance, now_ms, last_ms, checks)
     if failed is None and trigger.is_marketing:
         is_tired = rules.fatigue is not None and is_fatigued(
             customer, rules.fatigue, now_ms, checks
@@ -80,7 +80,7 @@ def judge(
                 )
                 if better_ms is not None:
                     return _defer(better_ms, Reason.SEND_TIME, checks)
-            return _pass(rules, trigger, customer, name, variant, checks)
+            return _pass(rules, trigger, customer, name, message, checks)
         verdicts.append(verdict)
     return _wait_or_suppress(verdicts, last_ms, checks)
 
@@ -96,7 +96,7 @@ def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | l
 
 def _expiry_and_conditions(
     trigger: Trigger,
-    step: Step,
+    message: Message,
     customer: Customer,
     instance: Instance,
     now_ms: int,
@@ -115,15 +115,15 @@ def _expiry_and_conditions(
         checks.append(gate_checks.CONDITION[holds])
         if not holds:
             return Reason.CONDITION
+    step = message.step
     if step.when is not None:
         holds = step.when(instance.data, customer, now_ms)
         checks.append(gate_checks.STEP_CONDITION[holds])
         if not holds:
             return Reason.CONDITION
     if step.template is None:
-        template = template_of(step, instance.data, customer, now_ms)
-        checks.append(gate_checks.content(template))
-        if template is None:
+        checks.append(gate_checks.content(message.template))
+        if message.template is None:
             return Reason.CONDITION
     return None
 
@@ -195,7 +195,7 @@ def _judge_channel(
         return _ChannelVerdict(Reason.SUPPRESSED)
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(rules.caps, customer, name, now_ms, is_tired, checks)
+    cap_ms = _next_under_caps(channel, customer, now_ms, is_tired, checks)
     quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
     if cap_ms is None and quiet_ms is None:
         return _PASSED
@@ -209,30 +209,27 @@ def _judge_channel(
 
 
 def _next_under_caps(
-    caps: tuple[Cap, ...],
+    channel: Channel,
     customer: Customer,
-    channel: str,
     now_ms: int,
     is_tired: bool,
     checks: list[Check],
 ) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
-    for cap in caps:
-        only = cap.channel
-        if only is not None and only != channel:
-            continue
-        after_ms = now_ms - cap.per_ms
+    sends = customer.sends
+    for cap in channel.caps:
+        only, after_ms = cap.channel, now_ms - cap.per_ms
         sent_ms = [
             sent.decided_ms
-            for sent in customer.sends
+            for sent in sends
             if sent.decided_ms > after_ms
             and sent.is_marketing
-            and (only is None or sent.channel == channel)
+            and (only is None or sent.channel == only)
         ]
         count = len(sent_ms)
         limit = cap.tired_limit if is_tired else cap.limit
-        checks.append(gate_checks.cap(channel, count, limit, cap.per_ms, only))
+        checks.append(gate_checks.cap(channel.name, count, limit, cap.per_ms, only))
         if count >= limit:
             sent_ms.sort()
             free_ms = sent_ms[count - limit] + cap.per_ms
@@ -265,7 +262,7 @@ def _pass(
     trigger: Trigger,
     customer: Customer,
     channel: str,
-    variant: Variant | None,
+    message: Message,
     checks: list[Check],
 ) -> Verdict:
     """A channel passed everything: send, unless the customer or the variant is held out."""
@@ -275,10 +272,10 @@ def _pass(
         limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
         held_out = bucket < limit
         checks.append(gate_checks.holdout(bucket, limit))
-    if variant is not None and variant.is_ghost and not held_out:
-        assert trigger.experiment is not None
+    if message.is_ghost and not held_out:
+        assert message.experiment is not None
         held_out = True
-        checks.append(gate_checks.ghost(trigger.experiment.name, variant.name))
+        checks.append(gate_checks.ghost(*message.experiment))
     return Verdict(
         outcome=Outcome.HOLDOUT if held_out else Outcome.SEND,
         reason=Reason.HOLDOUT if held_out else Reason.PASSED,

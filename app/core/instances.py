@@ -81,8 +81,11 @@ def move_instance(moment: EventMoment, trigger: Trigger, instance: Instance) -> 
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
     instance.anchor_ms = moment.occurred_ms
+    for pending in instance.steps:
+        moment.customer.timer_gone(pending.fire_ms)
     instance.steps = _pending_steps(moment, trigger, instance.anchor_ms)
-    moment.customer.timer_gone()
+    for pending in instance.steps:
+        moment.customer.timer_added(pending.fire_ms)
     _join_immediate(moment, trigger, instance)
     _remember_opened(moment.customer, instance)
 
@@ -115,9 +118,9 @@ def _pending_steps(moment: Moment, trigger: Trigger, anchor_ms: int) -> list[Pen
 def end_instance(moment: Moment, instance: Instance, reason: Reason) -> None:
     """Take an open instance out: deferred steps are decided, those not yet due just go."""
     moment.customer.instances.remove(instance)
-    moment.customer.timer_gone()
     trigger = moment.rules.triggers.get(instance.trigger)
     for pending in instance.steps:
+        moment.customer.timer_gone(pending.fire_ms)
         if pending.deferred and trigger is not None and pending.step < len(trigger.steps):
             drop_step(moment, trigger, instance, pending, reason)
     instance.steps = []

@@ -59,19 +59,17 @@ def _parse_any(text: str) -> int:
     return seconds * 1000 + millis
 
 
-@lru_cache(maxsize=8192)
-def _day_text(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%dT").rjust(11, "0")
+@lru_cache(maxsize=16384)
+def _minute_text(minute: int) -> str:
+    return (_EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:").rjust(17, "0")
 
 
-_MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 _SECONDS = [f"{second:02d}." for second in range(60)]
 _MILLIS = [f"{millis:03d}Z" for millis in range(1000)]
 
 
 def format_rfc3339(instant_ms: int) -> str:
     """RFC 3339 UTC with milliseconds, as every output record has it."""
-    day, millis = divmod(instant_ms, DAY_MS)
-    minute, millis = divmod(millis, MINUTE_MS)
+    minute, millis = divmod(instant_ms, MINUTE_MS)
     second, millis = divmod(millis, SECOND_MS)
-    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLIS[millis]
+    return _minute_text(minute) + _SECONDS[second] + _MILLIS[millis]

@@ -14,7 +14,7 @@ from app.core.rules import Rules, Trigger
 Emit = Callable[[Decision], None]
 
 
-class Moment(msgspec.Struct, kw_only=True):
+class Moment(msgspec.Struct, kw_only=True, gc=False):
     """Whom something happens to, by which rules, and the engine's now."""
 
     rules: Rules
@@ -23,7 +23,7 @@ class Moment(msgspec.Struct, kw_only=True):
     emit: Emit
 
 
-class EventMoment(Moment, kw_only=True):
+class EventMoment(Moment, kw_only=True, gc=False):
     """An event being handled: its time (never after now), its usable data, where it came from.
 
     ``immediate`` collects the steps that are decided with the event.

@@ -7,6 +7,9 @@ from uuid import UUID
 #: Namespace of the version 5 UUIDs (RFC 9562, section 5.5) that name requests.
 NAMESPACE: Final = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa").bytes
 
+#: What a hexadecimal digit becomes when its two high bits say "RFC 9562".
+_VARIANT: Final = {f"{digit:x}": f"{digit & 0x3 | 0x8:x}" for digit in range(16)}
+
 #: Buckets of the holdout: hundredths of a percent.
 BUCKETS: Final = 10_000
 
@@ -14,11 +17,8 @@ BUCKETS: Final = 10_000
 def request_id(trigger: str, customer_id: str, key: str, anchor_ms: int, step: int) -> str:
     """UUID v5 of ``trigger|customer_id|key|anchor_ms|step``."""
     name = f"{trigger}|{customer_id}|{key}|{anchor_ms}|{step}".encode(errors="surrogatepass")
-    digest = bytearray(sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(NAMESPACE + name, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def bucket_of(salt: str, customer_id: str) -> int:

@@ -31,6 +31,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     requires: str
     address: Getter
     consent_default: bool
+    #: those that count sends on this channel
+    caps: tuple["Cap", ...]
 
 
 class SendTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,27 +132,21 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: Kind
+    #: as it is written on what goes out
+    category: Literal["marketing", "transactional"]
     is_marketing: bool
     priority: int
     family: str
     expires_ms: int
     when: Condition | None
     cancel: frozenset[str]
+    #: the data field by which a cancel event names one instance; None: it means all
+    key_field: str | None
     steps: tuple[Step, ...]
     experiment: Experiment | None
     tokens: tuple[Token, ...]
     #: whether instances keep ``event.items``, because a condition or token reads it
     keeps_items: bool
-
-    @property
-    def category(self) -> str:
-        """As it is written on what goes out."""
-        return "marketing" if self.is_marketing else "transactional"
-
-    @property
-    def key_field(self) -> str | None:
-        """The data field by which a cancel event names one instance; None: it means all."""
-        return self.kind.key if isinstance(self.kind, Abandonment | Frequency) else None
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,7 +218,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     holdout: Holdout | None
     recall_window_ms: int
     triggers: dict[str, Trigger]
-    by_type: dict[str, TypePlan]
+    #: topic -> event type -> what it touches
+    plans: dict[str, dict[str, TypePlan]]
     anniversaries: tuple[Trigger, ...]
     #: sends are remembered at least this long
     memory_ms: int

@@ -98,6 +98,8 @@ class Task:
         Each fires at ``now_ms``; with ``grace_ms``, at its time + that when it is later.
         """
         rules, emit = self.rules, self._emit
+        if len(customers) == 1:
+            return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
         heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
 
         def push(customer: Customer) -> None:
@@ -115,4 +117,17 @@ class Task:
             fire_timer(customer, instance, pending, rules, at_ms, emit)
             fired += 1
             push(customer)
+        return fired
+
+    def _fire_alone(
+        self, customer: Customer, watermark_ms: int, now_ms: int, grace_ms: int | None
+    ) -> int:
+        """The same for one customer, who needs no order among others."""
+        fired = 0
+        while (due_ms := customer.next_due_ms()) <= watermark_ms:
+            timer = next_timer(customer, self.rules)
+            assert timer is not None
+            at_ms = now_ms if grace_ms is None else max(now_ms, due_ms + grace_ms)
+            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit)
+            fired += 1
         return fired

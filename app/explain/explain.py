@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.core.conditions import compile_condition
-from app.core.content import template_of
+from app.core.content import message_of
 from app.core.customer import Customer, Instance, PendingStep
-from app.core.experiments import steps_of
 from app.core.facts import FACTS, INSTANT_FACTS
 from app.core.fatigue import is_fatigued
 from app.core.instants import format_rfc3339, parse_rfc3339
@@ -135,8 +134,7 @@ def _timer(
     template: str | None = None
     expires_ms: int | None = None
     if trigger is not None and pending.step < len(trigger.steps):
-        step = steps_of(trigger, customer.customer_id, instance.anchor_ms)[pending.step]
-        template = template_of(step, instance.data, customer, now_ms)
+        template = message_of(trigger, pending.step, instance, customer, now_ms).template
         expires_ms = pending.due_ms + trigger.expires_ms
     return Timer(
         step=pending.step,

@@ -14,8 +14,10 @@ def waiting(customer_id: str, due_ms: int) -> Customer:
 
 def moved(customer: Customer, due_ms: int) -> Customer:
     """The same customer, its timer at another time."""
-    customer.instances[0].steps[0].fire_ms = due_ms
-    customer.timer_gone()
+    step = customer.instances[0].steps[0]
+    customer.timer_gone(step.fire_ms)
+    step.fire_ms = due_ms
+    customer.timer_added(due_ms)
     return customer
 
 

@@ -45,7 +45,8 @@ def triggers() -> dict[str, Trigger]:
 
 
 def _name(trigger: Trigger, customer_id: str) -> str:
-    variant = variant_of(trigger, customer_id, 1 << 50)
+    assert trigger.experiment is not None
+    variant = variant_of(trigger.experiment, customer_id, 1 << 50)
     assert variant is not None
     return variant.name
 

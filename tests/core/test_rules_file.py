@@ -110,15 +110,7 @@ def test_what_is_not_a_document_is_refused(text: str, expected: str) -> None:
     """Broken YAML, repeated keys and cycles are one clear problem."""
     with pytest.raises(RulesError) as caught:
         parse_rules(text.encode())
-    assert expected in str(caught.value) or "levels" in str(caught.value)
-
-
-def test_aliases_cannot_blow_a_file_up() -> None:
-    """A billion laughs are counted before anything walks them."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(RulesError, match="at most 32 levels"):
-        parse_rules("\n".join(lines).encode())
+    assert expected in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_a_config_error() -> None:

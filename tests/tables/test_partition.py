@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
+from app.core.customer import NEVER_MS, UNKNOWN_MS, Customer, Instance, PendingStep
 from app.core.decisions import Cause
 from tables import customers as customers_module
 from tables.customers import PartitionCustomers
@@ -47,7 +47,7 @@ def with_timer(customer: Customer, due_ms: int | None) -> None:
     customer.instances = [] if due_ms is None else [
         Instance("t", "k", due_ms, {}, Cause("orders", 0, 0, "e"), [PendingStep(0, due_ms, due_ms)])
     ]  # fmt: skip
-    customer.timer_gone()
+    customer.due_ms = UNKNOWN_MS
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,11 +1,13 @@
 """Anniversary: a date that comes again each year at a local time."""
 
 from datetime import date
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.core.customer import Customer, Instance
 from app.core.decisions import Cause
 from app.core.instances import add_instance, open_instances
+from app.core.instants import DAY_MS
 from app.core.moment import EventMoment, Moment
 from app.core.profiles import parse_date
 from app.core.rules import Anniversary, Trigger
@@ -46,7 +48,8 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
         ):
             return
         customer.instances.remove(instance)
-        customer.timer_gone()
+        for pending in instance.steps:
+            customer.timer_gone(pending.fire_ms)
     if day is not None:
         is_past = kind.source == "customer"
         year, anchor_ms = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
@@ -55,8 +58,16 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
 
 def _year(instance: Instance) -> int | None:
     """The year that an instance is for. None: it was opened as another kind, by older rules."""
-    year = local(instance.anchor_ms, zone("UTC")).year
-    return next((y for y in (year - 1, year, year + 1) if str(y) == instance.key), None)
+    year = _utc_year(instance.anchor_ms // DAY_MS)
+    for near in (year, year + 1, year - 1):
+        if str(near) == instance.key:
+            return near
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _utc_year(day: int) -> int:
+    return local(day * DAY_MS, zone("UTC")).year
 
 
 def next_occurrence(

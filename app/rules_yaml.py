@@ -1,0 +1,113 @@
+"""YAML from outside, bounded before anything is built of it.
+
+First the events are counted as they are scanned, which ends a file that is too deep or too long
+where it becomes so; then the nodes, with what aliases and merge keys repeat counted each time they
+stand for it. Only plain values are built: no tag makes an object.
+"""
+
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    ScalarEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32
+#: Scalars, lists and objects, keys included.
+MAX_VALUES: Final = 50_000
+_BOUNDS: Final = f"at most {MAX_DEPTH} levels and {MAX_VALUES} values"
+_MAX_ERROR_CHARS: Final = 500
+
+
+class UnreadableYaml(ValueError):
+    """The document cannot be had: ``expected`` and ``found`` say why."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected = expected
+        self.found = found
+
+
+def read_yaml(raw: bytes) -> Any:
+    """The only document in ``raw``, YAML 1.2. Raises UnreadableYaml."""
+    if len(raw) > MAX_FILE_BYTES:
+        raise UnreadableYaml(f"at most {MAX_FILE_BYTES} bytes", "more")
+    try:
+        _bound_events(raw)
+        root = _yaml().compose(raw)
+        if root is None:
+            return None
+        _bound_nodes(root, 1, {}, set())
+        return _yaml().constructor.construct_document(root)
+    except UnreadableYaml:
+        raise
+    except (YAMLError, ValueError) as exc:
+        found = " ".join(str(exc).split())[:_MAX_ERROR_CHARS] or type(exc).__name__
+        raise UnreadableYaml("a YAML document", found) from None
+
+
+class _TextForTimes(SafeConstructor):
+    """Leaves a date or a time without quotes the text that it is."""
+
+
+_TextForTimes.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _TextForTimes
+    return yaml
+
+
+def _bound_events(raw: bytes) -> None:
+    depth = values = 0
+    for event in _yaml().parse(raw):
+        match event:
+            case CollectionStartEvent():
+                depth += 1
+                values += 1
+            case CollectionEndEvent():
+                depth -= 1
+            case ScalarEvent() | AliasEvent():
+                values += 1
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            raise UnreadableYaml(_BOUNDS, "more")
+
+
+def _bound_nodes(
+    node: Node, level: int, known: dict[int, tuple[int, int]], above: set[int]
+) -> tuple[int, int]:
+    """How many values the node stands for and how many levels it has, in ``known`` from then on.
+
+    ``above`` holds the nodes that it is inside of: an alias of one of these has no end.
+    """
+    found = known.get(id(node))
+    if found is None:
+        if id(node) in above:
+            raise UnreadableYaml("a YAML document", "an alias of what it is inside of")
+        above.add(id(node))
+        values, levels = 1, 0
+        for inner in _inner(node):
+            if level == MAX_DEPTH:
+                raise UnreadableYaml(_BOUNDS, "more")
+            inner_values, inner_levels = _bound_nodes(inner, level + 1, known, above)
+            values += inner_values
+            levels = max(levels, inner_levels)
+        above.discard(id(node))
+        found = known[id(node)] = values, levels + 1
+    if found[0] > MAX_VALUES or level + found[1] - 1 > MAX_DEPTH:
+        raise UnreadableYaml(_BOUNDS, "more (aliases count each time)")
+    return found
+
+
+def _inner(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, SequenceNode) else []
