@@ -1,4 +1,4 @@
-"""The Faust agents: one per input topic, and the punctuator. They hand over and decide nothing.
+"""The Faust agents: one per topic that is read, and the punctuator. They only hand over.
 
 A batch that was handed over is not yet handled: its offsets are committed when its lane has made
 it durable (app/effects.py), whatever the agent's stream acknowledges.

@@ -22,7 +22,7 @@ from app.core.decisions import Decision
 from app.deliveries import Deliveries, Producer
 from app.effects import Hook, ignore_hook
 from app.intake import Intake
-from app.outputs import DECISION, REQUEST, Outputs, rerouted
+from app.outputs import DECISION, REQUEST, Outputs
 from app.unit import Unit
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
@@ -145,9 +145,8 @@ class AtLeastOnceLane:
             deliveries.send(topic, outputs.place(topic, key, same, inputs), key, line)
         for letter in unit.dead_letters:
             deliveries.send(*outputs.dead_letter(letter, same, inputs))
-        for logical, record, key in unit.misrouted:
-            topic = self._shared.intake.tp(logical, same).topic
-            deliveries.send(*rerouted(topic, record, key, inputs))
+        for stray in unit.strays:
+            deliveries.send(*outputs.stray(stray, inputs))
 
 
 def _lines(decision: Decision) -> list[bytes]:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from app import wire
 from app.effects import Hook, ignore_hook
 from app.intake import Intake
-from app.outputs import REQUEST, Outputs, rerouted
+from app.outputs import REQUEST, Outputs
 from app.transactions import Part, Transactions
 from app.unit import Unit
 from tables.customers import PartitionCustomers
@@ -141,9 +141,7 @@ class ExactlyOnceLane:
         part.others += [
             outputs.dead_letter(letter, same, shared.inputs) for letter in unit.dead_letters
         ]
-        for logical, record, key in unit.misrouted:
-            topic = shared.intake.tp(logical, same).topic
-            part.others.append(rerouted(topic, record, key, shared.inputs))
+        part.others += [outputs.stray(stray, shared.inputs) for stray in unit.strays]
 
     def _put(self, part: Part, topic: str, messages: Messages) -> None:
         outputs, inputs = self._shared.outputs, self._shared.inputs

@@ -13,11 +13,11 @@ from faust.types import TP
 from faust.types.auth import CredentialsT
 
 import agents
-from agents import bookings, engagement, orders, profiles, punctuator
+from agents import bookings, engagement, orders, profiles, punctuator, repartition
 from app.explain.live import Elsewhere, Recovering
 from app.intake import Intake
 from app.offsets import BrokerOffsets
-from app.settings import Settings
+from app.settings import REPARTITION, Settings
 from app.transport import BatchSchema, broker_urls
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 
@@ -30,6 +30,7 @@ _HEARTBEAT_S: Final = 0.5
 _NO_URL: Final = "http://not-said.invalid"
 _INPUTS: Final = {
     "orders": orders, "bookings": bookings, "profiles": profiles, "engagement": engagement,
+    REPARTITION: repartition,
 }  # fmt: skip
 
 
@@ -76,7 +77,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         )
         self._inputs = {
             logical: self.topic(actual, schema=schema)
-            for logical, actual in settings.input_topics.items()
+            for logical, actual in settings.read_topics.items()
         }
 
     @property

@@ -22,6 +22,8 @@ class ReadState(NamedTuple):
     as_of_ms: int
     #: everything that was in the log then has been handed over by the fetch or before it
     is_at_end: bool
+    #: the offset after the last record that was in the log then; None when not known
+    end: int | None = None
 
 
 class Intake:
@@ -40,6 +42,9 @@ class Intake:
         self._waiting: dict[TP, int] = {}
         self._in_transit: dict[TP, int] = {}
         self._states: dict[TP, ReadState] = {}
+        #: an answer whose end has not been reached yet, and the last one whose end has
+        self._ahead: dict[TP, ReadState] = {}
+        self._through_ms: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
         self._commits = commits
         #: who this worker is in its group, as of the last assignment
@@ -66,6 +71,12 @@ class Intake:
             self._waiting[tp] = self._waiting.get(tp, 0) + count
             self._in_transit[tp] = self._in_transit.get(tp, 0) + count
         self._states.update(states)
+        for tp, state in states.items():
+            if state.is_at_end and not self._waiting.get(tp, 0):
+                self._through_ms[tp] = state.as_of_ms
+                self._ahead.pop(tp, None)
+            elif state.end is not None:
+                self._ahead.setdefault(tp, state)
 
     def with_room(self, tps: Iterable[TP]) -> set[TP]:
         """Those of the partitions that more records may be asked for."""
@@ -97,6 +108,8 @@ class Intake:
             self._waiting.pop(tp, None)
             self._in_transit.pop(tp, None)
             self._states.pop(tp, None)
+            self._ahead.pop(tp, None)
+            self._through_ms.pop(tp, None)
 
     def forget_positions(self, tps: Iterable[TP]) -> None:
         """They belong to another worker now."""
@@ -125,6 +138,10 @@ class Intake:
         """So many records were handled durably, and ``position`` may be committed."""
         self.dropped(tp, count)
         self._positions[tp] = position
+        ahead = self._ahead.get(tp)
+        if ahead is not None and ahead.end is not None and position >= ahead.end:
+            del self._ahead[tp]
+            self._through_ms[tp] = ahead.as_of_ms
 
     def dropped(self, tp: TP, count: int) -> None:
         """So many records left the buffer."""
@@ -140,6 +157,13 @@ class Intake:
         if state is None or not state.is_at_end or self._waiting.get(tp, 0):
             return None
         return state.as_of_ms
+
+    def read_through_ms(self, tp: TP) -> int | None:
+        """An instant as of which everything in the partition was read and handled.
+
+        Unlike ``complete_as_of_ms`` it gets on while more and more records come.
+        """
+        return self._through_ms.get(tp)
 
     def is_read_up(self, tp: TP) -> bool:
         """Whether all that the broker had when it last answered is with the processor."""

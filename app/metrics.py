@@ -137,8 +137,8 @@ class Metrics:
             self._count_decisions(unit.decisions)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
-        for topic, _, _ in unit.misrouted:
-            self._misrouted.labels(topic).inc()
+        for stray in unit.strays:
+            self._misrouted.labels(stray.topic).inc()
         if unit.skewed:
             self._skewed.inc(unit.skewed)
         if unit.timers:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from aiokafka.structs import ConsumerRecord
-
 from app.partitioning import partition_for
+from app.repartition import Stray
 from app.settings import Settings
 from app.unit import DeadLetter
 from app.version import ENGINE_VERSION
@@ -21,14 +20,13 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Output(NamedTuple):
-    """A record as it is to be produced; ``timestamp_ms`` 0 is the time of producing."""
+    """A record with headers as it is to be produced."""
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes | None
     headers: Headers
-    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class Outputs:
     dispatch: str
     decisions: str
     dead_letters: str
+    repartition: str
     partitions: Mapping[str, int]
 
     def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
@@ -63,15 +62,10 @@ class Outputs:
         place = self.place(topic, record.key or b"", same, inputs)
         return Output(topic, place, record.key, record.value, headers)
 
-
-def rerouted(topic: str, record: ConsumerRecord, key: bytes, inputs: int) -> Output:
-    """The record sent to where its customer is, at the end of that partition of ``topic``.
-
-    It comes after everything that was there already, so that its order with the customer's other
-    records may change; event time decides what came before what all the same.
-    """
-    place = partition_for(key, inputs)
-    return Output(topic, place, key, record.value, record.headers, record.timestamp)
+    def stray(self, stray: Stray, inputs: int) -> Output:
+        """The record sent to where its customer is."""
+        place = partition_for(stray.key, inputs)
+        return Output(self.repartition, place, stray.key, stray.value, stray.headers)
 
 
 def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
@@ -81,5 +75,6 @@ def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
         dispatch=settings.topic("dispatch"),
         decisions=settings.topic("decisions"),
         dead_letters=settings.topic("dead-letters"),
+        repartition=settings.repartition_topic,
         partitions=partitions,
     )

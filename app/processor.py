@@ -16,7 +16,9 @@ from app.explain.live import Standing
 from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.metrics import Metrics
-from app.settings import Settings
+from app.settings import REPARTITION, Settings
+from app.upstream import Upstream
+from app.watermark import UNKNOWN_MS
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Processor:
         self.rules = rules
         self.shadow_rules = shadow_rules
         self.input_partitions = input_partitions
+        self.upstream = Upstream()
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
@@ -71,6 +74,7 @@ class Processor:
         for number in sorted(partitions):
             if number in self._lanes:
                 continue
+            self.upstream.say(number, UNKNOWN_MS)
             lane = Lane(number, open_store(number), self)
             task = asyncio.get_running_loop().create_task(lane.run(), name=f"lane-{number}")
             task.add_done_callback(self._lane_done)
@@ -95,6 +99,7 @@ class Processor:
             await asyncio.wait([task for _, task in going])
         for lane, _ in going:
             self.metrics.partition_gone(lane.partition)
+            self.upstream.forget(lane.partition)
 
     async def release_all(self) -> None:
         """Finish everything that is in progress."""
@@ -107,10 +112,11 @@ class Processor:
         if lane is None:
             self.intake.dropped(tp, len(records))
             return
-        if self.settings.clock == "records":
+        topic = self.intake.logical[tp.topic]
+        if self.settings.clock == "records" and topic != REPARTITION:
             newest_ms = max(record.timestamp for record in records)
             self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)
-        lane[0].add(self.intake.logical[tp.topic], records)
+        lane[0].add(topic, records)
 
     def pass_timers(self) -> None:
         """Let every lane look at its timers.

@@ -32,6 +32,8 @@ PREFIX: Final = "TRIGGER_"
 #: Logical topic names; ``Settings.topic`` says what each is called on the broker.
 INPUTS: Final = INPUT_TOPICS
 OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
+#: The internal topic that is read beside the inputs (app/repartition.py).
+REPARTITION: Final = "repartition"
 
 #: Shipped inside the wheel; a checkout has it in deploy/.
 _PACKAGED_RULES: Final = Path(__file__).with_name("default_rules.yaml")
@@ -68,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: None: exactly_once where the broker has transactions
     guarantee: Literal["exactly_once", "at_least_once"] | None = None
     #: after so long the broker aborts a transaction whose worker is gone; others wait for that
-    transaction_timeout_ms: int = 60_000
+    transaction_timeout_ms: int = 30_000
     commit_interval_s: float = 0.5
     max_poll_records: int = 2_000
     web_host: str = "127.0.0.1"
@@ -100,6 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def input_topics(self) -> dict[str, str]:
         """Logical name -> name on the broker, of the topics that are read."""
         return {name: self.topic(name) for name in INPUTS}
+
+    @property
+    def read_topics(self) -> dict[str, str]:
+        """Logical name -> name on the broker: the input topics and the repartition topic."""
+        return {**self.input_topics, REPARTITION: self.repartition_topic}
 
     @property
     def changelog_topic(self) -> str:

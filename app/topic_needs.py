@@ -26,7 +26,10 @@ _RETENTION: Final = {
     "outcomes": ("90d", "7d"),
     "dead-letters": ("30d", "7d"),
 }
-_REPARTITION_RETENTION: Final = (_FOR_EVER, "1d")
+#: What an erasure overwrites is gone from the log this long after, whatever else is written.
+_COMPACTED_WITHIN: Final = "1d"
+#: Counted from when a record was sent on: it must outlast an outage.
+_REPARTITION_RETENTION: Final = ("7d", "1d")
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     def config(self, replication_factor: int) -> dict[str, str]:
         """The configuration that a created topic gets."""
         config = {"cleanup.policy": self.cleanup_policy}
+        if self.cleanup_policy == _COMPACT:
+            config["max.compaction.lag.ms"] = str(duration_ms(_COMPACTED_WITHIN))
         if self.retention is not None:
             kept = self.retention[0]
             config["retention.ms"] = "-1" if kept == _FOR_EVER else str(duration_ms(kept))

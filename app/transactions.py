@@ -202,9 +202,8 @@ class Transactions:
                 if producer.produce_batch(topic, messages, partition) < len(messages):
                     error = next(each["_error"] for each in messages if "_error" in each)
                     raise KafkaException(error)
-            for topic, place, key, value, headers, timestamp_ms in part.others:
-                more = {"timestamp": timestamp_ms} if timestamp_ms > 0 else {}
-                producer.produce(topic, value, key, place, headers=list(headers), **more)
+            for topic, place, key, value, headers in part.others:
+                producer.produce(topic, value, key, place, headers=list(headers))
         hook("after 3")
 
     def _end(self, offsets: list[TopicPartition], metadata: bytes) -> None:

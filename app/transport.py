@@ -63,7 +63,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Start the consumer, and pace a broker that answers an empty fetch at once.
 
         Kafka holds an empty answer back as long as it may; the embedded broker does not, and
-        asking again without a pause would keep a core busy.
+        asking again without a pause would keep a core busy. A fetcher that closes awaits the
+        fetches that it has cancelled, and would fail, the whole thread with it, on one that says
+        so; aiokafka's own says so while it waits to try again.
         """
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
@@ -71,10 +73,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
         async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
             started = time.monotonic()
-            has_records = await fetch_once(assignment, node_id, request)
-            left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
-            if not has_records and left_s > 0:
-                await asyncio.sleep(left_s)
+            try:
+                has_records = await fetch_once(assignment, node_id, request)
+                left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
+                if not has_records and left_s > 0:
+                    await asyncio.sleep(left_s)
+            except asyncio.CancelledError:
+                return False
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
@@ -118,7 +123,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if state.timestamp is not None and state.has_valid_position:
                 end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
-                states[TP(*tp)] = state.position, ReadState(state.timestamp, is_at_end)
+                states[TP(*tp)] = state.position, ReadState(state.timestamp, is_at_end, end)
         return states
 
 

@@ -133,7 +133,7 @@ class _Worker:
         settings = self._settings
         self._producer, self._is_exactly_once = open_producer(settings, self._new_producer)
         self._intake = Intake(
-            settings.input_topics,
+            settings.read_topics,
             settings.max_poll_records * _BUFFERED_FETCHES,
             commits=not self._is_exactly_once,
         )
@@ -215,7 +215,7 @@ class _Worker:
         membership = self._intake.membership
         committed = await self._offsets.committed(
             TP(topic, number)
-            for topic in self._settings.input_topics.values()
+            for topic in self._settings.read_topics.values()
             for number in sorted(partitions)
         )
         if self._intake.membership != membership:
@@ -310,8 +310,13 @@ def _create_missing(settings: Settings) -> None:
     for topic in report.created:
         _log.info("topic created", extra={"action": "topic_created", "topic": topic})
     for finding in report.findings:
-        if finding.topic == settings.changelog_topic and finding.what == "partitions":
-            raise ConfigError(f"{finding}: the changelog is of other input topics than these")
+        internal = settings.changelog_topic, settings.repartition_topic
+        if finding.topic in internal and finding.what == "partitions":
+            raise ConfigError(
+                f"{finding}: the state of {settings.app_id} is of other input topics than these, or"
+                " of another number of partitions; give them back the number they had, or read"
+                " them from the start under another TRIGGER_APP_ID"
+            )
         _log.warning(
             "topic is not as needed", extra={"action": "topic_finding", "finding": str(finding)}
         )

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple, Protocol
 import rocksdict
 from rocksdict import Rdict, RdictIter, WriteBatch
 
-from app.core.customer import NEVER_MS
 from app.core.errors import InfrastructureError
 from tables.layout import (
     CUSTOMER,
@@ -21,10 +20,12 @@ from tables.layout import (
     NO_HEAD,
     PROGRESS_KEY,
     TIMER,
+    TOMBSTONE,
     UNSENT,
     Head,
     Progress,
     head_of,
+    index_key,
     pack_progress,
     timer_key,
     timer_of,
@@ -42,7 +43,7 @@ _UNSENT_END: Final = b"U}"
 class Change(NamedTuple):
     """A customer's entry replaced: what the indexes had, and what the changelog has now.
 
-    ``value`` is None when the customer is erased; ``old`` is None when there was no record.
+    ``value`` is None when nothing is left of the customer; ``old`` when there was no record.
     """
 
     customer_id: bytes
@@ -74,7 +75,11 @@ class PartitionStore:
                 f"the database of a partition cannot be opened: {exc}; is another worker using"
                 f" {path}? A broken one can be deleted: the changelog has everything"
             ) from exc
+        self._path = path
         self.progress = unpack_progress(self._db.get(PROGRESS_KEY))
+
+    def __str__(self) -> str:
+        return str(self._path)
 
     def close(self) -> None:
         """Release the files; nothing else may be called after it."""
@@ -98,6 +103,24 @@ class PartitionStore:
                 return
             yield timer_of(key)
             entries.next()
+
+    def tombstones(self, until_ms: int, limit: int) -> list[str]:
+        """Up to ``limit`` erased customers whose tombstones ended by then, in order."""
+        ids: list[str] = []
+        entries: RdictIter = self._db.iter()
+        entries.seek(TOMBSTONE)
+        while len(ids) < limit and entries.valid():
+            key = entries.key()
+            if not key.startswith(TOMBSTONE) or timer_of(key)[0] > until_ms:
+                break
+            ids.append(timer_of(key)[1])
+            entries.next()
+        return ids
+
+    def compact(self) -> None:
+        """Rewrite the files without what was overwritten. May be called in a thread."""
+        self._db.flush()
+        self._db.compact_range(None, None)
 
     def unsent(self) -> list[str]:
         """Customers whose outbox may not be on Kafka yet, in changelog order, each once."""
@@ -149,23 +172,23 @@ class PartitionStore:
         _, customers, pending = self.progress
         put, delete = batch.put, batch.delete
         for customer_id, old, new, value in changes:
-            old_due_ms = NEVER_MS
-            if old is not None:
-                old_due_ms = old.next_due_ms
+            if value is not None:
+                put(CUSTOMER + customer_id, value)
+                if not new.is_erased:
+                    customers += 1
+                    pending += new.pending
+            elif old is not None:
+                delete(CUSTOMER + customer_id)
+            if old is not None and not old.is_erased:
                 customers -= 1
                 pending -= old.pending
-            if value is None:
-                if old is not None:
-                    delete(CUSTOMER + customer_id)
-            else:
-                put(CUSTOMER + customer_id, value)
-                customers += 1
-                pending += new.pending
-            if old_due_ms != new.next_due_ms:
-                if old_due_ms < NEVER_MS:
-                    delete(timer_key(old_due_ms, customer_id))
-                if new.next_due_ms < NEVER_MS:
-                    put(timer_key(new.next_due_ms, customer_id), b"")
+            was = old or NO_HEAD
+            if was.next_due_ms != new.next_due_ms or was.is_erased != new.is_erased:
+                old_key, new_key = index_key(was, customer_id), index_key(new, customer_id)
+                if old_key is not None:
+                    delete(old_key)
+                if new_key is not None:
+                    put(new_key, b"")
         return customers, pending
 
     def _commit(self, batch: WriteBatch, progress: Progress) -> None:

@@ -166,8 +166,12 @@ class Wire:
         """Publish any record."""
         place = partition_for(key, self.partitions) if partition is None else partition
         self._producer.produce(
-            self.settings.topic(topic), key=key, value=value, partition=place, headers=headers or []
+            self._name(topic), key=key, value=value, partition=place, headers=headers or []
         )
+
+    def _name(self, name: str) -> str:
+        """What a topic is called on the broker, whether by its logical or its own name."""
+        return name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
 
     def flush(self) -> None:
         """Everything published is on the broker."""
@@ -175,7 +179,7 @@ class Wire:
 
     def read(self, name: str) -> list["Message[bytes, bytes]"]:
         """All records of an output, whatever its logical or own name."""
-        topic = name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
+        topic = self._name(name)
         reader = Consumer(consumer_config(self.settings) | {"enable.partition.eof": True})
         try:
             reader.assign([TopicPartition(topic, number, 0) for number in range(self.partitions)])

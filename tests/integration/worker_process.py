@@ -1,8 +1,9 @@
 """A worker as tests start it: ``python -m tests.integration.worker_process``.
 
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
-effect of a unit with decisions in it comes to that point; ``after 3 skip 2``: the third time) and
-``FAIL_ON`` (an event id that the engine has a bug with).
+effect comes to that point; ``after 3 skip 2``: the third time), ``FAIL_ON`` (an event id that the
+engine has a bug with) and ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
+the time).
 """
 
 import logging
@@ -11,12 +12,14 @@ import signal
 import sys
 from collections.abc import Callable
 
+from app import lane
 from app.core.errors import ConfigError
 from app.core.events import Event
 from app.core.task import Handled, Task
 from app.lane import MakeTask
 from app.settings import load_settings
 from app.worker import run_worker
+from tables import customers
 
 EXIT_REFUSED = 2
 
@@ -52,6 +55,9 @@ def main() -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = load_settings(os.environ)
     crash_at, fail_on = os.environ.get("CRASH_AT"), os.environ.get("FAIL_ON")
+    if "TOMBSTONE_MS" in os.environ:
+        customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]
+        lane.SWEEP_S = 0.1  # type: ignore[misc]
     try:
         return run_worker(
             settings,
