@@ -1,7 +1,8 @@
 """A worker as tests start it: ``python -m tests.integration.worker_process``.
 
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
-effect comes to that point; ``after 3 skip 2``: the third time), ``FAIL_ON`` (an event id that the
+effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
+until somebody sends SIGCONT), ``FAIL_ON`` (an event id that the
 engine has a bug with) and ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
 the time).
 """
@@ -10,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app import lane
 from app.core.errors import ConfigError
@@ -24,19 +25,27 @@ from tables import customers
 EXIT_REFUSED = 2
 
 
-def crash_hook(crash_at: str) -> Callable[[str], None]:
-    """Kills this process at the point named."""
-    point, _, skip = crash_at.partition(" skip ")
+def signal_hook(signal_at: str, number: signal.Signals) -> Callable[[str], None]:
+    """Sends this process a signal at the point named, once."""
+    point, _, skip = signal_at.partition(" skip ")
     left = int(skip or 0)
 
     def hook(at: str) -> None:
         nonlocal left
         if at == point:
             if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
             left -= 1
 
     return hook
+
+
+def hook_from(environ: Mapping[str, str]) -> Callable[[str], None] | None:
+    """What the variables ask for; None when they ask for nothing."""
+    for name, number in (("CRASH_AT", signal.SIGKILL), ("PAUSE_AT", signal.SIGSTOP)):
+        if name in environ:
+            return signal_hook(environ[name], number)
+    return None
 
 
 def buggy_task(event_id: str) -> MakeTask:
@@ -54,14 +63,14 @@ def buggy_task(event_id: str) -> MakeTask:
 def main() -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = load_settings(os.environ)
-    crash_at, fail_on = os.environ.get("CRASH_AT"), os.environ.get("FAIL_ON")
+    fail_on = os.environ.get("FAIL_ON")
     if "TOMBSTONE_MS" in os.environ:
         customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]
         lane.SWEEP_S = 0.1  # type: ignore[misc]
     try:
         return run_worker(
             settings,
-            hook=crash_hook(crash_at) if crash_at else None,
+            hook=hook_from(os.environ),
             make_task=buggy_task(fail_on) if fail_on else None,
         )
     except ConfigError as exc:
