@@ -161,9 +161,11 @@ class Lane:
     async def _rest(self) -> None:
         if self._effects.is_owed and time.monotonic() - self.busy_at > 1.0:
             await self._effects.seal()
-        if time.monotonic() - self._swept_at > SWEEP_S and self.is_idle():
-            self._swept_at = time.monotonic()
-            await self._sweep()
+        if time.monotonic() - self._swept_at > SWEEP_S:
+            self._store.touch()
+            if self.is_idle():
+                self._swept_at = time.monotonic()
+                await self._sweep()
         try:
             await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
         except TimeoutError:

@@ -50,6 +50,11 @@ class Metrics:
         self._resent = Counter(
             "trigger_outboxes_resent", "Outboxes sent again after a recovery.", registry=registry
         )
+        self.changelog_applied = Counter(
+            "trigger_changelog_applied_records",
+            "Changelog entries read back: to recover a partition, or to follow another's.",
+            ["role"], registry=registry,
+        )  # fmt: skip
         self.broker_errors = Counter(
             "trigger_broker_errors", "Errors that Kafka clients reported.", registry=registry
         )

@@ -23,6 +23,7 @@ from app.setting_values import (
     read_secret_file,
     read_token_file,
     server_list,
+    session_timeout_ms,
     text,
     transaction_timeout_ms,
 )
@@ -71,6 +72,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     guarantee: Literal["exactly_once", "at_least_once"] | None = None
     #: after so long the broker aborts a transaction whose worker is gone; others wait for that
     transaction_timeout_ms: int = 30_000
+    #: a worker that is silent for so long is taken for dead, and its partitions move
+    session_timeout_ms: int = 15_000
+    #: how many other workers keep a copy of each partition's state, as far as there are others
+    standby_replicas: int = 1
     commit_interval_s: float = 0.5
     max_poll_records: int = 2_000
     web_host: str = "127.0.0.1"
@@ -134,6 +139,8 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "INSTANCE_ID": ("instance_id", name),
     "GUARANTEE": ("guarantee", choice("exactly_once", "at_least_once")),
     "TRANSACTION_TIMEOUT": ("transaction_timeout_ms", transaction_timeout_ms),
+    "SESSION_TIMEOUT": ("session_timeout_ms", session_timeout_ms),
+    "STANDBY_REPLICAS": ("standby_replicas", count(0, 10)),
     "COMMIT_INTERVAL": ("commit_interval_s", lambda value: duration_ms(value) / 1000),
     "MAX_POLL_RECORDS": ("max_poll_records", count(1, 100_000)),
     "WEB_HOST": ("web_host", text),

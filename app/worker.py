@@ -191,6 +191,7 @@ class _Worker:
         """Start the app and wait for a signal or a failure; the exit code."""
         store = self._app.store
         store.on_failure = self._fail
+        store.on_applied = self._count_applied
         store.on_recovered = self._recovered
         loop = asyncio.get_running_loop()
         start = loop.create_task(self._start())
@@ -283,6 +284,10 @@ class _Worker:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self._cut_short_code)
+
+    def _count_applied(self, records: int, is_active: bool) -> None:
+        role = "active" if is_active else "standby"
+        self._metrics.changelog_applied.labels(role).inc(records)
 
     def _is_ready(self) -> bool:
         return self._is_started and not self._is_stopping and self._app.tables.actives_ready

@@ -18,7 +18,8 @@ changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
 On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
 ``E|due|id`` -> nothing, the tombstones; ``U|offset|id`` -> nothing, entries read back from the
 changelog whose outbox may not be on Kafka yet; ``O`` -> changelog offset that the rest corresponds
-to, number of customers, pending steps.
+to, number of customers, pending steps; ``A`` -> the last instant, epoch ms, at which the rest was
+known to be what the changelog says.
 """
 
 import struct
@@ -33,6 +34,7 @@ TIMER: Final = b"T|"
 TOMBSTONE: Final = b"E|"
 UNSENT: Final = b"U|"
 PROGRESS_KEY: Final = b"O"
+AS_OF_KEY: Final = b"A"
 
 _SIGN: Final = 1 << 63
 _HEAD: Final = struct.Struct(">QHB")

@@ -1,9 +1,10 @@
-"""``python -m tests.bench {backtest,worker} [--events N] [--customers N] [--anonymous]``.
+"""``python -m tests.bench {backtest,worker,recovery} [--events N] [--customers N] [--anonymous]``.
 
 Prints one JSON line: CPU microseconds per event and events per CPU second, of one process, at the
 default rules. The profiles of all customers are read first and not counted; with ``--anonymous``
 there are none but those among the events, and most steps find nobody to reach. Figures depend
-on the machine and on what else it does: compare runs of one machine, side by side.
+on the machine and on what else it does: compare runs of one machine, side by side. ``recovery``
+(tests/bench/recovery.py) measures how long a worker with so many customers takes to be ready.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
 from app.wire import written
 from tests.bench.events import events, profiles
+from tests.bench.recovery import recovery
 from tests.integration.running import RunningWorker, wait_for
 
 _CHUNKS = 20
@@ -34,13 +36,16 @@ _CHUNKS = 20
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", choices=["backtest", "worker"])
+    parser.add_argument("what", choices=["backtest", "worker", "recovery"])
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument(
         "--anonymous", action="store_true", help="no profiles beforehand: few can be reached"
     )
     args = parser.parse_args()
+    if args.what == "recovery":
+        print(json.dumps({"host": args.what, **recovery(args.customers)}))
+        return
     run = backtest if args.what == "backtest" else worker
     known = 0 if args.anonymous else args.customers
     print(json.dumps({"host": args.what, **run(args.events, args.customers, known)}))

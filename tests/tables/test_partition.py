@@ -38,6 +38,7 @@ class Entry(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int = 0
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_a_tombstone_has_the_id_and_the_offsets_and_nothing_else(folder: Path) -
     customers.erase("anna")
     changelog: list[Entry] = []
     commit(customers, store, changelog)
-    ((_, _, value),) = changelog
+    ((_, _, value, _),) = changelog
     assert value is not None
     expected = Customer(customer_id="anna", applied={"orders": 7, "profiles/3": 9})
     assert records.decode(record_of(value)) == expected
