@@ -2,7 +2,7 @@
 
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
 effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
-until somebody sends SIGCONT), ``FAIL_ON`` (an event id that the
+when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
 engine has a bug with) and ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
 the time).
 """
@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from app import lane
 from app.core.errors import ConfigError
@@ -25,26 +26,40 @@ from tables import customers
 EXIT_REFUSED = 2
 
 
-def signal_hook(signal_at: str, number: signal.Signals) -> Callable[[str], None]:
-    """Sends this process a signal at the point named, once."""
-    point, _, skip = signal_at.partition(" skip ")
+def crash_hook(crash_at: str) -> Callable[[str], None]:
+    """Kills this process at the point named."""
+    point, _, skip = crash_at.partition(" skip ")
     left = int(skip or 0)
 
     def hook(at: str) -> None:
         nonlocal left
         if at == point:
             if not left:
-                os.kill(os.getpid(), number)
+                os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
+
+    return hook
+
+
+def pause_hook(point: str, when: Path) -> Callable[[str], None]:
+    """Stops this process at the point named, the first time once the file exists."""
+    is_over = False
+
+    def hook(at: str) -> None:
+        nonlocal is_over
+        if at == point and not is_over and when.exists():
+            is_over = True
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     return hook
 
 
 def hook_from(environ: Mapping[str, str]) -> Callable[[str], None] | None:
     """What the variables ask for; None when they ask for nothing."""
-    for name, number in (("CRASH_AT", signal.SIGKILL), ("PAUSE_AT", signal.SIGSTOP)):
-        if name in environ:
-            return signal_hook(environ[name], number)
+    if "CRASH_AT" in environ:
+        return crash_hook(environ["CRASH_AT"])
+    if "PAUSE_AT" in environ:
+        return pause_hook(environ["PAUSE_AT"], Path(environ["PAUSE_WHEN"]))
     return None
 
 
