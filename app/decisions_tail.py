@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from app.core.errors import InfrastructureError
-from app.kafka import consumer_config
+from app.kafka import consumer_config, watermarks
 from app.settings import Settings
 
 #: Records of the partition that are looked at: first so many of the newest, then more.
@@ -72,7 +72,7 @@ class _Reading:
 
     def back(self, wanted: int, max_records: int) -> Tail:
         asked = TopicPartition(self._topic, self._partition)
-        low, high = self._reader.get_watermark_offsets(asked, self._left_s())
+        low, high = watermarks(self._reader, asked, self._left_s())
         found: list[bytes] = []
         start, size, floor = high, _FIRST_RECORDS, max(low, high - max_records)
         while start > floor and len(found) < wanted:

@@ -16,6 +16,7 @@ import agents
 from agents import bookings, engagement, orders, profiles, punctuator, repartition
 from app.explain.live import Elsewhere, Recovering
 from app.intake import Intake
+from app.offsets import BrokerOffsets
 from app.settings import REPARTITION, Settings
 from app.transport import BatchSchema, broker_urls
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
@@ -34,10 +35,13 @@ _INPUTS: Final = {
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
-    """A Faust app with an ``intake`` for its consumer."""
+    """A Faust app with an ``intake`` and the broker's ``offsets`` for its consumer."""
 
-    def __init__(self, settings: Settings, intake: Intake, partitions: int) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, offsets: BrokerOffsets, partitions: int
+    ) -> None:
         self.intake = intake
+        self.offsets = offsets
         servers = settings.bootstrap_servers
         super().__init__(
             settings.app_id,

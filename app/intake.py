@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from faust.types import TP
 
+from app.membership import NO_MEMBER, Membership
+
 Revoked = Callable[[set[int]], Awaitable[None]]
 
 
@@ -28,9 +30,10 @@ class Intake:
     """Buffered records, ends and commit positions of the input topics' partitions.
 
     ``capacity`` is how many records of one partition may wait before no more are asked for.
+    Positions are handed out for commit with ``commits`` only; otherwise transactions commit them.
     """
 
-    def __init__(self, topics: Mapping[str, str], capacity: int) -> None:
+    def __init__(self, topics: Mapping[str, str], capacity: int, *, commits: bool = True) -> None:
         #: name on the broker -> logical name
         self.logical: Final = {actual: logical for logical, actual in topics.items()}
         self._actual = dict(topics)
@@ -43,6 +46,9 @@ class Intake:
         self._ahead: dict[TP, ReadState] = {}
         self._through_ms: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
+        self._commits = commits
+        #: who this worker is in its group, as of the last assignment
+        self.membership = NO_MEMBER
         self._room = asyncio.Event()
         #: largest record timestamp read by this worker, epoch ms
         self.newest_ms = 0
@@ -87,10 +93,15 @@ class Intake:
 
     def positions(self) -> Mapping[TP, int]:
         """What may be committed: next offset to read, per partition where anything was done."""
-        return self._positions
+        return self._positions if self._commits else {}
+
+    def joined(self, membership: Membership) -> None:
+        """Partitions are assigned under this membership."""
+        self.membership = membership
 
     async def revoked(self, tps: set[TP]) -> None:
         """These partitions are about to go: the unit in progress ends, its position is known."""
+        self.membership = NO_MEMBER
         inputs = {tp for tp in tps if self.is_input(tp)}
         await self.on_revoked({tp.partition for tp in inputs})
         for tp in inputs:
@@ -106,6 +117,18 @@ class Intake:
             self._positions.pop(tp, None)
 
     # -- the processor's side
+
+    def resumed(self, committed: Mapping[TP, int]) -> None:
+        """Work on partitions begins where the group's offsets are."""
+        self._positions.update(committed)
+
+    def fence(self, partition: int) -> dict[TP, int]:
+        """An offset to commit where nothing was read, so that the broker checks the membership.
+
+        It is what the group has already; 0 when it has none, and then reading begins at the start.
+        """
+        tp = min(TP(actual, partition) for actual in self.logical)
+        return {tp: self._positions.get(tp, 0)}
 
     def arrived(self, tp: TP, count: int) -> None:
         """So many records are with the processor."""

@@ -14,7 +14,7 @@ from app.core.errors import EventError, InfrastructureError
 from app.core.events import Event
 from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
-from app.effects import Effects, Emitted
+from app.effects import Effects
 from app.explain.live import Standing
 from app.intake import Intake
 from app.merge import MergeBuffer
@@ -64,7 +64,6 @@ class Lane:
         self.partition = partition
         self._store = store
         self._intake = intake
-        self._effects = shared.effects
         self._metrics = shared.metrics
         self._max_skew_ms = settings.max_skew_ms
         self._tps = {topic: intake.tp(topic, partition) for topic in settings.read_topics}
@@ -94,8 +93,7 @@ class Lane:
         self._task = shared.make_task(shared.rules, self._customers, self._decided)
         rules = shared.shadow_rules
         self._shadow = None if rules is None else Shadow(rules, shared.metrics)
-        self._emitted = Emitted()
-        self._emitted.offset = store.progress.offset
+        self._effects = shared.effects.lane(partition, self._customers, store)
         #: a record taken from the buffer whose turn comes after timers of another unit
         self._held: tuple[str, ConsumerRecord] | None = None
         self._wake = asyncio.Event()
@@ -171,12 +169,12 @@ class Lane:
                 await asyncio.sleep(0)
             else:
                 await self._rest()
-        if self._emitted.is_owed:
-            await self._seal()
+        if self._effects.is_owed:
+            await self._effects.seal()
 
     async def _rest(self) -> None:
-        if self._emitted.is_owed and time.monotonic() - self.busy_at > 1.0:
-            await self._seal()
+        if self._effects.is_owed and time.monotonic() - self.busy_at > 1.0:
+            await self._effects.seal()
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._store.touch()
             if self.is_idle():
@@ -186,14 +184,6 @@ class Lane:
             await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
         except TimeoutError:
             return
-
-    async def _seal(self) -> None:
-        """Say in the changelog that everything so far is sent, so that no recovery repeats it."""
-        self._emitted.is_sealing = True
-        try:
-            await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
-        finally:
-            self._emitted.is_sealing = False
 
     async def _sweep(self) -> None:
         """Take away tombstones that ended, and what the files still have of erased customers.
@@ -256,7 +246,7 @@ class Lane:
 
     async def _apply(self, unit: Unit, started: float) -> None:
         handled = time.perf_counter()
-        await self._effects.apply(self.partition, unit, self._customers, self._store, self._emitted)
+        await self._effects.apply(unit)
         self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
 
     def _decided(self, decision: Decision) -> None:

@@ -66,6 +66,10 @@ class Metrics:
         self.commit_errors = Counter(
             "trigger_commit_errors", "Offset commits that failed.", registry=registry
         )
+        self._transactions = Counter(
+            "trigger_transactions", "Transactions by how they ended.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.rules_reloads = Counter(
             "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
         )
@@ -113,7 +117,13 @@ class Metrics:
             "trigger_batch_duration_seconds", "A commit unit from its first record to its offsets.",
             ["phase"], _DURATION_S,
         )  # fmt: skip
-        for histogram in (self._lateness, self._lag, self._sizes, self._durations):
+        self._transaction_durations = BatchHistogram(
+            "trigger_transaction_duration_seconds", "A transaction from its begin to its end.", [],
+            _DURATION_S,
+        )  # fmt: skip
+        for histogram in (
+            self._lateness, self._lag, self._sizes, self._durations, self._transaction_durations,
+        ):  # fmt: skip
             registry.register(histogram)
         self._info = Gauge(
             "trigger_build_info", "1, with what runs as labels.", ["version", "rules_version"],
@@ -149,6 +159,11 @@ class Metrics:
             self._sizes.observe((), (sum(unit.taken.values()),))
         self._durations.observe(("handling",), (handling_s,))
         self._durations.observe(("effects",), (effects_s,))
+
+    def transaction_done(self, outcome: str, duration_s: float) -> None:
+        """Count a transaction: ``committed``, ``aborted``, ``fenced``, or ``failed``."""
+        self._transactions.labels(outcome).inc()
+        self._transaction_durations.observe((), (duration_s,))
 
     def partition_state(
         self, partition: int, customers: int, pending: int, watermark_age_s: float | None

@@ -69,6 +69,14 @@ def duration_ms(value: str) -> int:
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
+def transaction_timeout_ms(value: str) -> int:
+    """A duration that brokers accept for transactions, by default."""
+    found = duration_ms(value)
+    if not 1_000 <= found <= 900_000:
+        raise ValueError("a duration from 1s to 15m")
+    return found
+
+
 def session_timeout_ms(value: str) -> int:
     """A duration in which a dozen heartbeats fit, and that a broker is likely to allow."""
     timeout_ms = duration_ms(value)

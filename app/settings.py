@@ -25,6 +25,7 @@ from app.setting_values import (
     server_list,
     session_timeout_ms,
     text,
+    transaction_timeout_ms,
 )
 
 PREFIX: Final = "TRIGGER_"
@@ -67,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_idle_ms: int = 1_000
     #: stable across restarts: the broker then hands the same partitions back at once
     instance_id: str | None = None
+    #: None: exactly_once where the broker has transactions
+    guarantee: Literal["exactly_once", "at_least_once"] | None = None
+    #: after so long the broker aborts a transaction whose worker is gone; others wait for that
+    transaction_timeout_ms: int = 30_000
     #: a worker that is silent for so long is taken for dead, and its partitions move
     session_timeout_ms: int = 15_000
     #: how many other workers keep a copy of each partition's state, as far as there are others
@@ -132,6 +137,8 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MAX_SKEW": ("max_skew_ms", duration_ms),
     "MAX_IDLE": ("max_idle_ms", duration_ms),
     "INSTANCE_ID": ("instance_id", name),
+    "GUARANTEE": ("guarantee", choice("exactly_once", "at_least_once")),
+    "TRANSACTION_TIMEOUT": ("transaction_timeout_ms", transaction_timeout_ms),
     "SESSION_TIMEOUT": ("session_timeout_ms", session_timeout_ms),
     "STANDBY_REPLICAS": ("standby_replicas", count(0, 10)),
     "COMMIT_INTERVAL": ("commit_interval_s", lambda value: duration_ms(value) / 1000),

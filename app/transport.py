@@ -12,6 +12,11 @@ before it, so that whoever takes it sees a loss.
 Input topics: committed is what the processor says it has done (``Intake.positions``), never what a
 stream acknowledged; a partition with a full buffer is not asked for; and every fetch says how far
 each partition is read. Changelog topics go to Faust's recovery as before.
+
+Only what is committed is read, whatever this worker promises: inputs may come from transactions,
+and the changelog may have been written in some. So a partition is read up to its end when its last
+stable offset is reached; but a recovery reads up to where the log ended when it began, waiting for
+transactions that were open then (``app.offsets``).
 """
 
 import asyncio
@@ -26,6 +31,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from app.intake import Intake, ReadState
+from app.membership import NO_MEMBER, Membership
+from app.offsets import BrokerOffsets
 from app.stretch import Stretch
 
 #: The scheme of a broker URL that selects this transport.
@@ -55,6 +62,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def on_start(self) -> None:
@@ -81,6 +89,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
+
+    def membership(self, generation: int) -> Membership:
+        """Who this worker is in ``generation``; no member when it is not in it any more."""
+        coordinator = self._ensure_consumer()._coordinator
+        member_id = coordinator.member_id
+        if generation < 0 or coordinator.generation != generation:
+            return NO_MEMBER
+        return Membership(generation, member_id)
 
     async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
         """What is there of these partitions, waiting a little, and how far each is read."""
@@ -112,18 +128,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in assignment.tps:
             state = assignment.state_value(tp)
             if state.timestamp is not None and state.has_valid_position:
-                end = state.lso if self.consumer.in_transaction else state.highwater
+                end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 states[TP(*tp)] = state.position, ReadState(state.timestamp, is_at_end, end)
         return states
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers batches and commits the intake's positions. ``app.intake`` is its partner."""
+    """Delivers batches and commits the intake's positions.
+
+    ``app.intake`` is its partner, ``app.offsets`` knows the ends of changelogs.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._intake: Intake = self.app.intake
+        self._offsets: BrokerOffsets = self.app.offsets
         #: changes whenever assignment or positions may have
         self.epoch = 0
         #: between a revocation and the assignment that follows
@@ -170,6 +190,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 seen = self._read_offset[tp]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
                     yield tp, self._message(tp, batch, position - 1)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Where a recovery of these changelogs ends."""
+        return await self._offsets.ends(partitions)
 
     def _log_end(self, tp: TP) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
@@ -222,6 +246,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         return self._intake.positions().get(tp)
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: Faust would miss the commits that transactions make."""
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         did_commit: bool = await super()._commit(offsets)
         if not did_commit:
@@ -243,6 +270,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.epoch += 1
         self.is_revoked, self._is_settled = False, False
         self._handed.clear()
+        self._intake.joined(self._thread.membership(generation_id))
         await super().on_partitions_assigned(assigned, generation_id)
 
 

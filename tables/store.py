@@ -9,7 +9,7 @@ offset is where the stretch ends.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from tables.partition import PartitionStore
 STORE_URL: Final = "customers://"
 TABLE_NAME: Final = "customers"
 
-OnRecovered = Callable[[set[int]], None]
+OnRecovered = Callable[[set[int]], Awaitable[None]]
 OnFailure = Callable[[BaseException], None]
 #: called with how many changelog entries were applied, and whether to an active partition
 OnApplied = Callable[[int, bool], None]
@@ -46,7 +46,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         #: active and recovered: their lanes write, and the changelog does not
         self._working: set[int] = set()
         self.on_applied: OnApplied = _ignore_count
-        self.on_recovered: OnRecovered = _ignore
+        self.on_recovered: OnRecovered = _ignore_recovered
         self.on_failure: OnFailure = _ignore
 
     def partition(self, number: int) -> PartitionStore:
@@ -122,7 +122,7 @@ class CustomersStore(Store):  # type: ignore[misc]
                 store.settle()
                 store.touch()
             self._working = numbers
-            self.on_recovered(numbers)
+            await self.on_recovered(numbers)
         except BaseException as exc:
             self.on_failure(exc)
             raise
@@ -171,6 +171,10 @@ def _require_all_before(message: Any, known: int) -> None:
 
 def _ignore(_: object) -> None:
     """What is told goes nowhere until somebody listens."""
+
+
+async def _ignore_recovered(_: object) -> None:
+    """Likewise."""
 
 
 def _ignore_count(_: int, __: bool) -> None:

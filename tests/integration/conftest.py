@@ -1,4 +1,8 @@
-"""One broker for all tests here; each test has topics of its own."""
+"""One broker of each kind for all tests here; each test has topics of its own.
+
+What is about the engine and its broker runs on both kinds. A module about something else takes one
+with ``pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)``.
+"""
 
 from collections.abc import Iterator
 from itertools import count
@@ -10,19 +14,26 @@ from app import topics
 from app.broker.embedded import EmbeddedBroker
 from app.settings import Settings, load_settings
 from tests.integration.running import RunningWorker, Wire
+from tests.kafka.cluster import KafkaCluster
+from tests.kafka.wanted import require_kafka
 
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def broker() -> Iterator[EmbeddedBroker]:
+@pytest.fixture(scope="session", params=["embedded", "kafka"])
+def broker(request: pytest.FixtureRequest) -> Iterator[EmbeddedBroker | KafkaCluster]:
     """A running broker with its data in a temporary folder."""
-    with EmbeddedBroker() as broker:
-        yield broker
+    if request.param == "embedded":
+        with EmbeddedBroker() as embedded:
+            yield embedded
+    else:
+        require_kafka()
+        with KafkaCluster() as kafka:
+            yield kafka
 
 
 @pytest.fixture
-def settings(broker: EmbeddedBroker) -> Settings:
+def settings(broker: EmbeddedBroker | KafkaCluster) -> Settings:
     """Settings for topics that no other test uses."""
     number = next(_numbers)
     return load_settings(

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from app.kafka import consumer_config, producer_config
 from app.partitioning import partition_for
@@ -180,23 +180,20 @@ class Wire:
     def read(self, name: str) -> list["Message[bytes, bytes]"]:
         """All records of an output, whatever its logical or own name."""
         topic = self._name(name)
-        reader = Consumer(consumer_config(self.settings))
+        reader = Consumer(consumer_config(self.settings) | {"enable.partition.eof": True})
         try:
-            partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {p.partition: reader.get_watermark_offsets(p, 5.0)[1] for p in partitions}
-            reader.assign(partitions)
+            reader.assign([TopicPartition(topic, number, 0) for number in range(self.partitions)])
             found: list[Message[bytes, bytes]] = []
-            left = {number for number, end in ends.items() if end}
+            left = set(range(self.partitions))
             while left:
                 message = reader.poll(5.0)
-                assert message is not None, f"{topic} did not come to its end {ends}"
-                assert message.error() is None, message.error()
-                found.append(message)
-                number, offset = message.partition(), message.offset()
-                assert number is not None
-                assert offset is not None
-                if offset >= ends[number] - 1:
-                    left.discard(number)
+                assert message is not None, f"{topic} did not come to its end in {left}"
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    left.discard(message.partition() or 0)
             return found
         finally:
             reader.close()

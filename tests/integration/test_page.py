@@ -14,6 +14,9 @@ from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, wait_for
 from tests.integration.test_worker_explain import free_ports
 
+#: About the engine, whatever the broker.
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

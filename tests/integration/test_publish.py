@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from app.core.errors import ConfigError, InfrastructureError
-from app.kafka import consumer_config
+from app.kafka import consumer_config, watermarks
 from app.partitioning import partition_for
 from app.publish import publish
 from app.settings import Settings, load_settings
@@ -33,7 +33,7 @@ def read(settings: Settings, name: str) -> Iterator[Message]:
     topic = settings.topic(name)
     try:
         for partition in range(settings.partitions):
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), 5)
+            _, end = watermarks(consumer, TopicPartition(topic, partition), 5)
             consumer.assign([TopicPartition(topic, partition, 0)])
             for _ in range(end):
                 message = consumer.poll(5)

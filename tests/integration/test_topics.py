@@ -9,6 +9,7 @@ from app.kafka import admin_config
 from app.settings import Settings
 from app.topic_needs import needed
 from app.topics import check, create, require_one_count
+from tests.integration.running import wait_for
 
 
 def make(settings: Settings, name: str, partitions: int, **config: str) -> None:
@@ -22,6 +23,7 @@ def make(settings: Settings, name: str, partitions: int, **config: str) -> None:
     admin = AdminClient(admin_config(settings))
     for future in admin.create_topics([topic]).values():
         future.result()
+    wait_for(topic.topic, lambda: topic.topic in admin.list_topics(timeout=5).topics)
 
 
 def test_created_topics_are_as_needed(settings: Settings) -> None:

@@ -4,6 +4,8 @@ import json
 import random
 from typing import Any
 
+import pytest
+
 from app import wire
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
@@ -103,22 +105,32 @@ def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> No
     assert in_order(found) == expected
 
 
-def distinct_decisions(instance: Instance) -> list[dict[str, Any]]:
-    """What is on the topic, a repeat of the same verdict left out."""
-    found = in_order(instance.wire.values("decisions"))
-    return [each for place, each in enumerate(found) if place == 0 or each != found[place - 1]]
+def without_repeats(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In order already, a repeat of the same verdict left out."""
+    return [
+        each for place, each in enumerate(decisions) if place == 0 or each != decisions[place - 1]
+    ]
 
 
-def test_a_rehearsal_killed_in_between_still_decides_the_same(instance: Instance) -> None:
-    """After a SIGKILL the decisions are the backtest's, a repeat of the same verdict aside."""
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_a_rehearsal_killed_in_between_still_decides_the_same(
+    instance: Instance, guarantee: str
+) -> None:
+    """After a SIGKILL the decisions are the backtest's; at least once may repeat a verdict."""
     lines = history()
     expected = expected_decisions(lines)
+    variables = REHEARSAL | {"TRIGGER_GUARANTEE": guarantee}
+
+    def found() -> list[dict[str, Any]]:
+        decisions = in_order(instance.wire.values("decisions"))
+        return decisions if guarantee == "exactly_once" else without_repeats(decisions)
+
     assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
-    with instance.worker(**REHEARSAL, TRIGGER_MAX_POLL_RECORDS="20") as worker:
+    with instance.worker(**variables, TRIGGER_MAX_POLL_RECORDS="20") as worker:
         wait_for("some", lambda: worker.metric("trigger_events_total") > 150, 40)
         worker.kill()
-    with instance.worker(**REHEARSAL) as worker:
+    with instance.worker(**variables) as worker:
         wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0, 40)
-        wait_for("all", lambda: len(distinct_decisions(instance)) >= len(expected))
+        wait_for("all", lambda: len(found()) >= len(expected))
         assert worker.stop() == 0, worker.log
-    assert distinct_decisions(instance) == expected
+    assert found() == expected

@@ -12,7 +12,7 @@ from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, Wire, wait_for
 
 #: So long that no worker of a test commits.
-NEVER = {"TRIGGER_COMMIT_INTERVAL": "1d"}
+NEVER = {"TRIGGER_GUARANTEE": "at_least_once", "TRIGGER_COMMIT_INTERVAL": "1d"}
 
 
 def last_value(wire: Wire, customer_id: str) -> bytes | None:

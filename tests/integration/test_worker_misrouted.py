@@ -5,6 +5,7 @@ import time
 import zlib
 from collections.abc import Callable
 
+import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
 from app.kafka import producer_config
@@ -184,8 +185,17 @@ def test_records_without_a_key_find_their_customer(instance: Instance) -> None:
     assert sorted(thirds) == sorted(ids * 2)
 
 
-def test_a_crash_while_sending_on_applies_nothing_twice(instance: Instance) -> None:
-    """Sent on again after a kill: known by the place it was published to, far beyond 32 ids."""
+@pytest.mark.parametrize(
+    ("guarantee", "crash_at"),
+    [("at_least_once", "after 5 skip 3"), ("exactly_once", "before 6 skip 3")],
+)
+def test_a_crash_while_sending_on_applies_nothing_twice(
+    instance: Instance, guarantee: str, crash_at: str
+) -> None:
+    """Sent on again after a kill: known by the place it was published to, far beyond 32 ids.
+
+    Exactly once, nothing is sent on again.
+    """
     wire = instance.wire
     ids = instance.customers(2)
     for number in range(200):
@@ -195,19 +205,25 @@ def test_a_crash_while_sending_on_applies_nothing_twice(instance: Instance) -> N
             partition=elsewhere(wire, customer_id),
         )  # fmt: skip
     wire.flush()
-    with instance.worker(CRASH_AT="after 5 skip 3", TRIGGER_MAX_POLL_RECORDS="30") as worker:
+    variables = {"TRIGGER_GUARANTEE": guarantee}
+    with instance.worker(CRASH_AT=crash_at, TRIGGER_MAX_POLL_RECORDS="30", **variables) as worker:
         assert worker.wait() == -9
     assert sum(wire.committed().values()) < 202
-    with instance.worker() as worker:
+    with instance.worker(**variables) as worker:
         wait_for("commit", lambda: wire.committed() | {"profiles": 2} == _full(wire))
         wait_for(
             "requests", lambda: len({each["request_id"] for each in wire.values("dispatch")}) >= 266
         )
         assert worker.stop() == 0, worker.log
-    assert len(wire.read(wire.settings.repartition_topic)) > 200
-    requests = {each["request_id"]: each for each in wire.values("dispatch")}
-    thirds = [each for each in requests.values() if each["trigger"] == "third_order"]
-    assert (len(requests), len(thirds)) == (266, 66)
+    sent_on = len(wire.read(wire.settings.repartition_topic))
+    requests = wire.values("dispatch")
+    if guarantee == "exactly_once":
+        assert (sent_on, len(requests)) == (200, 266)
+    else:
+        assert sent_on > 200
+    distinct = {each["request_id"]: each for each in requests}
+    thirds = [each for each in distinct.values() if each["trigger"] == "third_order"]
+    assert (len(distinct), len(thirds)) == (266, 66)
 
 
 def _full(wire: Wire) -> dict[str, int]:

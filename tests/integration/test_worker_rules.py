@@ -4,9 +4,14 @@ import hashlib
 import os
 from pathlib import Path
 
+import pytest
+
 from app.core.events import parse_instant
 from tests.integration.conftest import RULES, Instance
 from tests.integration.running import RunningWorker, wait_for
+
+#: About the engine, whatever the broker.
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 #: Without late_cart; confirmations have another template.
 CHANGED = (

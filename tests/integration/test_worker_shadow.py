@@ -3,8 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration.conftest import RULES, Instance
 from tests.integration.running import RunningWorker, wait_for
+
+#: About the engine, whatever the broker.
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 #: A confirmation with another template, no third order for those without a name, a reminder that
 #: comes later, another that is new; late carts are gone.

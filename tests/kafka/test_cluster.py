@@ -4,15 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from app.kafka import watermarks
 from tests.kafka import jars
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
@@ -48,18 +48,10 @@ def produce(cluster: KafkaCluster, topic: str) -> None:
 
 
 def end(cluster: KafkaCluster, topic: str) -> int:
-    """The partition's end as its leader says; asked again while there is no leader."""
+    """The partition's end as its leader says."""
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "g"})
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5)[1]
-            except KafkaException as exc:
-                code = exc.args[0].code()
-                if code == KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        return watermarks(consumer, TopicPartition(topic, 0), 20)[1]
     finally:
         consumer.close()
 
