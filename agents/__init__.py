@@ -16,7 +16,7 @@ SUPERVISOR = "mode.CrashingSupervisor"
 class Batches(Protocol):
     """Takes what the agents read."""
 
-    def take(self, tp: TP, records: list[Any]) -> None:
+    def take(self, tp: TP, records: Any) -> None:
         """Take over one batch of a partition."""
 
     def pass_timers(self) -> None:

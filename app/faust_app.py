@@ -107,6 +107,26 @@ class WorkerApp(faust.App):  # type: ignore[misc]
                 return Elsewhere(partition, url)
         return Elsewhere(partition, None)
 
+    def on_rebalance_end(self) -> None:
+        """Called by Faust when the flow is resumed for good."""
+        super().on_rebalance_end()
+        self.consumer.settle()
+
+    def is_rebalancing(self) -> bool:
+        """Whether another rebalance has begun since the one that was recovered from: its partitions
+        may be others, and are not recovered.
+        """
+        is_revoked: bool = self.consumer.is_revoked
+        return is_revoked or self.tables.recovery.signal_recovery_start.is_set()
+
+    def standby_lag(self) -> int:
+        """How many changelog entries the standby partitions are behind, as far as is known."""
+        store, highwater = self.store, self.consumer.highwater
+        return sum(
+            max(0, (highwater(tp) or 0) - 1 - (store.persisted_offset(tp) or 0))
+            for tp in set(self.tables.recovery.standby_tps)
+        )
+
     def has_crashed(self) -> Any:
         """An awaitable that ends when a service of the app has crashed."""
         return self._crashed.wait()

@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from app.clock import Clock, RecordsClock, WallClock, wall_ms
 from app.codecs import Erasure, decode_record
 from app.core.decisions import Decision
-from app.core.errors import EventError
+from app.core.errors import EventError, InfrastructureError
 from app.core.events import Event
 from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
@@ -24,6 +24,7 @@ from app.rerouted import Rerouted
 from app.settings import REPARTITION, Settings
 from app.shadow import Shadow
 from app.strays import Strays
+from app.stretch import Stretch
 from app.unit import DeadLetter, Unit
 from app.upstream import FAR_MS, Arrivals, Upstream
 from app.watermark import UNKNOWN_MS, Watermark
@@ -72,6 +73,8 @@ class Lane:
             settings.max_idle_ms / 1000,
             waits_for_ended=settings.clock == "records",
         )
+        #: by topic, how many batches came
+        self._taken = dict.fromkeys(self._tps, 0)
         self._strays = Strays(settings.input_topics, partition, shared.input_partitions)
         self._rerouted = Rerouted(intake.logical, self._buffer)
         self._upstream = shared.upstream
@@ -96,6 +99,17 @@ class Lane:
         self._wake = asyncio.Event()
         self._is_ending = False
         self.busy_at = time.monotonic()
+
+    def count(self, topic: str, stretch: Stretch) -> None:
+        """See that no batch of a topic was lost before this one. Raises InfrastructureError."""
+        expected = self._taken[topic]
+        if stretch.number != expected:
+            raise InfrastructureError(
+                f"{topic}[{self.partition}]: got batch {stretch.number} at offset"
+                f" {stretch[0].offset}, expected {expected}: one was lost on the way; it is read"
+                " again after a restart"
+            )
+        self._taken[topic] = expected + 1
 
     def add(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Buffer records of a topic for their turn."""

@@ -55,6 +55,11 @@ class Metrics:
             "Changelog entries read back: to recover a partition, or to follow another's.",
             ["role"], registry=registry,
         )  # fmt: skip
+        self.standby_lag = Gauge(
+            "trigger_standby_lag_records",
+            "Changelog entries that the copies of other workers' partitions here do not have yet.",
+            registry=registry,
+        )
         self.broker_errors = Counter(
             "trigger_broker_errors", "Errors that Kafka clients reported.", registry=registry
         )

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from app.clock import RecordsClock
@@ -17,6 +16,7 @@ from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.metrics import Metrics
 from app.settings import REPARTITION, Settings
+from app.stretch import Stretch
 from app.upstream import Upstream
 from app.watermark import UNKNOWN_MS
 from tables.partition import PartitionStore
@@ -105,14 +105,18 @@ class Processor:
         """Finish everything that is in progress."""
         await self.release(list(self._lanes))
 
-    def take(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
-        """Buffer a batch for the lane of its partition; without one it is read again later."""
+    def take(self, tp: TP, records: Stretch) -> None:
+        """Buffer a batch for the lane of its partition; without one it is read again later.
+
+        Raises InfrastructureError when the batch before it never came.
+        """
         self.intake.arrived(tp, len(records))
         lane = self._lanes.get(tp.partition)
         if lane is None:
             self.intake.dropped(tp, len(records))
             return
         topic = self.intake.logical[tp.topic]
+        lane[0].count(topic, records)
         if self.settings.clock == "records" and topic != REPARTITION:
             newest_ms = max(record.timestamp for record in records)
             self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)

@@ -4,6 +4,11 @@ Faust costs about 100 µs a message, whatever is in it; so here a message's valu
 records that one fetch returned for a partition, and its offset is that of the last (for the
 changelog: the last position read, so that a log that ends in control records ends as well).
 
+Faust's queues lose messages: what is in them is thrown away when the flow is resumed, and it is
+resumed more than once in a rebalance, the last time after the positions were found. So nothing but
+what a recovery reads is fetched before the rebalance is over; and each message says what came
+before it, so that whoever takes it sees a loss.
+
 Input topics: committed is what the processor says it has done (``Intake.positions``), never what a
 stream acknowledged; a partition with a full buffer is not asked for; and every fetch says how far
 each partition is read. Changelog topics go to Faust's recovery as before.
@@ -28,6 +33,7 @@ from faust.types import TP, ConsumerMessage
 from app.intake import Intake, ReadState
 from app.membership import NO_MEMBER, Membership
 from app.offsets import BrokerOffsets
+from app.stretch import Stretch
 
 #: The scheme of a broker URL that selects this transport.
 SCHEME: Final = "batched"
@@ -104,7 +110,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
         # No await from here on: records and positions belong together.
         if self.consumer.epoch != epoch:
-            # Drained under an assignment or position that is gone; whoever is assigned reads again.
+            # Asked for under an assignment or a position that is gone. They were drained from the
+            # assignment as it is now, which has to give them again.
             assigned = consumer.assignment()
             for tp, batch in records.items():
                 if tp in assigned:
@@ -139,6 +146,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._offsets: BrokerOffsets = self.app.offsets
         #: changes whenever assignment or positions may have
         self.epoch = 0
+        #: between a revocation and the assignment that follows
+        self.is_revoked = True
+        #: the rebalance is over: streams and standbys may be read
+        self._is_settled = False
+        #: how many stretches of a partition were handed over, and where the last one ended
+        self._handed: dict[TP, tuple[int, int]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -152,6 +165,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if self.should_stop:
             return
         wanted = self._intake.with_room(self._get_active_partitions())
+        if not self._is_settled:
+            wanted &= self.app.tables.recovery.active_tps
         if not wanted:
             await self.wait_first(self._intake.wait_for_room(_POLL_S), self.suspend_flow.wait())
             return
@@ -167,10 +182,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         )
         for tp, batch in batches.items():
             self._log_end(tp)
-            if tp in inputs:
+            if tp in inputs and self.epoch == epoch:
                 yield tp, self._message(tp, batch, batch[-1].offset)
         for tp, (position, _) in states.items():
-            if tp in wanted and not intake.is_input(tp):
+            if self.epoch == epoch and tp in wanted and not intake.is_input(tp):
                 batch = batches.get(tp, [])
                 seen = self._read_offset[tp]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
@@ -183,7 +198,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _log_end(self, tp: TP) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
 
+    def settle(self) -> None:
+        """A rebalance is over, unless the next has begun."""
+        self._is_settled = not self.is_revoked
+
     def _message(self, tp: TP, batch: list[ConsumerRecord], offset: int) -> ConsumerMessage:
+        number, after = self._handed.get(tp, (0, -1))
+        self._handed[tp] = number + 1, offset
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -192,7 +213,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             0,
             (),
             None,
-            batch,
+            Stretch(batch, number, after),
             None,
             0,
             0,
@@ -237,6 +258,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the unit in progress end and commit it while the partitions are still ours."""
         self.epoch += 1
+        self.is_revoked, self._is_settled = True, False
         self.stop_flow()
         await self._intake.revoked(revoked)
         if revoked and not self.should_stop:
@@ -246,6 +268,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.epoch += 1
+        self.is_revoked, self._is_settled = False, False
+        self._handed.clear()
         self._intake.joined(self._thread.membership(generation_id))
         await super().on_partitions_assigned(assigned, generation_id)
 

@@ -192,6 +192,7 @@ class _Worker:
         store = self._app.store
         store.on_failure = self._fail
         store.on_applied = self._count_applied
+        self._metrics.standby_lag.set_function(self._app.standby_lag)
         store.on_recovered = self._recovered
         loop = asyncio.get_running_loop()
         start = loop.create_task(self._start())

@@ -17,6 +17,7 @@ from faust.stores import STORES
 from faust.stores.base import Store
 from faust.types import TP
 
+from app.core.errors import InfrastructureError
 from tables.opening import shared_cache
 from tables.partition import PartitionStore
 
@@ -92,6 +93,7 @@ class CustomersStore(Store):  # type: ignore[misc]
                 store = self._partitions.get(number)
                 if store is None or number in self._working:
                     continue
+                _require_all_before(message, store.progress.offset)
                 is_active = message.tp in actives
                 count = store.apply(message.value, message.offset, in_bulk=is_active)
                 self.on_applied(count, is_active)
@@ -111,6 +113,8 @@ class CustomersStore(Store):  # type: ignore[misc]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """The active partitions are as their changelog says: work can begin."""
+        if self.app.is_rebalancing():
+            return
         try:
             numbers = {tp.partition for tp in active_tps}
             for number in numbers:
@@ -153,6 +157,16 @@ class CustomersStore(Store):  # type: ignore[misc]
 
     def __len__(self) -> int:
         return sum(store.progress.customers for store in self._partitions.values())
+
+
+def _require_all_before(message: Any, known: int) -> None:
+    """See that the stretch before this one was applied, or had before. InfrastructureError."""
+    if message.value.after > known:
+        raise InfrastructureError(
+            f"changelog partition {message.partition}: got what comes after offset"
+            f" {message.value.after}, expected what comes after {known}: a stretch was lost on the"
+            " way; it is read again after a restart"
+        )
 
 
 def _ignore(_: object) -> None:
