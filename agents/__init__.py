@@ -1,4 +1,4 @@
-"""The Faust agents: one per input topic, and the punctuator. They hand over and decide nothing.
+"""The Faust agents: one per topic that is read, and the punctuator. They only hand over.
 
 A batch that was handed over is not yet handled: its offsets are committed when its lane has made
 it durable (app/effects.py), whatever the agent's stream acknowledges.
@@ -16,7 +16,7 @@ SUPERVISOR = "mode.CrashingSupervisor"
 class Batches(Protocol):
     """Takes what the agents read."""
 
-    def take(self, tp: TP, records: list[Any]) -> None:
+    def take(self, tp: TP, records: Any) -> None:
         """Take over one batch of a partition."""
 
     def pass_timers(self) -> None:

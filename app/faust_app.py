@@ -12,12 +12,13 @@ import faust
 from faust.types import TP
 
 import agents
-from agents import bookings, engagement, orders, profiles, punctuator
+from agents import bookings, engagement, orders, profiles, punctuator, repartition
 from app.explain.live import Elsewhere, Recovering
 from app.faust_credentials import credentials
 from app.intake import Intake
 from app.live_gauges import RecoveryFigures
-from app.settings import Settings
+from app.offsets import BrokerOffsets
+from app.settings import REPARTITION, Settings
 from app.transport import BatchSchema, broker_urls
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 
@@ -30,15 +31,19 @@ _HEARTBEAT_S: Final = 0.5
 _NO_URL: Final = "http://not-said.invalid"
 _INPUTS: Final = {
     "orders": orders, "bookings": bookings, "profiles": profiles, "engagement": engagement,
+    REPARTITION: repartition,
 }  # fmt: skip
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
-    """A Faust app with an ``intake`` for its consumer."""
+    """A Faust app with an ``intake`` and the broker's ``offsets`` for its consumer."""
 
-    def __init__(self, settings: Settings, intake: Intake, partitions: int) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, offsets: BrokerOffsets, partitions: int
+    ) -> None:
         self.intake = intake
         self._last_recovery_s = 0.0
+        self.offsets = offsets
         servers = settings.bootstrap_servers
         super().__init__(
             settings.app_id,
@@ -46,6 +51,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             broker_producer=broker_urls(servers, "aiokafka"),
             broker_credentials=credentials(settings),
             broker_heartbeat_interval=_HEARTBEAT_S,
+            broker_session_timeout=settings.session_timeout_ms / 1000,
             broker_commit_interval=settings.commit_interval_s,
             broker_max_poll_records=settings.max_poll_records,
             consumer_auto_offset_reset="earliest",
@@ -57,7 +63,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             topic_disable_leader=True,
             # they are there by now, and a worker may lack the right to make any
             topic_allow_declare=False,
-            table_standby_replicas=0,
+            table_standby_replicas=settings.standby_replicas,
             agent_supervisor=agents.SUPERVISOR,
             store=STORE_URL,
             datadir=settings.data_dir,
@@ -76,7 +82,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         )
         self._inputs = {
             logical: self.topic(actual, schema=schema)
-            for logical, actual in settings.input_topics.items()
+            for logical, actual in settings.read_topics.items()
         }
 
     @property
@@ -117,6 +123,26 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         if started_s is not None and ended_s is not None and ended_s > started_s:
             self._last_recovery_s = ended_s - started_s
         return RecoveryFigures(0.0, self._last_recovery_s, 0)
+
+    def on_rebalance_end(self) -> None:
+        """Called by Faust when the flow is resumed for good."""
+        super().on_rebalance_end()
+        self.consumer.settle()
+
+    def is_rebalancing(self) -> bool:
+        """Whether another rebalance has begun since the one that was recovered from: its partitions
+        may be others, and are not recovered.
+        """
+        is_revoked: bool = self.consumer.is_revoked
+        return is_revoked or self.tables.recovery.signal_recovery_start.is_set()
+
+    def standby_lag(self) -> int:
+        """How many changelog entries the standby partitions are behind, as far as is known."""
+        store, highwater = self.store, self.consumer.highwater
+        return sum(
+            max(0, (highwater(tp) or 0) - 1 - (store.persisted_offset(tp) or 0))
+            for tp in set(self.tables.recovery.standby_tps)
+        )
 
     def has_crashed(self) -> Any:
         """An awaitable that ends when a service of the app has crashed."""

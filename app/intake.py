@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from faust.types import TP
 
 from app.core.errors import InfrastructureError
+from app.membership import NO_MEMBER, Membership
 
 Revoked = Callable[[set[int]], Awaitable[None]]
 
@@ -24,15 +25,18 @@ class ReadState(NamedTuple):
     is_at_end: bool
     #: records between what was handed over and the end of the log
     behind: int
+    #: the offset after the last record that was in the log then; None when not known
+    end: int | None = None
 
 
 class Intake:
     """Buffered records, ends and commit positions of the input topics' partitions.
 
     ``capacity`` is how many records of one partition may wait before no more are asked for.
+    Positions are handed out for commit with ``commits`` only; otherwise transactions commit them.
     """
 
-    def __init__(self, topics: Mapping[str, str], capacity: int) -> None:
+    def __init__(self, topics: Mapping[str, str], capacity: int, *, commits: bool = True) -> None:
         #: name on the broker -> logical name
         self.logical: Final = {actual: logical for logical, actual in topics.items()}
         self._actual = dict(topics)
@@ -41,7 +45,13 @@ class Intake:
         self._waiting: dict[TP, int] = {}
         self._in_transit: dict[TP, int] = {}
         self._states: dict[TP, ReadState] = {}
+        #: an answer whose end has not been reached yet, and the last one whose end has
+        self._ahead: dict[TP, ReadState] = {}
+        self._through_ms: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
+        self._commits = commits
+        #: who this worker is in its group, as of the last assignment
+        self.membership = NO_MEMBER
         self._room = asyncio.Event()
         self._has_joined = False
         #: largest record timestamp read by this worker, epoch ms
@@ -65,16 +75,18 @@ class Intake:
 
     # -- the transport's side
 
-    def joined(self) -> None:
-        """The group has told this worker its partitions."""
-        self._has_joined = True
-
     def fetched(self, counts: Mapping[TP, int], states: Mapping[TP, ReadState]) -> None:
         """These many records are on their way, and this is how far each partition was read."""
         for tp, count in counts.items():
             self._waiting[tp] = self._waiting.get(tp, 0) + count
             self._in_transit[tp] = self._in_transit.get(tp, 0) + count
         self._states.update(states)
+        for tp, state in states.items():
+            if state.is_at_end and not self._waiting.get(tp, 0):
+                self._through_ms[tp] = state.as_of_ms
+                self._ahead.pop(tp, None)
+            elif state.end is not None:
+                self._ahead.setdefault(tp, state)
 
     def with_room(self, tps: Iterable[TP]) -> set[TP]:
         """Those of the partitions that more records may be asked for."""
@@ -91,16 +103,24 @@ class Intake:
 
     def positions(self) -> Mapping[TP, int]:
         """What may be committed: next offset to read, per partition where anything was done."""
-        return self._positions
+        return self._positions if self._commits else {}
+
+    def joined(self, membership: Membership) -> None:
+        """The group has told this worker its partitions, were it none, under this membership."""
+        self._has_joined = True
+        self.membership = membership
 
     async def revoked(self, tps: set[TP]) -> None:
         """These partitions are about to go: the unit in progress ends, its position is known."""
+        self.membership = NO_MEMBER
         inputs = {tp for tp in tps if self.is_input(tp)}
         await self.on_revoked({tp.partition for tp in inputs})
         for tp in inputs:
             self._waiting.pop(tp, None)
             self._in_transit.pop(tp, None)
             self._states.pop(tp, None)
+            self._ahead.pop(tp, None)
+            self._through_ms.pop(tp, None)
 
     def forget_positions(self, tps: Iterable[TP]) -> None:
         """They belong to another worker now."""
@@ -108,6 +128,18 @@ class Intake:
             self._positions.pop(tp, None)
 
     # -- the processor's side
+
+    def resumed(self, committed: Mapping[TP, int]) -> None:
+        """Work on partitions begins where the group's offsets are."""
+        self._positions.update(committed)
+
+    def fence(self, partition: int) -> dict[TP, int]:
+        """An offset to commit where nothing was read, so that the broker checks the membership.
+
+        It is what the group has already; 0 when it has none, and then reading begins at the start.
+        """
+        tp = min(TP(actual, partition) for actual in self.logical)
+        return {tp: self._positions.get(tp, 0)}
 
     def arrived(self, tp: TP, count: int) -> None:
         """So many records are with the processor."""
@@ -117,6 +149,10 @@ class Intake:
         """So many records were handled durably, and ``position`` may be committed."""
         self.dropped(tp, count)
         self._positions[tp] = position
+        ahead = self._ahead.get(tp)
+        if ahead is not None and ahead.end is not None and position >= ahead.end:
+            del self._ahead[tp]
+            self._through_ms[tp] = ahead.as_of_ms
 
     def dropped(self, tp: TP, count: int) -> None:
         """So many records left the buffer."""
@@ -132,6 +168,13 @@ class Intake:
         if state is None or not state.is_at_end or self._waiting.get(tp, 0):
             return None
         return state.as_of_ms
+
+    def read_through_ms(self, tp: TP) -> int | None:
+        """An instant as of which everything in the partition was read and handled.
+
+        Unlike ``complete_as_of_ms`` it gets on while more and more records come.
+        """
+        return self._through_ms.get(tp)
 
     def is_read_up(self, tp: TP) -> bool:
         """Whether all that the broker had when it last answered is with the processor."""

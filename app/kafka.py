@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -22,6 +23,11 @@ _unheard.disabled = True
 
 #: Brokers of the embedded kind answer a fetch with all they have, whatever limit was asked for.
 _LARGEST_ANSWER_BYTES: Final = 2_147_483_647
+#: A broker that is back is found again within about this time.
+_RECONNECT_MS: Final = 1_000
+#: When the group's coordinator goes, a transaction waits for it in vain until some connection
+#: opens or closes (librdkafka issue 5511): in such a pause all are idle, and the first one closes.
+_IDLE_MS: Final = 5_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
 #: A partition is new, or its leader has just gone: another answer comes soon.
 _NO_LEADER: Final = frozenset(
@@ -45,6 +51,21 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
         "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+    }
+
+
+def transactional_config(settings: Settings) -> dict[str, Any]:
+    """The same in transactions, under the instance id: a later worker of that id fences this one.
+
+    Without an instance id each worker has another name, and what it leaves open ends by timeout.
+    """
+    name = settings.instance_id or uuid4().hex
+    timeout_ms = settings.transaction_timeout_ms
+    return producer_config(settings) | {
+        "transactional.id": f"{settings.app_id}-{name}",
+        "transaction.timeout.ms": timeout_ms,
+        "delivery.timeout.ms": min(timeout_ms, _DELIVERY_TIMEOUT_MS),
+        "connections.max.idle.ms": _IDLE_MS,
     }
 
 
@@ -120,6 +141,10 @@ def _common(settings: Settings, role: str) -> dict[str, Any]:
         "security.protocol": settings.security_protocol,
         "logger": _log,
         "error_cb": _on_error,
+        "reconnect.backoff.max.ms": _RECONNECT_MS,
+        # After all brokers were away, librdkafka otherwise forgets them with what waits for them:
+        # a transaction hangs for ever then, whatever the timeout (librdkafka issue 5511).
+        "metadata.recovery.strategy": "none",
     }
     sasl_password, ssl_key_password = settings.sasl_password, settings.ssl_key_password
     optional = {

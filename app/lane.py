@@ -11,33 +11,39 @@ from aiokafka.structs import ConsumerRecord
 from app.clock import Clock, RecordsClock, WallClock, wall_ms
 from app.codecs import Erasure, ReadBySchema, decode_record
 from app.core.decisions import Decision
-from app.core.errors import EventError
+from app.core.errors import EventError, InfrastructureError
 from app.core.events import Event
 from app.core.moment import Emit
 from app.core.outcomes import EmitOutcome, SendOutcome
 from app.core.rules import Rules
 from app.core.task import Customers, Handled, Task
-from app.effects import Effects, Emitted
+from app.effects import Effects
 from app.explain.live import Standing
 from app.intake import Intake
 from app.live_gauges import PartitionFigures
 from app.merge import MergeBuffer
 from app.metrics import Metrics
 from app.partitioning import partition_for
-from app.settings import Settings
+from app.rerouted import Rerouted
+from app.settings import REPARTITION, Settings
 from app.shadow import Shadow
+from app.strays import Strays
+from app.stretch import Stretch
 from app.tracing import UnitSpans
 from app.unit import DeadLetter, Unit
 from app.unit_log import log_unit
+from app.upstream import FAR_MS, Arrivals, Upstream
 from app.watermark import UNKNOWN_MS, Watermark
 from tables import records
 from tables.customers import PartitionCustomers
-from tables.layout import record_of
+from tables.layout import head_of, record_of
 from tables.partition import PartitionStore
 
 #: A commit unit ends at about so many records, or customers that timers touched.
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
+#: How often a quiet partition is looked through for tombstones that ended.
+SWEEP_S: Final = 3600.0
 
 MakeTask = Callable[[Rules, Customers, Emit, EmitOutcome], Task]
 
@@ -55,6 +61,7 @@ class Shared(Protocol):
     input_partitions: int
     read_by_schema: ReadBySchema | None
     spans: UnitSpans | None
+    upstream: Upstream
 
 
 class Lane:
@@ -65,41 +72,62 @@ class Lane:
         self.partition = partition
         self._store = store
         self._intake = intake
-        self._effects = shared.effects
         self._metrics = shared.metrics
-        self._inputs = shared.input_partitions
         self._read_by_schema = shared.read_by_schema
         self._spans = shared.spans
         self._max_skew_ms = settings.max_skew_ms
-        self._tps = {topic: intake.tp(topic, partition) for topic in settings.input_topics}
+        self._tps = {topic: intake.tp(topic, partition) for topic in settings.read_topics}
         self._buffer = MergeBuffer(
             self._tps,
             lambda topic: intake.is_read_up(self._tps[topic]),
             settings.max_idle_ms / 1000,
             waits_for_ended=settings.clock == "records",
         )
+        #: by topic, how many batches came
+        self._taken = dict.fromkeys(self._tps, 0)
+        self._strays = Strays(settings.input_topics, partition, shared.input_partitions)
+        self._rerouted = Rerouted(intake.logical, self._buffer)
+        self._upstream = shared.upstream
+        self._arrivals = Arrivals(shared.upstream)
         self._watermark = Watermark(self._tps, settings.grace_ms)
         self.clock: Clock = (
             RecordsClock(settings.grace_ms)
             if settings.clock == "records"
             else WallClock(self._watermark)
         )
-        self._customers = PartitionCustomers(store)
+        self._customers = PartitionCustomers(
+            store, lambda key: partition_for(key, shared.input_partitions) == partition, wall_ms
+        )
+        self._swept_at = time.monotonic()
         self._unit = Unit(now_ms=0)
         self._task = shared.make_task(shared.rules, self._customers, self._decided, self._led_to)
         rules = shared.shadow_rules
         self._shadow = None if rules is None else Shadow(rules, shared.metrics)
-        self._emitted = Emitted()
-        self._emitted.offset = store.progress.offset
+        self._effects = shared.effects.lane(partition, self._customers, store)
         #: a record taken from the buffer whose turn comes after timers of another unit
         self._held: tuple[str, ConsumerRecord] | None = None
         self._wake = asyncio.Event()
         self._is_ending = False
         self.busy_at = time.monotonic()
 
+    def count(self, topic: str, stretch: Stretch) -> None:
+        """See that no batch of a topic was lost before this one. Raises InfrastructureError."""
+        expected = self._taken[topic]
+        if stretch.number != expected:
+            raise InfrastructureError(
+                f"{topic}[{self.partition}]: got batch {stretch.number} at offset"
+                f" {stretch[0].offset}, expected {expected}: one was lost on the way; it is read"
+                " again after a restart"
+            )
+        self._taken[topic] = expected + 1
+
     def add(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Buffer records of a topic for their turn."""
-        had = self._buffer.add(topic, records)
+        if topic == REPARTITION:
+            had = self._rerouted.add(records)
+        else:
+            had = self._buffer.add(topic, records)
+            self._strays.find(topic, records[had:])
         if had:
             self._intake.dropped(self._tps[topic], had)
         self._wake.set()
@@ -125,8 +153,9 @@ class Lane:
         From the database: a unit in progress may still fail.
         """
         value = self._store.get(customer_id.encode())
+        is_there = value is not None and not head_of(value).is_erased
         return Standing(
-            customer=None if value is None else records.decode(record_of(value)),
+            customer=records.decode(record_of(value)) if value and is_there else None,
             rules=self._task.rules,
             now_ms=wall_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
         )
@@ -148,7 +177,7 @@ class Lane:
         """Whether everything there was has been handled."""
         return all(
             self._intake.complete_as_of_ms(tp) is not None for tp in self._tps.values()
-        ) and not len(self._buffer)
+        ) and not (len(self._buffer) or self._strays.pending or self._rerouted.settled)
 
     async def run(self) -> None:
         """Work until ``end``. Raises what went wrong; nothing of that unit is then committed."""
@@ -163,50 +192,85 @@ class Lane:
                 await asyncio.sleep(0)
             else:
                 await self._rest()
-        if self._emitted.is_owed:
-            await self._seal()
+        if self._effects.is_owed:
+            await self._effects.seal()
 
     async def _rest(self) -> None:
-        if self._emitted.is_owed and time.monotonic() - self.busy_at > 1.0:
-            await self._seal()
+        if self._effects.is_owed and time.monotonic() - self.busy_at > 1.0:
+            await self._effects.seal()
+        if time.monotonic() - self._swept_at > SWEEP_S:
+            self._store.touch()
+            if self.is_idle():
+                self._swept_at = time.monotonic()
+                await self._sweep()
         try:
             await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
         except TimeoutError:
             return
 
-    async def _seal(self) -> None:
-        """Say in the changelog that everything so far is sent, so that no recovery repeats it."""
-        self._emitted.is_sealing = True
-        try:
+    async def _sweep(self) -> None:
+        """Take away tombstones that ended, and what the files still have of erased customers.
+
+        Only while everything that was read is handled: nothing from before an erasure is read
+        again then.
+        """
+        has_swept = False
+        while ids := self._store.tombstones(wall_ms(), UNIT_CUSTOMERS):
+            for customer_id in ids:
+                self._customers.forget(customer_id)
             await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
-        finally:
-            self._emitted.is_sealing = False
+            has_swept = True
+        if has_swept:
+            await asyncio.to_thread(self._store.compact)
 
     async def _work(self) -> bool:
         """One commit unit; False when there was nothing to do."""
         started = time.perf_counter()
-        for topic, tp in self._tps.items():
-            as_of_ms = self._intake.complete_as_of_ms(tp)
-            if as_of_ms is not None:
-                self._watermark.rise(topic, as_of_ms)
+        self._raise_watermark()
         self.clock.start_unit()
         unit = self._unit = Unit(now_ms=wall_ms())
+        unit.strays = self._strays.take()
+        self._settle(unit)
         has_room = self._fire() and self._handle_records()
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
-        if not unit.taken and not unit.timers:
-            return not has_room
-        self.busy_at = time.monotonic()
-        await self._apply(unit, started)
-        return True
+        has_work = bool(unit.taken or unit.timers or unit.strays)
+        if has_work:
+            self.busy_at = time.monotonic()
+            await self._apply(unit, started)
+        self._say_how_far()
+        return has_work or not has_room
+
+    def _raise_watermark(self) -> None:
+        """Take what is known of the topics' ends."""
+        for topic, tp in self._tps.items():
+            if topic != REPARTITION:
+                as_of_ms = self._intake.complete_as_of_ms(tp)
+                if as_of_ms is not None:
+                    self._watermark.rise(topic, as_of_ms)
+        read_through_ms = self._intake.read_through_ms(self._tps[REPARTITION])
+        self._watermark.rise(REPARTITION, self._arrivals.conclude(wall_ms(), read_through_ms))
+
+    def _say_how_far(self) -> None:
+        """Tell the other lanes up to when all their records were sent on from here."""
+        reached_ms = map(self._watermark.seen_ms, self._strays.doubtful())
+        self._upstream.say(self.partition, min(reached_ms, default=FAR_MS))
+
+    def _settle(self, unit: Unit) -> None:
+        """Deal with what lies in the repartition topic and needs no turn."""
+        settled, position = self._rerouted.take_settled()
+        for record, error in settled:
+            outcome = "skipped" if error is None else self._dead(unit, REPARTITION, record, error)
+            unit.count(REPARTITION, outcome)
+        if settled:
+            unit.taken[REPARTITION] = len(settled)
+            unit.positions[REPARTITION] = position
 
     async def _apply(self, unit: Unit, started: float) -> None:
         handled = time.perf_counter()
         spans = self._spans
         with nullcontext() if spans is None else spans.unit(self.partition, unit, started):
-            await self._effects.apply(
-                self.partition, unit, self._customers, self._store, self._emitted
-            )
+            await self._effects.apply(unit)
         self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
         log_unit(unit)
 
@@ -256,37 +320,49 @@ class Lane:
     def _handle(self, topic: str, record: ConsumerRecord) -> bool:
         """Handle one record, or hold it and return False when the unit is full of timers."""
         unit, clock, customers = self._unit, self.clock, self._customers
-        offset = record.offset
+        is_own = record.partition == self.partition
         error: EventError | None = None
         event: Event | Erasure | None = None
-        try:
-            event = decode_record(
-                topic,
-                record.partition,
-                offset,
-                record.key,
-                record.value,
-                record.headers,
-                self._read_by_schema,
-            )
-        except EventError as exc:
-            error = exc
-        occurred_ms = event.occurred_ms if type(event) is Event else None
+        is_stray = is_own and self._strays.is_next(topic, record.offset)
+        if not is_stray:
+            try:
+                event = decode_record(
+                    topic,
+                    record.partition,
+                    record.offset,
+                    record.key,
+                    record.value,
+                    record.headers,
+                    self._read_by_schema,
+                )
+            except EventError as exc:
+                error = exc
+        # What comes by way of another partition says nothing of how far this one has been read.
+        occurred_ms = event.occurred_ms if is_own and type(event) is Event else None
         clock.arrive(topic, record.timestamp, occurred_ms)
-        if customers.earliest_due_ms() <= clock.due_ms and not self._fire():
+        if (customers.earliest_due_ms() <= clock.due_ms and not self._fire()) or (
+            isinstance(event, Erasure) and self._has_decided(event.customer_id)
+        ):
             self._held = topic, record
             return False
-        if event is None:
-            assert error is not None
+        if is_stray:
+            self._strays.pass_by(topic)
+            outcome = "misrouted"
+        elif error is not None:
             outcome = self._dead(unit, topic, record, error)
         elif isinstance(event, Erasure):
-            outcome = self._erase(unit, topic, record, event)
+            outcome = self._erase(topic, record, event)
         else:
+            assert event is not None
             outcome = self._handle_event(unit, topic, record, event)
         unit.count(topic, outcome)
-        unit.taken[topic] = unit.taken.get(topic, 0) + 1
-        unit.positions[topic] = offset + 1
-        unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)
+        read, position = (
+            (topic, record.offset + 1) if is_own else (REPARTITION, self._rerouted.handled(record))
+        )
+        unit.taken[read] = unit.taken.get(read, 0) + 1
+        unit.positions[read] = position
+        if not is_stray:
+            unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)
         return True
 
     def _handle_event(self, unit: Unit, topic: str, record: ConsumerRecord, event: Event) -> str:
@@ -294,12 +370,9 @@ class Lane:
             unit.traces.append(event.traceparent)
         customers = self._customers
         customer = customers.get(event.customer_id)
-        if event.offset is not None and customer.applied.get(topic, -1) >= event.offset:
+        source = self._source(topic, record)
+        if customer.applied.get(source, -1) >= record.offset:
             return "skipped"
-        if customers.is_new(event.customer_id) and self._is_misrouted(
-            unit, topic, record, event.customer_id
-        ):
-            return "misrouted"
         if event.occurred_ms - self.clock.now_ms > self._max_skew_ms:
             unit.skewed += 1
         if self._shadow is not None:
@@ -311,36 +384,35 @@ class Lane:
             return self._dead(unit, topic, record, exc)
         if handled is Handled.UNKNOWN_TYPE:
             return "unknown"
-        customer.applied[topic] = record.offset
+        customer.applied[source] = record.offset
         if handled is Handled.APPLIED:
             unit.note_list_health(event, self._task.rules.channels)
             return "applied"
         customers.changed(customer)
         return "duplicate"
 
-    def _erase(self, unit: Unit, topic: str, record: ConsumerRecord, erasure: Erasure) -> str:
-        self._customers.get(erasure.customer_id)
-        if self._customers.is_new(erasure.customer_id) and self._is_misrouted(
-            unit, topic, record, erasure.customer_id
-        ):
-            return "misrouted"
+    def _source(self, topic: str, record: ConsumerRecord) -> str:
+        """What ``Customer.applied`` calls the topic partition that the record was first read of."""
+        if record.partition == self.partition:
+            return topic
+        return f"{topic}/{record.partition}"
+
+    def _has_decided(self, customer_id: str) -> bool:
+        """Whether the unit has to be sent before the customer is erased: a tombstone has no outbox,
+        and what is in one is personal.
+        """
+        return any(decision.customer_id == customer_id for decision in self._unit.decisions)
+
+    def _erase(self, topic: str, record: ConsumerRecord, erasure: Erasure) -> str:
+        source = self._source(topic, record)
+        applied = self._customers.get(erasure.customer_id).applied
+        if applied.get(source, -1) >= record.offset:
+            return "skipped"
+        applied[source] = record.offset
         self._task.erase(erasure.customer_id)
         if self._shadow is not None:
             self._shadow.erase(erasure.customer_id)
         return "erased"
-
-    def _is_misrouted(
-        self, unit: Unit, topic: str, record: ConsumerRecord, customer_id: str
-    ) -> bool:
-        """Whether the customer belongs to another partition; if so the record is sent there.
-
-        Asked for customers without a record only: one with a record here belongs here.
-        """
-        key = customer_id.encode()
-        if partition_for(key, self._inputs) == self.partition:
-            return False
-        unit.misrouted.append((topic, record, key))
-        return True
 
     def _dead(self, unit: Unit, topic: str, record: ConsumerRecord, error: EventError) -> str:
         unit.dead_letters.append(DeadLetter(topic, record, error))

@@ -3,9 +3,9 @@
 from typing import Final
 
 from app.decisions_tail import Tail, read_back
-from app.effects import Outputs
 from app.explain.live import Elsewhere, Recovering, Standing
 from app.faust_app import WorkerApp
+from app.outputs import Outputs
 from app.partitioning import partition_for
 from app.processor import Processor
 from app.settings import Settings

@@ -85,12 +85,26 @@ class Metrics:
         self._resent = Counter(
             "trigger_outboxes_resent", "Outboxes sent again after a recovery.", registry=registry
         )
+        self.changelog_applied = Counter(
+            "trigger_changelog_applied_records",
+            "Changelog entries read back: to recover a partition, or to follow another's.",
+            ["role"], registry=registry,
+        )  # fmt: skip
+        self.standby_lag = Gauge(
+            "trigger_standby_lag_records",
+            "Changelog entries that the copies of other workers' partitions here do not have yet.",
+            registry=registry,
+        )
         self.broker_errors = Counter(
             "trigger_broker_errors", "Errors that Kafka clients reported.", registry=registry
         )
         self.commit_errors = Counter(
             "trigger_commit_errors", "Offset commits that failed.", registry=registry
         )
+        self._transactions = Counter(
+            "trigger_transactions", "Transactions by how they ended.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.rules_reloads = Counter(
             "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
         )
@@ -127,7 +141,13 @@ class Metrics:
             "trigger_batch_duration_seconds", "A commit unit from its first record to its offsets.",
             ["phase"], _DURATION_S,
         )  # fmt: skip
-        for histogram in (self._lateness, self._lag, self._sizes, self._durations):
+        self._transaction_durations = BatchHistogram(
+            "trigger_transaction_duration_seconds", "A transaction from its begin to its end.", [],
+            _DURATION_S,
+        )  # fmt: skip
+        for histogram in (
+            self._lateness, self._lag, self._sizes, self._durations, self._transaction_durations,
+        ):  # fmt: skip
             registry.register(histogram)
         self._triggers: set[str] = set()
         self._info = Gauge(
@@ -168,8 +188,8 @@ class Metrics:
         self._led_to.count(unit)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
-        for topic, _, _ in unit.misrouted:
-            self._misrouted.labels(topic).inc()
+        for stray in unit.strays:
+            self._misrouted.labels(stray.topic).inc()
         if unit.skewed:
             self._skewed.inc(unit.skewed)
         if unit.timers:
@@ -180,6 +200,11 @@ class Metrics:
             self._sizes.observe((), (sum(unit.taken.values()),))
         self._durations.observe(("handling",), (handling_s,))
         self._durations.observe(("effects",), (effects_s,))
+
+    def transaction_done(self, outcome: str, duration_s: float) -> None:
+        """Count a transaction: ``committed``, ``aborted``, ``fenced``, or ``failed``."""
+        self._transactions.labels(outcome).inc()
+        self._transaction_durations.observe((), (duration_s,))
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

@@ -4,12 +4,14 @@ A line is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcom
 the record; with the small letter the trace context of the event behind it stands between the two.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from app import wire
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
 from app.trace_context import CHARS, HEADER
+from app.unit import Unit
 
 _DECISION: Final = b"D"
 _REQUEST: Final = b"R"
@@ -17,6 +19,15 @@ _OUTCOME: Final = b"O"
 _TOPICS: Final = {_DECISION: "decisions", _REQUEST: "dispatch", _OUTCOME: "outcomes"}
 
 Headers = list[tuple[str, bytes | None]]
+
+
+def lines(unit: Unit) -> Iterator[tuple[str, bytes]]:
+    """(customer id, line) of all that the unit says to the outside."""
+    for decision in unit.decisions:
+        for line in lines_of(decision):
+            yield decision.customer_id, line
+    for outcome in unit.led_to:
+        yield outcome.customer_id, outcome_line(outcome)
 
 
 def lines_of(decision: Decision) -> list[bytes]:

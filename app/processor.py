@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from app.clock import RecordsClock
@@ -18,8 +17,11 @@ from app.intake import Intake
 from app.lane import Lane, MakeTask
 from app.live_gauges import PartitionFigures
 from app.metrics import Metrics
-from app.settings import Settings
+from app.settings import REPARTITION, Settings
+from app.stretch import Stretch
 from app.tracing import UnitSpans
+from app.upstream import Upstream
+from app.watermark import UNKNOWN_MS
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Processor:
         self.input_partitions = input_partitions
         self.read_by_schema = read_by_schema
         self.spans = spans
+        self.upstream = Upstream()
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
@@ -82,6 +85,7 @@ class Processor:
         for number in sorted(partitions):
             if number in self._lanes:
                 continue
+            self.upstream.say(number, UNKNOWN_MS)
             lane = Lane(number, open_store(number), self)
             task = asyncio.get_running_loop().create_task(lane.run(), name=f"lane-{number}")
             task.add_done_callback(self._lane_done)
@@ -104,22 +108,29 @@ class Processor:
             lane.end()
         if going:
             await asyncio.wait([task for _, task in going])
+        for lane, _ in going:
+            self.upstream.forget(lane.partition)
 
     async def release_all(self) -> None:
         """Finish everything that is in progress."""
         await self.release(list(self._lanes))
 
-    def take(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
-        """Buffer a batch for the lane of its partition; without one it is read again later."""
+    def take(self, tp: TP, records: Stretch) -> None:
+        """Buffer a batch for the lane of its partition; without one it is read again later.
+
+        Raises InfrastructureError when the batch before it never came.
+        """
         self.intake.arrived(tp, len(records))
         lane = self._lanes.get(tp.partition)
         if lane is None:
             self.intake.dropped(tp, len(records))
             return
-        if self.settings.clock == "records":
+        topic = self.intake.logical[tp.topic]
+        lane[0].count(topic, records)
+        if self.settings.clock == "records" and topic != REPARTITION:
             newest_ms = max(record.timestamp for record in records)
             self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)
-        lane[0].add(self.intake.logical[tp.topic], records)
+        lane[0].add(topic, records)
 
     def pass_timers(self) -> None:
         """Let every lane look at its timers.

@@ -98,6 +98,22 @@ def duration_ms(value: str) -> int:
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
+def transaction_timeout_ms(value: str) -> int:
+    """A duration that brokers accept for transactions, by default."""
+    found = duration_ms(value)
+    if not 1_000 <= found <= 900_000:
+        raise ValueError("a duration from 1s to 15m")
+    return found
+
+
+def session_timeout_ms(value: str) -> int:
+    """A duration in which a dozen heartbeats fit, and that a broker is likely to allow."""
+    timeout_ms = duration_ms(value)
+    if not 6_000 <= timeout_ms <= 1_800_000:
+        raise ValueError("a duration from 6s to 30m")
+    return timeout_ms
+
+
 def choice(*options: str) -> Callable[[str], str]:
     """One of ``options``, whatever the case."""
     by_folded = {option.casefold(): option for option in options}

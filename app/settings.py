@@ -28,7 +28,9 @@ from app.setting_values import (
     read_token_file,
     readable_file,
     server_list,
+    session_timeout_ms,
     text,
+    transaction_timeout_ms,
 )
 
 PREFIX: Final = "TRIGGER_"
@@ -36,6 +38,8 @@ PREFIX: Final = "TRIGGER_"
 #: Logical topic names; ``Settings.topic`` says what each is called on the broker.
 INPUTS: Final = INPUT_TOPICS
 OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
+#: The internal topic that is read beside the inputs (app/repartition.py).
+REPARTITION: Final = "repartition"
 
 #: Shipped inside the wheel; a checkout has it in deploy/.
 _PACKAGED_RULES: Final = Path(__file__).with_name("default_rules.yaml")
@@ -69,6 +73,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_idle_ms: int = 1_000
     #: stable across restarts: the broker then hands the same partitions back at once
     instance_id: str | None = None
+    #: None: exactly_once where the broker has transactions
+    guarantee: Literal["exactly_once", "at_least_once"] | None = None
+    #: after so long the broker aborts a transaction whose worker is gone; others wait for that
+    transaction_timeout_ms: int = 30_000
+    #: a worker that is silent for so long is taken for dead, and its partitions move
+    session_timeout_ms: int = 15_000
+    #: how many other workers keep a copy of each partition's state, as far as there are others
+    standby_replicas: int = 1
     commit_interval_s: float = 0.5
     max_poll_records: int = 2_000
     web_host: str = "127.0.0.1"
@@ -117,6 +129,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return {name: self.topic(name) for name in INPUTS}
 
     @property
+    def read_topics(self) -> dict[str, str]:
+        """Logical name -> name on the broker: the input topics and the repartition topic."""
+        return {**self.input_topics, REPARTITION: self.repartition_topic}
+
+    @property
     def changelog_topic(self) -> str:
         """The compacted topic that the customers table is rebuilt from."""
         return f"{self.app_id}-customers-changelog"
@@ -140,6 +157,10 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "MAX_SKEW": ("max_skew_ms", duration_ms),
     "MAX_IDLE": ("max_idle_ms", duration_ms),
     "INSTANCE_ID": ("instance_id", name),
+    "GUARANTEE": ("guarantee", choice("exactly_once", "at_least_once")),
+    "TRANSACTION_TIMEOUT": ("transaction_timeout_ms", transaction_timeout_ms),
+    "SESSION_TIMEOUT": ("session_timeout_ms", session_timeout_ms),
+    "STANDBY_REPLICAS": ("standby_replicas", count(0, 10)),
     "COMMIT_INTERVAL": ("commit_interval_s", lambda value: duration_ms(value) / 1000),
     "MAX_POLL_RECORDS": ("max_poll_records", count(1, 100_000)),
     "WEB_HOST": ("web_host", text),

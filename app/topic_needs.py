@@ -32,14 +32,16 @@ _LOOK: Final = ("Describe", "DescribeConfigs")
 _READ: Final = (*_LOOK, "Read")
 _WRITE: Final = (*_LOOK, "Write")
 _READ_WRITE: Final = (*_READ, "Write")
-#: The decisions are read back to explain them; a record on the wrong partition of an input topic is
-#: written to the right one.
+#: The decisions are read back to explain them.
 _OPERATIONS: Final = {
-    **dict.fromkeys(INPUTS, _READ_WRITE),
+    **dict.fromkeys(INPUTS, _READ),
     **dict.fromkeys(OUTPUTS, _WRITE),
     "decisions": _READ_WRITE,
 }
-_REPARTITION_RETENTION: Final = (_FOR_EVER, "1d")
+#: What an erasure overwrites is gone from the log this long after, whatever else is written.
+_COMPACTED_WITHIN: Final = "1d"
+#: Counted from when a record was sent on: it must outlast an outage.
+_REPARTITION_RETENTION: Final = ("7d", "1d")
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     def config(self, replication_factor: int) -> dict[str, str]:
         """The configuration that a created topic gets."""
         config = {"cleanup.policy": self.cleanup_policy}
+        if self.cleanup_policy == _COMPACT:
+            config["max.compaction.lag.ms"] = str(duration_ms(_COMPACTED_WITHIN))
         if self.retention is not None:
             kept = self.retention[0]
             config["retention.ms"] = "-1" if kept == _FOR_EVER else str(duration_ms(kept))
@@ -92,12 +96,15 @@ def needed(settings: Settings) -> list[Need]:
         for name, retention in _RETENTION.items()
     ]
     compacted = [
-        Need(topic=topic, operations=_READ_WRITE, cleanup_policy=_COMPACT, is_copartitioned=True)
-        for topic in (settings.topic("profiles"), settings.changelog_topic)
+        Need(topic=topic, operations=operations, cleanup_policy=_COMPACT, is_copartitioned=True)
+        for topic, operations in (
+            (settings.topic("profiles"), _READ),
+            (settings.changelog_topic, _READ_WRITE),
+        )
     ]
     repartition = Need(
         topic=settings.repartition_topic,
-        operations=_LOOK,
+        operations=_READ_WRITE,
         cleanup_policy=_DELETE,
         retention=_REPARTITION_RETENTION,
         is_copartitioned=True,

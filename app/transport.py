@@ -4,9 +4,19 @@ Faust costs about 100 µs a message, whatever is in it; so here a message's valu
 records that one fetch returned for a partition, and its offset is that of the last (for the
 changelog: the last position read, so that a log that ends in control records ends as well).
 
+Faust's queues lose messages: what is in them is thrown away when the flow is resumed, and it is
+resumed more than once in a rebalance, the last time after the positions were found. So nothing but
+what a recovery reads is fetched before the rebalance is over; and each message says what came
+before it, so that whoever takes it sees a loss.
+
 Input topics: committed is what the processor says it has done (``Intake.positions``), never what a
 stream acknowledged; a partition with a full buffer is not asked for; and every fetch says how far
 each partition is read. Changelog topics go to Faust's recovery as before.
+
+Only what is committed is read, whatever this worker promises: inputs may come from transactions,
+and the changelog may have been written in some. So a partition is read up to its end when its last
+stable offset is reached; but a recovery reads up to where the log ended when it began, waiting for
+transactions that were open then (``app.offsets``).
 """
 
 import asyncio
@@ -22,6 +32,9 @@ from faust.types import TP, ConsumerMessage
 
 from app.group_watch import watch_group
 from app.intake import Intake, ReadState
+from app.membership import NO_MEMBER, Membership
+from app.offsets import BrokerOffsets
+from app.stretch import Stretch
 
 #: The scheme of a broker URL that selects this transport.
 SCHEME: Final = "batched"
@@ -52,13 +65,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def on_start(self) -> None:
         """Start the consumer, and pace a broker that answers an empty fetch at once.
 
         Kafka holds an empty answer back as long as it may; the embedded broker does not, and
-        asking again without a pause would keep a core busy.
+        asking again without a pause would keep a core busy. A fetcher that closes awaits the
+        fetches that it has cancelled, and would fail, the whole thread with it, on one that says
+        so; aiokafka's own says so while it waits to try again.
         """
         await super().on_start()
         consumer = self._ensure_consumer()
@@ -75,7 +91,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 if not has_records and left_s > 0:
                     await asyncio.sleep(left_s)
             except asyncio.CancelledError:
-                # The fetcher closes and awaits this: a stop would end in the middle.
                 return False
             return has_records
 
@@ -86,6 +101,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if self._watch is not None:
             self._watch.cancel()
         await super().on_thread_stop()
+
+    def membership(self, generation: int) -> Membership:
+        """Who this worker is in ``generation``; no member when it is not in it any more."""
+        coordinator = self._ensure_consumer()._coordinator
+        member_id = coordinator.member_id
+        if generation < 0 or coordinator.generation != generation:
+            return NO_MEMBER
+        return Membership(generation, member_id)
 
     async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
         """What is there of these partitions, waiting a little, and how far each is read."""
@@ -99,7 +122,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
         # No await from here on: records and positions belong together.
         if self.consumer.epoch != epoch:
-            # Drained under an assignment or position that is gone; whoever is assigned reads again.
+            # Asked for under an assignment or a position that is gone. They were drained from the
+            # assignment as it is now, which has to give them again.
             assigned = consumer.assignment()
             for tp, batch in records.items():
                 if tp in assigned:
@@ -116,22 +140,32 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in assignment.tps:
             state = assignment.state_value(tp)
             if state.timestamp is not None and state.has_valid_position:
-                end = state.lso if self.consumer.in_transaction else state.highwater
+                end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 behind = 0 if end is None else max(0, end - state.position)
-                read = ReadState(state.timestamp, is_at_end, behind)
+                read = ReadState(state.timestamp, is_at_end, behind, end)
                 states[TP(*tp)] = state.position, read
         return states
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers batches and commits the intake's positions. ``app.intake`` is its partner."""
+    """Delivers batches and commits the intake's positions.
+
+    ``app.intake`` is its partner, ``app.offsets`` knows the ends of changelogs.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._intake: Intake = self.app.intake
+        self._offsets: BrokerOffsets = self.app.offsets
         #: changes whenever assignment or positions may have
         self.epoch = 0
+        #: between a revocation and the assignment that follows
+        self.is_revoked = True
+        #: the rebalance is over: streams and standbys may be read
+        self._is_settled = False
+        #: how many stretches of a partition were handed over, and where the last one ended
+        self._handed: dict[TP, tuple[int, int]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -145,6 +179,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if self.should_stop:
             return
         wanted = self._intake.with_room(self._get_active_partitions())
+        if not self._is_settled:
+            wanted &= self.app.tables.recovery.active_tps
         if not wanted:
             await self.wait_first(self._intake.wait_for_room(_POLL_S), self.suspend_flow.wait())
             return
@@ -160,19 +196,29 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         )
         for tp, batch in batches.items():
             self._log_end(tp)
-            if tp in inputs:
+            if tp in inputs and self.epoch == epoch:
                 yield tp, self._message(tp, batch, batch[-1].offset)
         for tp, (position, _) in states.items():
-            if tp in wanted and not intake.is_input(tp):
+            if self.epoch == epoch and tp in wanted and not intake.is_input(tp):
                 batch = batches.get(tp, [])
                 seen = self._read_offset[tp]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
                     yield tp, self._message(tp, batch, position - 1)
 
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Where a recovery of these changelogs ends."""
+        return await self._offsets.ends(partitions)
+
     def _log_end(self, tp: TP) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
 
+    def settle(self) -> None:
+        """A rebalance is over, unless the next has begun."""
+        self._is_settled = not self.is_revoked
+
     def _message(self, tp: TP, batch: list[ConsumerRecord], offset: int) -> ConsumerMessage:
+        number, after = self._handed.get(tp, (0, -1))
+        self._handed[tp] = number + 1, offset
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -181,7 +227,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             0,
             (),
             None,
-            batch,
+            Stretch(batch, number, after),
             None,
             0,
             0,
@@ -214,6 +260,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         return self._intake.positions().get(tp)
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: Faust would miss the commits that transactions make."""
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         did_commit: bool = await super()._commit(offsets)
         if not did_commit:
@@ -223,6 +272,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the unit in progress end and commit it while the partitions are still ours."""
         self.epoch += 1
+        self.is_revoked, self._is_settled = True, False
         self.stop_flow()
         await self._intake.revoked(revoked)
         if revoked and not self.should_stop:
@@ -232,7 +282,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.epoch += 1
-        self._intake.joined()
+        self.is_revoked, self._is_settled = False, False
+        self._handed.clear()
+        self._intake.joined(self._thread.membership(generation_id))
         await super().on_partitions_assigned(assigned, generation_id)
 
 

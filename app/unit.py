@@ -10,6 +10,7 @@ from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import SendOutcome
+from app.repartition import Stray
 
 #: A unit ends at so many decisions and outcomes of one customer: until they are sent they are in
 #: the outbox of the customer's record, and that has to fit into one Kafka message.
@@ -35,8 +36,8 @@ class DeadLetter:
 class Unit:
     """Collects while records are handled; then the effects make it durable, in one go.
 
-    ``taken`` and ``positions`` are per logical topic: how many records of it are in the unit, and
-    what may be committed once it is durable.
+    ``taken`` and ``positions`` are per logical topic that is read: how many records of it are in
+    the unit, and what may be committed once it is durable.
     """
 
     now_ms: int
@@ -46,8 +47,8 @@ class Unit:
     #: what sends led to, by the events of this unit
     led_to: list[SendOutcome] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    #: logical topic, record, the customer's id as the key it should have had
-    misrouted: list[tuple[str, ConsumerRecord, bytes]] = field(default_factory=list)
+    #: records of other partitions, to be sent there
+    strays: list[Stray] = field(default_factory=list)
     #: customers whose outbox is sent again, because nobody knows whether it ever was
     resend: list[str] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)

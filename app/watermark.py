@@ -19,6 +19,10 @@ class Watermark:
         self._grace_ms = grace_ms
         self.value_ms = UNKNOWN_MS
 
+    def seen_ms(self, topic: str) -> int:
+        """W of the topic."""
+        return self._seen_ms[topic]
+
     def rise(self, topic: str, instant_ms: int) -> None:
         """W of the topic is at least this."""
         seen_ms = self._seen_ms

@@ -9,31 +9,37 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from faust.types import TP
 
 from app import topics
+from app.at_least_once import AtLeastOnce
 from app.core.errors import ConfigError, InfrastructureError
 from app.core.rules import Rules
 from app.core.task import Task
-from app.effects import Effects, Hook, output_topics
+from app.effects import Effects, Hook, ignore_hook
+from app.exactly_once import ExactlyOnce
 from app.explain.live import LiveExplanations
 from app.explain.served import ExplainRoutes
 from app.faust_app import WorkerApp
+from app.guarantee import open_producer
 from app.health import HealthServer
 from app.intake import Intake
-from app.kafka import producer_config
 from app.lane import MakeTask
 from app.live_gauges import Ask, LiveGauges
 from app.located import LocatedCustomers
 from app.metrics import Metrics
+from app.offsets import BrokerOffsets
+from app.outputs import Outputs, output_topics
 from app.processor import Processor
 from app.rules_file import load_rules
 from app.rules_watch import LOOK_S, RulesWatch
 from app.schema_registry import schema_reader
 from app.settings import Settings
 from app.tracing import unit_spans
+from app.transactions import Transactions
 from app.version import ENGINE_VERSION
 
 _log: Final = logging.getLogger(__name__)
@@ -84,7 +90,8 @@ class _Worker:
         self._spans = unit_spans(settings)
         self._partitions = topics.require_one_count(settings)
         _create_missing(settings)
-        self._hook = hook
+        self._hook = hook or ignore_hook
+        self._transactions: Transactions | None = None
         self._watchdog: threading.Timer | None = None
         self._is_stopping = False
         self._is_started = False
@@ -120,6 +127,7 @@ class _Worker:
             "worker starts",
             extra={
                 "action": "starting", "version": ENGINE_VERSION, "partitions": self._partitions,
+                "guarantee": "exactly_once" if self._is_exactly_once else "at_least_once",
             },
         )  # fmt: skip
         code = await self._run_until_end()
@@ -130,20 +138,18 @@ class _Worker:
 
     def _build(self) -> None:
         settings = self._settings
-        self._intake = Intake(settings.input_topics, settings.max_poll_records * _BUFFERED_FETCHES)
+        self._producer, self._is_exactly_once = open_producer(settings, self._new_producer)
+        self._intake = Intake(
+            settings.read_topics,
+            settings.max_poll_records * _BUFFERED_FETCHES,
+            commits=not self._is_exactly_once,
+        )
         self._intake.on_commit_failed = self._metrics.commit_errors.inc
         loop = asyncio.get_running_loop()
         self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
-        self._producer = self._new_producer()
-        counts = self._partition_counts()
-        outputs = output_topics(settings, counts)
-        effects = Effects(
-            self._producer,
-            self._intake,
-            outputs,
-            self._partitions,
-            self._hook,
-        )
+        self._offsets = BrokerOffsets(settings)
+        outputs = output_topics(settings, self._partition_counts())
+        effects = self._new_effects(outputs)
         self._processor = Processor(
             settings,
             self._intake,
@@ -158,14 +164,26 @@ class _Worker:
             self._spans,
         )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._app = WorkerApp(settings, self._intake, self._partitions)
+        self._app = WorkerApp(settings, self._intake, self._offsets, self._partitions)
         self._app.declare_agents(self._processor)
         self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
         ask = Ask(self._is_ready, self._app.recovery, self._processor.figures, self._intake.waiting)
         self._metrics.registry.register(LiveGauges(ask, settings.data_dir))
 
-    def _new_producer(self) -> Producer:
-        config = producer_config(self._settings)
+    def _new_effects(self, outputs: Outputs) -> Effects:
+        intake, hook = self._intake, self._hook
+        if not self._is_exactly_once:
+            return AtLeastOnce(self._producer, intake, outputs, self._partitions, hook)
+        self._transactions = Transactions(
+            self._producer,
+            self._settings.app_id,
+            self._settings.transaction_timeout_ms,
+            self._metrics.transaction_done,
+            hook,
+        )
+        return ExactlyOnce(self._transactions, intake, outputs, self._partitions, hook)
+
+    def _new_producer(self, config: dict[str, Any]) -> Producer:
         log_error = config.get("error_cb")
 
         def on_error(error: KafkaError) -> None:
@@ -186,7 +204,9 @@ class _Worker:
         """Start the app and wait for a signal or a failure; the exit code."""
         store = self._app.store
         store.on_failure = self._fail
-        store.on_recovered = lambda partitions: self._processor.assign(partitions, store.partition)
+        store.on_applied = self._count_applied
+        self._metrics.standby_lag.set_function(self._app.standby_lag)
+        store.on_recovered = self._recovered
         loop = asyncio.get_running_loop()
         start = loop.create_task(self._start())
         stop = loop.create_task(self._stop.wait())
@@ -204,6 +224,20 @@ class _Worker:
             return EXIT_DONE
         _log.error("worker failed", extra={"action": "failed"}, exc_info=error)
         return EXIT_FAILED
+
+    async def _recovered(self, partitions: set[int]) -> None:
+        """Work on these partitions, once it is certain from where on."""
+        membership = self._intake.membership
+        committed = await self._offsets.committed(
+            TP(topic, number)
+            for topic in self._settings.read_topics.values()
+            for number in sorted(partitions)
+        )
+        if self._intake.membership != membership:
+            return  # the group is rebalancing again, and what comes of it is recovered again
+        if self._is_exactly_once:
+            self._intake.resumed(committed)
+        self._processor.assign(partitions, self._app.store.partition)
 
     async def _start(self) -> None:
         try:
@@ -251,8 +285,9 @@ class _Worker:
         return code
 
     def disarm(self) -> None:
-        """The stop has come to its end."""
-        if self._watchdog is not None:
+        """The stop has come to its end, unless a thread hangs that the interpreter would join."""
+        is_stuck = self._transactions is not None and self._transactions.is_stuck
+        if self._watchdog is not None and not is_stuck:
             self._watchdog.cancel()
 
     def _end_process(self) -> None:
@@ -265,6 +300,10 @@ class _Worker:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self._cut_short_code)
+
+    def _count_applied(self, records: int, is_active: bool) -> None:
+        role = "active" if is_active else "standby"
+        self._metrics.changelog_applied.labels(role).inc(records)
 
     def _is_ready(self) -> bool:
         return self._is_started and not self._is_stopping and self._app.tables.actives_ready
@@ -299,8 +338,13 @@ def _create_missing(settings: Settings) -> None:
     for topic in report.created:
         _log.info("topic created", extra={"action": "topic_created", "topic": topic})
     for finding in report.findings:
-        if finding.topic == settings.changelog_topic and finding.what == "partitions":
-            raise ConfigError(f"{finding}: the changelog is of other input topics than these")
+        internal = settings.changelog_topic, settings.repartition_topic
+        if finding.topic in internal and finding.what == "partitions":
+            raise ConfigError(
+                f"{finding}: the state of {settings.app_id} is of other input topics than these, or"
+                " of another number of partitions; give them back the number they had, or read"
+                " them from the start under another TRIGGER_APP_ID"
+            )
         _log.warning(
             "topic is not as needed", extra={"action": "topic_finding", "finding": str(finding)}
         )

@@ -8,16 +8,20 @@ what is due, not what exists.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from app.core.customer import NEVER_MS, Customer
+from app.core.errors import InfrastructureError
 from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
 
 #: Records kept decoded from one unit to the next, those used last; a few KB each.
 KEPT_RECORDS: Final = 2000
+#: How long after an erasure events from before it may still be read again: between a crash and
+#: the restart that reads what was not committed.
+TOMBSTONE_MS: Final = 86_400_000
 #: Earlier than any due time.
 _FIRST_MS: Final = -(1 << 62)
 
@@ -29,8 +33,18 @@ class PartitionCustomers:
     written.
     """
 
-    def __init__(self, store: PartitionStore) -> None:
+    def __init__(
+        self,
+        store: PartitionStore,
+        belongs_here: Callable[[bytes], bool] = lambda _: True,
+        now: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``belongs_here`` is asked for the key of each record found in the database; ``now``,
+        in epoch ms, when a customer is erased.
+        """
         self._store = store
+        self._belongs_here = belongs_here
+        self._now = now
         self._floor_ms = _FIRST_MS
         #: records as the database has them, with their heads; the one used last is the last
         self._kept: dict[str, tuple[Customer, Head]] = {}
@@ -52,8 +66,10 @@ class PartitionCustomers:
         self._loaded = {}
         self._heads = {}
         self._due_ms: dict[str, int] = {}
-        #: to be written; a customer that was erased has None
+        #: to be written; a customer that nothing is left of has None
         self._touched: dict[str, Customer | None] = {}
+        #: erased and not seen again
+        self._erased: set[str] = set()
         #: (due time, id) of those in memory; an entry counts while ``_due_ms`` says the same
         self._heap: list[tuple[int, str]] = []
         self._timers: Iterator[tuple[int, str]] = self._store.timers_from(self._floor_ms)
@@ -73,7 +89,8 @@ class PartitionCustomers:
         else:
             customer, head = found
             self._heads[customer_id] = head
-            due_ms = head.next_due_ms
+            if not head.is_erased:
+                due_ms = head.next_due_ms
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
         if due_ms < NEVER_MS:
@@ -84,21 +101,36 @@ class PartitionCustomers:
         """The record as the database has it."""
         found = self._kept.get(customer_id)
         if found is None:
-            value = self._store.get(customer_id.encode())
+            key = customer_id.encode()
+            value = self._store.get(key)
             if value is not None:
+                if not self._belongs_here(key):
+                    raise InfrastructureError(
+                        f"the record of a customer of another partition was found in {self._store}:"
+                        " it was written when the topics had another number of partitions. Give"
+                        " them back the number they had, or read them from the start under another"
+                        " TRIGGER_APP_ID"
+                    )
                 found = records.decode(record_of(value)), head_of(value)
         return found
 
-    def is_new(self, customer_id: str) -> bool:
-        """Whether the database has no record of a customer that ``get`` was asked for."""
-        return self._heads[customer_id] is None
-
     def erase(self, customer_id: str) -> None:
-        """Forget the customer; a later ``get`` gives a new record."""
+        """Forget the customer; a later ``get`` gives a new record, with the same ``applied``."""
+        applied = self.get(customer_id).applied
+        self._loaded[customer_id] = Customer(customer_id=customer_id, applied=applied)
+        self._touched[customer_id] = self._loaded[customer_id]
+        self._erased.add(customer_id)
+        self._let_go(customer_id)
+
+    def forget(self, customer_id: str) -> None:
+        """Leave nothing of the customer, no tombstone either."""
         self.get(customer_id)
         del self._loaded[customer_id]
-        self._kept.pop(customer_id, None)
         self._touched[customer_id] = None
+        self._let_go(customer_id)
+
+    def _let_go(self, customer_id: str) -> None:
+        self._kept.pop(customer_id, None)
         self._due_ms[customer_id] = NEVER_MS
         self._find_earliest()
 
@@ -106,6 +138,7 @@ class PartitionCustomers:
         """Write this record with the unit, under its due time as it is now."""
         customer_id = customer.customer_id
         self._touched[customer_id] = customer
+        self._erased.discard(customer_id)
         due_ms = customer.next_due_ms()
         if due_ms != self._due_ms[customer_id]:
             self._due_ms[customer_id] = due_ms
@@ -150,7 +183,7 @@ class PartitionCustomers:
         return len(self._touched)
 
     def touched(self) -> list[Customer]:
-        """The records that the unit will write, erased ones aside."""
+        """The records that the unit will write, tombstones too."""
         return [customer for customer in self._touched.values() if customer is not None]
 
     def changes(self) -> list[Change]:
@@ -167,6 +200,8 @@ class PartitionCustomers:
             for instance in customer.instances:
                 pending += len(instance.steps)
             head = Head(self._due_ms[customer_id], pending, bool(customer.outbox))
+            if customer_id in self._erased:
+                head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
             heads_after[customer_id] = head
             result.append(Change(key, old, head, pack_value(head, records.encode(customer))))
         self._heads.update(heads_after)

@@ -6,14 +6,20 @@ them decodes no record:
 
     8 bytes  next due time, epoch ms, big-endian, offset by 2**63 so that bytes sort as numbers
     2 bytes  how many steps are pending, big-endian, at most 65535
-    1 byte   1 when the record's outbox holds lines, otherwise 0
+    1 byte   1 when the record's outbox holds lines, 2 when it is a tombstone, otherwise 0
 
-A null value erases the customer. One more key, ``EMITTED_KEY``, which no customer can have because
-it is not UTF-8, carries a changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
+A tombstone is what an erased customer leaves: a record with the customer id and the offsets applied
+and nothing else, so that events from before the erasure that are read again stay without effect.
+Its due time is when nobody needs it any more; then a null value takes it away.
+
+One more key, ``EMITTED_KEY``, which no customer can have because it is not UTF-8, carries a
+changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
 
 On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
-``U|offset|id`` -> nothing, entries read back from the changelog whose outbox may not be on Kafka
-yet; ``O`` -> changelog offset that the rest corresponds to, number of customers, pending steps.
+``E|due|id`` -> nothing, the tombstones; ``U|offset|id`` -> nothing, entries read back from the
+changelog whose outbox may not be on Kafka yet; ``O`` -> changelog offset that the rest corresponds
+to, number of customers, pending steps; ``A`` -> the last instant, epoch ms, at which the rest was
+known to be what the changelog says.
 """
 
 import struct
@@ -25,8 +31,10 @@ EMITTED_KEY: Final = b"\xffemitted"
 
 CUSTOMER: Final = b"C|"
 TIMER: Final = b"T|"
+TOMBSTONE: Final = b"E|"
 UNSENT: Final = b"U|"
 PROGRESS_KEY: Final = b"O"
+AS_OF_KEY: Final = b"A"
 
 _SIGN: Final = 1 << 63
 _HEAD: Final = struct.Struct(">QHB")
@@ -44,6 +52,8 @@ class Head(NamedTuple):
     next_due_ms: int
     pending: int
     has_outbox: bool
+    #: a tombstone, which ``next_due_ms`` is the end of
+    is_erased: bool = False
 
 
 #: The head of a customer without a record.
@@ -61,14 +71,15 @@ class Progress(NamedTuple):
 
 def pack_value(head: Head, record: bytes) -> bytes:
     """A changelog entry's value."""
-    due_ms, pending, has_outbox = head
-    return _HEAD.pack(due_ms + _SIGN, min(pending, _MAX_PENDING), has_outbox) + record
+    due_ms, pending, has_outbox, is_erased = head
+    flags = has_outbox | is_erased << 1
+    return _HEAD.pack(due_ms + _SIGN, min(pending, _MAX_PENDING), flags) + record
 
 
 def head_of(value: bytes) -> Head:
     """The head of a changelog entry's value."""
-    due, pending, has_outbox = _HEAD.unpack_from(value)
-    return Head(due - _SIGN, pending, bool(has_outbox))
+    due, pending, flags = _HEAD.unpack_from(value)
+    return Head(due - _SIGN, pending, bool(flags & 1), bool(flags & 2))
 
 
 def record_of(value: bytes) -> bytes:
@@ -81,8 +92,16 @@ def timer_key(due_ms: int, customer_id: bytes) -> bytes:
     return TIMER + _U64.pack(due_ms + _SIGN) + customer_id
 
 
+def index_key(head: Head, customer_id: bytes) -> bytes | None:
+    """Where the timer index or that of the tombstones has this customer; None when neither has."""
+    if head.next_due_ms == NEVER_MS:
+        return None
+    key = timer_key(head.next_due_ms, customer_id)
+    return TOMBSTONE + key[len(TIMER) :] if head.is_erased else key
+
+
 def timer_of(key: bytes) -> tuple[int, str]:
-    """The due time and customer id in a key of the timer index."""
+    """The due time and customer id in a key of the timer index, or of the tombstones'."""
     return _U64.unpack_from(key, 2)[0] - _SIGN, key[_ID_AT:].decode()
 
 

@@ -6,25 +6,29 @@ exactly that offset on. The write-ahead log is on and not synced: it survives th
 a machine loses is a suffix of whole writes, which the changelog has.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import rocksdict
-from rocksdict import Rdict, RdictIter, WriteBatch
+from rocksdict import RdictIter, WriteBatch, WriteOptions
 
-from app.core.customer import NEVER_MS
 from app.core.errors import InfrastructureError
 from tables.layout import (
+    AS_OF_KEY,
     CUSTOMER,
     EMITTED_KEY,
     NO_HEAD,
     PROGRESS_KEY,
     TIMER,
+    TOMBSTONE,
     UNSENT,
     Head,
     Progress,
     head_of,
+    index_key,
+    pack_offset,
     pack_progress,
     timer_key,
     timer_of,
@@ -33,16 +37,17 @@ from tables.layout import (
     unsent_id,
     unsent_key,
 )
+from tables.opening import is_damage, mark_damaged, open_database
 
-_MIB: Final = 1 << 20
-_TIMER_END: Final = b"T}"
 _UNSENT_END: Final = b"U}"
+#: Saying it again is not worth a write before so much time has passed.
+_TOUCH_MS: Final = 600_000
 
 
 class Change(NamedTuple):
     """A customer's entry replaced: what the indexes had, and what the changelog has now.
 
-    ``value`` is None when the customer is erased; ``old`` is None when there was no record.
+    ``value`` is None when nothing is left of the customer; ``old`` when there was no record.
     """
 
     customer_id: bytes
@@ -60,152 +65,215 @@ class ChangelogEntry(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
 
 
 class PartitionStore:
-    """Owns the database at ``path``. Not shared between threads or tasks of two partitions."""
+    """Owns the database at ``path``. Not shared between threads or tasks of two partitions.
 
-    def __init__(self, path: Path, cache: "rocksdict.Cache | None" = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = Rdict(str(path), options=_options(cache))
-        except Exception as exc:
-            raise InfrastructureError(
-                f"the database of a partition cannot be opened: {exc}; is another worker using"
-                f" {path}? A broken one can be deleted: the changelog has everything"
-            ) from exc
-        self.progress = unpack_progress(self._db.get(PROGRESS_KEY))
+    Damage that is found raises InfrastructureError, and the next opening starts from nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cache: "rocksdict.Cache | None" = None,
+        now: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``now`` is the wall clock in epoch ms, for how old the files are."""
+        self._now = now
+        self._path = path
+        self._db = open_database(path, cache, now())
+        #: whether what was written last is not in the write-ahead log
+        self._is_in_bulk = False
+        self.progress = unpack_progress(self._read(PROGRESS_KEY))
+        self._as_of_ms = unpack_offset(self._read(AS_OF_KEY) or bytes(8))
+
+    def __str__(self) -> str:
+        return str(self._path)
 
     def close(self) -> None:
         """Release the files; nothing else may be called after it."""
+        self.settle()
         self._db.close()
 
     def get(self, customer_id: bytes) -> bytes | None:
         """The customer's entry (tables/layout.py), None for one not known."""
-        value: bytes | None = self._db.get(CUSTOMER + customer_id)
+        return self._read(CUSTOMER + customer_id)
+
+    def _read(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as exc:
+            raise self._failed("read", exc) from exc
         return value
 
     def files_bytes(self) -> int:
         """Size of the table files on disk; what is in memory and its log do not count."""
         return self._db.property_int_value("rocksdb.total-sst-files-size") or 0
 
+    def _keys(self, first: bytes, prefix: bytes) -> Iterator[bytes]:
+        """Keys with this prefix from ``first`` on, as the database is at the first step."""
+        try:
+            entries: RdictIter = self._db.iter()
+            entries.seek(first)
+            while entries.valid():
+                key = entries.key()
+                if not key.startswith(prefix):
+                    return
+                yield key
+                entries.next()
+            entries.status()
+        except Exception as exc:
+            raise self._failed("read", exc) from exc
+
+    def _failed(self, what: str, exc: Exception) -> InfrastructureError:
+        """What to raise; damage is remembered for the next opening."""
+        if is_damage(exc):
+            mark_damaged(self._path)
+            return InfrastructureError(
+                f"the database of a partition is damaged: {exc}; it is rebuilt from the changelog"
+                " at the next start"
+            )
+        return InfrastructureError(f"the database of a partition refused a {what}: {exc}")
+
     def timers_from(self, due_ms: int) -> Iterator[tuple[int, str]]:
         """(due time, customer id) of every customer with a timer at or after it, in order.
 
         Sees the database as it is at the first step.
         """
-        entries: RdictIter = self._db.iter()
-        entries.seek(timer_key(due_ms, b""))
-        while entries.valid():
-            key = entries.key()
-            if not key.startswith(TIMER):
-                return
-            yield timer_of(key)
-            entries.next()
+        return map(timer_of, self._keys(timer_key(due_ms, b""), TIMER))
+
+    def tombstones(self, until_ms: int, limit: int) -> list[str]:
+        """Up to ``limit`` erased customers whose tombstones ended by then, in order."""
+        ended = map(timer_of, self._keys(TOMBSTONE, TOMBSTONE))
+        return [each for _, each in islice(takewhile(lambda it: it[0] <= until_ms, ended), limit)]
+
+    def compact(self) -> None:
+        """Rewrite the files without what was overwritten. May be called in a thread."""
+        self._db.flush()
+        self._db.compact_range(None, None)
 
     def unsent(self) -> list[str]:
         """Customers whose outbox may not be on Kafka yet, in changelog order, each once."""
-        ids: dict[str, None] = {}
-        entries: RdictIter = self._db.iter()
-        entries.seek(UNSENT)
-        while entries.valid():
-            key = entries.key()
-            if not key.startswith(UNSENT):
-                break
-            ids[unsent_id(key)] = None
-            entries.next()
-        return list(ids)
+        return list(dict.fromkeys(map(unsent_id, self._keys(UNSENT, UNSENT))))
 
     def write(self, changes: Iterable[Change], offset: int, *, clear_unsent: bool = False) -> None:
         """Apply one commit unit whose last changelog entry is at ``offset``, atomically."""
+        self.settle()
         batch = WriteBatch(raw_mode=True)
         customers, pending = self._put_changes(batch, changes)
         if clear_unsent:
             batch.delete_range(UNSENT, _UNSENT_END)
-        self._commit(batch, Progress(offset, customers, pending))
+        self._commit(batch, Progress(offset, customers, pending), self._now())
 
-    def apply(self, entries: Iterable[ChangelogEntry], offset: int) -> None:
-        """Apply a stretch of the changelog that ends at ``offset``; again does no harm."""
-        latest: dict[bytes, tuple[int, bytes | None]] = {}
+    def apply(
+        self, entries: Iterable[ChangelogEntry], offset: int, *, in_bulk: bool = False
+    ) -> int:
+        """Apply a stretch of the changelog that ends at ``offset``; how many entries were new.
+
+        What the database has already is left out. ``in_bulk`` for a recovery: it writes less, and
+        a crash takes it back to an earlier point of the changelog.
+        """
+        latest: dict[bytes, ChangelogEntry] = {}
         emitted: int | None = None
+        count, known, as_of_ms = 0, self.progress.offset, self._as_of_ms
+        if offset <= known:
+            return 0
         for entry in entries:
+            if entry.offset <= known:
+                continue
+            count += 1
+            if entry.timestamp > as_of_ms:
+                as_of_ms = entry.timestamp
             key = entry.key
             if key == EMITTED_KEY:
                 if entry.value is not None:
                     emitted = unpack_offset(entry.value)
             elif key is not None:
-                latest[key] = (entry.offset, entry.value)
-        olds = self._db.get([CUSTOMER + key for key in latest]) if latest else []
+                latest[key] = entry
+        if in_bulk and not self._is_in_bulk:
+            self._start_bulk()
+        try:
+            olds = self._db.get([CUSTOMER + key for key in latest]) if latest else []
+        except Exception as exc:
+            raise self._failed("read", exc) from exc
         batch = WriteBatch(raw_mode=True)
         changes = []
-        for (key, (at, value)), old in zip(latest.items(), olds, strict=True):
+        for (key, entry), old in zip(latest.items(), olds, strict=True):
+            value = entry.value
             head = NO_HEAD if value is None else head_of(value)
-            changes.append(Change(key, None if old is None else head_of(old), head, value))
-            if head.has_outbox and (emitted is None or at > emitted):
-                batch.put(unsent_key(at, key), b"")
+            changes.append((key, None if old is None else head_of(old), head, value))
+            if head.has_outbox and (emitted is None or entry.offset > emitted):
+                batch.put(unsent_key(entry.offset, key), b"")
         customers, pending = self._put_changes(batch, changes)
         if emitted is not None:
             batch.delete_range(UNSENT, unsent_key(emitted + 1, b""))
-        self._commit(batch, Progress(max(offset, self.progress.offset), customers, pending))
+        self._commit(batch, Progress(offset, customers, pending), as_of_ms)
+        return count
 
-    def _put_changes(self, batch: WriteBatch, changes: Iterable[Change]) -> tuple[int, int]:
+    def settle(self) -> None:
+        """End a stretch in bulk: all of it is on disk. Does nothing without one."""
+        if self._is_in_bulk:
+            try:
+                self._db.flush()
+                self._set_bulk(False)
+            except Exception as exc:
+                raise self._failed("write", exc) from exc
+
+    def touch(self) -> None:
+        """Say that the database is now as its changelog says; enough of it has been said lately."""
+        now_ms = self._now()
+        if now_ms - self._as_of_ms > _TOUCH_MS:
+            self._commit(WriteBatch(raw_mode=True), self.progress, now_ms)
+
+    def _start_bulk(self) -> None:
+        self._db.flush()
+        self._set_bulk(True)
+
+    def _set_bulk(self, is_on: bool) -> None:
+        """Without the write-ahead log, and leaving what was written in as many files as it was."""
+        options = WriteOptions()
+        options.disable_wal = is_on
+        self._db.set_write_options(options)
+        self._db.set_options({"disable_auto_compactions": str(is_on).lower()})
+        self._is_in_bulk = is_on
+
+    def _put_changes(
+        self,
+        batch: WriteBatch,
+        changes: Iterable[tuple[bytes, Head | None, Head, bytes | None]],
+    ) -> tuple[int, int]:
         """Add the changes to the batch; returns how many customers and pending steps there are."""
         _, customers, pending = self.progress
         put, delete = batch.put, batch.delete
         for customer_id, old, new, value in changes:
-            old_due_ms = NEVER_MS
-            if old is not None:
-                old_due_ms = old.next_due_ms
+            if value is not None:
+                put(CUSTOMER + customer_id, value)
+                if not new.is_erased:
+                    customers += 1
+                    pending += new.pending
+            elif old is not None:
+                delete(CUSTOMER + customer_id)
+            if old is not None and not old.is_erased:
                 customers -= 1
                 pending -= old.pending
-            if value is None:
-                if old is not None:
-                    delete(CUSTOMER + customer_id)
-            else:
-                put(CUSTOMER + customer_id, value)
-                customers += 1
-                pending += new.pending
-            if old_due_ms != new.next_due_ms:
-                if old_due_ms < NEVER_MS:
-                    delete(timer_key(old_due_ms, customer_id))
-                if new.next_due_ms < NEVER_MS:
-                    put(timer_key(new.next_due_ms, customer_id), b"")
+            new_key = index_key(new, customer_id)
+            old_key = None if old is None else index_key(old, customer_id)
+            if new_key != old_key:
+                if old_key is not None:
+                    delete(old_key)
+                if new_key is not None:
+                    put(new_key, b"")
         return customers, pending
 
-    def _commit(self, batch: WriteBatch, progress: Progress) -> None:
+    def _commit(self, batch: WriteBatch, progress: Progress, as_of_ms: int) -> None:
         batch.put(PROGRESS_KEY, pack_progress(progress))
+        batch.put(AS_OF_KEY, pack_offset(as_of_ms))
         try:
             self._db.write(batch)
         except Exception as exc:
-            raise InfrastructureError(
-                f"the database of a partition refused a write: {exc}"
-            ) from exc
+            raise self._failed("write", exc) from exc
         self.progress = progress
-
-
-def shared_cache() -> "rocksdict.Cache":
-    """One block cache for all partitions of a worker, so that memory does not grow with them."""
-    return rocksdict.Cache(64 * _MIB)
-
-
-def _options(cache: "rocksdict.Cache | None") -> "rocksdict.Options":
-    """Small values, point lookups, bounded memory: 16 MiB of memtables a partition at most."""
-    table = rocksdict.BlockBasedOptions()
-    table.set_block_cache(cache or rocksdict.Cache(8 * _MIB))
-    table.set_block_size(8 * 1024)
-    table.set_bloom_filter(10, False)
-    table.set_cache_index_and_filter_blocks(True)
-    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
-    table.set_format_version(5)
-    options = rocksdict.Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(8 * _MIB)
-    options.set_max_write_buffer_number(2)
-    options.set_max_open_files(256)
-    options.set_compression_type(rocksdict.DBCompressionType.lz4())
-    options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.point_in_time())
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(_MIB)
-    options.set_max_background_jobs(2)
-    return options
+        self._as_of_ms = as_of_ms

@@ -8,7 +8,8 @@ A changelog message is a stretch of entries (the transport hands over whole fetc
 offset is where the stretch ends.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,35 +17,43 @@ from faust.stores import STORES
 from faust.stores.base import Store
 from faust.types import TP
 
-from tables.partition import PartitionStore, shared_cache
+from app.core.errors import InfrastructureError
+from tables.opening import shared_cache
+from tables.partition import PartitionStore
 
 #: ``app.Table(..., store=STORE_URL)`` uses this store.
 STORE_URL: Final = "customers://"
 TABLE_NAME: Final = "customers"
 
-OnRecovered = Callable[[set[int]], None]
+OnRecovered = Callable[[set[int]], Awaitable[None]]
 OnFailure = Callable[[BaseException], None]
+#: called with how many changelog entries were applied, and whether to an active partition
+OnApplied = Callable[[int, bool], None]
 
 
 class CustomersStore(Store):  # type: ignore[misc]
     """One ``PartitionStore`` per assigned partition, active or standby.
 
     ``on_recovered`` is told which partitions are active and up to date; ``on_failure`` gets what
-    goes wrong in places where Faust would only log it and carry on.
+    goes wrong in places where Faust would only log it and carry on; ``on_applied`` counts what is
+    read of the changelog.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._partitions: dict[int, PartitionStore] = {}
         self._cache = shared_cache()
-        self.on_recovered: OnRecovered = _ignore
+        #: active and recovered: their lanes write, and the changelog does not
+        self._working: set[int] = set()
+        self.on_applied: OnApplied = _ignore_count
+        self.on_recovered: OnRecovered = _ignore_recovered
         self.on_failure: OnFailure = _ignore
 
     def partition(self, number: int) -> PartitionStore:
         """The partition's database, opened when it is not open yet."""
         store = self._partitions.get(number)
         if store is None:
-            store = PartitionStore(self._path(number), self._cache)
+            store = PartitionStore(self._path(number), self._cache, _wall_ms)
             self._partitions[number] = store
         return store
 
@@ -70,15 +79,24 @@ class CustomersStore(Store):  # type: ignore[misc]
         to_key: Callable[[Any], Any],
         to_value: Callable[[Any], Any],
     ) -> None:
-        """Apply stretches of the changelog.
+        """Apply stretches of the changelog; those of partitions that are not recovered or followed
+        any more, which may still be under way when the assignment changes, are left out.
 
         Faust logs an exception from here, takes the offset as applied and goes on; so it is
         reported first.
         """
+        actives = self.app.assignor.assigned_actives()
         try:
             for event in batch:
                 message = event.message
-                self.partition(message.partition).apply(message.value, message.offset)
+                number = message.partition
+                store = self._partitions.get(number)
+                if store is None or number in self._working:
+                    continue
+                _require_all_before(message, store.progress.offset)
+                is_active = message.tp in actives
+                count = store.apply(message.value, message.offset, in_bulk=is_active)
+                self.on_applied(count, is_active)
         except BaseException as exc:
             self.on_failure(exc)
             raise
@@ -87,6 +105,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Close the databases of partitions that went to another worker."""
+        self._working.clear()
         topic = self.table.changelog_topic_name
         kept = {tp.partition for tp in assigned if tp.topic == topic}
         for number in self._partitions.keys() - kept:
@@ -94,8 +113,16 @@ class CustomersStore(Store):  # type: ignore[misc]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """The active partitions are as their changelog says: work can begin."""
+        if self.app.is_rebalancing():
+            return
         try:
-            self.on_recovered({tp.partition for tp in active_tps})
+            numbers = {tp.partition for tp in active_tps}
+            for number in numbers:
+                store = self.partition(number)
+                store.settle()
+                store.touch()
+            self._working = numbers
+            await self.on_recovered(numbers)
         except BaseException as exc:
             self.on_failure(exc)
             raise
@@ -132,8 +159,30 @@ class CustomersStore(Store):  # type: ignore[misc]
         return sum(store.progress.customers for store in self._partitions.values())
 
 
+def _require_all_before(message: Any, known: int) -> None:
+    """See that the stretch before this one was applied, or had before. InfrastructureError."""
+    if message.value.after > known:
+        raise InfrastructureError(
+            f"changelog partition {message.partition}: got what comes after offset"
+            f" {message.value.after}, expected what comes after {known}: a stretch was lost on the"
+            " way; it is read again after a restart"
+        )
+
+
 def _ignore(_: object) -> None:
     """What is told goes nowhere until somebody listens."""
+
+
+async def _ignore_recovered(_: object) -> None:
+    """Likewise."""
+
+
+def _ignore_count(_: int, __: bool) -> None:
+    """Likewise."""
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 STORES.aliases["customers"] = "tables.store:CustomersStore"

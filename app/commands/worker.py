@@ -22,6 +22,12 @@ def add_parser(subparsers: Subparsers) -> None:
     add_setting(parser, "--data-dir", "TRIGGER_DATA_DIR", "folder of the local state")
     add_setting(parser, "--web-port", "TRIGGER_WEB_PORT", "port of health and metrics")
     add_setting(parser, "--instance-id", "TRIGGER_INSTANCE_ID", "stable name of this worker")
+    add_setting(
+        parser,
+        "--guarantee",
+        "TRIGGER_GUARANTEE",
+        "exactly_once (the default where Kafka has transactions) or at_least_once",
+    )
     add_setting(parser, "--grace", "TRIGGER_GRACE", "how long to wait for late events, as in 5s")
     parser.set_defaults(run=run)
 

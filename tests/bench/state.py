@@ -111,11 +111,12 @@ class _Read(NamedTuple):
     offset: int
     key: bytes
     value: bytes
+    timestamp: int
 
 
 def applied(entries: list[Entry]) -> dict[str, float]:
     """CPU that a database takes to be rebuilt, for each entry: what a busy machine cannot blur."""
-    read = [_Read(offset, key, value) for offset, (key, _, value) in enumerate(entries)]
+    read = [_Read(offset, key, value, 0) for offset, (key, _, value) in enumerate(entries)]
     with tempfile.TemporaryDirectory() as folder:
         store = PartitionStore(Path(folder) / "partition")
         began = time.process_time()

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
-from app.kafka import consumer_config, producer_config, watermarks
+from app.kafka import consumer_config, producer_config
 from app.partitioning import partition_for
 from app.settings import Settings
 
@@ -180,8 +180,12 @@ class Wire:
         """Publish any record."""
         place = partition_for(key, self.partitions) if partition is None else partition
         self._producer.produce(
-            self.settings.topic(topic), key=key, value=value, partition=place, headers=headers or []
+            self._name(topic), key=key, value=value, partition=place, headers=headers or []
         )
+
+    def _name(self, name: str) -> str:
+        """What a topic is called on the broker, whether by its logical or its own name."""
+        return name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
 
     def flush(self) -> None:
         """Everything published is on the broker."""
@@ -189,24 +193,21 @@ class Wire:
 
     def read(self, name: str) -> list["Message[bytes, bytes]"]:
         """All records of an output, whatever its logical or own name."""
-        topic = name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
-        reader = Consumer(consumer_config(self.settings))
+        topic = self._name(name)
+        reader = Consumer(consumer_config(self.settings) | {"enable.partition.eof": True})
         try:
-            partitions = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {p.partition: watermarks(reader, p, 5.0)[1] for p in partitions}
-            reader.assign(partitions)
+            reader.assign([TopicPartition(topic, number, 0) for number in range(self.partitions)])
             found: list[Message[bytes, bytes]] = []
-            left = {number for number, end in ends.items() if end}
+            left = set(range(self.partitions))
             while left:
                 message = reader.poll(5.0)
-                assert message is not None, f"{topic} did not come to its end {ends}"
-                assert message.error() is None, message.error()
-                found.append(message)
-                number, offset = message.partition(), message.offset()
-                assert number is not None
-                assert offset is not None
-                if offset >= ends[number] - 1:
-                    left.discard(number)
+                assert message is not None, f"{topic} did not come to its end in {left}"
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    left.discard(message.partition() or 0)
             return found
         finally:
             reader.close()

@@ -77,31 +77,6 @@ def test_dead_letters_keep_the_record_and_the_stream_goes_on(instance: Instance)
     assert wire.committed()["orders"] == 5
 
 
-def test_erasure_leaves_a_tombstone_and_starts_afresh(instance: Instance) -> None:
-    """A null profile removes record and timers; what comes later is of a stranger."""
-    wire = instance.wire
-    (customer_id,) = instance.customers(1)
-    with instance.worker() as worker:
-        worker.wait_until_ready()
-        wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
-        wire.flush()
-        wait_for("timers", lambda: worker.metric("trigger_timers_pending") == 2)
-        wire.record("profiles", customer_id.encode(), None)
-        wire.flush()
-        wait_for("erasure", lambda: worker.metric("trigger_customers") == 0 and worker.log)
-        assert worker.metric("trigger_timers_pending") == 0
-        wire.event("orders", customer_id, "order_placed")
-        wire.flush()
-        (decision,) = wire.wait_for_values("decisions", 1)
-        assert decision["reason"] == "reach"
-        assert worker.stop() == 0
-    entries = [
-        message.value() for message in wire.read(f"{wire.settings.app_id}-customers-changelog")
-        if message.key() == customer_id.encode()
-    ]  # fmt: skip
-    assert None in entries[1:-1]
-
-
 def test_a_record_on_the_wrong_partition_is_sent_to_its_own(instance: Instance) -> None:
     """It is never handled against the state of a partition that is not its customer's."""
     wire = instance.wire

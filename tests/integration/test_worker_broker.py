@@ -3,12 +3,15 @@
 On Apache Kafka only: the embedded broker forgets what it acknowledged when it is killed.
 """
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import KafkaException
 
 from tests.integration.conftest import Instance
-from tests.integration.running import wait_for
+from tests.integration.running import Wire, wait_for
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 
@@ -44,6 +47,7 @@ def test_a_dead_broker_stalls_the_watermark(instance: Instance, broker: KafkaClu
         wait_for("age", lambda: worker.metric("trigger_watermark_age_seconds", partition="0") > 6.5)
         assert worker.metric("trigger_timers_fired_total") == 4
         broker.nodes[0].start()
+        broker.wait_until_ready()
         wait_for("late carts", lambda: worker.metric("trigger_timers_fired_total") == 8)
         wire.wait_for_values("dispatch", 8)
         assert worker.stop() == 0, worker.log
@@ -57,3 +61,38 @@ def test_sigterm_ends_a_worker_whose_broker_is_gone(
         worker.wait_until_ready()
         broker.nodes[0].kill()
         assert worker.stop(10.0) == 0, worker.log
+
+
+def committed(wire: Wire) -> int:
+    """Orders committed; 0 while the broker that hung cannot say."""
+    try:
+        return wire.committed()["orders"]
+    except KafkaException:
+        return 0
+
+
+def test_sigterm_ends_a_worker_whose_broker_hangs_under_its_work(
+    instance: Instance, broker: KafkaCluster
+) -> None:
+    """What is in progress cannot be finished: it ends in time, says so, and nothing is lost."""
+    wire = instance.wire
+    ids = instance.customers(10)
+    with instance.worker(TRIGGER_SESSION_TIMEOUT="60s") as worker:
+        worker.wait_until_ready()
+        for number in range(3000):
+            wire.event("orders", ids[number % 10], "order_placed", {"value": 1})
+        wire.flush()
+        wait_for("some", lambda: worker.metric("trigger_events_total") > 10)
+        broker.nodes[0].freeze()
+        try:
+            began = time.monotonic()
+            assert worker.stop(20.0) in (0, 1), worker.log
+            assert time.monotonic() - began < 10.5
+        finally:
+            broker.nodes[0].thaw()
+            broker.wait_until_ready()
+    with instance.worker() as worker:
+        wait_for("all", lambda: committed(wire) == 3000, 60.0)
+        assert worker.stop() == 0, worker.log
+    requests = {each["request_id"]: each["trigger"] for each in wire.values("dispatch")}
+    assert Counter(requests.values()) == {"order_placed": 3000, "third_order": 1000}

@@ -4,6 +4,8 @@ import json
 import random
 from typing import Any
 
+import pytest
+
 from app import wire
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
@@ -162,24 +164,32 @@ def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> No
     assert in_order(outcomes) == led_to
 
 
-def distinct(instance: Instance, topic: str) -> list[dict[str, Any]]:
-    """What is on the topic, a repeat of the same verdict or outcome left out."""
-    found = in_order(instance.wire.values(topic))
-    return [each for place, each in enumerate(found) if place == 0 or each != found[place - 1]]
+def without_repeats(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In order already, a repeat of the same verdict or outcome left out."""
+    return [each for place, each in enumerate(made) if place == 0 or each != made[place - 1]]
 
 
-def test_a_rehearsal_killed_in_between_still_decides_the_same(instance: Instance) -> None:
-    """After a SIGKILL decisions and outcomes are the backtest's, repeats of the same aside."""
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_a_rehearsal_killed_in_between_still_decides_the_same(
+    instance: Instance, guarantee: str
+) -> None:
+    """After a SIGKILL decisions and outcomes are the backtest's; at least once may repeat one."""
     lines = history()
     expected, led_to = expected_of(lines)
+    variables = REHEARSAL | {"TRIGGER_GUARANTEE": guarantee}
+
+    def found(topic: str) -> list[dict[str, Any]]:
+        made = in_order(instance.wire.values(topic))
+        return made if guarantee == "exactly_once" else without_repeats(made)
+
     assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
-    with instance.worker(**REHEARSAL, TRIGGER_MAX_POLL_RECORDS="20") as worker:
+    with instance.worker(**variables, TRIGGER_MAX_POLL_RECORDS="20") as worker:
         wait_for("some", lambda: worker.metric("trigger_events_total") > 150, 40)
         worker.kill()
-    with instance.worker(**REHEARSAL) as worker:
+    with instance.worker(**variables) as worker:
         wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0, 40)
-        wait_for("all", lambda: len(distinct(instance, "decisions")) >= len(expected))
-        wait_for("outcomes", lambda: len(distinct(instance, "outcomes")) >= len(led_to))
+        wait_for("all", lambda: len(found("decisions")) >= len(expected))
+        wait_for("outcomes", lambda: len(found("outcomes")) >= len(led_to))
         assert worker.stop() == 0, worker.log
-    assert distinct(instance, "decisions") == expected
-    assert distinct(instance, "outcomes") == led_to
+    assert found("decisions") == expected
+    assert found("outcomes") == led_to

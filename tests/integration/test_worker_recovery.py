@@ -1,4 +1,4 @@
-"""A worker that dies and comes back: nothing lost, nothing applied twice."""
+"""At least once: a worker that dies and comes back loses nothing and applies nothing twice."""
 
 import shutil
 from collections import Counter
@@ -11,6 +11,7 @@ from tests.integration.running import Wire, wait_for
 
 CUSTOMERS = 5
 ORDERS = 4
+AT_LEAST_ONCE = {"TRIGGER_GUARANTEE": "at_least_once"}
 
 
 def publish_orders(wire: Wire, ids: list[str]) -> None:
@@ -48,11 +49,11 @@ def test_a_kill_between_effects_loses_and_repeats_nothing(
     wire = instance.wire
     ids = instance.customers(CUSTOMERS)
     publish_orders(wire, ids)
-    with instance.worker(CRASH_AT=f"{at} skip 2") as worker:
+    with instance.worker(**AT_LEAST_ONCE, CRASH_AT=f"{at} skip 2") as worker:
         assert worker.wait() == -9
     if wiped:
         shutil.rmtree(instance.data_dir)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         wait_for("commit", lambda: wire.committed()["orders"] == CUSTOMERS * ORDERS)
         requests = wait_for_requests(wire, ids)
         assert worker.stop() == 0, worker.log
@@ -66,19 +67,19 @@ def test_a_timers_send_survives_a_kill_before_it_was_produced(
     """No event is read again for it: the outbox in the changelog is all there is."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         worker.wait_until_ready()
         wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
         wire.flush()
         wait_for("cart", lambda: worker.metric("trigger_timers_pending") == 2)
         assert worker.stop() == 0
     assert wire.committed()["orders"] == 1
-    with instance.worker(CRASH_AT="after 3") as worker:
+    with instance.worker(**AT_LEAST_ONCE, CRASH_AT="after 3") as worker:
         assert worker.wait() == -9
     assert wire.values("dispatch") == []
     if wiped:
         shutil.rmtree(instance.data_dir)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         assert wire.wait_for_values("dispatch", 1)[0]["trigger"] == "cart_abandoned"
         assert worker.stop() == 0
 
@@ -88,7 +89,7 @@ def test_pending_timers_survive_a_kill(instance: Instance, wiped: bool) -> None:
     """The index of timers is there again, from disk or from the changelog, and fires once."""
     wire = instance.wire
     ids = instance.customers(8)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         worker.wait_until_ready()
         for customer_id in ids:
             wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
@@ -97,7 +98,7 @@ def test_pending_timers_survive_a_kill(instance: Instance, wiped: bool) -> None:
         worker.kill()
     if wiped:
         shutil.rmtree(instance.data_dir)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         worker.wait_until_ready()
         assert worker.metric("trigger_customers") == 8
         wait_for("late carts", lambda: worker.metric("trigger_timers_fired_total") == 8)
@@ -113,11 +114,11 @@ def test_a_clean_stop_repeats_nothing(instance: Instance) -> None:
     wire = instance.wire
     ids = instance.customers(CUSTOMERS)
     publish_orders(wire, ids)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         wait_for_requests(wire, ids)
         assert worker.stop() == 0
     shutil.rmtree(instance.data_dir)
-    with instance.worker() as worker:
+    with instance.worker(**AT_LEAST_ONCE) as worker:
         worker.wait_until_ready()
         wire.event("orders", ids[0], "order_placed")
         wire.flush()

@@ -1,15 +1,19 @@
 """A worker as tests start it: ``python -m tests.integration.worker_process``.
 
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
-effect of a unit with decisions in it comes to that point; ``after 3 skip 2``: the third time) and
-``FAIL_ON`` (an event id that the engine has a bug with).
+effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
+when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
+engine has a bug with) and ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
+the time).
 """
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from app import lane
 from app.core.errors import ConfigError
 from app.core.events import Event
 from app.core.task import Handled, Task
@@ -17,6 +21,7 @@ from app.lane import MakeTask
 from app.logs import configure_logging
 from app.settings import load_settings
 from app.worker import run_worker
+from tables import customers
 
 EXIT_REFUSED = 2
 
@@ -36,6 +41,28 @@ def crash_hook(crash_at: str) -> Callable[[str], None]:
     return hook
 
 
+def pause_hook(point: str, when: Path) -> Callable[[str], None]:
+    """Stops this process at the point named, the first time once the file exists."""
+    is_over = False
+
+    def hook(at: str) -> None:
+        nonlocal is_over
+        if at == point and not is_over and when.exists():
+            is_over = True
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return hook
+
+
+def hook_from(environ: Mapping[str, str]) -> Callable[[str], None] | None:
+    """What the variables ask for; None when they ask for nothing."""
+    if "CRASH_AT" in environ:
+        return crash_hook(environ["CRASH_AT"])
+    if "PAUSE_AT" in environ:
+        return pause_hook(environ["PAUSE_AT"], Path(environ["PAUSE_WHEN"]))
+    return None
+
+
 def buggy_task(event_id: str) -> MakeTask:
     """Tasks that cannot handle one event."""
 
@@ -51,11 +78,14 @@ def buggy_task(event_id: str) -> MakeTask:
 def main() -> int:
     settings = load_settings(os.environ)
     configure_logging(settings)
-    crash_at, fail_on = os.environ.get("CRASH_AT"), os.environ.get("FAIL_ON")
+    fail_on = os.environ.get("FAIL_ON")
+    if "TOMBSTONE_MS" in os.environ:
+        customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]
+        lane.SWEEP_S = 0.1  # type: ignore[misc]
     try:
         return run_worker(
             settings,
-            hook=crash_hook(crash_at) if crash_at else None,
+            hook=hook_from(os.environ),
             make_task=buggy_task(fail_on) if fail_on else None,
         )
     except ConfigError as exc:

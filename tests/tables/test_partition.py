@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from app.core.customer import NEVER_MS, UNKNOWN_MS, Customer, Instance, PendingStep
 from app.core.decisions import Cause
+from app.core.errors import InfrastructureError
 from tables import customers as customers_module
-from tables.customers import PartitionCustomers
-from tables.layout import EMITTED_KEY, NO_HEAD, Head, head_of, pack_offset, pack_value
+from tables import records
+from tables.customers import TOMBSTONE_MS, PartitionCustomers
+from tables.layout import EMITTED_KEY, NO_HEAD, Head, head_of, pack_offset, pack_value, record_of
 from tables.partition import Change, PartitionStore
 
 IDS = ["a", "b", "c", "ä" * 40, "x|y"]
@@ -21,6 +23,7 @@ OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("set"), st.sampled_from(IDS), st.none() | st.integers(-5, 20)),
         st.tuples(st.just("erase"), st.sampled_from(IDS), st.none()),
+        st.tuples(st.just("forget"), st.sampled_from(IDS), st.none()),
         st.tuples(st.just("look"), st.sampled_from(IDS), st.none()),
         st.tuples(st.just("commit"), st.just(""), st.none()),
         st.tuples(st.just("reopen"), st.just(""), st.none()),
@@ -35,6 +38,7 @@ class Entry(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int = 0
 
 
 @pytest.fixture
@@ -59,6 +63,7 @@ def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
     root = Path(tempfile.mkdtemp())
     try:
         model: dict[str, int | None] = {}
+        erased: set[str] = set()
         changelog: list[Entry] = []
         store = PartitionStore(root / "one")
         customers = PartitionCustomers(store)
@@ -68,9 +73,15 @@ def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
                 with_timer(customer, due_ms)
                 customers.changed(customer)
                 model[customer_id] = due_ms
+                erased.discard(customer_id)
             elif name == "erase":
                 customers.erase(customer_id)
                 model.pop(customer_id, None)
+                erased.add(customer_id)
+            elif name == "forget":
+                customers.forget(customer_id)
+                model.pop(customer_id, None)
+                erased.discard(customer_id)
             elif name == "look":
                 found = customers.get(customer_id).next_due_ms()
                 assert found == as_due(model.get(customer_id))
@@ -90,6 +101,9 @@ def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
             rebuilt.apply(chunk, chunk[-1].offset)
         assert rebuilt.progress == store.progress
         assert list(rebuilt.timers_from(-100)) == list(store.timers_from(-100))
+        for each in (rebuilt, store):
+            assert sorted(each.tombstones(TOMBSTONE_MS, 100)) == sorted(erased)
+            assert each.tombstones(TOMBSTONE_MS - 1, 100) == []
         check(PartitionCustomers(rebuilt), model)
         rebuilt.close()
         store.close()
@@ -159,8 +173,54 @@ def test_a_stretch_of_the_changelog_applied_twice_changes_nothing(folder: Path) 
         store.apply([Entry(0, b"a", value)], 0)
         assert store.progress == (0, 1, 2)
         assert list(store.timers_from(0)) == [(5, "a")]
-    assert head_of(store.get(b"a") or b"") == (5, 2, False)
+    assert head_of(store.get(b"a") or b"") == Head(5, 2, False)
     store.write([Change(b"a", Head(5, 2, False), NO_HEAD, None)], 1)
     assert store.progress == (1, 0, 0)
     assert list(store.timers_from(0)) == []
+    store.close()
+
+
+def test_a_tombstone_has_the_id_and_the_offsets_and_nothing_else(folder: Path) -> None:
+    """It is taken away when it ended, and then the files have nothing either."""
+    store = PartitionStore(folder)
+    customers = PartitionCustomers(store, now=lambda: 1_000)
+    customer = customers.get("anna")
+    customer.applied = {"orders": 7, "profiles/3": 9}
+    customer.profile = {"email": "a secret"}
+    with_timer(customer, 5)
+    customers.changed(customer)
+    commit(customers, store, [])
+    customers.erase("anna")
+    changelog: list[Entry] = []
+    commit(customers, store, changelog)
+    ((_, _, value, _),) = changelog
+    assert value is not None
+    expected = Customer(customer_id="anna", applied={"orders": 7, "profiles/3": 9})
+    assert records.decode(record_of(value)) == expected
+    assert head_of(value) == Head(1_000 + TOMBSTONE_MS, 0, False, True)
+    assert store.progress.customers == 0
+    assert customers.get("anna").applied == expected.applied
+    assert customers.earliest_due_ms() == NEVER_MS
+    customers.forget("anna")
+    commit(customers, store, changelog)
+    assert changelog[-1].value is None
+    assert store.get(b"anna") is None
+    store.compact()
+    store.close()
+    assert b"a secret" not in b"".join(
+        file.read_bytes() for file in folder.iterdir() if file.suffix == ".sst"
+    )
+
+
+def test_a_record_of_another_partition_is_refused(folder: Path) -> None:
+    """The number of partitions was changed: nothing is decided beside the customer's state."""
+    store = PartitionStore(folder)
+    customers = PartitionCustomers(store)
+    with_timer(customers.get("anna"), 5)
+    customers.changed(customers.get("anna"))
+    commit(customers, store, [])
+    with pytest.raises(InfrastructureError, match="number of partitions"):
+        PartitionCustomers(store, lambda _: False).get("anna")
+    with pytest.raises(InfrastructureError, match="number of partitions"):
+        PartitionCustomers(store, lambda _: False).due(9)
     store.close()

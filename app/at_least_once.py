@@ -1,0 +1,144 @@
+"""A commit unit made durable at least once: every effect, in one numbered order.
+
+    1  outboxes filled, records encoded
+    2  changelog produced
+    3  changelog acknowledged
+    4  dispatch, decisions, outcomes, dead letters and rerouted records produced
+    5  those acknowledged
+    6  records, timer index and changelog offset written to disk, in one write
+    7  source offsets released for commit
+
+A crash before 3 has ended leaves the unit undone, and it is done again from the same input. After
+that the changelog has the records, with their outboxes: the replayed events are skipped, and what
+the outboxes hold is sent (again), under the same request ids. What the changelog has and may not
+have been sent is told apart by the marker that each unit writes for the ones before it
+(``EMITTED_KEY``): a recovery lists the entries after the last marker.
+"""
+
+from typing import Final
+
+from app import outbox
+from app.deliveries import Deliveries, Producer
+from app.effects import Hook, ignore_hook
+from app.intake import Intake
+from app.outputs import Outputs
+from app.unit import Unit
+from tables.customers import PartitionCustomers
+from tables.layout import EMITTED_KEY, pack_offset
+from tables.partition import PartitionStore
+
+
+class AtLeastOnce:
+    """Implements ``app.effects.Effects``."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        intake: Intake,
+        outputs: Outputs,
+        input_partitions: int,
+        hook: Hook = ignore_hook,
+    ) -> None:
+        self.producer: Final = producer
+        self.intake: Final = intake
+        self.outputs: Final = outputs
+        self.inputs: Final = input_partitions
+        self.hook: Final = hook
+
+    def lane(
+        self, partition: int, customers: PartitionCustomers, store: PartitionStore
+    ) -> "AtLeastOnceLane":
+        return AtLeastOnceLane(self, partition, customers, store)
+
+
+class AtLeastOnceLane:
+    """Implements ``app.effects.LaneEffects``.
+
+    Up to the changelog offset ``_emitted_offset`` outboxes are known to be on Kafka.
+    """
+
+    def __init__(
+        self,
+        shared: AtLeastOnce,
+        partition: int,
+        customers: PartitionCustomers,
+        store: PartitionStore,
+    ) -> None:
+        self._shared = shared
+        self._partition = partition
+        self._customers = customers
+        self._store = store
+        self._emitted_offset = store.progress.offset
+        self.is_owed = False
+
+    async def seal(self) -> None:
+        await self._apply(Unit(now_ms=0), is_sealing=True)
+
+    async def apply(self, unit: Unit) -> None:
+        await self._apply(unit)
+
+    async def _apply(self, unit: Unit, *, is_sealing: bool = False) -> None:
+        hook, customers, store = self._shared.hook, self._customers, self._store
+        hook("before 1")
+        lines = self._fill_outboxes(unit)
+        changes = customers.changes()
+        hook("after 1")
+        hook("before 2")
+        changelog = Deliveries(self._shared.producer)
+        topic, partition = self._shared.outputs.changelog, self._partition
+        if self.is_owed and (changes or is_sealing):
+            changelog.send(topic, partition, EMITTED_KEY, pack_offset(self._emitted_offset))
+        for change in changes:
+            changelog.send(topic, partition, change.customer_id, change.value)
+        hook("after 2")
+        hook("before 3")
+        await changelog.wait()
+        hook("after 3")
+        hook("before 4")
+        outputs = Deliveries(self._shared.producer)
+        self._send(outputs, unit, lines)
+        hook("after 4")
+        hook("before 5")
+        await outputs.wait()
+        hook("after 5")
+        hook("before 6")
+        if changelog.sent or unit.resend:
+            offset = max(changelog.last_offset, store.progress.offset)
+            store.write(changes, offset, clear_unsent=bool(unit.resend))
+            self.is_owed = bool(lines)
+            self._emitted_offset = max(changelog.last_offset, self._emitted_offset)
+        customers.reset()
+        hook("after 6")
+        hook("before 7")
+        intake = self._shared.intake
+        for logical, position in unit.positions.items():
+            intake.done(intake.tp(logical, partition), unit.taken.get(logical, 0), position)
+        hook("after 7")
+
+    def _fill_outboxes(self, unit: Unit) -> list[tuple[str, bytes, bytes]]:
+        """(topic, key, outbox line) of all output; the lines go into the outboxes."""
+        customers, topics = self._customers, self._shared.outputs.lines
+        lines = []
+        for customer_id in unit.resend:
+            key = customer_id.encode()
+            kept = customers.get(customer_id).outbox
+            lines += [(topics[outbox.topic_of(line)], key, line) for line in kept]
+        for customer in customers.touched():
+            if customer.outbox:
+                customer.outbox = []
+        for customer_id, line in outbox.lines(unit):
+            customers.get(customer_id).outbox.append(line)
+            lines.append((topics[outbox.topic_of(line)], customer_id.encode(), line))
+        return lines
+
+    def _send(
+        self, deliveries: Deliveries, unit: Unit, lines: list[tuple[str, bytes, bytes]]
+    ) -> None:
+        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
+        for topic, key, line in lines:
+            value, headers = outbox.opened(line)
+            deliveries.send(topic, outputs.place(topic, key, same, inputs), key, value, headers)
+        for letter in unit.dead_letters:
+            deliveries.send(*outputs.dead_letter(letter, same, inputs))
+        for stray in unit.strays:
+            deliveries.send(*outputs.stray(stray, inputs))

@@ -1,0 +1,153 @@
+"""A commit unit made durable exactly once: every effect, in one numbered order.
+
+    1  records encoded, without outboxes                                           each unit
+    2  transaction begun                                                    each transaction
+    3  changelog, dispatch, decisions, outcomes, dead letters, rerouted produced
+    4  those acknowledged
+    5  source offsets sent to the transaction, and with them the fence
+    6  transaction committed
+    7  records, timer index and changelog offset written to disk, in one write     each unit
+    8  source records let go
+
+A crash before 6 has ended leaves nothing that a read-committed reader sees: the transaction is
+aborted when this worker comes back, or by the broker when its time is up, and the units are done
+again from the same input. After that everything is on Kafka, once, and what the disk lacks is read
+from the changelog.
+
+There is nothing to send again, so no outbox is kept; what at_least_once left in one is sent when
+the lane begins, in a transaction that writes those records without it. A marker (``EMITTED_KEY``)
+then says that all outboxes up to here are on Kafka, so that no recovery looks for them again.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from app import outbox
+from app.effects import Hook, ignore_hook
+from app.intake import Intake
+from app.outputs import Output, Outputs
+from app.transactions import Part, Transactions
+from app.unit import Unit
+from tables.customers import PartitionCustomers
+from tables.layout import EMITTED_KEY, pack_offset
+from tables.partition import PartitionStore
+
+Messages = list[dict[str, Any]]
+
+
+class ExactlyOnce:
+    """Implements ``app.effects.Effects``."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        intake: Intake,
+        outputs: Outputs,
+        input_partitions: int,
+        hook: Hook = ignore_hook,
+    ) -> None:
+        self.transactions: Final = transactions
+        self.intake: Final = intake
+        self.outputs: Final = outputs
+        self.inputs: Final = input_partitions
+        self.hook: Final = hook
+
+    def lane(
+        self, partition: int, customers: PartitionCustomers, store: PartitionStore
+    ) -> "ExactlyOnceLane":
+        return ExactlyOnceLane(self, partition, customers, store)
+
+
+class ExactlyOnceLane:
+    """Implements ``app.effects.LaneEffects``, for one assignment of the partition."""
+
+    def __init__(
+        self,
+        shared: ExactlyOnce,
+        partition: int,
+        customers: PartitionCustomers,
+        store: PartitionStore,
+    ) -> None:
+        self._shared = shared
+        self._partition = partition
+        self._customers = customers
+        self._store = store
+        self._membership = shared.intake.membership
+        self._sealed_offset = store.progress.offset
+        self.is_owed = self._sealed_offset >= 0
+
+    async def seal(self) -> None:
+        await self.apply(Unit(now_ms=0))
+
+    async def apply(self, unit: Unit) -> None:
+        shared, customers, store = self._shared, self._customers, self._store
+        hook, intake = shared.hook, shared.intake
+        hook("before 1")
+        positions = {
+            intake.tp(logical, self._partition): position
+            for logical, position in unit.positions.items()
+        }
+        part = Part(self._membership, positions or intake.fence(self._partition))
+        self._put_lines(part, unit)
+        for customer in customers.touched():
+            if customer.outbox:
+                customer.outbox = []
+        changes = customers.changes()
+        entries: Messages = [
+            {"key": change.customer_id, "value": change.value} for change in changes
+        ]
+        if self.is_owed:
+            entries.append({"key": EMITTED_KEY, "value": pack_offset(self._sealed_offset)})
+        if entries:
+            entries[-1]["callback"] = part.on_changelog
+        part.add(shared.outputs.changelog, self._partition, entries)
+        hook("after 1")
+        await shared.transactions.commit(part)
+        hook("before 7")
+        if entries or unit.resend:
+            offset = max(part.changelog_offset, store.progress.offset)
+            store.write(changes, offset, clear_unsent=bool(unit.resend))
+            self.is_owed = False
+        customers.reset()
+        hook("after 7")
+        hook("before 8")
+        for logical, position in unit.positions.items():
+            tp = intake.tp(logical, self._partition)
+            intake.done(tp, unit.taken.get(logical, 0), position)
+        hook("after 8")
+
+    def _put_lines(self, part: Part, unit: Unit) -> None:
+        """All output of the unit, into the part."""
+        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
+        lines: dict[str, list[tuple[bytes, bytes]]] = {}
+        for customer_id, line in (*self._kept(unit), *outbox.lines(unit)):
+            lines.setdefault(outbox.topic_of(line), []).append((customer_id.encode(), line))
+        for logical, keyed in lines.items():
+            self._put(part, outputs.lines[logical], keyed)
+        part.others += [outputs.dead_letter(letter, same, inputs) for letter in unit.dead_letters]
+        part.others += [outputs.stray(stray, inputs) for stray in unit.strays]
+
+    def _kept(self, unit: Unit) -> Iterator[tuple[str, bytes]]:
+        """What outboxes hold that is sent again; those records are written without it."""
+        for customer_id in unit.resend:
+            customer = self._customers.get(customer_id)
+            for line in customer.outbox:
+                yield customer_id, line
+            if customer.outbox:
+                self._customers.changed(customer)
+
+    def _put(self, part: Part, topic: str, keyed: list[tuple[bytes, bytes]]) -> None:
+        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
+        opened = [(key, *outbox.opened(line)) for key, line in keyed]
+        if any(headers for _, _, headers in opened):
+            # a batch takes no headers; all of them one by one, so that they stay in order
+            part.others += [
+                Output(topic, outputs.place(topic, key, same, inputs), key, value, headers or ())
+                for key, value, headers in opened
+            ]
+            return
+        messages: Messages = [{"key": key, "value": value} for key, value, _ in opened]
+        if outputs.partitions[topic] != inputs:
+            for each in messages:
+                each["partition"] = outputs.place(topic, each["key"], same, inputs)
+        part.add(topic, same, messages)

@@ -1,0 +1,101 @@
+"""Opening the database of a partition, or making it anew where it cannot be trusted.
+
+The changelog has everything, so whatever is wrong with the files is mended by throwing them away:
+they are damaged, or so old that the changelog may have forgotten what was erased since. A database
+that another process uses, or that cannot be read for want of rights or space, is left alone.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Final
+
+import rocksdict
+from rocksdict import Rdict
+
+from app.core.errors import InfrastructureError
+from tables.layout import AS_OF_KEY, unpack_offset
+
+_log: Final = logging.getLogger(__name__)
+
+_MIB: Final = 1 << 20
+#: How old files may be: Kafka keeps a null value for ``delete.retention.ms``, a day by default, and
+#: then compaction may take it away, and with it all that says that a customer is no more.
+TRUSTED_MS: Final = 20 * 3_600_000
+
+
+def open_database(path: Path, cache: "rocksdict.Cache | None", now_ms: int) -> Rdict:
+    """The database at ``path``, an empty one when there is none. Raises InfrastructureError."""
+    marker = _marker(path)
+    if marker.exists():
+        _remove(path, "it was found to be damaged")
+        marker.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        database = Rdict(str(path), options=_options(cache))
+    except Exception as exc:
+        if not is_damage(exc):
+            raise InfrastructureError(
+                f"the database of a partition cannot be opened: {exc}; is another worker using"
+                f" {path}? If not, mend what is named, or delete it: the changelog has everything"
+            ) from exc
+        _remove(path, "it is damaged")
+        return Rdict(str(path), options=_options(cache))
+    as_of = database.get(AS_OF_KEY)
+    is_empty = next(iter(database.keys()), None) is None
+    if not is_empty and (as_of is None or now_ms - unpack_offset(as_of) > TRUSTED_MS):
+        database.close()
+        _remove(path, "it is older than the changelog remembers erasures")
+        return Rdict(str(path), options=_options(cache))
+    return database
+
+
+def is_damage(exc: Exception) -> bool:
+    """Whether files are not what the database wrote, by what it says."""
+    said = str(exc)
+    return said.startswith("Corruption") or "No such file" in said
+
+
+def mark_damaged(path: Path) -> None:
+    """Let the next opening start from nothing."""
+    _marker(path).touch()
+
+
+def shared_cache() -> "rocksdict.Cache":
+    """One block cache for all partitions of a worker, so that memory does not grow with them."""
+    return rocksdict.Cache(64 * _MIB)
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _remove(path: Path, why: str) -> None:
+    _log.warning(
+        "the database of a partition is thrown away and rebuilt from the changelog",
+        extra={"action": "rebuild", "path": str(path), "why": why},
+    )
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _options(cache: "rocksdict.Cache | None") -> "rocksdict.Options":
+    """Small values, point lookups, bounded memory: 16 MiB of memtables a partition at most."""
+    table = rocksdict.BlockBasedOptions()
+    table.set_block_cache(cache or rocksdict.Cache(8 * _MIB))
+    table.set_block_size(8 * 1024)
+    table.set_bloom_filter(10, False)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    table.set_format_version(5)
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(8 * _MIB)
+    options.set_max_write_buffer_number(2)
+    options.set_max_open_files(256)
+    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.point_in_time())
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(_MIB)
+    options.set_max_background_jobs(2)
+    return options
