@@ -18,6 +18,8 @@ from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 
 _numbers = count(1)
+#: A history under old timestamps would be compacted while it is read, and profile updates with it.
+_NO_COMPACTION = {"log.cleaner.backoff.ms": "86400000"}
 
 
 @pytest.fixture(scope="session", params=["embedded", "kafka"])
@@ -28,7 +30,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[EmbeddedBroker | KafkaClu
             yield embedded
     else:
         require_kafka()
-        with KafkaCluster() as kafka:
+        with KafkaCluster(settings=_NO_COMPACTION) as kafka:
             yield kafka
 
 
