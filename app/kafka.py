@@ -28,6 +28,8 @@ _RECONNECT_MS: Final = 1_000
 #: When the group's coordinator goes, a transaction waits for it in vain until some connection
 #: opens or closes (librdkafka issue 5511): in such a pause all are idle, and the first one closes.
 _IDLE_MS: Final = 5_000
+#: The limit of the topic counts; the client's own would refuse what others could write.
+_LARGEST_MESSAGE_BYTES: Final = 1_000_000_000
 _DELIVERY_TIMEOUT_MS: Final = 60_000
 #: A partition is new, or its leader has just gone: another answer comes soon.
 _NO_LEADER: Final = frozenset(
@@ -50,6 +52,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "compression.type": "lz4",
         "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
+        "message.max.bytes": _LARGEST_MESSAGE_BYTES,
         "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
     }
 

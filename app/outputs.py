@@ -11,6 +11,9 @@ from app.unit import DeadLetter
 from app.version import ENGINE_VERSION
 
 _MAX_ERROR_CHARS: Final = 512
+#: Our own headers, and what a batch and a record in it take.
+_LETTER_OVERHEAD_BYTES: Final = 16 * 1024
+_HEADER_BYTES: Final = 8
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -36,6 +39,8 @@ class Outputs:
     dead_letters: str
     repartition: str
     partitions: Mapping[str, int]
+    #: what the topic of dead letters takes
+    largest_letter: int
 
     @property
     def lines(self) -> dict[str, str]:
@@ -52,10 +57,23 @@ class Outputs:
         return same if count == inputs else partition_for(key, count)
 
     def dead_letter(self, letter: DeadLetter, same: int, inputs: int) -> Output:
-        """The record that could not be understood, whole, and why."""
+        """The record that could not be understood, whole, and why.
+
+        One that the topic would not take loses what makes it too large: its value's end, and its
+        headers if they do; ``trigger-cut`` says how many bytes it had.
+        """
         record = letter.record
+        kept, value = record.headers, record.value
+        room = self.largest_letter - _LETTER_OVERHEAD_BYTES - len(record.key or b"")
+        size = sum(len(name) + len(text or b"") + _HEADER_BYTES for name, text in kept)
+        cut: list[tuple[str, bytes | None]] = []
+        if size + len(value or b"") > room:
+            cut = [("trigger-cut", str(size + len(value or b"")).encode())]
+            kept, room = ((), room) if size > room else (kept, room - size)
+            value = value and value[:room]
         headers = [
-            *record.headers,
+            *kept,
+            *cut,
             ("trigger-source-topic", record.topic.encode()),
             ("trigger-source-partition", str(record.partition).encode()),
             ("trigger-source-offset", str(record.offset).encode()),
@@ -66,7 +84,7 @@ class Outputs:
         ]
         topic = self.dead_letters
         place = self.place(topic, record.key or b"", same, inputs)
-        return Output(topic, place, record.key, record.value, headers)
+        return Output(topic, place, record.key, value, headers)
 
     def stray(self, stray: Stray, inputs: int) -> Output:
         """The record sent to where its customer is."""
@@ -74,7 +92,9 @@ class Outputs:
         return Output(self.repartition, place, stray.key, stray.value, stray.headers)
 
 
-def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
+def output_topics(
+    settings: Settings, partitions: Mapping[str, int], largest_letter: int
+) -> Outputs:
     """The outputs of an instance with these settings."""
     return Outputs(
         changelog=settings.changelog_topic,
@@ -84,4 +104,5 @@ def output_topics(settings: Settings, partitions: Mapping[str, int]) -> Outputs:
         dead_letters=settings.topic("dead-letters"),
         repartition=settings.repartition_topic,
         partitions=partitions,
+        largest_letter=largest_letter,
     )

@@ -37,7 +37,8 @@ PREFIX: Final = "TRIGGER_"
 
 #: Logical topic names; ``Settings.topic`` says what each is called on the broker.
 INPUTS: Final = INPUT_TOPICS
-OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
+DEAD_LETTERS: Final = "dead-letters"
+OUTPUTS: Final = ("dispatch", "decisions", "outcomes", DEAD_LETTERS)
 #: The internal topic that is read beside the inputs (app/repartition.py).
 REPARTITION: Final = "repartition"
 

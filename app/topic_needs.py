@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from app.setting_values import duration_ms, duration_text
-from app.settings import INPUTS, OUTPUTS, Settings
+from app.settings import DEAD_LETTERS, INPUTS, OUTPUTS, Settings
 
 _COMPACT: Final = "compact"
 _DELETE: Final = "delete"
@@ -40,6 +40,8 @@ _OPERATIONS: Final = {
 }
 #: What an erasure overwrites is gone from the log this long after, whatever else is written.
 _COMPACTED_WITHIN: Final = "1d"
+#: A record with all that it may hold (app/core/memory.py); a dead letter with what others let pass.
+_LARGEST_BYTES: Final = 8 << 20
 #: Counted from when a record was sent on: it must outlast an outage.
 _REPARTITION_RETENTION: Final = ("7d", "1d")
 
@@ -54,6 +56,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     cleanup_policy: str
     #: (a created topic's, the shortest that will do)
     retention: tuple[str, str] | None = None
+    #: the largest batch of records that a created one takes, in bytes; None: what the broker says
+    message_bytes: int | None = None
     #: must have as many partitions as the input topics, which agree among themselves
     is_copartitioned: bool = False
 
@@ -65,6 +69,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         if self.retention is not None:
             kept = self.retention[0]
             config["retention.ms"] = "-1" if kept == _FOR_EVER else str(duration_ms(kept))
+        if self.message_bytes is not None:
+            config["max.message.bytes"] = str(self.message_bytes)
         if replication_factor > 2:
             # acks=all then means what it says when a leader is lost
             config["min.insync.replicas"] = "2"
@@ -92,14 +98,21 @@ def needed(settings: Settings) -> list[Need]:
             cleanup_policy=_DELETE,
             retention=retention,
             is_copartitioned=name in INPUTS,
+            message_bytes=_LARGEST_BYTES if name == DEAD_LETTERS else None,
         )
         for name, retention in _RETENTION.items()
     ]
     compacted = [
-        Need(topic=topic, operations=operations, cleanup_policy=_COMPACT, is_copartitioned=True)
-        for topic, operations in (
-            (settings.topic("profiles"), _READ),
-            (settings.changelog_topic, _READ_WRITE),
+        Need(
+            topic=topic,
+            operations=operations,
+            cleanup_policy=_COMPACT,
+            is_copartitioned=True,
+            message_bytes=largest,
+        )
+        for topic, operations, largest in (
+            (settings.topic("profiles"), _READ, None),
+            (settings.changelog_topic, _READ_WRITE, _LARGEST_BYTES),
         )
     ]
     repartition = Need(

@@ -19,6 +19,7 @@ from app.topic_needs import Finding, Need, config_findings, count_findings, need
 _TIMEOUT_S: Final = 15.0
 _TRY_S: Final = 3.0
 _POLL_S: Final = 0.1
+_KAFKAS_LARGEST: Final = 1_048_588
 
 
 class CreateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,12 @@ def create(settings: Settings) -> CreateReport:
 def check(settings: Settings) -> list[Finding]:
     """What differs from what is needed; nothing when all is well. Raises InfrastructureError."""
     return _findings(Admin(settings), settings)
+
+
+def largest_message(settings: Settings, topic: str) -> int:
+    """How many bytes a batch on this topic may have. Raises InfrastructureError."""
+    config = _configs(Admin(settings), settings, [topic])[topic]
+    return int(config.get("max.message.bytes", _KAFKAS_LARGEST))
 
 
 def require_one_count(settings: Settings) -> int:

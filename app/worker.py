@@ -37,7 +37,7 @@ from app.processor import Processor
 from app.rules_file import load_rules
 from app.rules_watch import LOOK_S, RulesWatch
 from app.schema_registry import schema_reader
-from app.settings import Settings
+from app.settings import DEAD_LETTERS, Settings
 from app.tracing import unit_spans
 from app.transactions import Transactions
 from app.version import ENGINE_VERSION
@@ -148,7 +148,8 @@ class _Worker:
         loop = asyncio.get_running_loop()
         self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
         self._offsets = BrokerOffsets(settings)
-        outputs = output_topics(settings, self._partition_counts())
+        largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
+        outputs = output_topics(settings, self._partition_counts(), largest)
         effects = self._new_effects(outputs)
         self._processor = Processor(
             settings,

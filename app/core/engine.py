@@ -20,7 +20,7 @@ from app.core.kinds import abandonment, anniversary, frequency, inactivity, mile
 from app.core.memory import MAX_EVENT_IDS
 from app.core.moment import Emit, EventMoment, Moment, key_of, usable_data
 from app.core.outcomes import EmitOutcome, ignore_outcome
-from app.core.profiles import ProfileUpdate, apply_update, parse_update
+from app.core.profiles import ProfileUpdate, apply_update, parse_update, require_room
 from app.core.rules import (
     Abandonment,
     Anniversary,
@@ -82,7 +82,10 @@ def handle_event(
     data = usable_data(event.data, rules.currency)
     if plan.abandonments:
         _require_keys(plan, data)
-    update = parse_update(event.data, rules.channels) if event.type == "profile_updated" else None
+    update = None
+    if event.type == "profile_updated":
+        update = parse_update(event.data, rules.channels)
+        require_room(customer, update)
     customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
     moment = EventMoment(
         rules=rules,

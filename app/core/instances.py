@@ -2,13 +2,15 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from app.core.arbitration import firing_ms
 from app.core.customer import Customer, Instance, PendingStep
 from app.core.deciding import drop_step
 from app.core.decisions import Cause, Reason
 from app.core.events import DELIVERY, ITEMS
 from app.core.experiments import steps_of
-from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, remember
+from app.core.memory import MAX_ANCHORS, MAX_INSTANCES, MAX_ITEMS_BYTES, remember
 from app.core.moment import EventMoment, Moment
 from app.core.rules import Abandonment, Frequency, Inactivity, Trigger
 
@@ -71,7 +73,9 @@ def _remember_opened(customer: Customer, instance: Instance) -> None:
 
 
 def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
-    if trigger.keeps_items or ITEMS not in data:
+    if ITEMS not in data:
+        return data
+    if trigger.keeps_items and len(msgspec.json.encode(data[ITEMS])) <= MAX_ITEMS_BYTES:
         return data
     return {field: value for field, value in data.items() if field != ITEMS}
 

@@ -24,6 +24,11 @@ MAX_ENGAGEMENTS: Final = 8
 MAX_EVENT_IDS: Final = 32
 #: Text of a data field that an instance keeps; a longer one counts as missing.
 MAX_TEXT_CHARS: Final = 1024
+#: ``items`` that an instance keeps, as JSON; longer ones count as missing when a step is due.
+MAX_ITEMS_BYTES: Final = 16 * 1024
+#: Names of profile attributes that were ever given, and all their values, as JSON.
+MAX_ATTRIBUTES: Final = 512
+MAX_ATTRIBUTES_BYTES: Final = 256 * 1024
 
 
 def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:

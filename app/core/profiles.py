@@ -9,12 +9,14 @@ import msgspec
 
 from app.core.customer import Customer
 from app.core.errors import EventError
+from app.core.memory import MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES
 from app.core.zones import zone
 
 TEXT_FIELDS: Final = frozenset(
     {"first_name", "email", "phone", "push_token", "timezone", "locale", "birthday"}
 )
 PROFILE_FIELDS: Final = TEXT_FIELDS | {"channels", "consent", "attributes"}
+_ATTRIBUTE: Final = "attributes."
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -54,6 +56,19 @@ def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> Profil
     if "channels" in data:
         fields["channels"] = _channel_order(data["channels"], channels)
     return ProfileUpdate(fields, _consent(data, channels), _attributes(data))
+
+
+def require_room(customer: Customer, update: ProfileUpdate) -> None:
+    """See that the record can take the update's attributes. Raises EventError."""
+    if not update.attributes:
+        return
+    known = {f"{_ATTRIBUTE}{name}" for name in update.attributes}
+    known.update(field for field in customer.profile_ms if field.startswith(_ATTRIBUTE))
+    if len(known) > MAX_ATTRIBUTES:
+        raise _wrong("attributes", f"at most {MAX_ATTRIBUTES} names for a customer over time")
+    after = customer.profile.get("attributes", {}) | update.attributes
+    if len(msgspec.json.encode(after)) > MAX_ATTRIBUTES_BYTES:
+        raise _wrong("attributes", f"at most {MAX_ATTRIBUTES_BYTES} bytes for a customer in all")
 
 
 def _channel_order(value: object, channels: Mapping[str, object]) -> list[str] | None:

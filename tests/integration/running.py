@@ -172,13 +172,13 @@ class Wire:
     def record(
         self,
         topic: str,
-        key: bytes,
+        key: bytes | None,
         value: bytes | None,
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
         """Publish any record."""
-        place = partition_for(key, self.partitions) if partition is None else partition
+        place = partition_for(key or b"", self.partitions) if partition is None else partition
         self._producer.produce(
             self._name(topic), key=key, value=value, partition=place, headers=headers or []
         )
