@@ -74,7 +74,7 @@ def test_a_publisher_that_partitions_by_crc32_gets_the_backtests_decisions(
         for line in lines
     )
     assert elsewhere > len(lines) / 2
-    with instance.worker(**REHEARSAL, TRIGGER_MAX_IDLE="1s") as worker:
+    with instance.worker(**REHEARSAL) as worker:
         wait_for("all", lambda: handled(worker) == len(lines), 60)
         found = instance.wire.wait_for_values("decisions", len(expected))
         assert worker.metric("trigger_misrouted_events_total") == elsewhere
