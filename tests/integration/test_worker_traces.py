@@ -47,7 +47,9 @@ def test_a_trace_reaches_decisions_and_requests(instance: Instance) -> None:
 
 @pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
 @pytest.mark.parametrize(
-    ("guarantee", "at"), [("at_least_once", "after 3"), ("exactly_once", "before 6")]
+    ("broker", "guarantee", "at"),
+    [("embedded", "at_least_once", "after 3"), ("kafka", "exactly_once", "before 6")],
+    indirect=["broker"],
 )
 def test_a_trace_survives_a_kill_before_its_request_was_produced(
     instance: Instance, guarantee: str, at: str, wiped: bool
