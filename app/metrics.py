@@ -110,6 +110,11 @@ class Metrics:
         )  # fmt: skip
         for outcome in TRANSACTION_OUTCOMES:
             self._transactions.labels(outcome)
+        self.clock_step = Gauge(
+            "trigger_clock_step_seconds",
+            "By how much the machine's clock was set and is not believed (app/wall.py).",
+            registry=registry,
+        )
         self.rules_reloads = Counter(
             "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
         )

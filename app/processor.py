@@ -21,6 +21,7 @@ from app.settings import REPARTITION, Settings
 from app.stretch import Stretch
 from app.tracing import UnitSpans
 from app.upstream import Upstream
+from app.wall import Wall
 from app.watermark import UNKNOWN_MS
 from tables.partition import PartitionStore
 
@@ -48,6 +49,7 @@ class Processor:
         shadow_rules: Rules | None,
         input_partitions: int,
         on_failure: OnFailure,
+        wall: Wall,
         read_by_schema: ReadBySchema | None = None,
         spans: UnitSpans | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class Processor:
         self.read_by_schema = read_by_schema
         self.spans = spans
         self.upstream = Upstream()
+        self.wall = wall
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
@@ -127,6 +130,7 @@ class Processor:
             return
         topic = self.intake.logical[tp.topic]
         lane[0].count(topic, records)
+        self.wall.witness(records[-1].timestamp)
         if self.settings.clock == "records" and topic != REPARTITION:
             newest_ms = max(record.timestamp for record in records)
             self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)
