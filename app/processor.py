@@ -18,6 +18,7 @@ from app.lane import Lane, MakeTask
 from app.live_gauges import PartitionFigures
 from app.metrics import Metrics
 from app.settings import REPARTITION, Settings
+from app.silence import Silence
 from app.stretch import Stretch
 from app.tracing import UnitSpans
 from app.upstream import Upstream
@@ -65,6 +66,7 @@ class Processor:
         self.spans = spans
         self.upstream = Upstream()
         self.wall = wall
+        self._silence = Silence()
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
@@ -143,6 +145,9 @@ class Processor:
         its end and quiet for ``max_idle``, it moves to the newest record of any partition.
         """
         lanes = [lane for lane, _ in self._lanes.values()]
+        answered_ms = self.intake.answered_ms() if lanes else None
+        if answered_ms is not None:
+            self._silence.look(self.wall.now_ms(), answered_ms)
         if self.settings.clock == "records" and self.intake.newest_ms and self._is_quiet(lanes):
             for lane in lanes:
                 if isinstance(lane.clock, RecordsClock):
