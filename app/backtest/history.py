@@ -30,6 +30,8 @@ class Arrival(msgspec.Struct, gc=False):
     number: int
     arrived_ms: int | None
     content: Event | str | EventError
+    #: as it was read
+    line: bytes = b""
 
 
 def read_arrivals(lines: Iterable[bytes]) -> Iterator[Arrival]:
@@ -51,9 +53,9 @@ def read_arrival(line: bytes, number: int) -> Arrival:
         content = _content(obj, number)
         if arrived_ms is None and isinstance(content, Event):
             arrived_ms = content.occurred_ms
-        return Arrival(number, arrived_ms, content)
+        return Arrival(number, arrived_ms, content, line)
     except EventError as exc:
-        return Arrival(number, arrived_ms, exc)
+        return Arrival(number, arrived_ms, exc, line)
 
 
 def _parse_line(line: bytes) -> dict[str, Any]:

@@ -6,16 +6,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress
 
+from app.backtest.clock import Outage
 from app.backtest.history import Arrival, merge_arrivals, read_arrivals
-from app.backtest.kept import keep_run
 from app.backtest.output import OutputFolder
-from app.backtest.replay import Outage, Replay
+from app.backtest.parallel.cores import can_fork, usable_cores
+from app.backtest.run import Ran, run_backtest
 from app.commands._options import parse_instant_option
 from app.core.durations import parse_duration_ms
 from app.core.errors import ConfigError
@@ -23,6 +25,8 @@ from app.jsonlines import LineReader, open_lines
 from app.rules_file import load_rules
 
 _SHOWN_DEAD_LETTERS: Final = 5
+#: Of a history with fewer lines it costs more to start processes than they give.
+_SHORT_LINES: Final = 2000
 _LINES_BETWEEN_UPDATES: Final = 8192
 
 
@@ -41,6 +45,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--until", metavar="T", help="run the clock on to T after the last record")
     parser.add_argument("--outage", metavar="FROM/TO", help="records in between are read at TO")
     parser.add_argument("--grace", default="5s", help="how long a timer waits (default 5s)")
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="decide in N processes, each for its share of the customers, to the same bytes"
+        " (default: as many as there are cores to use; 1 for a short history)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,19 +68,23 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
         output = stack.enter_context(OutputFolder(args.out))
-        replay = Replay(
+        arrivals = merge_arrivals([read_arrivals(reader) for reader in readers])
+        jobs = args.jobs
+        if jobs is None:
+            head = list(islice(arrivals, _SHORT_LINES))
+            jobs = 1 if len(head) < _SHORT_LINES or not can_fork() else usable_cores()
+            arrivals = chain(head, arrivals)
+        ran = run_backtest(
             rules,
-            output.write,
-            outcome=output.write_outcome,
-            dead=output.write_dead,
+            _shown(arrivals, readers),
+            args.out,
+            output,
+            jobs=jobs,
+            until_ms=until_ms,
             grace_ms=grace_ms,
             outage=outage,
         )
-        histories = [read_arrivals(reader) for reader in readers]
-        replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
-        output.write_report(rules, replay.counts, len(replay.customers))
-        keep_run(args.out, rules, replay.now_ms, replay.customers)
-    _print_summary(replay, output, args.out)
+    _print_summary(ran, output, args.out)
     return 0
 
 
@@ -89,6 +104,18 @@ def _shown(arrivals: Iterator[Arrival], readers: list[LineReader]) -> Iterator[A
         progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
 
 
+def _jobs(text: str) -> int:
+    try:
+        jobs = int(text)
+    except ValueError:
+        jobs = 0
+    if jobs < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    if jobs > 1 and not can_fork():
+        raise argparse.ArgumentTypeError("this system cannot fork processes: expected 1")
+    return jobs
+
+
 def _outage(text: str) -> Outage:
     start, slash, end = text.partition("/")
     if not slash:
@@ -101,9 +128,9 @@ def _outage(text: str) -> Outage:
     return outage
 
 
-def _print_summary(replay: Replay, output: OutputFolder, folder: Path) -> None:
-    print(_counted("records", replay.counts))
-    print(f"customers: {len(replay.customers)}")
+def _print_summary(ran: Ran, output: OutputFolder, folder: Path) -> None:
+    print(_counted("records", ran.counts))
+    print(f"customers: {ran.customers}")
     print(_counted("decisions", output.tally.outcomes))
     print(_counted("outcomes", output.tally.kinds_led_to))
     names = ("decisions.jsonl", "dispatch.jsonl", "outcomes.jsonl", "report.html")

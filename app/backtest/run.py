@@ -1,0 +1,56 @@
+"""One backtest from the arrivals to its folder, in this process or in several."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from app.backtest.clock import Outage
+from app.backtest.history import Arrival
+from app.backtest.kept import keep_run, written_customers
+from app.backtest.output import OutputFolder
+from app.backtest.parallel.shards import Shards
+from app.backtest.replay import Replay
+from app.core.rules import Rules
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What became of the records, and how many customers there are at the end."""
+
+    counts: Counter[str]
+    customers: int
+
+
+def run_backtest(
+    rules: Rules,
+    arrivals: Iterable[Arrival],
+    folder: Path,
+    output: OutputFolder,
+    *,
+    jobs: int,
+    until_ms: int | None,
+    grace_ms: int,
+    outage: Outage | None,
+) -> Ran:
+    """Fill the folder; its bytes do not depend on ``jobs``, the number of processes."""
+    if jobs == 1:
+        replay = Replay(
+            rules,
+            output.write,
+            outcome=output.write_outcome,
+            dead=output.write_dead,
+            grace_ms=grace_ms,
+            outage=outage,
+        )
+        replay.run(arrivals, until_ms=until_ms)
+        ran = Ran(replay.counts, len(replay.customers))
+        records = (line for _, line in written_customers(replay.customers))
+        keep_run(folder, rules, replay.now_ms, records)
+    else:
+        with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage) as shards:
+            shards.run(arrivals, until_ms=until_ms)
+            ran = Ran(shards.counts, shards.customers)
+            keep_run(folder, rules, shards.now_ms, shards.written_customers())
+    output.write_report(rules, ran.counts, ran.customers)
+    return ran
