@@ -10,6 +10,7 @@ from app.backtest.clock import Outage
 from app.backtest.history import Arrival
 from app.backtest.kept import keep_run, written_customers
 from app.backtest.output import OutputFolder
+from app.backtest.parallel.shard import PACE, Pace
 from app.backtest.parallel.shards import Shards
 from app.backtest.replay import Replay
 from app.core.rules import Rules
@@ -32,6 +33,7 @@ def run_backtest(
     until_ms: int | None,
     grace_ms: int,
     outage: Outage | None,
+    pace: Pace = PACE,
 ) -> Ran:
     """Fill the folder; its bytes do not depend on ``jobs``, the number of processes."""
     if jobs == 1:
@@ -48,7 +50,7 @@ def run_backtest(
         records = (line for _, line in written_customers(replay.customers))
         keep_run(folder, rules, replay.now_ms, records)
     else:
-        with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage) as shards:
+        with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage, pace=pace) as shards:
             shards.run(arrivals, until_ms=until_ms)
             ran = Ran(shards.counts, shards.customers)
             keep_run(folder, rules, shards.now_ms, shards.written_customers())

@@ -4,8 +4,7 @@ Timers fire in the order of spec section 4, events are read in the order of arri
 and an event the one that is decided first comes first. All of it can be told from a place:
 
 - a timer's: (now, its time, 0, then the order of timers that fire at one time),
-- an event's: (now, watermark, 1, number of the arrival),
-- behind all up to an instant: (now, watermark, 2).
+- an event's: (now, watermark, 1, number of the arrival).
 
 A timer whose time is the watermark fires before the event, so 0 comes before 1.
 """
@@ -47,11 +46,6 @@ def timer_place(decision: Decision) -> Place:
 def event_place(instant: Instant, number: int) -> Place:
     """Where all stands that is made of an arrival, timers that it makes due included."""
     return (*instant, 1, number)
-
-
-def end_place(instant: Instant) -> Place:
-    """Behind everything that is made up to then."""
-    return (*instant, 2)
 
 
 class Merged:

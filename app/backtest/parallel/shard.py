@@ -17,7 +17,7 @@ from app.backtest.history import read_arrival
 from app.backtest.kept import written_customers
 from app.backtest.output import DEAD, DECISIONS, DISPATCH, OUTCOMES, dead_line
 from app.backtest.parallel.link import read_message, send_message
-from app.backtest.parallel.merged import Entry, Place, end_place, event_place, timer_place
+from app.backtest.parallel.merged import Entry, Place, event_place, timer_place
 from app.backtest.replay import Replay
 from app.core.decisions import Decision
 from app.core.errors import EventError
@@ -28,12 +28,20 @@ from app.wire import written, written_outcome
 
 #: (number of the arrival, number of the line, now, watermark, the line)
 Line = tuple[int, int, int, int, bytes]
-#: (lines, the instant to fire timers up to, whether it is the last)
-Batch = tuple[list[Line], Instant, bool]
+#: (lines, instant of the last arrival and its number, whether it is the last batch)
+Batch = tuple[list[Line], Instant, int, bool]
 #: (entries, nothing before this place comes any more, whether the batch is done)
 Part = tuple[list[Entry], Place, bool]
 
-_PART_BYTES: Final = 1 << 20
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How much goes at once: lines to all shards, bytes that a shard has written."""
+
+    batch_lines: int = 4096
+    part_bytes: int = 1 << 20
+
+
+PACE: Final = Pace()
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -50,6 +58,7 @@ def run_shard(
     rules: Rules,
     grace_ms: int,
     outage: Outage | None,
+    pace: Pace,
 ) -> None:
     """Take batches until the last, then send the share and the customers' records.
 
@@ -57,11 +66,11 @@ def run_shard(
     """
     for other in not_ours:
         other.close()
-    shard = _Shard(end, rules, grace_ms, outage)
+    shard = _Shard(end, rules, grace_ms, outage, pace.part_bytes)
     try:
         while message := read_message(end):
-            lines, instant, is_last = marshal.loads(message)
-            shard.take(lines, instant)
+            lines, instant, last, is_last = marshal.loads(message)
+            shard.take(lines, instant, last)
             if is_last:
                 shard.finish()
     except OSError:
@@ -70,9 +79,15 @@ def run_shard(
 
 class _Shard:
     def __init__(
-        self, end: socket.socket, rules: Rules, grace_ms: int, outage: Outage | None
+        self,
+        end: socket.socket,
+        rules: Rules,
+        grace_ms: int,
+        outage: Outage | None,
+        part_bytes: int,
     ) -> None:
         self._end = end
+        self._part_bytes = part_bytes
         self._tally = Tally()
         self._replay = Replay(
             rules,
@@ -87,7 +102,7 @@ class _Shard:
         #: of the arrival that is being handled; None while timers fire
         self._place: Place | None = None
 
-    def take(self, lines: list[Line], instant: Instant) -> None:
+    def take(self, lines: list[Line], instant: Instant, last: int) -> None:
         replay = self._replay
         for number, line_number, now_ms, watermark_ms, line in lines:
             replay.fire_to(now_ms, watermark_ms)
@@ -95,7 +110,7 @@ class _Shard:
             replay.handle(read_arrival(line, line_number), now_ms, watermark_ms)
             self._place = None
         replay.fire_to(*instant)
-        self._send(end_place(instant), is_done=True)
+        self._send(event_place(instant, last), is_done=True)
 
     def finish(self) -> None:
         customers = self._replay.customers
@@ -106,7 +121,7 @@ class _Shard:
         for customer_id, line in written_customers(customers):
             part.append((customer_id, line))
             size += len(line)
-            if size > _PART_BYTES:
+            if size > self._part_bytes:
                 send_message(self._end, marshal.dumps(part))
                 part, size = [], 0
         if part:
@@ -133,7 +148,7 @@ class _Shard:
     def _add(self, place: Place, file: int, line: bytes) -> None:
         self._entries.append((place, file, line + b"\n"))
         self._size += len(line)
-        if self._size > _PART_BYTES:
+        if self._size > self._part_bytes:
             self._send(place, is_done=False)
 
     def _send(self, reached: Place, *, is_done: bool) -> None:

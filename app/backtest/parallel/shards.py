@@ -18,12 +18,11 @@ from app.backtest.history import Arrival
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.merged import Merged
-from app.backtest.parallel.shard import Batch, Line, Part, Share, run_shard
+from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
 from app.core.errors import InfrastructureError
 from app.core.events import Event
 from app.core.rules import Rules
 
-_BATCH_LINES: Final = 4096
 _BATCH_BYTES: Final = 4 << 20
 #: Batches that a shard may be behind what was read.
 _MOST_BEHIND: Final = 4
@@ -41,8 +40,10 @@ class Shards:
         *,
         grace_ms: int,
         outage: Outage | None,
+        pace: Pace = PACE,
     ) -> None:
         self._jobs = jobs
+        self._pace = pace
         self._rules = rules
         self._output = output
         self._grace_ms = grace_ms
@@ -87,7 +88,7 @@ class Shards:
     def run(self, arrivals: Iterable[Arrival], *, until_ms: int | None = None) -> None:
         """Take every arrival, run the clock on to ``until_ms``, and write all but the report."""
         jobs, step, size = self._jobs, self._clock.step, 0
-        in_batch = 0
+        number = in_batch = 0
         for number, arrival in enumerate(arrivals, start=1):
             now_ms, watermark_ms = step(arrival)
             content = arrival.content
@@ -99,12 +100,12 @@ class Shards:
             self._lines[shard].append((number, arrival.number, now_ms, watermark_ms, line))
             in_batch += 1
             size += len(line)
-            if in_batch == _BATCH_LINES or size > _BATCH_BYTES:
-                self._send((now_ms, watermark_ms), is_last=False)
+            if in_batch == self._pace.batch_lines or size > _BATCH_BYTES:
+                self._send((now_ms, watermark_ms), number, is_last=False)
                 in_batch = size = 0
             elif number % _LINES_BETWEEN_LOOKS == 0:
                 self._look(0)
-        self._send(self._clock.end(until_ms), is_last=True)
+        self._send(self._clock.end(until_ms), number, is_last=True)
         while min(self._done) < self._sent:
             self._look(None)
         for shard in range(jobs):
@@ -122,9 +123,9 @@ class Shards:
         while part := marshal.loads(self._next_message(shard)):
             yield from part
 
-    def _send(self, instant: Instant, *, is_last: bool) -> None:
+    def _send(self, instant: Instant, last: int, *, is_last: bool) -> None:
         for shard, link in enumerate(self._links):
-            batch: Batch = self._lines[shard], instant, is_last
+            batch: Batch = self._lines[shard], instant, last, is_last
             self._lines[shard] = []
             try:
                 link.send(marshal.dumps(batch))
@@ -184,7 +185,7 @@ class Shards:
             self._links.append(Link(mine))
             process = context.Process(
                 target=run_shard,
-                args=(its, ours, self._rules, self._grace_ms, self._outage),
+                args=(its, ours, self._rules, self._grace_ms, self._outage, self._pace),
                 name=f"backtest-{number + 1}",
                 daemon=True,
             )
