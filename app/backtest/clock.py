@@ -7,9 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.backtest.history import Arrival
 from app.core.customer import NEVER_MS
-from app.core.events import Event
 
 #: (now, watermark), both epoch ms; from one arrival to the next neither goes back
 Instant = tuple[int, int]
@@ -42,16 +40,19 @@ class Clock:
         """The largest arrival so far; None before the first."""
         return None if self._now_ms == -NEVER_MS else self._now_ms
 
-    def step(self, arrival: Arrival) -> Instant:
-        """When the next arrival is read. One that does not say when it came moves no clock."""
-        arrived_ms, now_ms = arrival.arrived_ms, self._now_ms
+    def step(self, arrived_ms: int | None, occurred_ms: int | None) -> Instant:
+        """When the next arrival is read; one that does not say when it came moves no clock.
+
+        ``occurred_ms`` is None for what is no event.
+        """
+        now_ms = self._now_ms
         if arrived_ms is not None and arrived_ms > now_ms:
             self._now_ms = now_ms = arrived_ms
         outage = self._outage
         if outage is None or not outage.from_ms <= now_ms < outage.to_ms:
             return now_ms, now_ms - self._grace_ms
-        if isinstance(arrival.content, Event):
-            occurred_ms = min(arrival.content.occurred_ms, outage.to_ms)
+        if occurred_ms is not None:
+            occurred_ms = min(occurred_ms, outage.to_ms)
             self._catching_up_ms = max(self._catching_up_ms, occurred_ms - self._grace_ms)
         return outage.to_ms, self._catching_up_ms
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import orjson
@@ -30,8 +30,6 @@ class Arrival(msgspec.Struct, gc=False):
     number: int
     arrived_ms: int | None
     content: Event | str | EventError
-    #: as it was read
-    line: bytes = b""
 
 
 def read_arrivals(lines: Iterable[bytes]) -> Iterator[Arrival]:
@@ -53,9 +51,9 @@ def read_arrival(line: bytes, number: int) -> Arrival:
         content = _content(obj, number)
         if arrived_ms is None and isinstance(content, Event):
             arrived_ms = content.occurred_ms
-        return Arrival(number, arrived_ms, content, line)
+        return Arrival(number, arrived_ms, content)
     except EventError as exc:
-        return Arrival(number, arrived_ms, exc, line)
+        return Arrival(number, arrived_ms, exc)
 
 
 def _parse_line(line: bytes) -> dict[str, Any]:
@@ -87,7 +85,17 @@ def _content(obj: dict[str, Any], number: int) -> Event | str:
     return parse_envelope(value, topic=topic, key=key, offset=number - 1)
 
 
-def merge_arrivals(histories: list[Iterator[Arrival]]) -> Iterator[Arrival]:
+class _Arrived(Protocol):
+    """Something that has a place in its file, and may say when it came."""
+
+    number: int
+    arrived_ms: int | None
+
+
+Found = TypeVar("Found", bound=_Arrived)
+
+
+def merge_arrivals(histories: list[Iterator[Found]]) -> Iterator[Found]:
     """Several files as one stream: each keeps its order, the earlier arrival comes first."""
     if len(histories) == 1:
         return histories[0]
@@ -96,8 +104,8 @@ def merge_arrivals(histories: list[Iterator[Arrival]]) -> Iterator[Arrival]:
 
 
 def _with_arrival_so_far(
-    history: Iterator[Arrival], index: int
-) -> Iterator[tuple[int, int, int, Arrival]]:
+    history: Iterator[Found], index: int
+) -> Iterator[tuple[int, int, int, Found]]:
     so_far_ms = -(1 << 62)
     for arrival in history:
         if arrival.arrived_ms is not None:

@@ -57,7 +57,9 @@ class Replay:
 
     def take(self, arrival: Arrival) -> None:
         """One record: the clock steps to its arrival, then it is handled."""
-        now_ms, watermark_ms = self._clock.step(arrival)
+        content = arrival.content
+        occurred_ms = content.occurred_ms if isinstance(content, Event) else None
+        now_ms, watermark_ms = self._clock.step(arrival.arrived_ms, occurred_ms)
         self.fire_to(now_ms, watermark_ms)
         self.handle(arrival, now_ms, watermark_ms)
 

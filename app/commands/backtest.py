@@ -4,17 +4,16 @@ import argparse
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import Progress
 
 from app.backtest.clock import Outage
-from app.backtest.history import Arrival, merge_arrivals, read_arrivals
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
 from app.backtest.run import Ran, run_backtest
@@ -68,15 +67,17 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
         output = stack.enter_context(OutputFolder(args.out))
-        arrivals = merge_arrivals([read_arrivals(reader) for reader in readers])
+        files = [iter(reader) for reader in readers]
         jobs = args.jobs
         if jobs is None:
-            head = list(islice(arrivals, _SHORT_LINES))
-            jobs = 1 if len(head) < _SHORT_LINES or not can_fork() else usable_cores()
-            arrivals = chain(head, arrivals)
+            heads = [list(islice(lines, _SHORT_LINES)) for lines in files]
+            is_short = all(len(head) < _SHORT_LINES for head in heads)
+            jobs = 1 if is_short or not can_fork() else usable_cores()
+            files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
+        bar = stack.enter_context(_Bar(readers))
         ran = run_backtest(
             rules,
-            _shown(arrivals, readers),
+            [bar.followed(lines) for lines in files],
             args.out,
             output,
             jobs=jobs,
@@ -88,20 +89,46 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(arrivals: Iterator[Arrival], readers: list[LineReader]) -> Iterator[Arrival]:
-    """The same arrivals, with a progress bar when a person is watching."""
-    if not sys.stderr.isatty():
-        yield from arrivals
-        return
-    sizes = [reader.total_bytes for reader in readers]
-    total = sum(size or 0 for size in sizes) if all(sizes) else None
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("reading history", total=total)
-        for count, arrival in enumerate(arrivals):
+class _Bar:
+    """A progress bar, when a person is watching. It has a thread: it starts after the processes."""
+
+    def __init__(self, readers: list[LineReader]) -> None:
+        self._readers = readers
+        self._stack = ExitStack()
+        self._update: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._update is not None:
+            self._update()
+        self._stack.close()
+
+    def followed(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The same lines; the bar moves as they are taken."""
+        if not sys.stderr.isatty():
+            return lines
+        return self._followed(lines)
+
+    def _followed(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for count, line in enumerate(lines):
             if count % _LINES_BETWEEN_UPDATES == 0:
-                progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
-            yield arrival
-        progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
+                update = self._update or self._start()
+                update()
+            yield line
+
+    def _start(self) -> Callable[[], None]:
+        sizes = [reader.total_bytes for reader in self._readers]
+        total = sum(size or 0 for size in sizes) if all(sizes) else None
+        progress = self._stack.enter_context(Progress(console=Console(stderr=True)))
+        bar = progress.add_task("reading history", total=total)
+
+        def update() -> None:
+            progress.update(bar, completed=sum(reader.read_bytes for reader in self._readers))
+
+        self._update = update
+        return update
 
 
 def _jobs(text: str) -> int:

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Outage
-from app.backtest.history import read_arrivals
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.shard import Pace
 from app.backtest.run import Ran, run_backtest
@@ -24,7 +23,7 @@ def left_by(jobs: int, scenario: Scenario, pace: Pace) -> tuple[Ran, dict[str, b
         with OutputFolder(folder) as output:
             ran = run_backtest(
                 compile_rules(dict(scenario.rules), version="test"),
-                read_arrivals(orjson.dumps(line) for line in scenario.lines),
+                [[orjson.dumps(line) for line in scenario.lines]],
                 folder,
                 output,
                 jobs=jobs,

@@ -14,13 +14,12 @@ from types import TracebackType
 from typing import Final, Never, Self
 
 from app.backtest.clock import Clock, Instant, Outage
-from app.backtest.history import Arrival
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.merged import Merged
 from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
+from app.backtest.parallel.sighting import Sighting
 from app.core.errors import InfrastructureError
-from app.core.events import Event
 from app.core.rules import Rules
 
 _BATCH_BYTES: Final = 4 << 20
@@ -85,19 +84,14 @@ class Shards:
     ) -> None:
         self._stop()
 
-    def run(self, arrivals: Iterable[Arrival], *, until_ms: int | None = None) -> None:
-        """Take every arrival, run the clock on to ``until_ms``, and write all but the report."""
+    def run(self, sightings: Iterable[Sighting], *, until_ms: int | None = None) -> None:
+        """Take every line, run the clock on to ``until_ms``, and write all but the report."""
         jobs, step, size = self._jobs, self._clock.step, 0
         number = in_batch = 0
-        for number, arrival in enumerate(arrivals, start=1):
-            now_ms, watermark_ms = step(arrival)
-            content = arrival.content
-            if isinstance(content, Event):
-                shard = hash(content.customer_id) % jobs
-            else:
-                shard = hash(content) % jobs if isinstance(content, str) else 0
-            line = arrival.line
-            self._lines[shard].append((number, arrival.number, now_ms, watermark_ms, line))
+        for number, seen in enumerate(sightings, start=1):
+            now_ms, watermark_ms = step(seen.arrived_ms, seen.occurred_ms)
+            line, shard = seen.line, hash(seen.customer_id) % jobs
+            self._lines[shard].append((number, seen.number, now_ms, watermark_ms, line))
             in_batch += 1
             size += len(line)
             if in_batch == self._pace.batch_lines or size > _BATCH_BYTES:
