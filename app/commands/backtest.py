@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,7 +25,8 @@ from app.rules_file import load_rules
 
 _SHOWN_DEAD_LETTERS: Final = 5
 #: Of a history with fewer lines it costs more to start processes than they give.
-_SHORT_LINES: Final = 2000
+_SHORT_LINES: Final = 20_000
+_SHORT_BYTES: Final = 16 << 20
 _LINES_BETWEEN_UPDATES: Final = 8192
 
 
@@ -70,9 +71,8 @@ def run(args: argparse.Namespace) -> int:
         files = [iter(reader) for reader in readers]
         jobs = args.jobs
         if jobs is None:
-            heads = [list(islice(lines, _SHORT_LINES)) for lines in files]
-            is_short = all(len(head) < _SHORT_LINES for head in heads)
-            jobs = 1 if is_short or not can_fork() else usable_cores()
+            heads = [_head(lines) for lines in files]
+            jobs = usable_cores() if can_fork() and _is_long(heads) else 1
             files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
         bar = stack.enter_context(_Bar(readers))
         ran = run_backtest(
@@ -87,6 +87,23 @@ def run(args: argparse.Namespace) -> int:
         )
     _print_summary(ran, output, args.out)
     return 0
+
+
+def _head(lines: Iterator[bytes]) -> list[bytes]:
+    """The first lines, so many that a short history is read whole; in bounded memory."""
+    head: list[bytes] = []
+    left = _SHORT_BYTES
+    for line in lines:
+        head.append(line)
+        left -= len(line)
+        if len(head) == _SHORT_LINES or left < 0:
+            break
+    return head
+
+
+def _is_long(heads: list[list[bytes]]) -> bool:
+    lines = sum(len(head) for head in heads)
+    return lines >= _SHORT_LINES or sum(len(line) for head in heads for line in head) > _SHORT_BYTES
 
 
 class _Bar:
