@@ -1,0 +1,58 @@
+"""Which hosts are compared, and why one cannot be."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+
+def _installed(library: str) -> Callable[[], str | None]:
+    def why_missing() -> str | None:
+        if importlib.util.find_spec(library) is not None:
+            return None
+        return f"{library} is not installed: pip install '.[bench]'"
+
+    return why_missing
+
+
+def _always() -> None:
+    return None
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """A host: the module that is run, and what to know about it."""
+
+    name: str
+    module: str
+    about: str
+    variables: dict[str, str] = {}
+    why_missing: Callable[[], str | None] = _always
+    #: whether it decides with ``app.core``, and so has to send exactly what ours does
+    same_core: bool = True
+    #: whether it commits its position to Kafka; otherwise it writes a changelog entry per event
+    commits: bool = True
+
+
+#: The host that the others are compared with.
+OURS: Final = "ours"
+
+HOSTS: Final = (
+    Host(
+        name=OURS,
+        module="tests.bench.hosts.ours",
+        about="`triggers worker`, at least once",
+    ),
+    Host(
+        name="faust_agent",
+        module="tests.bench.hosts.faust_agent",
+        about="the same core in an ordinary Faust agent, table[key] = record",
+    ),
+    Host(
+        name="floor",
+        module="tests.bench.hosts.floor",
+        about="a hand-written loop that reads and writes and decides nothing",
+        same_core=False,
+    ),
+)

@@ -1,0 +1,109 @@
+"""The comparison as a table and as JSON lines: medians over the rounds, with their ranges."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, Final
+
+from tests.bench.compare.registry import Host
+from tests.bench.compare.run import Run
+
+_HEADINGS: Final = (
+    "host", "CPU us/event", "events/s", "peak MB", "x ours", "sends", "decisions", "changelog",
+)  # fmt: skip
+
+
+class Outcome:
+    """What became of one host: its runs by round, or why there are none."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.runs: dict[int, Run] = {}
+        self.missing: str | None = host.why_missing()
+        self.failed: str | None = None
+
+
+def ratios(outcome: Outcome, ours: Outcome | None) -> list[float]:
+    """CPU of the host over that of ours, round by round, where both ran."""
+    if ours is None:
+        return []
+    return [
+        run.cpu_us_per_event / ours.runs[number].cpu_us_per_event
+        for number, run in outcome.runs.items()
+        if number in ours.runs
+    ]
+
+
+def line(outcome: Outcome, ours: Outcome | None, events: int, customers: int) -> dict[str, Any]:
+    """The host's JSON line."""
+    found: dict[str, Any] = {
+        "host": outcome.host.name,
+        "about": outcome.host.about,
+        "events": events,
+        "customers": customers,
+    }
+    if outcome.missing:
+        found["missing"] = outcome.missing
+    if outcome.failed:
+        found["failed"] = outcome.failed
+    runs = list(outcome.runs.values())
+    if not runs:
+        return found
+    found["rounds"] = len(runs)
+    measured = {
+        "cpu_us_per_event": ([run.cpu_us_per_event for run in runs], 1),
+        "events_per_s": ([run.events_per_s for run in runs], None),
+        "peak_rss_mb": ([run.peak_rss_mb for run in runs], None),
+        "ratio_to_ours": (ratios(outcome, ours), 2),
+        "load_s": ([run.load_s for run in runs], 1),
+        "changelog_records": ([run.changelog_records for run in runs], None),
+    }
+    for name, (values, digits) in measured.items():
+        found[name] = round(median(values), digits) if values else None
+        found[f"{name}_range"] = (
+            [round(each, digits) for each in (min(values), max(values))] if values else None
+        )
+    found["sends"] = sorted({run.sends for run in runs})
+    found["decisions"] = sorted({run.decisions for run in runs})
+    found["sends_digest"] = sorted({run.digest for run in runs})
+    return found
+
+
+def rendered(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The table, a row for each JSON line."""
+    rows = [_row(each) for each in lines]
+    widths = [
+        max(len(row[at]) for row in [_HEADINGS, *rows] if len(row) > 1)
+        for at in range(len(_HEADINGS))
+    ]
+    widths[0] = max(len(each["host"]) for each in lines)
+    text = []
+    for row in [_HEADINGS, *rows]:
+        cells = [row[0].ljust(widths[0])]
+        if len(row) == len(_HEADINGS):
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        else:
+            cells += row[1:]
+        text.append("  ".join(cells))
+    return "\n".join(text)
+
+
+def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
+    if "missing" in each:
+        return each["host"], f"MISSING: {each['missing']}"
+    if "rounds" not in each:
+        return each["host"], f"FAILED: {str(each.get('failed')).splitlines()[0]}"
+    names = ("cpu_us_per_event", "events_per_s", "peak_rss_mb", "ratio_to_ours")
+    counts = [" or ".join(map(str, each[name])) for name in ("sends", "decisions")]
+    return (
+        each["host"],
+        *(_ranged(each, name) for name in names),
+        *counts,
+        str(each["changelog_records"]),
+    )
+
+
+def _ranged(each: Mapping[str, Any], name: str) -> str:
+    if each[name] is None:
+        return "-"
+    low, high = each[f"{name}_range"]
+    return f"{each[name]} [{low}..{high}]"
