@@ -50,6 +50,19 @@ HOSTS: Final = (
         about="the same core in an ordinary Faust agent, table[key] = record",
     ),
     Host(
+        name="quix",
+        module="tests.bench.hosts.quix",
+        about="the same core in Quix Streams, stateful apply, RocksDB, changelog topics",
+        why_missing=_installed("quixstreams"),
+    ),
+    Host(
+        name="bytewax",
+        module="tests.bench.hosts.bytewax_flow",
+        about="the same core in Bytewax, records in memory, changelog written by the flow",
+        why_missing=_installed("bytewax"),
+        commits=False,
+    ),
+    Host(
         name="floor",
         module="tests.bench.hosts.floor",
         about="a hand-written loop that reads and writes and decides nothing",

@@ -61,4 +61,6 @@ def build(job: Job) -> Any:
 
 if __name__ == "__main__":
     mode.loop.use("uvloop")
-    faust.Worker(build(given_job()), loglevel="warning").execute_from_commandline()
+    app = build(given_job())
+    # quiet: with its progress spinner Faust makes a log record of every debug message
+    faust.Worker(app, loglevel="warning", quiet=True).execute_from_commandline()
