@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from tests.bench.hosts import kafka_streams
+
 
 def _installed(library: str) -> Callable[[], str | None]:
     def why_missing() -> str | None:
@@ -61,6 +63,13 @@ HOSTS: Final = (
         about="the same core in Bytewax, records in memory, changelog written by the flow",
         why_missing=_installed("bytewax"),
         commits=False,
+    ),
+    Host(
+        name="kafka_streams",
+        module="tests.bench.hosts.kafka_streams",
+        about="Kafka Streams on the JVM, a part of the rules written by hand in Java",
+        why_missing=kafka_streams.why_missing,
+        same_core=False,
     ),
     Host(
         name="floor",
