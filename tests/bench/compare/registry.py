@@ -10,11 +10,11 @@ import msgspec
 from tests.bench.hosts import kafka_streams
 
 
-def _installed(library: str) -> Callable[[], str | None]:
+def _installed(library: str, more: str = "") -> Callable[[], str | None]:
     def why_missing() -> str | None:
         if importlib.util.find_spec(library) is not None:
             return None
-        return f"{library} is not installed: pip install '.[bench]'"
+        return f"{library} is not installed: pip install '.[bench]'{more}"
 
     return why_missing
 
@@ -31,8 +31,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     variables: dict[str, str] = {}
     why_missing: Callable[[], str | None] = _always
-    #: whether it decides with ``app.core``, and so has to send exactly what ours does
-    same_core: bool = True
     #: whether it commits its position to Kafka; otherwise it writes a changelog entry per event
     commits: bool = True
 
@@ -61,7 +59,7 @@ HOSTS: Final = (
         name="bytewax",
         module="tests.bench.hosts.bytewax_flow",
         about="the same core in Bytewax, records in memory, changelog written by the flow",
-        why_missing=_installed("bytewax"),
+        why_missing=_installed("bytewax", ", on Python up to 3.12: newer ones have no wheel"),
         commits=False,
     ),
     Host(
@@ -69,12 +67,10 @@ HOSTS: Final = (
         module="tests.bench.hosts.kafka_streams",
         about="Kafka Streams on the JVM, a part of the rules written by hand in Java",
         why_missing=kafka_streams.why_missing,
-        same_core=False,
     ),
     Host(
         name="floor",
         module="tests.bench.hosts.floor",
         about="a hand-written loop that reads and writes and decides nothing",
-        same_core=False,
     ),
 )

@@ -49,37 +49,39 @@ def line(outcome: Outcome, ours: Outcome | None, events: int, customers: int) ->
     if not runs:
         return found
     found["rounds"] = len(runs)
-    measured = {
-        "cpu_us_per_event": ([run.cpu_us_per_event for run in runs], 1),
-        "events_per_s": ([run.events_per_s for run in runs], None),
-        "peak_rss_mb": ([run.peak_rss_mb for run in runs], None),
-        "ratio_to_ours": (ratios(outcome, ours), 2),
-        "load_s": ([run.load_s for run in runs], 1),
-        "changelog_records": ([run.changelog_records for run in runs], None),
-    }
-    for name, (values, digits) in measured.items():
-        found[name] = round(median(values), digits) if values else None
-        found[f"{name}_range"] = (
-            [round(each, digits) for each in (min(values), max(values))] if values else None
-        )
+    _measure(found, "cpu_us_per_event", [run.cpu_us_per_event for run in runs], 1)
+    _measure(found, "events_per_s", [run.events_per_s for run in runs])
+    _measure(found, "peak_rss_mb", [run.peak_rss_mb for run in runs])
+    _measure(found, "ratio_to_ours", ratios(outcome, ours), 2)
+    _measure(found, "load_s", [run.load_s for run in runs], 1)
+    _measure(found, "changelog_records", [run.changelog_records for run in runs])
     found["sends"] = sorted({run.sends for run in runs})
     found["decisions"] = sorted({run.decisions for run in runs})
     found["sends_digest"] = sorted({run.digest for run in runs})
     return found
 
 
+def _measure(
+    found: dict[str, Any], name: str, values: Sequence[float], digits: int | None = None
+) -> None:
+    """Median and range, or None for both where there are no values."""
+    if not values:
+        found[name] = found[f"{name}_range"] = None
+        return
+    found[name] = round(median(values), digits)
+    found[f"{name}_range"] = [round(min(values), digits), round(max(values), digits)]
+
+
 def rendered(lines: Sequence[Mapping[str, Any]]) -> str:
     """The table, a row for each JSON line."""
-    rows = [_row(each) for each in lines]
-    widths = [
-        max(len(row[at]) for row in [_HEADINGS, *rows] if len(row) > 1)
-        for at in range(len(_HEADINGS))
-    ]
-    widths[0] = max(len(each["host"]) for each in lines)
+    rows = [_HEADINGS, *(_row(each) for each in lines)]
+    whole = [row for row in rows if len(row) == len(_HEADINGS)]
+    widths = [max(len(row[at]) for row in whole) for at in range(len(_HEADINGS))]
+    widths[0] = max(len(row[0]) for row in rows)
     text = []
-    for row in [_HEADINGS, *rows]:
+    for row in rows:
         cells = [row[0].ljust(widths[0])]
-        if len(row) == len(_HEADINGS):
+        if row in whole:
             cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         else:
             cells += row[1:]

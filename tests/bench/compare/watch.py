@@ -13,7 +13,7 @@ from app.settings import Settings
 from tests.bench.compare.process import HostProcess
 from tests.bench.hosts.job import Job
 
-_POLL_S: Final = 0.05
+_POLL_S: Final = 0.1
 _ANSWER_S: Final = 30.0
 #: A host that reads nothing for so long has failed.
 STALLED_S: Final = 120.0
@@ -28,7 +28,8 @@ class Written(NamedTuple):
 
     sends: int
     decisions: int
-    #: of whom, by which trigger, key and step, on which channel: the same for the same sends
+    #: to whom, by which trigger, for which key and step, on which channel: the same sends have
+    #: the same
     digest: str
 
 

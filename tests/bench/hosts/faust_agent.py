@@ -37,7 +37,7 @@ def build(job: Job) -> Any:
     customers = app.Table("customers", partitions=job.partitions, **raw)
     core = Core(job)
 
-    @app.agent(inputs)
+    @app.agent(inputs)  # type: ignore[untyped-decorator]  # Faust has no types here
     async def decide(stream: Any) -> None:
         async for event in stream.events():
             message = event.message

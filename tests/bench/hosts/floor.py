@@ -17,7 +17,13 @@ from tests.bench.hosts.job import LARGEST_ANSWER, Job, given_job
 
 _BATCH: Final = 2000
 _LAST: Final = 16
-_ANSWERED: Final = frozenset({"order_placed", "delivered", "itinerary_saved", "booking_confirmed"})
+#: what is answered at once, and on which channel
+_ANSWERED: Final = {
+    "order_placed": "email",
+    "delivered": "push",
+    "itinerary_saved": "email",
+    "booking_confirmed": "email",
+}
 #: about as long as what ours writes
 _REASONING: Final = "x" * 500
 
@@ -98,7 +104,15 @@ def _handle(
         produce(job.changelog, written, key, places[key])
         writes.put(key, written)
     for key, partition, event in answers:
-        request = {"request_id": event["event_id"], "kind": "send", "cause": event}
+        kind = event["type"]
+        request = {
+            "customer_id": event["customer_id"],
+            "trigger": kind,
+            "key": event["event_id"],
+            "step": 0,
+            "channel": _ANSWERED[kind],
+            "cause": event,
+        }
         produce(job.dispatch, orjson.dumps(request), key, partition)
         produce(job.decisions, orjson.dumps(request | {"gates": _REASONING}), key, partition)
     if producer.flush(60.0):
