@@ -65,6 +65,6 @@ def started(kind: Kind) -> Iterator[Broker]:
         return
     missing = why_missing()
     if missing:
-        raise ConfigError(f"no Apache Kafka here: {missing}")
+        raise ConfigError(f"no Apache Kafka here: {missing}; --broker embedded needs none")
     with KafkaCluster(1, java_options=_JAVA_OPTIONS) as cluster:
         yield _Kafka(cluster)
