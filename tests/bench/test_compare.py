@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.bench.compare.inputs import make
-from tests.bench.compare.process import cores
+from tests.bench.compare.process import apart
 
 _ROOT = Path(__file__).parents[2]
 _EVENTS = 600
@@ -101,8 +101,10 @@ def test_the_mix_is_the_issue_s() -> None:
     assert 235 < sum(sizes) / len(sizes) < 265
 
 
-def test_worker_and_broker_are_apart() -> None:
-    """On different cores, where there are two."""
-    worker, others = cores()
+def test_worker_and_broker_are_apart(lines: dict[str, dict[str, Any]]) -> None:
+    """On different cores, where there are two: every thread of a host is on its own."""
+    worker, others = apart()
     assert len(worker) == 1
     assert not set(worker) & set(others) or worker == others
+    for host in ("ours", "faust_agent", "floor"):
+        assert lines[host]["cores"] == worker

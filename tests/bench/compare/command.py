@@ -16,7 +16,7 @@ from app.core.errors import ConfigError
 from tests.bench import compare
 from tests.bench.compare.brokers import Broker, started
 from tests.bench.compare.inputs import Inputs, make
-from tests.bench.compare.process import cores
+from tests.bench.compare.process import apart
 from tests.bench.compare.registry import HOSTS, OURS
 from tests.bench.compare.run import PARTITIONS, run
 from tests.bench.compare.table import Outcome, line, rendered
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     for outcome in outcomes:
         if outcome.missing:
             _say(f"MISSING: {outcome.host.name}: {outcome.missing}")
-    worker_cores, others = cores()
+    worker_cores, others = apart()
     os.sched_setaffinity(0, others)
     _say(_machine(args, worker_cores, others))
     if args.broker == "embedded":
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     inputs = make(args.events, args.customers, PARTITIONS)
     try:
         with started(args.broker) as broker:
-            _rounds(args, outcomes, inputs, broker)
+            _rounds(args, outcomes, inputs, broker, worker_cores)
     except ConfigError as exc:
         _say(str(exc))
         return 1
@@ -68,7 +68,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _rounds(
-    args: argparse.Namespace, outcomes: list[Outcome], inputs: Inputs, broker: Broker
+    args: argparse.Namespace,
+    outcomes: list[Outcome],
+    inputs: Inputs,
+    broker: Broker,
+    cores: Sequence[int],
 ) -> None:
     """Every host once a round; one that fails takes no more part."""
     order = random.Random(args.seed)
@@ -78,7 +82,7 @@ def _rounds(
         for outcome in going:
             name = f"bench-{number}-{outcome.host.name.replace('_', '-')}"
             try:
-                found = outcome.runs[number] = run(outcome.host, name, inputs, broker)
+                found = outcome.runs[number] = run(outcome.host, name, inputs, broker, cores)
             except HostFailed as exc:
                 outcome.failed = str(exc)
                 _say(f"FAILED: {outcome.host.name}: {exc}")

@@ -59,6 +59,12 @@ class HostProcess:
             with suppress(psutil.NoSuchProcess):
                 child.kill()
 
+    def cores(self) -> list[int]:
+        """On which it may run now, all its threads included."""
+        return sorted(
+            {core for thread in self._process.threads() for core in os.sched_getaffinity(thread.id)}
+        )
+
     @property
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
@@ -94,7 +100,7 @@ class HostProcess:
             return []
 
 
-def cores() -> tuple[list[int], list[int]]:
+def apart() -> tuple[list[int], list[int]]:
     """(the worker's core, the others for broker and publisher); all the same where there is one."""
     mine = sorted(os.sched_getaffinity(0))
     return mine[-1:], mine[:-1] or mine

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from app import topics
 from app.settings import Settings, default_rules_path, load_settings
 from tests.bench.compare.brokers import Broker
 from tests.bench.compare.inputs import Inputs, publish
-from tests.bench.compare.process import HostProcess, cores
+from tests.bench.compare.process import HostProcess
 from tests.bench.compare.registry import Host
 from tests.bench.compare.watch import Watch
 from tests.bench.hosts.job import Job
@@ -32,10 +33,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     changelog_records: int
     digest: str
     load_s: float
+    #: where its threads were allowed to run
+    cores: list[int]
 
 
-def run(host: Host, name: str, inputs: Inputs, broker: Broker) -> Run:
-    """Run the host once, under the name ``name``, and leave the broker empty.
+def run(host: Host, name: str, inputs: Inputs, broker: Broker, cores: Sequence[int]) -> Run:
+    """Run the host once on ``cores``, under the name ``name``, and leave the broker empty.
 
     Raises HostFailed when it does not do the job.
     """
@@ -53,8 +56,7 @@ def run(host: Host, name: str, inputs: Inputs, broker: Broker) -> Run:
         watch = Watch(settings, job)
         try:
             publish(settings, inputs.profiles)
-            worker_cores, _ = cores()
-            with HostProcess(host.module, job, Path(folder) / "log", worker_cores) as process:
+            with HostProcess(host.module, job, Path(folder) / "log", cores) as process:
                 return _measured(host, inputs, settings, watch, process)
         finally:
             watch.close()
@@ -107,4 +109,5 @@ def _measured(
         changelog_records=watch.records(watch.changelogs()) - changelog_before,
         digest=written.digest,
         load_s=load_s,
+        cores=process.cores(),
     )

@@ -55,6 +55,7 @@ def line(outcome: Outcome, ours: Outcome | None, events: int, customers: int) ->
     _measure(found, "ratio_to_ours", ratios(outcome, ours), 2)
     _measure(found, "load_s", [run.load_s for run in runs], 1)
     _measure(found, "changelog_records", [run.changelog_records for run in runs])
+    found["cores"] = sorted({core for run in runs for core in run.cores})
     found["sends"] = sorted({run.sends for run in runs})
     found["decisions"] = sorted({run.decisions for run in runs})
     found["sends_digest"] = sorted({run.digest for run in runs})
