@@ -56,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as exc:
         _say(str(exc))
         return 1
+    except KeyboardInterrupt:
+        _say("INTERRUPTED: what follows is of the rounds until then")
     ours = next((each for each in outcomes if each.host.name == OURS), None)
     lines = [line(each, ours, args.events, args.customers) for each in outcomes]
     print(rendered(lines))
@@ -98,7 +100,7 @@ def _problems(outcomes: list[Outcome], expected: int) -> Iterator[str]:
     digests = set()
     for outcome in outcomes:
         name = outcome.host.name
-        if outcome.failed:
+        if outcome.failed or not (outcome.missing or outcome.runs):
             yield f"FAILED: {name}"
         sends = {run.sends for run in outcome.runs.values()}
         if sends - {expected}:

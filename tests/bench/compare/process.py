@@ -100,6 +100,12 @@ class HostProcess:
             return []
 
 
+def busy_s(cores: Sequence[int]) -> float:
+    """Seconds so far in which these cores did anything, whoever for."""
+    each = psutil.cpu_times(percpu=True)
+    return sum(sum(each[core]) - each[core].idle - each[core].iowait for core in cores)
+
+
 def apart() -> tuple[list[int], list[int]]:
     """(the worker's core, the others for broker and publisher); all the same where there is one."""
     mine = sorted(os.sched_getaffinity(0))

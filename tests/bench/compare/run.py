@@ -12,7 +12,7 @@ from app import topics
 from app.settings import Settings, default_rules_path, load_settings
 from tests.bench.compare.brokers import Broker
 from tests.bench.compare.inputs import Inputs, publish
-from tests.bench.compare.process import HostProcess
+from tests.bench.compare.process import HostProcess, busy_s
 from tests.bench.compare.registry import Host
 from tests.bench.compare.watch import Watch
 from tests.bench.hosts.job import Job
@@ -35,6 +35,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     load_s: float
     #: where its threads were allowed to run
     cores: list[int]
+    #: share of the time in which these cores did something else, in percent
+    others_percent: float
 
 
 def run(host: Host, name: str, inputs: Inputs, broker: Broker, cores: Sequence[int]) -> Run:
@@ -94,11 +96,14 @@ def _measured(
     load_s = time.monotonic() - started_s
     time.sleep(_SETTLE_S)
     changelog_before = watch.records(watch.changelogs())
+    pinned = process.cores()
+    busy_before_s = busy_s(pinned)
     cpu_before_s, began_s = process.cpu_s(), time.monotonic()
     publish(settings, inputs.events)
     count = len(inputs.events)
     ended_s = watch.wait(process, done, loaded + count)
-    cpu_s = process.cpu_s() - cpu_before_s
+    cpu_s, wall_s = process.cpu_s() - cpu_before_s, time.monotonic() - began_s
+    others_s = busy_s(pinned) - busy_before_s - cpu_s
     written = watch.written()
     return Run(
         cpu_us_per_event=cpu_s * 1e6 / count,
@@ -109,5 +114,6 @@ def _measured(
         changelog_records=watch.records(watch.changelogs()) - changelog_before,
         digest=written.digest,
         load_s=load_s,
-        cores=process.cores(),
+        cores=pinned,
+        others_percent=max(0.0, others_s / wall_s / len(pinned) * 100),
     )

@@ -8,7 +8,7 @@ from tests.bench.compare.registry import Host
 from tests.bench.compare.run import Run
 
 _HEADINGS: Final = (
-    "host", "CPU us/event", "events/s", "peak MB", "x ours", "sends", "decisions", "changelog",
+    "host", "CPU us/event", "events/s", "peak MB", "x ours", "sends", "decisions", "changelog", "others %",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def line(outcome: Outcome, ours: Outcome | None, events: int, customers: int) ->
     _measure(found, "ratio_to_ours", ratios(outcome, ours), 2)
     _measure(found, "load_s", [run.load_s for run in runs], 1)
     _measure(found, "changelog_records", [run.changelog_records for run in runs])
+    _measure(found, "others_percent", [run.others_percent for run in runs], 1)
     found["cores"] = sorted({core for run in runs for core in run.cores})
     found["sends"] = sorted({run.sends for run in runs})
     found["decisions"] = sorted({run.decisions for run in runs})
@@ -94,7 +95,7 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
     if "missing" in each:
         return each["host"], f"MISSING: {each['missing']}"
     if "rounds" not in each:
-        return each["host"], f"FAILED: {str(each.get('failed')).splitlines()[0]}"
+        return each["host"], f"FAILED: {each.get('failed', 'it has not run').splitlines()[0]}"
     names = ("cpu_us_per_event", "events_per_s", "peak_rss_mb", "ratio_to_ours")
     counts = [" or ".join(map(str, each[name])) for name in ("sends", "decisions")]
     return (
@@ -102,6 +103,7 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
         *(_ranged(each, name) for name in names),
         *counts,
         str(each["changelog_records"]),
+        str(each["others_percent"]),
     )
 
 
