@@ -103,7 +103,8 @@ class HostProcess:
 def busy_s(cores: Sequence[int]) -> float:
     """Seconds so far in which these cores did anything, whoever for."""
     each = psutil.cpu_times(percpu=True)
-    return sum(sum(each[core]) - each[core].idle - each[core].iowait for core in cores)
+    fields = ("user", "nice", "system", "irq", "softirq", "steal")
+    return sum(getattr(each[core], field) for core in cores for field in fields)
 
 
 def apart() -> tuple[list[int], list[int]]:
