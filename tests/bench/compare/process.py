@@ -104,7 +104,7 @@ def busy_s(cores: Sequence[int]) -> float:
     """Seconds so far in which these cores did anything, whoever for."""
     each = psutil.cpu_times(percpu=True)
     fields = ("user", "nice", "system", "irq", "softirq", "steal")
-    return sum(getattr(each[core], field) for core in cores for field in fields)
+    return float(sum(getattr(each[core], field) for core in cores for field in fields))
 
 
 def apart() -> tuple[list[int], list[int]]:
