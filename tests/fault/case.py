@@ -192,7 +192,7 @@ class Case:
             committed = exc
         return (
             f"seen {self.observer.counts} of {wanted}, committed {committed} of {self.published},"
-            f" {self.kills} kills, {self.failures} failures"
+            f" {self.kills} kills, {self.failures} failures, errors {dict(self.observer.errors)}"
         )
 
 

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from app.kafka import consumer_config
 from app.settings import Settings
@@ -27,6 +28,8 @@ class Observer:
         #: (logical topic, partition, offset) -> value
         self.seen: dict[Place, bytes] = {}
         self.counts = dict.fromkeys(WATCHED, 0)
+        #: what its client said of brokers and partitions, by name
+        self.errors: Counter[str] = Counter()
         self._last_s = 0.0
         self.stall_s = 0.0
         self._is_over = threading.Event()
@@ -52,7 +55,7 @@ class Observer:
                 error = message.error()
                 if error is not None:
                     # brokers are killed here; librdkafka finds them again
-                    assert error.code() != KafkaError.OFFSET_OUT_OF_RANGE, error
+                    self.errors[error.name()] += 1
                     continue
                 self._note(
                     self._logical[message.topic() or ""],
