@@ -46,6 +46,11 @@ class History(NamedTuple):
     lines: list[bytes]
     expected: Expected
 
+    def part(self, number: int, of: int) -> list[bytes]:
+        """The lines of one of so many parts, from 0 on."""
+        lines = self.lines
+        return lines[len(lines) * number // of : len(lines) * (number + 1) // of]
+
 
 @cache
 def history(events: int, partitions: int = PARTITIONS, seed: int = 7) -> History:

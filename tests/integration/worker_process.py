@@ -83,9 +83,11 @@ def tell_of_more(hook: Callable[[str], None]) -> None:
         hook("after recovery")
 
     async def revoked(self: Intake, tps: set[TP]) -> None:
-        hook("before revoked")
+        if tps:
+            hook("before revoked")
         await revoke(self, tps)
-        hook("after revoked")
+        if tps:
+            hook("after revoked")
 
     def assigned(self: Processor, partitions: Iterable[int], open_store: OpenStore) -> None:
         hook("before assigned")
