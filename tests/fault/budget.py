@@ -9,8 +9,10 @@ EVENTS: Final = int(os.environ.get("TRIGGER_FAULT_EVENTS") or 3_000)
 IS_WHOLE: Final = EVENTS >= WHOLE
 #: A topic that seems to be slow is waited for so long; a busy machine makes it seem so.
 MAX_IDLE: Final = "3s" if IS_WHOLE else "1s"
+#: So many that one fetch has all of a partition: no topic is then read later than another.
+PARTITIONS: Final = 12 if IS_WHOLE else 4
 #: Records in a commit unit, so that there are some eighty transactions whatever the budget.
-UNIT_RECORDS: Final = max(10, EVENTS // 300)
+UNIT_RECORDS: Final = max(5, EVENTS // (80 * PARTITIONS))
 #: How long a case may take that nothing holds up.
 DEADLINE_S: Final = 60.0 + EVENTS / 200
 

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from tests.fault.judge import Verdict, caps_broken, compare
 from tests.fault.observer import WATCHED, Observer, Place
 from tests.integration.running import RunningWorker, Wire, wait_for
 
+#: What the outputs hold, by logical topic -> what is wrong with it.
+Judge = Callable[[dict[str, list[bytes]]], Verdict]
 #: Exit codes of a worker that is to be started again: it failed, or was killed.
 _AGAIN = (1, -9)
 
@@ -45,6 +47,7 @@ class Case:
         self.settings = settings
         self.wire = Wire(settings, settings.partitions)
         self.expected = expected
+        self.judge: Judge = self._as_the_backtest
         self.kills = 0
         #: how often a worker ended by itself
         self.failures = 0
@@ -143,6 +146,11 @@ class Case:
         wanted = int(share * len(self.expected.decisions))
         self.wait(f"{wanted} decisions", lambda: self.observer.counts["decisions"] >= wanted)
 
+    def wait_for_more(self) -> None:
+        """Until there are more decisions than now."""
+        seen = self.observer.counts["decisions"]
+        self.wait("more decisions", lambda: self.observer.counts["decisions"] > seen)
+
     def is_read(self) -> bool:
         """Whether the group's offsets are at the ends of all inputs."""
         try:
@@ -184,22 +192,25 @@ class Case:
 
     def verdict(self) -> Verdict:
         """What the outputs hold now, to their ends, against what was to be."""
-        verdict, places = Verdict(), dict[Place, bytes]()
+        places: dict[Place, bytes] = {}
+        values: dict[str, list[bytes]] = {}
         for topic in WATCHED:
             found = {
                 (topic, each.partition() or 0, each.offset() or 0): each.value() or b""
                 for each in self.wire.read(topic)
             }
             places |= found
-            values: Iterable[bytes] = found.values()
+            values[topic] = list(found.values())
             if self.guarantee == "at_least_once":
                 # as readers have to do then; what is repeated must be the same in every byte
-                values = dict.fromkeys(values)
-            verdict = verdict.plus(compare(topic, getattr(self.expected, topic), values))
-            if topic == "decisions":
-                rules = default_rules_path().read_bytes()
-                verdict = verdict.plus(caps_broken(rules, list(values), self._erased))
-        return verdict.plus(Verdict(wrong=self.observer.unlike(places)))
+                values[topic] = list(dict.fromkeys(values[topic]))
+        return self.judge(values).plus(Verdict(wrong=self.observer.unlike(places)))
+
+    def _as_the_backtest(self, values: dict[str, list[bytes]]) -> Verdict:
+        verdict = caps_broken(default_rules_path().read_bytes(), values["decisions"], self._erased)
+        for topic, found in values.items():
+            verdict = verdict.plus(compare(topic, getattr(self.expected, topic), found))
+        return verdict
 
     def _progress(self) -> str:
         wanted = {topic: len(getattr(self.expected, topic)) for topic in WATCHED}

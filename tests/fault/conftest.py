@@ -10,9 +10,12 @@ import pytest
 from app.broker.embedded import EmbeddedBroker
 from app.settings import Settings, load_settings
 from tests.fault import table
+from tests.fault.budget import PARTITIONS
 from tests.fault.case import CaseOf
-from tests.fault.history import PARTITIONS
+from tests.fault.network_cut import NetworkCut
 from tests.kafka.cluster import KafkaCluster
+from tests.kafka.ports import free_ports
+from tests.kafka.properties import Listener
 from tests.kafka.wanted import require_kafka
 
 _numbers = count(1)
@@ -21,10 +24,24 @@ NO_COMPACTION = {"log.cleaner.backoff.ms": "86400000"}
 
 
 @pytest.fixture(scope="session")
-def _kafka() -> Iterator[KafkaCluster]:
+def cut_port() -> int:
+    """Where those connect to Kafka whose network can be cut."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def _kafka(cut_port: int) -> Iterator[KafkaCluster]:
     require_kafka()
-    with KafkaCluster(settings=NO_COMPACTION) as kafka:
+    listener = Listener(name="CUT", advertised_ports=(cut_port,))
+    with KafkaCluster(listeners=[listener], settings=NO_COMPACTION) as kafka:
         yield kafka
+
+
+@pytest.fixture
+def network(kafka: KafkaCluster, cut_port: int) -> Iterator[NetworkCut]:
+    """Between Kafka and whoever connects by way of it."""
+    with NetworkCut(cut_port, kafka.ports("CUT")[0]) as network:
+        yield network
 
 
 @pytest.fixture
@@ -58,6 +75,7 @@ def settings(broker: EmbeddedBroker | KafkaCluster) -> Settings:
             "TRIGGER_TOPIC_PREFIX": f"f{number}.",
             "TRIGGER_APP_ID": f"f{number}",
             "TRIGGER_PARTITIONS": str(PARTITIONS),
+            "TRIGGER_REPLICATION_FACTOR": str(len(getattr(broker, "nodes", "1"))),
         }
     )
 

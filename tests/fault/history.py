@@ -22,14 +22,15 @@ from app.core.outcomes import SendOutcome
 from app.partitioning import partition_for
 from app.rules_file import load_rules
 from app.settings import default_rules_path
+from tests.fault.budget import PARTITIONS
 from tests.integration.test_worker_clock import EXAMPLES, engagement
 
 START_MS: Final = 1_700_000_000_000
 SPAN_MS: Final = 14 * 86_400_000
 GRACE_MS: Final = 5_000
-PARTITIONS: Final = 4
 _EVENTS_OF_A_CUSTOMER: Final = 30
 _REMEMBERED: Final = 5
+_SHUFFLED: Final = 20
 
 
 class Expected(NamedTuple):
@@ -53,9 +54,9 @@ class History(NamedTuple):
 
 
 @cache
-def history(events: int, partitions: int = PARTITIONS, seed: int = 7) -> History:
+def history(events: int) -> History:
     """At least so many events; always the same ones."""
-    choice = random.Random(seed)
+    choice = random.Random(7)
     lines = _events(events, choice)
     made = [orjson.loads(each) for each in backtest(lines).decisions]
     lines += [
@@ -66,7 +67,7 @@ def history(events: int, partitions: int = PARTITIONS, seed: int = 7) -> History
     ]
     lines.sort(key=lambda line: int(orjson.loads(line)["arrived_at"]))
     last_ms = int(orjson.loads(lines[-1])["arrived_at"])
-    lines += closing(last_ms + 1, partitions)
+    lines += closing(last_ms + 1)
     return History(lines, backtest(lines))
 
 
@@ -106,13 +107,13 @@ def _event(event_id: str, customer: str, at_ms: int, choice: random.Random) -> d
     }
 
 
-def closing(at_ms: int, partitions: int) -> list[bytes]:
+def closing(at_ms: int) -> list[bytes]:
     """A record of no known type on every partition of every input topic."""
     names: dict[int, str] = {}
     number = 0
-    while len(names) < partitions:
+    while len(names) < PARTITIONS:
         name = f"closing-{number}"
-        names.setdefault(partition_for(name.encode(), partitions), name)
+        names.setdefault(partition_for(name.encode(), PARTITIONS), name)
         number += 1
     return [
         orjson.dumps(
@@ -129,6 +130,38 @@ def closing(at_ms: int, partitions: int) -> list[bytes]:
         for topic in ("profiles", *(each for each in INPUT_TOPICS if each != "profiles"))
         for name in names.values()
     ]
+
+
+@cache
+def disordered(events: int) -> tuple[list[bytes], History]:
+    """What a careless publisher makes of such a history: what happened comes in another order, and
+    one event in five comes again later. The lines so; and without what comes again, with what is
+    to come of both.
+    """
+    choice = random.Random(9)
+    whole = history(events)
+    came = [orjson.loads(line) for line in whole.lines]
+    stamps = [each["arrived_at"] for each in came]
+    for at in range(0, len(came) - _SHUFFLED, _SHUFFLED):
+        part = came[at : at + _SHUFFLED]
+        choice.shuffle(part)
+        came[at : at + _SHUFFLED] = part
+    came = [each | {"arrived_at": at_ms} for each, at_ms in zip(came, stamps, strict=True)]
+    lines = [orjson.dumps(each) for each in came]
+    erased = {each["key"] for each in came if "key" in each}
+    again: dict[str, list[dict[str, Any]]] = {}
+    sent = []
+    for each, line in zip(came, lines, strict=True):
+        sent.append(line)
+        customer = each.get("customer_id")
+        if customer is None or customer in erased:
+            continue
+        waiting = again.setdefault(customer, [])
+        if waiting and choice.random() < 0.5:
+            sent.append(orjson.dumps(waiting.pop() | {"arrived_at": each["arrived_at"]}))
+        if choice.random() < 0.2 and len(waiting) < _REMEMBERED:
+            waiting.insert(0, each)
+    return sent, History(lines, backtest(lines))
 
 
 def backtest(lines: Sequence[bytes], *, outage: Outage | None = None) -> Expected:

@@ -75,6 +75,13 @@ class Observer:
                 self.stall_s = max(self.stall_s, now_s - self._last_s)
             self._last_s = now_s
 
+    def values(self) -> dict[str, list[bytes]]:
+        """By topic, all that it saw so far."""
+        values: dict[str, list[bytes]] = {topic: [] for topic in WATCHED}
+        for (topic, _, _), value in list(self.seen.items()):
+            values[topic].append(value)
+        return values
+
     def unlike(self, places: dict[Place, bytes]) -> int:
         """How many records it saw that are not there any more, or not as they were."""
         return sum(places.get(place) != value for place, value in self.seen.items())
