@@ -146,11 +146,6 @@ class Case:
         wanted = int(share * len(self.expected.decisions))
         self.wait(f"{wanted} decisions", lambda: self.observer.counts["decisions"] >= wanted)
 
-    def wait_for_more(self) -> None:
-        """Until there are more decisions than now."""
-        seen = self.observer.counts["decisions"]
-        self.wait("more decisions", lambda: self.observer.counts["decisions"] > seen)
-
     def is_read(self) -> bool:
         """Whether the group's offsets are at the ends of all inputs."""
         try:
