@@ -1,7 +1,9 @@
 """The embedded broker: noida-db as a child process. Swapping it touches this file only.
 
 Its limits: one worker, under 200,000 records, and killing it loses up to a second of acknowledged
-ones. It is for the demo and for tests.
+ones. After a transaction was aborted, a read-committed reader that is past it sees nothing more of
+that producer, because fetches list it as aborted for ever: a worker that is killed in the middle of
+a transaction needs TRIGGER_GUARANTEE=at_least_once here. It is for the demo and for tests.
 """
 
 import atexit

@@ -8,11 +8,14 @@ on the machine and on what else it does: compare runs of one machine, side by si
 (tests/bench/recovery.py) measures how long a worker with so many customers takes to be ready.
 ``kpis`` summarises files of N outcomes (5 million by default) and their decisions, and prints
 seconds and peak memory of the command.
+
+``python -m tests.bench compare`` runs other hosts on the same job: see its ``--help``.
 """
 
 import argparse
 import gc
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -31,6 +34,7 @@ from app.publish import publish
 from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
 from app.wire import written, written_outcome
+from tests.bench.compare.command import main as compare
 from tests.bench.events import events, profiles
 from tests.bench.guarantees import guarantees
 from tests.bench.outcomes import kpis
@@ -44,6 +48,8 @@ _OUTCOMES = 5_000_000
 
 def main() -> None:
     """Run one benchmark."""
+    if sys.argv[1:2] == ["compare"]:
+        sys.exit(compare(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("what", choices=["backtest", "worker", "guarantees", "recovery", "kpis"])
     parser.add_argument("--events", type=int)

@@ -4,26 +4,36 @@ Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, th
 effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
 when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
 engine has a bug with), ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
-the time), ``CLOCK_FILE`` (a file that says by how many ms the wall clock is set, read whenever the
-clock is asked) and ``CLOCK_HOLD_S`` (how long a step has to stand until it is believed).
+the time), ``UNIT_RECORDS`` (how many records a commit unit has at most), ``CLOCK_FILE`` (a file
+that says by how many ms the wall clock is set, read whenever the clock is asked) and
+``CLOCK_HOLD_S`` (how long a step has to stand until it is believed).
+
+Points are around every numbered effect, around ``recovery`` (a batch of the changelog applied),
+``revoked`` and ``assigned`` (partitions).
 """
 
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from faust.types import TP
 
 from app import lane, wall
 from app.core.errors import ConfigError
 from app.core.events import Event
 from app.core.task import Handled, Task
+from app.intake import Intake
 from app.lane import MakeTask
 from app.logs import configure_logging
+from app.processor import OpenStore, Processor
 from app.settings import load_settings
 from app.worker import run_worker
 from tables import customers
+from tables.store import CustomersStore
 
 EXIT_REFUSED = 2
 
@@ -65,6 +75,33 @@ def hook_from(environ: Mapping[str, str]) -> Callable[[str], None] | None:
     return None
 
 
+def tell_of_more(hook: Callable[[str], None]) -> None:
+    """Call the hook around recovery and rebalances too."""
+    revoke, assign = Intake.revoked, Processor.assign
+    apply = CustomersStore.apply_changelog_batch
+
+    def applied(self: CustomersStore, *args: Any, **kwargs: Any) -> None:
+        hook("before recovery")
+        apply(self, *args, **kwargs)
+        hook("after recovery")
+
+    async def revoked(self: Intake, tps: set[TP]) -> None:
+        if tps:
+            hook("before revoked")
+        await revoke(self, tps)
+        if tps:
+            hook("after revoked")
+
+    def assigned(self: Processor, partitions: Iterable[int], open_store: OpenStore) -> None:
+        hook("before assigned")
+        assign(self, partitions, open_store)
+        hook("after assigned")
+
+    CustomersStore.apply_changelog_batch = applied  # type: ignore[method-assign]
+    Intake.revoked = revoked  # type: ignore[method-assign]
+    Processor.assign = assigned  # type: ignore[method-assign]
+
+
 def buggy_task(event_id: str) -> MakeTask:
     """Tasks that cannot handle one event."""
 
@@ -101,10 +138,15 @@ def main() -> int:
     if "TOMBSTONE_MS" in os.environ:
         customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]
         lane.SWEEP_S = 0.1  # type: ignore[misc]
+    if "UNIT_RECORDS" in os.environ:
+        lane.UNIT_RECORDS = int(os.environ["UNIT_RECORDS"])  # type: ignore[misc]
+    hook = hook_from(os.environ)
+    if hook is not None:
+        tell_of_more(hook)
     try:
         return run_worker(
             settings,
-            hook=hook_from(os.environ),
+            hook=hook,
             make_task=buggy_task(fail_on) if fail_on else None,
         )
     except ConfigError as exc:

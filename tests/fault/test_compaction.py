@@ -1,0 +1,75 @@
+"""A changelog that is compacted as soon as the broker can: on Apache Kafka only."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from app.kafka import Admin
+from tests.fault.budget import EVENTS, some
+from tests.fault.case import Case, CaseOf
+from tests.fault.history import history
+from tests.kafka.cluster import KafkaCluster
+from tests.kafka.wanted import require_kafka
+
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[KafkaCluster]:
+    require_kafka()
+    with KafkaCluster() as kafka:
+        yield kafka
+
+
+def configure(case: Case, topic: str, values: dict[str, str]) -> None:
+    """Give a topic these settings."""
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in values.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    for done in Admin(case.settings).incremental_alter_configs([resource]).values():
+        done.result(10)
+
+
+def is_cleaned_beyond(kafka: KafkaCluster, topic: str, before: int) -> bool:
+    """Whether more of the topic is compacted than before."""
+    return cleaned_to(kafka, topic) > before
+
+
+def cleaned_to(kafka: KafkaCluster, topic: str) -> int:
+    """Up to which offsets the topic's partitions are compacted, their sum."""
+    path = kafka.nodes[0].folder / "data" / "cleaner-offset-checkpoint"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sum(int(line.split()[2]) for line in lines if line.startswith(f"{topic} "))
+
+
+def test_changelog_compacted_meanwhile(case_of: CaseOf, kafka: KafkaCluster) -> None:
+    """While it is written, and while volumes that were lost are rebuilt from it."""
+    whole = history(EVENTS)
+    case = case_of(whole, is_published=False)
+    changelog = case.settings.changelog_topic
+    at_once = {"segment.ms": "200", "min.cleanable.dirty.ratio": "0.01"}
+    configure(case, changelog, at_once | {"max.compaction.lag.ms": "1000"})
+    # a history under old timestamps would lose its older profiles before it is read
+    never = str(2**62)
+    lags = {"max.compaction.lag.ms": never, "min.compaction.lag.ms": never}
+    configure(case, case.settings.topic("profiles"), lags)
+    case.publish(whole.lines)
+    kills, cleaned = some(4, 1), 0
+    for number in range(kills):
+        case.start()
+        case.wait_for_share((number + 1) / (kills + 1))
+        case.wait("compacted", partial(is_cleaned_beyond, kafka, changelog, cleaned))
+        cleaned = cleaned_to(kafka, changelog)
+        case.kill()
+        case.wipe("a")
+    case.start()
+    case.finish()
