@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException
 
-from app import topics
 from app.publish import publish
 from app.settings import Settings, default_rules_path
 from tests.fault import table
@@ -42,7 +41,6 @@ class Case:
         stack: ExitStack,
         guarantee: str,
     ) -> None:
-        assert topics.create(settings).findings == ()
         self.guarantee = guarantee
         self.settings = settings
         self.wire = Wire(settings, settings.partitions)
