@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # implicit
 
 from app.core.errors import ConfigError, InfrastructureError
-from app.kafka import producer_config, transactional_config
+from app.kafka import Admin, producer_config, transactional_config
 from app.settings import Settings
 
 _log: Final = logging.getLogger(__name__)
@@ -15,6 +16,9 @@ _log: Final = logging.getLogger(__name__)
 #: A coordinator may have to be found, or to load its log first.
 _INIT_TIMEOUT_S: Final = 30.0
 _INIT_TRY_S: Final = 5.0
+_LOOK_S: Final = 10.0
+#: How the settings of a broker begin whose transactions can be trusted.
+_SETTINGS: Final = "transaction"
 
 _UNSUPPORTED: Final = frozenset(
     {KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION, KafkaError._NOT_IMPLEMENTED}
@@ -49,6 +53,12 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> Guarante
         if settings.instance_id is not None:
             _abort_left_open(settings, make)
         return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
+    if wanted is None and not _has_transaction_settings(settings):
+        _log.warning(
+            "the broker's transactions cannot be trusted, delivery is at least once",
+            extra={"action": "guarantee", "guarantee": "at_least_once"},
+        )
+        return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
     config = transactional_config(settings)
     producer = make(config)
     try:
@@ -77,6 +87,22 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> Guarante
         )
         return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
     return Guaranteed(producer, is_exactly_once=True)
+
+
+def _has_transaction_settings(settings: Settings) -> bool:
+    """Whether the broker has settings for transactions, or does not let us look.
+
+    The embedded broker has none and takes transactions all the same: who then reads from behind
+    one that was aborted gets nothing any more of that producer, and nobody is fenced.
+    """
+    admin = Admin(settings)
+    try:
+        (broker_id, *_) = admin.list_topics(timeout=_LOOK_S).brokers
+        asked = ConfigResource(ConfigResource.Type.BROKER, str(broker_id))
+        (answer,) = admin.describe_configs([asked], request_timeout=_LOOK_S).values()
+        return any(name.startswith(_SETTINGS) for name in answer.result())
+    except (KafkaException, ValueError):
+        return True
 
 
 def _abort_left_open(settings: Settings, make: MakeProducer) -> None:

@@ -1,8 +1,23 @@
 """What every run says about the broker it could not use."""
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from tests.kafka import wanted
+
+_MISSED = "kafka_missed"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of several tells the one that reports."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_MISSED] = wanted.missed
+
+
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Hear what that process tells."""
+    wanted.missed = wanted.missed or getattr(node, "workeroutput", {}).get(_MISSED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distribution
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from app.core.instants import DAY_MS
@@ -17,6 +18,8 @@ from app.publish import publish
 from app.settings import default_rules_path
 from tests.integration.conftest import Instance
 from tests.integration.running import wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 GRACE_MS = 5_000
 KEPT = ("first_purchase", "every_fifth_order", "vip", "win_back")

@@ -14,6 +14,8 @@ from tests.integration.prometheus import RULES, RunningPrometheus, hurried, requ
 from tests.integration.running import Wire, wait_for
 from tests.integration.test_worker_explain import free_ports
 
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+
 FACTOR: Final = 60
 CUSTOMERS: Final = 40
 LATE: Final = "job:trigger_timers_late:ratio_rate1h"

@@ -9,6 +9,8 @@ import pytest
 from tests.integration.conftest import Instance
 from tests.integration.running import Wire, wait_for
 
+pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+
 CUSTOMERS = 5
 #: every numbered effect of app/exactly_once.py
 POINTS = [f"{when} {number}" for number in range(1, 9) for when in ("before", "after")]
@@ -46,17 +48,18 @@ def assert_once(wire: Wire, ids: list[str], orders: int) -> None:
     assert seen(wire, "decisions") == wanted
 
 
-@pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
-def test_kills_at_every_effect_lose_and_repeat_nothing(instance: Instance, wiped: bool) -> None:
-    """One worker after the other is killed, each at the next point, with new orders to handle."""
+def test_kills_at_every_effect_lose_and_repeat_nothing(instance: Instance) -> None:
+    """One worker after the other is killed, each at the next point, with new orders to handle;
+    every second one leaves no volume.
+    """
     wire = instance.wire
     ids = instance.customers(CUSTOMERS)
-    for point in POINTS:
+    for number, point in enumerate(POINTS):
         publish_orders(wire, ids)
         with instance.worker(**EXACTLY_ONCE, CRASH_AT=point) as worker:
             assert worker.wait(40) == -9, worker.log
         seen(wire, "dispatch")
-        if wiped:
+        if number % 2:
             shutil.rmtree(instance.data_dir, ignore_errors=True)
     with instance.worker(**EXACTLY_ONCE) as worker:
         assert_once(wire, ids, len(POINTS))
@@ -141,8 +144,8 @@ def test_the_guarantee_can_change_over_the_same_state(
         wait_for("seal", lambda: worker.metric("trigger_transactions_total") > 0)
         worker.kill()
     requests = wire.values("dispatch")
-    # What had been sent when at_least_once died may be sent again; nothing else is, and only once.
-    assert len(requests) <= CUSTOMERS * (2 if at == "after 5" else 1)
+    # What had been sent when at_least_once died may be sent again, once.
+    assert len(requests) <= 2 * CUSTOMERS
     for guarantee in (EXACTLY_ONCE, AT_LEAST_ONCE, EXACTLY_ONCE):
         wipe()
         before = len(wire.values("dispatch"))

@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.contracts.sdk_events import Mode, headers_of, key_of, message
 from tests.integration.conftest import Instance
 from tests.integration.running import wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 MODES: list[Mode] = ["structured", "binary"]
 

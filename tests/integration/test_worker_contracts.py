@@ -11,6 +11,8 @@ from app.contracts.asyncapi import document
 from tests.contracts.judging import shipped_rules
 from tests.integration.conftest import Instance
 
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

@@ -5,9 +5,13 @@ import socket
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import pytest
+
 from app.partitioning import partition_for
 from tests.integration.conftest import Instance
 from tests.integration.running import wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 
 def free_ports(count: int) -> list[int]:

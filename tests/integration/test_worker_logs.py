@@ -3,9 +3,13 @@
 import json
 from typing import Any, Final
 
+import pytest
+
 from tests.contracts.registry import Registry
 from tests.integration.conftest import Instance
 from tests.integration.running import Wire, wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 CONTEXT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #: A customer id is personal too, the more so when it is an address.

@@ -72,14 +72,24 @@ def test_outcomes_go_out_and_are_counted(instance: Instance, rules: dict[str, st
     assert explained["sends"][0]["led_to"] == ["clicked", "unsubscribed", "conversion"]
 
 
-@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 @pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
-@pytest.mark.parametrize("at", ["before 3", "after 3", "after 5"])
+@pytest.mark.parametrize(
+    ("broker", "guarantee", "at"),
+    [
+        ("embedded", "at_least_once", "before 3"),
+        ("embedded", "at_least_once", "after 3"),
+        ("embedded", "at_least_once", "after 5"),
+        ("kafka", "exactly_once", "before 6"),
+        ("kafka", "exactly_once", "after 6"),
+    ],
+    indirect=["broker"],
+)
 def test_a_kill_loses_no_outcome(
-    instance: Instance, rules: dict[str, str], at: str, wiped: bool
+    instance: Instance, rules: dict[str, str], guarantee: str, at: str, wiped: bool
 ) -> None:
-    """What is repeated has the same identity: request, kind and the event that caused it."""
+    """What at_least_once repeats has the same identity: request, kind and the event behind it."""
     wire = instance.wire
+    rules["TRIGGER_GUARANTEE"] = guarantee
     with instance.worker(**rules) as worker:
         worker.wait_until_ready()
         request = greet(instance)
@@ -91,9 +101,12 @@ def test_a_kill_loses_no_outcome(
     if wiped:
         shutil.rmtree(instance.data_dir)
     with instance.worker(**rules) as worker:
-        wire.wait_for_values("outcomes", 2 if at == "after 5" else 1)
+        worker.wait_until_ready()
+        copies = 2 if at == "after 5" else 1
+        wire.wait_for_values("outcomes", copies)
         wait_for("commit", lambda: wire.committed()["orders"] == 2)
         assert worker.stop() == 0, worker.log
+    assert len(wire.values("outcomes")) == copies
     found = {
         (each["request_id"], each["kind"], each["cause"]["event_id"])
         for each in wire.values("outcomes")

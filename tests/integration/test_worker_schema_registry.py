@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.contracts.avro_events import CART, PROFILE, avro_bytes, json_bytes
 from tests.contracts.registry import Registry
 from tests.integration.conftest import Instance
 from tests.integration.running import wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 
 def cart(customer_id: str) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """A live worker tells a collector of its units."""
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.integration.conftest import Instance
 from tests.integration.otlp_receiver import OtlpReceiver
 from tests.integration.running import wait_for
+
+pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

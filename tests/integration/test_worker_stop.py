@@ -92,7 +92,7 @@ def test_a_worker_with_a_name_comes_back_at_once(instance: Instance) -> None:
 @pytest.mark.parametrize("after", ["worker starts", "Subscribed to topic", "Joined group"])
 def test_a_stop_while_starting(instance: Instance, after: str) -> None:
     """Wherever it is; and the next start is not held up."""
-    with instance.worker(**LONG) as worker:
+    with instance.worker(**LONG, TRIGGER_LOG_LEVEL="debug") as worker:
         wait_for(after, lambda: after in worker.log)
         stop(worker)
     with instance.worker(**LONG) as worker:

@@ -46,10 +46,15 @@ def test_a_trace_reaches_decisions_and_requests(instance: Instance) -> None:
 
 
 @pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
+@pytest.mark.parametrize(
+    ("broker", "guarantee", "at"),
+    [("embedded", "at_least_once", "after 3"), ("kafka", "exactly_once", "before 6")],
+    indirect=["broker"],
+)
 def test_a_trace_survives_a_kill_before_its_request_was_produced(
-    instance: Instance, wiped: bool
+    instance: Instance, guarantee: str, at: str, wiped: bool
 ) -> None:
-    """It is in the record while the timer waits, and in the outbox after that."""
+    """It is in the record while the timer waits; after that at_least_once has it in the outbox."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
     header = ("traceparent", CONTEXT.encode())
@@ -59,12 +64,12 @@ def test_a_trace_survives_a_kill_before_its_request_was_produced(
         wire.flush()
         wait_for("cart", lambda: worker.metric("trigger_timers_pending") == 2)
         assert worker.stop() == 0
-    with instance.worker(CRASH_AT="after 3") as worker:
+    with instance.worker(TRIGGER_GUARANTEE=guarantee, CRASH_AT=at) as worker:
         assert worker.wait() == -9
     assert wire.values("dispatch") == []
     if wiped:
         shutil.rmtree(instance.data_dir)
-    with instance.worker():
+    with instance.worker(TRIGGER_GUARANTEE=guarantee):
         wire.wait_for_values("dispatch", 1)
         assert {context_of(each) for each in wire.read("dispatch")} == {CONTEXT.encode()}
         assert {context_of(each) for each in wire.read("decisions")} == {CONTEXT.encode()}
