@@ -1,8 +1,9 @@
-"""What every run says about the broker it could not use."""
+"""What every run says at its end."""
 
 import pytest
 from xdist.workermanage import WorkerController
 
+from tests.fault import table
 from tests.kafka import wanted
 
 _MISSED = "kafka_missed"
@@ -21,7 +22,10 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Nobody overlooks that the tests ran on the embedded broker alone."""
+    """What the fault suite counted; and nobody overlooks that tests ran on the embedded broker
+    alone.
+    """
+    table.show(terminalreporter)
     if wanted.missed:
         terminalreporter.section("NOT TESTED ON APACHE KAFKA", sep="!", red=True, bold=True)
         terminalreporter.line(f"{wanted.missed}. Only the embedded broker was used.", red=True)

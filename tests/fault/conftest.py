@@ -1,7 +1,8 @@
 """One broker of each kind for all cases here; each case has topics of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -86,18 +87,13 @@ def case_of(
     broker: EmbeddedBroker | KafkaCluster,
     settings: Settings,
     tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> Iterator[CaseOf]:
     """Makes the test's case; its workers and its observer end with the test."""
     assert topics.create(settings).findings == ()
     if isinstance(broker, KafkaCluster):
         keep_all_profiles(settings)
     with ExitStack() as stack:
-        yield CaseOf(request.node.name.removeprefix("test_"), settings, tmp_path, stack)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What each case did, and what the observer counted."""
-    if table.rows:
-        terminalreporter.section("faults")
-        for line in table.lines():
-            terminalreporter.line(line)
+        name = request.node.name.removeprefix("test_")
+        record = partial(record_property, table.PROPERTY)
+        yield CaseOf(name, settings, tmp_path, stack, record)
