@@ -11,6 +11,7 @@ import pytest
 from app import topics
 from app.broker.embedded import EmbeddedBroker
 from app.settings import Settings, load_settings
+from tests.fault import table
 from tests.fault.budget import PARTITIONS
 from tests.fault.case import CaseOf
 from tests.fault.network_cut import NetworkCut
