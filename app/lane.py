@@ -84,7 +84,7 @@ class Lane:
             self._tps,
             lambda topic: intake.is_read_up(self._tps[topic]),
             settings.max_idle_ms / 1000,
-            waits_for_ended=settings.clock == "records",
+            is_rehearsal=settings.clock == "records",
         )
         #: by topic, how many batches came
         self._taken = dict.fromkeys(self._tps, 0)

@@ -15,6 +15,8 @@ IsReadUp = Callable[[str], bool]
 _FAR: Final = 1 << 64
 #: The origin of records that are where they belong.
 _OWN: Final = -1
+#: How long a rehearsal waits for records that are known to be there.
+_REHEARSAL_S: Final = 60.0
 
 
 class _Queue:
@@ -37,9 +39,12 @@ class MergeBuffer:
     """Buffers records per topic and hands them out merged.
 
     A record is handed out when every other topic has one waiting that is not older, or is known
-    to have none: a topic read up to its end has none (``waits_for_ended`` says otherwise: the
-    publisher may still be writing what belongs before). One that is neither is waited for, until
-    it has had nothing for ``max_idle_s`` while the record was here.
+    to have none: a topic read up to its end has none. One that is neither is waited for, until it
+    has had nothing for ``max_idle_s`` while the record was here.
+
+    With ``is_rehearsal`` order matters more than time: a topic read up to its end is waited for
+    likewise, because the publisher may still be writing what belongs before; and one that is not,
+    which a busy machine may take long to read, for a minute.
 
     Records that came by way of another partition wait in a queue for each topic and partition that
     they come from, which is there while it holds any; nothing is waited for in its stead.
@@ -51,7 +56,7 @@ class MergeBuffer:
         is_read_up: IsReadUp,
         max_idle_s: float,
         *,
-        waits_for_ended: bool = False,
+        is_rehearsal: bool = False,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._ranks = {topic: rank for rank, topic in enumerate(topics)}
@@ -61,7 +66,8 @@ class MergeBuffer:
         }
         self._is_read_up = is_read_up
         self._max_idle_s = max_idle_s
-        self._waits_for_ended = waits_for_ended
+        self._slow_s = max(max_idle_s, _REHEARSAL_S) if is_rehearsal else max_idle_s
+        self._is_rehearsal = is_rehearsal
         self._monotonic = monotonic
         #: when a record that was held back may go
         self._held_until: float | None = None
@@ -98,7 +104,8 @@ class MergeBuffer:
         queues, left = self._queues, limit
         self._held_until = None
         while left > 0:
-            best, best_ms, next_ms, gap_since = None, _FAR, _FAR, -math.inf
+            best, best_ms, next_ms = None, _FAR, _FAR
+            gap_since = slow_since = -math.inf
             for name, queue in queues.items():
                 if queue.size:
                     head_ms = queue.chunks[0][1][queue.head].timestamp
@@ -106,16 +113,19 @@ class MergeBuffer:
                         best, best_ms, next_ms = name, head_ms, best_ms
                     elif head_ms < next_ms:
                         next_ms = head_ms
-                elif queue.empty_since > gap_since and (
-                    self._waits_for_ended or not self._is_read_up(queue.topic)
-                ):
-                    gap_since = queue.empty_since
+                elif not self._is_read_up(queue.topic):
+                    slow_since = max(slow_since, queue.empty_since)
+                elif self._is_rehearsal:
+                    gap_since = max(gap_since, queue.empty_since)
             if best is None:
                 return
             queue = queues[best]
             arrived, records = queue.chunks[0]
-            if gap_since > -math.inf:
-                until = max(arrived, gap_since) + self._max_idle_s
+            if gap_since > -math.inf or slow_since > -math.inf:
+                until = max(
+                    max(arrived, gap_since) + self._max_idle_s,
+                    max(arrived, slow_since) + self._slow_s if slow_since > -math.inf else 0.0,
+                )
                 if self._monotonic() < until:
                     self._held_until = until
                     return

@@ -1,4 +1,4 @@
-"""What a run says at its end, whichever of its processes found it out."""
+"""What every run says at its end."""
 
 import pytest
 from xdist.workermanage import WorkerController
@@ -7,7 +7,6 @@ from tests.fault import table
 from tests.kafka import wanted
 
 _MISSED = "kafka_missed"
-_FAULTS = "faults"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -15,24 +14,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_MISSED] = wanted.missed
-        output[_FAULTS] = [tuple(row) for row in table.rows]
 
 
 def pytest_testnodedown(node: WorkerController) -> None:
     """Hear what that process tells."""
     output = getattr(node, "workeroutput", {})
     wanted.missed = wanted.missed or output.get(_MISSED)
-    table.rows += [table.Row(*row) for row in output.get(_FAULTS, [])]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What each fault did and what was counted; and nobody overlooks that the tests ran on the
-    embedded broker alone.
+    """What the fault suite counted; and nobody overlooks that tests ran on the embedded broker
+    alone.
     """
-    if table.rows:
-        terminalreporter.section("faults")
-        for line in table.lines():
-            terminalreporter.line(line)
+    table.show(terminalreporter)
     if wanted.missed:
         terminalreporter.section("NOT TESTED ON APACHE KAFKA", sep="!", red=True, bold=True)
         terminalreporter.line(f"{wanted.missed}. Only the embedded broker was used.", red=True)

@@ -15,14 +15,14 @@ TOPICS = ("orders", "bookings")
 class Manual:
     """A clock and what is known of the topics' ends, by hand."""
 
-    def __init__(self, *, waits_for_ended: bool = False) -> None:
+    def __init__(self, *, is_rehearsal: bool = False) -> None:
         self.now_s = 0.0
         self.read_up = {"orders", "bookings"}
         self.buffer = MergeBuffer(
             TOPICS,
             lambda topic: topic in self.read_up,
             1.0,
-            waits_for_ended=waits_for_ended,
+            is_rehearsal=is_rehearsal,
             monotonic=lambda: self.now_s,
         )
 
@@ -73,13 +73,28 @@ def test_a_topic_not_read_up_is_waited_for_but_not_for_ever() -> None:
 
 def test_a_rehearsal_waits_for_topics_at_their_end_too() -> None:
     """Their publisher may still be writing."""
-    manual = Manual(waits_for_ended=True)
+    manual = Manual(is_rehearsal=True)
     manual.add("orders", 5)
     assert manual.take() == []
     manual.add("bookings", 7)
     assert manual.take() == [("orders", 5)]
     manual.now_s = 2.0
     assert manual.take() == [("bookings", 7)]
+
+
+def test_a_rehearsal_waits_long_for_what_is_known_to_be_there() -> None:
+    """A machine may be so busy that a topic is read much later than another."""
+    manual = Manual(is_rehearsal=True)
+    manual.read_up = {"orders"}
+    manual.add("orders", 5)
+    manual.now_s = 50.0
+    assert manual.take() == []
+    manual.add("bookings", 4)
+    assert manual.take() == [("bookings", 4)]
+    manual.read_up.add("bookings")
+    assert manual.take() == []
+    manual.now_s = 51.0
+    assert manual.take() == [("orders", 5)]
 
 
 def test_a_limit_leaves_the_rest_and_repeats_are_dropped() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException
 
-from app import topics
 from app.publish import publish
 from app.settings import Settings, default_rules_path
 from tests.fault import table
@@ -22,6 +21,8 @@ from tests.integration.running import RunningWorker, Wire, wait_for
 
 #: What the outputs hold, by logical topic -> what is wrong with it.
 Judge = Callable[[dict[str, list[bytes]]], Verdict]
+#: Takes the case's row of the table.
+Record = Callable[[list[object]], None]
 #: Exit codes of a worker that is to be started again: it failed, or was killed.
 _AGAIN = (1, -9)
 
@@ -41,8 +42,8 @@ class Case:
         expected: Expected,
         stack: ExitStack,
         guarantee: str,
+        record: Record,
     ) -> None:
-        assert topics.create(settings).findings == ()
         self.guarantee = guarantee
         self.settings = settings
         self.wire = Wire(settings, settings.partitions)
@@ -56,6 +57,7 @@ class Case:
         self.observer = stack.enter_context(Observer(settings, settings.partitions))
         self._erased: set[str] = set()
         self._name = name
+        self._record = record
         self._folder = folder
         self._stack = stack
         self._started: dict[str, dict[str, str]] = {}
@@ -173,7 +175,7 @@ class Case:
             *verdict[:3],
             self.observer.stall_s,
         )
-        table.rows.append(row)
+        self._record(list(row))
         assert verdict[:3] == (0, 0, 0), (row, verdict.examples, problem)
         assert not problem, problem
         assert self.is_read(), self._progress()
@@ -222,14 +224,17 @@ class Case:
 class CaseOf:
     """Makes a case of a history, under the name of the test."""
 
-    def __init__(self, name: str, settings: Settings, folder: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, name: str, settings: Settings, folder: Path, stack: ExitStack, record: Record
+    ) -> None:
         self._given = name, settings, folder, stack
+        self._record = record
 
     def __call__(
         self, history: History, *, is_published: bool = True, guarantee: str = "exactly_once"
     ) -> Case:
         name, settings, folder, stack = self._given
-        case = Case(name, settings, folder, history.expected, stack, guarantee)
+        case = Case(name, settings, folder, history.expected, stack, guarantee, self._record)
         if is_published:
             case.publish(history.lines)
         return case

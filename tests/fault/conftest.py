@@ -1,25 +1,27 @@
 """One broker of each kind for all cases here; each case has topics of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from app import topics
 from app.broker.embedded import EmbeddedBroker
 from app.settings import Settings, load_settings
+from tests.fault import table
 from tests.fault.budget import PARTITIONS
 from tests.fault.case import CaseOf
 from tests.fault.network_cut import NetworkCut
+from tests.fault.topic_settings import keep_all_profiles
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.ports import free_ports
 from tests.kafka.properties import Listener
 from tests.kafka.wanted import require_kafka
 
 _numbers = count(1)
-#: A history under old timestamps would be compacted while it is read, and profile updates with it.
-NO_COMPACTION = {"log.cleaner.backoff.ms": "86400000"}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,7 @@ def cut_port() -> int:
 def _kafka(cut_port: int) -> Iterator[KafkaCluster]:
     require_kafka()
     listener = Listener(name="CUT", advertised_ports=(cut_port,))
-    with KafkaCluster(listeners=[listener], settings=NO_COMPACTION) as kafka:
+    with KafkaCluster(listeners=[listener]) as kafka:
         yield kafka
 
 
@@ -80,7 +82,18 @@ def settings(broker: EmbeddedBroker | KafkaCluster) -> Settings:
 
 
 @pytest.fixture
-def case_of(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[CaseOf]:
+def case_of(
+    request: pytest.FixtureRequest,
+    broker: EmbeddedBroker | KafkaCluster,
+    settings: Settings,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> Iterator[CaseOf]:
     """Makes the test's case; its workers and its observer end with the test."""
+    assert topics.create(settings).findings == ()
+    if isinstance(broker, KafkaCluster):
+        keep_all_profiles(settings)
     with ExitStack() as stack:
-        yield CaseOf(request.node.name.removeprefix("test_"), settings, tmp_path, stack)
+        name = request.node.name.removeprefix("test_")
+        record = partial(record_property, table.PROPERTY)
+        yield CaseOf(name, settings, tmp_path, stack, record)

@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+import pytest
+
 _HEADS: Final = ("case", "events", "kills", "lost", "duplicated", "wrong", "longest stall")
 
 
@@ -19,11 +21,27 @@ class Row(NamedTuple):
     stall_s: float
 
 
-#: as the cases end
-rows: list[Row] = []
+#: The property of a test's report that its row is.
+PROPERTY: Final = "faults"
 
 
-def lines() -> list[str]:
+def show(reporter: pytest.TerminalReporter) -> None:
+    """Write the table of all cases that were run, in whatever process."""
+    rows = [
+        Row(*value)
+        for reports in reporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == PROPERTY
+    ]
+    if rows:
+        reporter.section("faults")
+        for line in _lines(rows):
+            reporter.line(line)
+
+
+def _lines(rows: list[Row]) -> list[str]:
     """The table as text, aligned."""
     cells = [_HEADS, *(_cells(row) for row in rows)]
     widths = [max(len(each[column]) for each in cells) for column in range(len(_HEADS))]

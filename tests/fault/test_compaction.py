@@ -1,42 +1,16 @@
 """A changelog that is compacted as soon as the broker can: on Apache Kafka only."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 
-from app.kafka import Admin
 from tests.fault.budget import EVENTS, some
-from tests.fault.case import Case, CaseOf
+from tests.fault.case import CaseOf
 from tests.fault.history import history
+from tests.fault.topic_settings import configure
 from tests.kafka.cluster import KafkaCluster
-from tests.kafka.wanted import require_kafka
 
 pytestmark = pytest.mark.soak
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[KafkaCluster]:
-    require_kafka()
-    with KafkaCluster() as kafka:
-        yield kafka
-
-
-def configure(case: Case, topic: str, values: dict[str, str]) -> None:
-    """Give a topic these settings."""
-    entries = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in values.items()
-    ]
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    for done in Admin(case.settings).incremental_alter_configs([resource]).values():
-        done.result(10)
 
 
 def is_cleaned_beyond(kafka: KafkaCluster, topic: str, before: int) -> bool:
@@ -57,11 +31,11 @@ def test_changelog_compacted_meanwhile(case_of: CaseOf, kafka: KafkaCluster) -> 
     case = case_of(whole, is_published=False)
     changelog = case.settings.changelog_topic
     at_once = {"segment.ms": "200", "min.cleanable.dirty.ratio": "0.01"}
-    configure(case, changelog, at_once | {"max.compaction.lag.ms": "1000"})
-    # a history under old timestamps would lose its older profiles before it is read
-    never = str(2**62)
-    lags = {"max.compaction.lag.ms": never, "min.compaction.lag.ms": never}
-    configure(case, case.settings.topic("profiles"), lags)
+    configure(
+        case.settings,
+        changelog,
+        at_once | {"max.compaction.lag.ms": "1000"},
+    )
     case.publish(whole.lines)
     kills, cleaned = some(4, 1), 0
     for number in range(kills):

@@ -8,7 +8,6 @@ import pytest
 from app.kafka import Admin
 from tests.fault.budget import EVENTS, some
 from tests.fault.case import Case, CaseOf, pause
-from tests.fault.conftest import NO_COMPACTION
 from tests.fault.history import history
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.soak
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[KafkaCluster]:
     require_kafka()
-    with KafkaCluster(3, settings=NO_COMPACTION) as kafka:
+    with KafkaCluster(3) as kafka:
         yield kafka
 
 
@@ -44,7 +43,7 @@ def test_transaction_coordinator_moved(case_of: CaseOf, kafka: KafkaCluster) -> 
     that does it then, and so on.
     """
     case = case_of(history(EVENTS))
-    case.start(TRIGGER_MAX_IDLE="6s")
+    case.start()
     moves = some(6, 2)
     for number in range(moves):
         case.wait_for_share((number + 1) / (moves + 2))
