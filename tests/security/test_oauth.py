@@ -135,7 +135,11 @@ def test_there_is_one_source_for_all_clients(tmp_path: Path) -> None:
     assert token_source(settings) is token_source(settings)
 
 
-@pytest.mark.parametrize("text", ["", "two\nlines", "caf\u00e9", jwt(1, -1)])
+@pytest.mark.parametrize(
+    "text",
+    ["", "two\nlines", "caf\u00e9", jwt(1, -1)],
+    ids=["nothing", "two lines", "not ASCII", "expired"],
+)
 def test_a_mounted_file_without_a_token_is_named(tmp_path: Path, text: str) -> None:
     """And what is in it is not shown."""
     path = tmp_path / "token"
