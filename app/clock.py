@@ -50,7 +50,7 @@ class Clock(Protocol):
 class WallClock:
     """Live: now is the wall clock, timers follow the watermark."""
 
-    def __init__(self, watermark: Watermark, now: Now = wall_ms) -> None:
+    def __init__(self, watermark: Watermark, now: Now) -> None:
         self._watermark = watermark
         self._now = now
         self.now_ms = self._started_ms = now()

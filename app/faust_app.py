@@ -20,6 +20,7 @@ from app.live_gauges import RecoveryFigures
 from app.offsets import BrokerOffsets
 from app.settings import REPARTITION, Settings
 from app.transport import BatchSchema, broker_urls
+from app.wall import Wall
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 
 #: Changelog messages (each up to ``max_poll_records`` entries) applied at once during recovery.
@@ -39,9 +40,15 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app with an ``intake`` and the broker's ``offsets`` for its consumer."""
 
     def __init__(
-        self, settings: Settings, intake: Intake, offsets: BrokerOffsets, partitions: int
+        self,
+        settings: Settings,
+        intake: Intake,
+        offsets: BrokerOffsets,
+        partitions: int,
+        wall: Wall,
     ) -> None:
         self.intake = intake
+        self.wall = wall
         self._last_recovery_s = 0.0
         self.offsets = offsets
         servers = settings.bootstrap_servers

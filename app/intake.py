@@ -176,6 +176,14 @@ class Intake:
         """
         return self._through_ms.get(tp)
 
+    def answered_ms(self) -> int | None:
+        """When the broker last answered for any partition; None while records wait to be handled
+        (it may not have been asked) or nothing is read.
+        """
+        if any(self._waiting.values()):
+            return None
+        return max((state.as_of_ms for state in self._states.values()), default=None)
+
     def is_read_up(self, tp: TP) -> bool:
         """Whether all that the broker had when it last answered is with the processor."""
         state = self._states.get(tp)

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from aiokafka.structs import ConsumerRecord
 
-from app.clock import Clock, RecordsClock, WallClock, wall_ms
+from app.clock import Clock, RecordsClock, WallClock
 from app.codecs import Erasure, ReadBySchema, decode_record
 from app.core.decisions import Decision
 from app.core.errors import EventError, InfrastructureError
@@ -33,6 +33,7 @@ from app.tracing import UnitSpans
 from app.unit import DeadLetter, Unit
 from app.unit_log import log_unit
 from app.upstream import FAR_MS, Arrivals, Upstream
+from app.wall import Wall
 from app.watermark import UNKNOWN_MS, Watermark
 from tables import records
 from tables.customers import PartitionCustomers
@@ -62,6 +63,7 @@ class Shared(Protocol):
     read_by_schema: ReadBySchema | None
     spans: UnitSpans | None
     upstream: Upstream
+    wall: Wall
 
 
 class Lane:
@@ -75,6 +77,7 @@ class Lane:
         self._metrics = shared.metrics
         self._read_by_schema = shared.read_by_schema
         self._spans = shared.spans
+        self._now_ms = shared.wall.now_ms
         self._max_skew_ms = settings.max_skew_ms
         self._tps = {topic: intake.tp(topic, partition) for topic in settings.read_topics}
         self._buffer = MergeBuffer(
@@ -93,10 +96,12 @@ class Lane:
         self.clock: Clock = (
             RecordsClock(settings.grace_ms)
             if settings.clock == "records"
-            else WallClock(self._watermark)
+            else WallClock(self._watermark, self._now_ms)
         )
         self._customers = PartitionCustomers(
-            store, lambda key: partition_for(key, shared.input_partitions) == partition, wall_ms
+            store,
+            lambda key: partition_for(key, shared.input_partitions) == partition,
+            self._now_ms,
         )
         self._swept_at = time.monotonic()
         self._unit = Unit(now_ms=0)
@@ -157,7 +162,7 @@ class Lane:
         return Standing(
             customer=records.decode(record_of(value)) if value and is_there else None,
             rules=self._task.rules,
-            now_ms=wall_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
+            now_ms=self._now_ms() if self.clock.now_ms == UNKNOWN_MS else self.clock.now_ms,
         )
 
     def figures(self) -> PartitionFigures:
@@ -183,7 +188,7 @@ class Lane:
         """Work until ``end``. Raises what went wrong; nothing of that unit is then committed."""
         resend = self._store.unsent()
         if resend:
-            unit = Unit(now_ms=wall_ms())
+            unit = Unit(now_ms=self._now_ms())
             unit.resend = resend
             await self._apply(unit, time.perf_counter())
         while not self._is_ending:
@@ -215,10 +220,10 @@ class Lane:
         again then.
         """
         has_swept = False
-        while ids := self._store.tombstones(wall_ms(), UNIT_CUSTOMERS):
+        while ids := self._store.tombstones(self._now_ms(), UNIT_CUSTOMERS):
             for customer_id in ids:
                 self._customers.forget(customer_id)
-            await self._apply(Unit(now_ms=wall_ms()), time.perf_counter())
+            await self._apply(Unit(now_ms=self._now_ms()), time.perf_counter())
             has_swept = True
         if has_swept:
             await asyncio.to_thread(self._store.compact)
@@ -228,7 +233,7 @@ class Lane:
         started = time.perf_counter()
         self._raise_watermark()
         self.clock.start_unit()
-        unit = self._unit = Unit(now_ms=wall_ms())
+        unit = self._unit = Unit(now_ms=self._now_ms())
         unit.strays = self._strays.take()
         self._settle(unit)
         has_room = self._fire() and self._handle_records()
@@ -249,7 +254,7 @@ class Lane:
                 if as_of_ms is not None:
                     self._watermark.rise(topic, as_of_ms)
         read_through_ms = self._intake.read_through_ms(self._tps[REPARTITION])
-        self._watermark.rise(REPARTITION, self._arrivals.conclude(wall_ms(), read_through_ms))
+        self._watermark.rise(REPARTITION, self._arrivals.conclude(self._now_ms(), read_through_ms))
 
     def _say_how_far(self) -> None:
         """Tell the other lanes up to when all their records were sent on from here."""

@@ -16,6 +16,7 @@ import orjson
 
 from app.core.errors import TriggerError
 from app.core.instants import format_rfc3339
+from app.log_repeats import Repeats
 from app.settings import Settings
 
 #: Libraries that narrate; what goes wrong in them is heard all the same. They never get DEBUG, at
@@ -38,6 +39,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    handler.addFilter(Repeats(_TALKATIVE))
     level = settings.log_level.upper()
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -35,6 +35,9 @@ EVENT_OUTCOMES: Final = (
     "applied", "dead", "duplicate", "erased", "misrouted", "skipped", "unknown",
 )  # fmt: skip
 
+#: How a transaction ends (app/transactions.py).
+TRANSACTION_OUTCOMES: Final = ("committed", "aborted", "fenced", "failed")
+
 #: What steps can be decided, and why.
 _POSSIBLE: Final = {
     Outcome.SEND: (Reason.PASSED,),
@@ -105,6 +108,13 @@ class Metrics:
             "trigger_transactions", "Transactions by how they ended.", ["outcome"],
             registry=registry,
         )  # fmt: skip
+        for outcome in TRANSACTION_OUTCOMES:
+            self._transactions.labels(outcome)
+        self.clock_step = Gauge(
+            "trigger_clock_step_seconds",
+            "By how much the machine's clock was set and is not believed (app/wall.py).",
+            registry=registry,
+        )
         self.rules_reloads = Counter(
             "trigger_rules_reloads", "Changed rules files taken into use.", registry=registry
         )
@@ -149,6 +159,7 @@ class Metrics:
             self._lateness, self._lag, self._sizes, self._durations, self._transaction_durations,
         ):  # fmt: skip
             registry.register(histogram)
+        self._transaction_durations.begin(())
         self._triggers: set[str] = set()
         self._info = Gauge(
             "trigger_build_info", "1, with what runs as labels.", ["version", "rules_version"],

@@ -18,9 +18,11 @@ from app.lane import Lane, MakeTask
 from app.live_gauges import PartitionFigures
 from app.metrics import Metrics
 from app.settings import REPARTITION, Settings
+from app.silence import Silence
 from app.stretch import Stretch
 from app.tracing import UnitSpans
 from app.upstream import Upstream
+from app.wall import Wall
 from app.watermark import UNKNOWN_MS
 from tables.partition import PartitionStore
 
@@ -48,6 +50,7 @@ class Processor:
         shadow_rules: Rules | None,
         input_partitions: int,
         on_failure: OnFailure,
+        wall: Wall,
         read_by_schema: ReadBySchema | None = None,
         spans: UnitSpans | None = None,
     ) -> None:
@@ -62,6 +65,8 @@ class Processor:
         self.read_by_schema = read_by_schema
         self.spans = spans
         self.upstream = Upstream()
+        self.wall = wall
+        self._silence = Silence()
         self._on_failure = on_failure
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         intake.on_revoked = self.release
@@ -127,6 +132,7 @@ class Processor:
             return
         topic = self.intake.logical[tp.topic]
         lane[0].count(topic, records)
+        self.wall.witness(records[-1].timestamp)
         if self.settings.clock == "records" and topic != REPARTITION:
             newest_ms = max(record.timestamp for record in records)
             self.intake.newest_ms = max(self.intake.newest_ms, newest_ms)
@@ -139,6 +145,9 @@ class Processor:
         its end and quiet for ``max_idle``, it moves to the newest record of any partition.
         """
         lanes = [lane for lane, _ in self._lanes.values()]
+        answered_ms = self.intake.answered_ms() if lanes else None
+        if answered_ms is not None:
+            self._silence.look(self.wall.now_ms(), answered_ms)
         if self.settings.clock == "records" and self.intake.newest_ms and self._is_quiet(lanes):
             for lane in lanes:
                 if isinstance(lane.clock, RecordsClock):

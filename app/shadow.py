@@ -148,5 +148,5 @@ class RecentCustomers(MemoryCustomers):
         """Forget those used least recently. Not while a task is at work."""
         while len(self._records) > self._limit:
             self.erase(next(iter(self._records)))
-        if len(self._heap) > len(self._entry_ms) + _STALE_TIMERS:
+        if self._entries > len(self._entry_ms) + _STALE_TIMERS:
             self._sweep()

@@ -35,6 +35,7 @@ from app.intake import Intake, ReadState
 from app.membership import NO_MEMBER, Membership
 from app.offsets import BrokerOffsets
 from app.stretch import Stretch
+from app.wall import Wall
 
 #: The scheme of a broker URL that selects this transport.
 SCHEME: Final = "batched"
@@ -140,12 +141,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in assignment.tps:
             state = assignment.state_value(tp)
             if state.timestamp is not None and state.has_valid_position:
+                as_of_ms = self._as_of_ms(TP(*tp), state.timestamp)
                 end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 behind = 0 if end is None else max(0, end - state.position)
-                read = ReadState(state.timestamp, is_at_end, behind, end)
+                read = ReadState(as_of_ms, is_at_end, behind, end)
                 states[TP(*tp)] = state.position, read
         return states
+
+    def _as_of_ms(self, tp: TP, stamp_ms: int) -> int:
+        """When the answer came, by a clock that is not set under way.
+
+        An old answer keeps its time: the machine's clock may have been set since.
+        """
+        answered: dict[TP, tuple[int, int]] = self.consumer.answered
+        known = answered.get(tp)
+        if known is None or known[0] != stamp_ms:
+            wall: Wall = self.consumer.app.wall
+            known = answered[tp] = stamp_ms, wall.of_machine_ms(stamp_ms)
+        return known[1]
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -166,6 +180,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._is_settled = False
         #: how many stretches of a partition were handed over, and where the last one ended
         self._handed: dict[TP, tuple[int, int]] = {}
+        #: when the broker last answered for a partition: by the machine's clock, and by ours
+        self.answered: dict[TP, tuple[int, int]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

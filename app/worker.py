@@ -41,6 +41,7 @@ from app.settings import DEAD_LETTERS, Settings
 from app.tracing import unit_spans
 from app.transactions import Transactions
 from app.version import ENGINE_VERSION
+from app.wall import Wall
 
 _log: Final = logging.getLogger(__name__)
 
@@ -151,6 +152,8 @@ class _Worker:
         largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
         outputs = output_topics(settings, self._partition_counts(), largest)
         effects = self._new_effects(outputs)
+        wall = Wall(lambda error: _to(loop, self._clock_set_back, error))
+        self._metrics.clock_step.set_function(wall.step_s)
         self._processor = Processor(
             settings,
             self._intake,
@@ -161,11 +164,12 @@ class _Worker:
             self._shadow_rules,
             self._partitions,
             self._fail,
+            wall,
             self._read_by_schema,
             self._spans,
         )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._app = WorkerApp(settings, self._intake, self._offsets, self._partitions)
+        self._app = WorkerApp(settings, self._intake, self._offsets, self._partitions, wall)
         self._app.declare_agents(self._processor)
         self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
         ask = Ask(self._is_ready, self._app.recovery, self._processor.figures, self._intake.waiting)
@@ -308,6 +312,11 @@ class _Worker:
 
     def _is_ready(self) -> bool:
         return self._is_started and not self._is_stopping and self._app.tables.actives_ready
+
+    def _clock_set_back(self, error: BaseException) -> None:
+        """A rehearsal has the records' clock, which nobody sets."""
+        if self._settings.clock == "wall":
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():

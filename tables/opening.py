@@ -34,6 +34,8 @@ def open_database(path: Path, cache: "rocksdict.Cache | None", now_ms: int) -> R
     try:
         database = Rdict(str(path), options=_options(cache))
     except Exception as exc:
+        if is_full(exc):
+            raise full(path) from exc
         if not is_damage(exc):
             raise InfrastructureError(
                 f"the database of a partition cannot be opened: {exc}; is another worker using"
@@ -54,6 +56,19 @@ def is_damage(exc: Exception) -> bool:
     """Whether files are not what the database wrote, by what it says."""
     said = str(exc)
     return said.startswith("Corruption") or "No such file" in said
+
+
+def is_full(exc: Exception) -> bool:
+    """Whether there is no room for what was to be written."""
+    return "No space left" in str(exc)
+
+
+def full(path: Path) -> InfrastructureError:
+    """What to raise then."""
+    return InfrastructureError(
+        f"the volume of {path} is full: make room on it, or enlarge it, then start the worker"
+        " again; nothing is lost, it goes on from what was committed last"
+    )
 
 
 def mark_damaged(path: Path) -> None:

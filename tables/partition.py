@@ -37,7 +37,7 @@ from tables.layout import (
     unsent_id,
     unsent_key,
 )
-from tables.opening import is_damage, mark_damaged, open_database
+from tables.opening import full, is_damage, is_full, mark_damaged, open_database
 
 _UNSENT_END: Final = b"U}"
 #: Saying it again is not worth a write before so much time has passed.
@@ -130,6 +130,8 @@ class PartitionStore:
 
     def _failed(self, what: str, exc: Exception) -> InfrastructureError:
         """What to raise; damage is remembered for the next opening."""
+        if is_full(exc):
+            return full(self._path)
         if is_damage(exc):
             mark_damaged(self._path)
             return InfrastructureError(

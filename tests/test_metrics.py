@@ -55,6 +55,20 @@ def sends(metrics: Metrics, trigger: str) -> float | None:
     return metrics.registry.get_sample_value("trigger_decisions_total", labels)
 
 
+def test_each_end_of_a_transaction_is_counted_and_stands_at_zero_before() -> None:
+    """An alert sees the first that is not committed."""
+    metrics = Metrics()
+
+    def ended(outcome: str) -> float | None:
+        return metrics.registry.get_sample_value("trigger_transactions_total", {"outcome": outcome})
+
+    assert [ended(each) for each in ("committed", "aborted", "fenced", "failed")] == [0, 0, 0, 0]
+    assert metrics.registry.get_sample_value("trigger_transaction_duration_seconds_count") == 0
+    metrics.transaction_done("fenced", 0.2)
+    assert [ended("committed"), ended("fenced")] == [0, 1]
+    assert metrics.registry.get_sample_value("trigger_transaction_duration_seconds_sum") == 0.2
+
+
 def test_alerts_see_the_first_of_its_kind() -> None:
     """Every outcome of a record is at 0 in every topic, so that the first counts as an increase."""
     metrics = Metrics()

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import orjson
@@ -85,7 +85,17 @@ def _content(obj: dict[str, Any], number: int) -> Event | str:
     return parse_envelope(value, topic=topic, key=key, offset=number - 1)
 
 
-def merge_arrivals(histories: list[Iterator[Arrival]]) -> Iterator[Arrival]:
+class _Arrived(Protocol):
+    """Something that has a place in its file, and may say when it came."""
+
+    number: int
+    arrived_ms: int | None
+
+
+Found = TypeVar("Found", bound=_Arrived)
+
+
+def merge_arrivals(histories: list[Iterator[Found]]) -> Iterator[Found]:
     """Several files as one stream: each keeps its order, the earlier arrival comes first."""
     if len(histories) == 1:
         return histories[0]
@@ -94,8 +104,8 @@ def merge_arrivals(histories: list[Iterator[Arrival]]) -> Iterator[Arrival]:
 
 
 def _with_arrival_so_far(
-    history: Iterator[Arrival], index: int
-) -> Iterator[tuple[int, int, int, Arrival]]:
+    history: Iterator[Found], index: int
+) -> Iterator[tuple[int, int, int, Found]]:
     so_far_ms = -(1 << 62)
     for arrival in history:
         if arrival.arrived_ms is not None:

@@ -1,10 +1,11 @@
 """What a backtest keeps of its end, so that ``triggers explain`` can look at it later.
 
 ``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
-``app.core.customer`` lays it out). Like the send requests they hold personal data.
+``app.core.customer`` lays it out), by their ids. Like the send requests they hold personal data.
 """
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,14 +32,19 @@ class _Run(msgspec.Struct, frozen=True):
     rules: dict[str, Any]
 
 
-def keep_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[Customer]) -> None:
-    """Write both files."""
+def keep_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
+    """Write both files; ``customers`` are written records."""
     run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
     (folder / RUN).write_bytes(msgspec.json.encode(run))
-    encoder = msgspec.json.Encoder()
     with (folder / CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
-        for customer in customers:
-            file.write(encoder.encode(customer) + b"\n")
+        file.writelines(customers)
+
+
+def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, bytes]]:
+    """Ids and records, a line each, in the order of the ids."""
+    encoder = msgspec.json.Encoder()
+    for customer in sorted(customers, key=attrgetter("customer_id")):
+        yield customer.customer_id, encoder.encode(customer) + b"\n"
 
 
 def read_customers(path: Path) -> Iterator[Customer]:

@@ -14,6 +14,12 @@ from app.core.rules import Rules
 from app.report.tally import Tally
 from app.wire import written, written_outcome
 
+#: The files by number.
+DECISIONS: Final = 0
+DISPATCH: Final = 1
+OUTCOMES: Final = 2
+DEAD: Final = 3
+_NAMES: Final = ("decisions.jsonl", "dispatch.jsonl", "outcomes.jsonl", "dead-letters.jsonl")
 _BUFFER_BYTES: Final = 1 << 20
 _REMEMBERED_DEAD: Final = 100
 
@@ -29,10 +35,7 @@ class OutputFolder:
     def __init__(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._decisions = (folder / "decisions.jsonl").open("wb", buffering=_BUFFER_BYTES)
-            self._dispatch = (folder / "dispatch.jsonl").open("wb", buffering=_BUFFER_BYTES)
-            self._outcomes = (folder / "outcomes.jsonl").open("wb", buffering=_BUFFER_BYTES)
-            self._dead = (folder / "dead-letters.jsonl").open("wb")
+            self._files = [(folder / name).open("wb", buffering=_BUFFER_BYTES) for name in _NAMES]
         except OSError as exc:
             raise ConfigError(f"{folder}: the output cannot be written: {exc.strerror}") from exc
         self.tally = Tally()
@@ -48,30 +51,32 @@ class OutputFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._decisions.close()
-        self._dispatch.close()
-        self._outcomes.close()
-        self._dead.close()
+        for file in self._files:
+            file.close()
 
     def write(self, decision: Decision) -> None:
         """One decision, and what it puts on dispatch."""
         self.tally.take(decision)
         record, request = written(decision)
-        self._decisions.write(record + b"\n")
+        self._files[DECISIONS].write(record + b"\n")
         if request is not None:
-            self._dispatch.write(request + b"\n")
+            self._files[DISPATCH].write(request + b"\n")
 
     def write_outcome(self, outcome: SendOutcome) -> None:
         """One thing that a send led to."""
         self.tally.take_outcome(outcome)
-        self._outcomes.write(written_outcome(outcome) + b"\n")
+        self._files[OUTCOMES].write(written_outcome(outcome) + b"\n")
 
     def write_dead(self, number: int, error: EventError) -> None:
         """One record that could not be understood, by its line."""
-        line = {"line": number, "reason": error.reason, "error": str(error)}
-        self._dead.write(orjson.dumps(line) + b"\n")
-        if len(self.first_dead) < _REMEMBERED_DEAD:
-            self.first_dead.append((number, error.reason, str(error)))
+        self.write_line(DEAD, dead_line(number, error) + b"\n")
+
+    def write_line(self, file: int, line: bytes) -> None:
+        """A line with its end that another process has written, and counted."""
+        self._files[file].write(line)
+        if file == DEAD and len(self.first_dead) < _REMEMBERED_DEAD:
+            dead = orjson.loads(line)
+            self.first_dead.append((dead["line"], dead["reason"], dead["error"]))
 
     def write_report(self, rules: Rules, records: Mapping[str, int], customers: int) -> None:
         """The page about the run; ``records`` counts what was read by what became of it."""
@@ -79,3 +84,8 @@ class OutputFolder:
 
         page = report_page(self.tally, rules, Run(records=records, customers=customers))
         self._report.write_text(page, encoding="utf-8")
+
+
+def dead_line(number: int, error: EventError) -> bytes:
+    """A record that could not be understood, without a line end."""
+    return orjson.dumps({"line": number, "reason": error.reason, "error": str(error)})

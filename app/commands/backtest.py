@@ -4,18 +4,19 @@ import argparse
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import Progress
 
-from app.backtest.history import Arrival, merge_arrivals, read_arrivals
-from app.backtest.kept import keep_run
+from app.backtest.clock import Outage
 from app.backtest.output import OutputFolder
-from app.backtest.replay import Outage, Replay
+from app.backtest.parallel.cores import can_fork, usable_cores
+from app.backtest.run import Ran, run_backtest
 from app.commands._options import parse_instant_option
 from app.core.durations import parse_duration_ms
 from app.core.errors import ConfigError
@@ -23,6 +24,9 @@ from app.jsonlines import LineReader, open_lines
 from app.rules_file import load_rules
 
 _SHOWN_DEAD_LETTERS: Final = 5
+#: Of a history with fewer lines it costs more to start processes than they give.
+_SHORT_LINES: Final = 20_000
+_SHORT_BYTES: Final = 16 << 20
 _LINES_BETWEEN_UPDATES: Final = 8192
 
 
@@ -41,6 +45,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--until", metavar="T", help="run the clock on to T after the last record")
     parser.add_argument("--outage", metavar="FROM/TO", help="records in between are read at TO")
     parser.add_argument("--grace", default="5s", help="how long a timer waits (default 5s)")
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="decide in N processes, each for its share of the customers, to the same bytes"
+        " (default: as many as there are cores to use; 1 for a short history)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,36 +68,96 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
         output = stack.enter_context(OutputFolder(args.out))
-        replay = Replay(
+        files = [iter(reader) for reader in readers]
+        jobs = args.jobs
+        if jobs is None:
+            heads = [_head(lines) for lines in files]
+            jobs = usable_cores() if can_fork() and _is_long(heads) else 1
+            files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
+        bar = stack.enter_context(_Bar(readers))
+        ran = run_backtest(
             rules,
-            output.write,
-            outcome=output.write_outcome,
-            dead=output.write_dead,
+            [bar.followed(lines) for lines in files],
+            args.out,
+            output,
+            jobs=jobs,
+            until_ms=until_ms,
             grace_ms=grace_ms,
             outage=outage,
         )
-        histories = [read_arrivals(reader) for reader in readers]
-        replay.run(_shown(merge_arrivals(histories), readers), until_ms=until_ms)
-        output.write_report(rules, replay.counts, len(replay.customers))
-        keep_run(args.out, rules, replay.now_ms, replay.customers)
-    _print_summary(replay, output, args.out)
+    _print_summary(ran, output, args.out)
     return 0
 
 
-def _shown(arrivals: Iterator[Arrival], readers: list[LineReader]) -> Iterator[Arrival]:
-    """The same arrivals, with a progress bar when a person is watching."""
-    if not sys.stderr.isatty():
-        yield from arrivals
-        return
-    sizes = [reader.total_bytes for reader in readers]
-    total = sum(size or 0 for size in sizes) if all(sizes) else None
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("reading history", total=total)
-        for count, arrival in enumerate(arrivals):
+def _head(lines: Iterator[bytes]) -> list[bytes]:
+    """The first lines, so many that a short history is read whole; in bounded memory."""
+    head: list[bytes] = []
+    left = _SHORT_BYTES
+    for line in lines:
+        head.append(line)
+        left -= len(line)
+        if len(head) == _SHORT_LINES or left < 0:
+            break
+    return head
+
+
+def _is_long(heads: list[list[bytes]]) -> bool:
+    lines = sum(len(head) for head in heads)
+    return lines >= _SHORT_LINES or sum(len(line) for head in heads for line in head) > _SHORT_BYTES
+
+
+class _Bar:
+    """A progress bar, when a person is watching. It has a thread: it starts after the processes."""
+
+    def __init__(self, readers: list[LineReader]) -> None:
+        self._readers = readers
+        self._stack = ExitStack()
+        self._update: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._update is not None:
+            self._update()
+        self._stack.close()
+
+    def followed(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The same lines; the bar moves as they are taken."""
+        if not sys.stderr.isatty():
+            return lines
+        return self._followed(lines)
+
+    def _followed(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for count, line in enumerate(lines):
             if count % _LINES_BETWEEN_UPDATES == 0:
-                progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
-            yield arrival
-        progress.update(bar, completed=sum(reader.read_bytes for reader in readers))
+                update = self._update or self._start()
+                update()
+            yield line
+
+    def _start(self) -> Callable[[], None]:
+        sizes = [reader.total_bytes for reader in self._readers]
+        total = sum(size or 0 for size in sizes) if all(sizes) else None
+        progress = self._stack.enter_context(Progress(console=Console(stderr=True)))
+        bar = progress.add_task("reading history", total=total)
+
+        def update() -> None:
+            progress.update(bar, completed=sum(reader.read_bytes for reader in self._readers))
+
+        self._update = update
+        return update
+
+
+def _jobs(text: str) -> int:
+    try:
+        jobs = int(text)
+    except ValueError:
+        jobs = 0
+    if jobs < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    if jobs > 1 and not can_fork():
+        raise argparse.ArgumentTypeError("this system cannot fork processes: expected 1")
+    return jobs
 
 
 def _outage(text: str) -> Outage:
@@ -101,9 +172,9 @@ def _outage(text: str) -> Outage:
     return outage
 
 
-def _print_summary(replay: Replay, output: OutputFolder, folder: Path) -> None:
-    print(_counted("records", replay.counts))
-    print(f"customers: {len(replay.customers)}")
+def _print_summary(ran: Ran, output: OutputFolder, folder: Path) -> None:
+    print(_counted("records", ran.counts))
+    print(f"customers: {ran.customers}")
     print(_counted("decisions", output.tally.outcomes))
     print(_counted("outcomes", output.tally.kinds_led_to))
     names = ("decisions.jsonl", "dispatch.jsonl", "outcomes.jsonl", "report.html")

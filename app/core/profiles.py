@@ -41,8 +41,9 @@ def parse_date(text: object) -> date | None:
 def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> ProfileUpdate:
     """Check every profile field in ``data``. Raises EventError (reason ``profile``)."""
     fields: dict[str, Any] = {}
-    for field in TEXT_FIELDS & data.keys():
-        value = data[field]
+    for field, value in data.items():
+        if field not in TEXT_FIELDS:
+            continue
         if value is not None and not isinstance(value, str):
             raise _wrong(field, "text or null")
         fields[field] = value

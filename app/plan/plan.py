@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from app.backtest.clock import DEFAULT_GRACE_MS
 from app.backtest.history import Arrival
-from app.backtest.replay import DEFAULT_GRACE_MS, Replay
+from app.backtest.replay import Replay
 from app.core.decisions import Decision
 from app.core.rules import Rules
 from app.plan.decisions_diff import NEW, OLD, DecisionsDiff, SendsChange, by_trigger

@@ -13,6 +13,6 @@ def limit_costs(tally: Tally, rules: Rules) -> dict[str, LimitCost]:
         known[limit_of(cap)] = f"{cap.limit} in {span_text(cap.per_ms)}{where}"
     if rules.quiet_hours is not None:
         known[QUIET] = "quiet hours"
-    for limit in tally.costs:
+    for limit in sorted(tally.costs, key=str):
         known.setdefault(limit, str(limit))
     return {name: tally.costs.get(limit, LimitCost()) for limit, name in known.items()}

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
@@ -80,14 +81,16 @@ def suppressions(tally: Tally) -> Html:
             by_trigger.setdefault(reason.value, Counter())[trigger] += count
     if not by_reason:
         return section("Why steps were not sent", tag("p", "No step was suppressed."))
-    ranked = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(by_reason.items(), key=_by_size)
     total = by_reason.total()
     rows = [
         (
             reason,
             count,
             f"{100 * count / total:.1f}\u00a0%",
-            ", ".join(f"{name} {n}" for name, n in by_trigger[reason].most_common(3)),
+            ", ".join(
+                f"{name} {n}" for name, n in sorted(by_trigger[reason].items(), key=_by_size)[:3]
+            ),
         )
         for reason, count in ranked
     ]
@@ -98,6 +101,10 @@ def suppressions(tally: Tally) -> Html:
         figure(label, plot),
         table(label, ("reason", "steps", "share", "mostly"), rows),
     )
+
+
+def _by_size(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
 
 
 def limits(tally: Tally, rules: Rules) -> Html:
@@ -227,8 +234,13 @@ def _revenue(tally: Tally, trigger: str) -> str:
         for (name, currency), value in tally.revenue.items()
         if name == trigger
     )
-    texts = (f"{value:,.2f}\u00a0{name}".strip() for name, value in sums)
+    texts = (f"{_with_cents(value)}\u00a0{name}".strip() for name, value in sums)
     return ", ".join(text.replace(",", "\u202f") for text in texts) or "-"
+
+
+def _with_cents(value: Fraction) -> str:
+    cents = round(value * 100)
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
 
 
 def arms(tally: Tally, rules: Rules) -> Html:

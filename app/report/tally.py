@@ -5,6 +5,7 @@ got a message, and the steps that are waiting; not the number of decisions.
 """
 
 from collections import Counter
+from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -67,8 +68,8 @@ class Tally:
         self.arms: dict[tuple[str, str], dict[str, int]] = {}
         #: (trigger, is_ghost, kind of outcome, ``assisted`` for a conversion it did not get)
         self.led_to: Counter[tuple[str, bool, str]] = Counter()
-        #: (trigger, currency) -> value of the conversions that sends got
-        self.revenue: dict[tuple[str, str | None], float] = {}
+        #: (trigger, currency) -> value of the conversions that sends got, exact in any order
+        self.revenue: dict[tuple[str, str | None], Fraction] = {}
         self._waiting: dict[str, frozenset[Limit]] = {}
 
     @property
@@ -117,7 +118,27 @@ class Tally:
         self.led_to[outcome.trigger, outcome.is_ghost, name] += 1
         if outcome.role == "direct" and outcome.value is not None and not outcome.is_ghost:
             key = outcome.trigger, outcome.currency
-            self.revenue[key] = round(self.revenue.get(key, 0.0) + outcome.value, 6)
+            self.revenue[key] = self.revenue.get(key, 0) + Fraction(outcome.value)
+
+    def add(self, other: "Tally") -> None:
+        """Count what ``other`` did, of other customers."""
+        for kind, count in other.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + count
+        for limit, cost in other.costs.items():
+            known = self._cost(limit)
+            for field in LimitCost.__struct_fields__:
+                setattr(known, field, getattr(known, field) + getattr(cost, field))
+        self.messages |= other.messages
+        self.marketing |= other.marketing
+        self.ghosts |= other.ghosts
+        for minutes, count in other.delays_min.items():
+            self.delays_min[minutes] = self.delays_min.get(minutes, 0) + count
+        for arm, customers in other.arms.items():
+            self.arms.setdefault(arm, {}).update(customers)
+        self.led_to += other.led_to
+        for key, value in other.revenue.items():
+            self.revenue[key] = self.revenue.get(key, 0) + value
+        self._waiting |= other._waiting
 
     def _marketing(self, decision: Decision, change: int) -> None:
         """A marketing step that was sent, held out or recalled."""

@@ -1,5 +1,7 @@
 """The timers of a backtest's customers."""
 
+from random import Random
+
 from app.backtest.customers import MemoryCustomers
 from app.core.customer import NEVER_MS, Customer, Instance, PendingStep
 from app.core.decisions import Cause
@@ -43,5 +45,25 @@ def test_memory_follows_customers_not_events() -> None:
     ann = waiting("ann", 0)
     for due_ms in range(100_000):
         customers.changed(moved(ann, due_ms))
-    assert len(customers._heap) < 2000
+    assert customers._entries < 2000
     assert customers.due(NEVER_MS - 1) == [ann]
+
+
+def test_timers_of_far_and_near_times_come_in_order() -> None:
+    """However they are kept until their time comes; one that is set in the past comes at once."""
+    dice = Random(1)
+    customers = MemoryCustomers()
+    due_ms = {f"c{number}": dice.randrange(-(10**9), 10**9) for number in range(2000)}
+    for customer_id, at_ms in due_ms.items():
+        customers.changed(waiting(customer_id, at_ms))
+    seen: list[str] = []
+    for watermark_ms in range(-(10**9), 10**9, 10**7):
+        if watermark_ms == 0:
+            customers.changed(waiting("late", -5))
+            due_ms["late"] = -5
+        for customer in customers.due(watermark_ms):
+            assert watermark_ms - 10**7 < customer.due_ms <= watermark_ms
+            seen.append(customer.customer_id)
+        assert customers.earliest_due_ms() > watermark_ms
+    seen += [customer.customer_id for customer in customers.due(10**9)]
+    assert sorted(seen) == sorted(due_ms)

@@ -1,17 +1,21 @@
-"""``python -m tests.bench {backtest,worker,recovery,kpis} [--events N] [--customers N]``.
+"""``python -m tests.bench {backtest,worker,guarantees,recovery,kpis} [--events N] ...``.
 
 Prints one JSON line: CPU microseconds per event and events per CPU second, of one process, at the
 default rules. The profiles of all customers are read first and not counted; with ``--anonymous``
 there are none but those among the events, and most steps find nobody to reach. Figures depend
-on the machine and on what else it does: compare runs of one machine, side by side. ``recovery``
+on the machine and on what else it does: compare runs of one machine, side by side. ``guarantees``
+(tests/bench/guarantees.py) does so with exactly once and at least once. ``recovery``
 (tests/bench/recovery.py) measures how long a worker with so many customers takes to be ready.
 ``kpis`` summarises files of N outcomes (5 million by default) and their decisions, and prints
 seconds and peak memory of the command.
+
+``python -m tests.bench compare`` runs other hosts on the same job: see its ``--help``.
 """
 
 import argparse
 import gc
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -30,7 +34,9 @@ from app.publish import publish
 from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
 from app.wire import written, written_outcome
+from tests.bench.compare.command import main as compare
 from tests.bench.events import events, profiles
+from tests.bench.guarantees import guarantees
 from tests.bench.outcomes import kpis
 from tests.bench.recovery import recovery
 from tests.integration.running import RunningWorker, wait_for
@@ -42,16 +48,25 @@ _OUTCOMES = 5_000_000
 
 def main() -> None:
     """Run one benchmark."""
+    if sys.argv[1:2] == ["compare"]:
+        sys.exit(compare(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", choices=["backtest", "worker", "recovery", "kpis"])
+    parser.add_argument("what", choices=["backtest", "worker", "guarantees", "recovery", "kpis"])
     parser.add_argument("--events", type=int)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument(
         "--anonymous", action="store_true", help="no profiles beforehand: few can be reached"
     )
+    parser.add_argument(
+        "--rate", type=int, help="guarantees: events a second; default: all of a stretch at once"
+    )
     args = parser.parse_args()
     if args.what == "recovery":
         print(json.dumps({"host": args.what, **recovery(args.customers)}))
+        return
+    if args.what == "guarantees":
+        figures = guarantees(args.events or _EVENTS, args.customers, args.rate)
+        print(json.dumps({"host": args.what, **figures}))
         return
     if args.what == "kpis":
         with tempfile.TemporaryDirectory() as folder:

@@ -10,8 +10,9 @@ import orjson
 from hypothesis import given, settings
 from ruamel.yaml import YAML
 
+from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
-from app.backtest.replay import Outage, Replay
+from app.backtest.replay import Replay
 from app.contracts.outputs import Decision, OutcomeRecord, SendRequest
 from app.core import decisions
 from app.core.outcomes import SendOutcome

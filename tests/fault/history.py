@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from app import wire
+from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
-from app.backtest.replay import Outage, Replay
+from app.backtest.replay import Replay
 from app.core.decisions import Decision
 from app.core.events import INPUT_TOPICS
 from app.core.outcomes import SendOutcome

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from app.backtest.replay import Outage
+from app.backtest.clock import Outage
 from app.core.instants import parse_rfc3339
 from tests.fault.history import backtest
 from tests.fault.judge import Verdict, compare

@@ -4,7 +4,9 @@ Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, th
 effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
 when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
 engine has a bug with), ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
-the time) and ``UNIT_RECORDS`` (how many records a commit unit has at most).
+the time), ``UNIT_RECORDS`` (how many records a commit unit has at most), ``CLOCK_FILE`` (a file
+that says by how many ms the wall clock is set, read whenever the clock is asked) and
+``CLOCK_HOLD_S`` (how long a step has to stand until it is believed).
 
 Points are around every numbered effect, around ``recovery`` (a batch of the changelog applied),
 ``revoked`` and ``assigned`` (partitions).
@@ -13,13 +15,14 @@ Points are around every numbered effect, around ``recovery`` (a batch of the cha
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from faust.types import TP
 
-from app import lane
+from app import lane, wall
 from app.core.errors import ConfigError
 from app.core.events import Event
 from app.core.task import Handled, Task
@@ -111,9 +114,26 @@ def buggy_task(event_id: str) -> MakeTask:
     return Buggy
 
 
+def steer_clock(by: Path) -> None:
+    """The wall clock of this process, for itself and the libraries, is off by what the file says.
+
+    The monotonic clock is not, as when a machine's clock is set.
+    """
+    true_ns = time.time_ns
+
+    def steered_ns() -> int:
+        return true_ns() + int(by.read_text() or 0) * 1_000_000
+
+    time.time_ns = steered_ns
+    time.time = lambda: steered_ns() / 1e9
+
+
 def main() -> int:
     settings = load_settings(os.environ)
     configure_logging(settings)
+    if "CLOCK_FILE" in os.environ:
+        steer_clock(Path(os.environ["CLOCK_FILE"]))
+        wall.HOLD_S = float(os.environ.get("CLOCK_HOLD_S", wall.HOLD_S))  # type: ignore[misc]
     fail_on = os.environ.get("FAIL_ON")
     if "TOMBSTONE_MS" in os.environ:
         customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]

@@ -12,13 +12,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 _HERE: Final = Path(__file__).parent
-_POM: Final = _HERE / "pom.xml"
-_SUMS: Final = _HERE / "jars.sha256"
+_SUMS: Final = "jars.sha256"
 _OLDEST_JAVA: Final = 17
 _RESOLVE_TIMEOUT_S: Final = 300
 
@@ -63,15 +63,29 @@ def java() -> str:
 @cache
 def classpath() -> str:
     """For ``java -cp``. KafkaMissing when neither the cache nor Maven has the jars."""
-    folder = _cache_folder() / f"kafka-{hashlib.sha256(_SUMS.read_bytes()).hexdigest()[:16]}"
+    return f"{resolved('kafka', _HERE)}/*"
+
+
+def resolved(name: str, project: Path, *goals: str) -> Path:
+    """The folder with the jars of a Maven project that has ``pom.xml`` and ``jars.sha256``.
+
+    With ``goals``, such as compile, what these make is in ``target`` beside it: they are run once
+    for a state of the project. KafkaMissing when neither the cache nor Maven has it all.
+    """
+    known = hashlib.sha256((project / _SUMS).read_bytes())
+    if goals:
+        for source in sorted([project / "pom.xml", *project.rglob("src/**/*.java")]):
+            known.update(source.read_bytes())
+    folder = _cache_folder() / f"{name}-{known.hexdigest()[:16]}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (folder.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.is_dir():
-                _resolve(folder)
-    _verify(folder)
-    return f"{folder}/*"
+                _resolve(folder, project, goals)
+    jars = folder / "jars" if goals else folder
+    _verify(jars, project / _SUMS)
+    return jars
 
 
 def _cache_folder() -> Path:
@@ -79,15 +93,17 @@ def _cache_folder() -> Path:
     return Path(base) / "trigger-engine-tests"
 
 
-def _resolve(folder: Path) -> None:
+def _resolve(folder: Path, project: Path, goals: Sequence[str]) -> None:
     """Let Maven copy all jars into ``folder``, which comes to be whole and verified or not."""
     maven = shutil.which("mvn")
     if maven is None:
         raise KafkaMissing("no Maven: install it, Kafka's jars are resolved with it once")
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-        jars = Path(unfinished) / "jars"
+        work = Path(unfinished) / "work"
+        shutil.copytree(project, work, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+        jars = work / "jars"
         command = [
-            *(maven, "--quiet", "--batch-mode", "--strict-checksums", "--file", str(_POM)),
+            *(maven, "--quiet", "--batch-mode", "--strict-checksums", *goals),
             *("dependency:copy-dependencies", f"-DoutputDirectory={jars}"),
         ]
         try:
@@ -97,26 +113,26 @@ def _resolve(folder: Path) -> None:
                 text=True,
                 timeout=_RESOLVE_TIMEOUT_S,
                 check=False,
-                cwd=unfinished,
+                cwd=work,
             )
         except subprocess.TimeoutExpired:
             raise KafkaMissing(f"Maven did not end within {_RESOLVE_TIMEOUT_S} s") from None
         if run.returncode != 0:
             raise KafkaMissing(f"Maven could not resolve it: {run.stdout.strip()[-500:]}")
-        _verify(jars)
-        jars.rename(folder)
+        _verify(jars, project / _SUMS)
+        (work if goals else jars).rename(folder)
 
 
-def _verify(folder: Path) -> None:
+def _verify(folder: Path, sums: Path) -> None:
     """Raise WrongJars unless ``folder`` holds the listed files and no other."""
     expected = {}
-    for line in _SUMS.read_text().splitlines():
+    for line in sums.read_text().splitlines():
         checksum, name = line.split()
         expected[name] = checksum
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
     if wrong:
         raise WrongJars(
-            f"{folder}: missing, not listed or with another checksum than in {_SUMS.name}:"
+            f"{folder}: missing, not listed or with another checksum than in {sums}:"
             f" {', '.join(wrong)}; remove the folder, and find out how it came to be"
         )

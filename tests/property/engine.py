@@ -5,8 +5,9 @@ from typing import Any
 
 import orjson
 
+from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
-from app.backtest.replay import Outage, Replay
+from app.backtest.replay import Replay
 from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome

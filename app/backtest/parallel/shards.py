@@ -1,0 +1,196 @@
+"""The process that reads: lines to the shards, what they write to the files."""
+
+import heapq
+import marshal
+import multiprocessing
+import pickle
+import select
+import signal
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from multiprocessing.context import ForkProcess
+from types import TracebackType
+from typing import Final, Never, Self
+
+from app.backtest.clock import Clock, Instant, Outage
+from app.backtest.output import OutputFolder
+from app.backtest.parallel.link import Link
+from app.backtest.parallel.merged import Merged
+from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
+from app.backtest.parallel.sighting import Sighting
+from app.core.errors import InfrastructureError
+from app.core.rules import Rules
+
+_BATCH_BYTES: Final = 4 << 20
+#: Batches that a shard may be behind what was read.
+_MOST_BEHIND: Final = 4
+_LINES_BETWEEN_LOOKS: Final = 256
+
+
+class Shards:
+    """So many processes, and the files that they fill. Use it with ``with``: none stays behind."""
+
+    def __init__(
+        self,
+        jobs: int,
+        rules: Rules,
+        output: OutputFolder,
+        *,
+        grace_ms: int,
+        outage: Outage | None,
+        pace: Pace = PACE,
+    ) -> None:
+        self._jobs = jobs
+        self._pace = pace
+        self._rules = rules
+        self._output = output
+        self._grace_ms = grace_ms
+        self._outage = outage
+        self._clock = Clock(grace_ms, outage)
+        self._merged = Merged(jobs, output.write_line)
+        self._links: list[Link] = []
+        self._processes: list[ForkProcess] = []
+        self._lines: list[list[Line]] = [[] for _ in range(jobs)]
+        #: batches sent, and done by each shard
+        self._sent = 0
+        self._done = [0] * jobs
+        self.counts: Counter[str] = Counter()
+        #: how many customers have a record
+        self.customers = 0
+
+    @property
+    def now_ms(self) -> int | None:
+        """The largest arrival so far; None before the first."""
+        return self._clock.now_ms
+
+    def __enter__(self) -> Self:
+        # a Ctrl-C is for this process, which ends the others
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def run(self, sightings: Iterable[Sighting], *, until_ms: int | None = None) -> None:
+        """Take every line, run the clock on to ``until_ms``, and write all but the report."""
+        jobs, step, size = self._jobs, self._clock.step, 0
+        number = in_batch = 0
+        for number, seen in enumerate(sightings, start=1):
+            now_ms, watermark_ms = step(seen.arrived_ms, seen.occurred_ms)
+            line, shard = seen.line, hash(seen.customer_id) % jobs
+            self._lines[shard].append((number, seen.number, now_ms, watermark_ms, line))
+            in_batch += 1
+            size += len(line)
+            if in_batch == self._pace.batch_lines or size > _BATCH_BYTES:
+                self._send((now_ms, watermark_ms), number, is_last=False)
+                in_batch = size = 0
+            elif number % _LINES_BETWEEN_LOOKS == 0:
+                self._look(0)
+        self._send(self._clock.end(until_ms), number, is_last=True)
+        while min(self._done) < self._sent:
+            self._look(None)
+        for shard in range(jobs):
+            share: Share = pickle.loads(self._next_message(shard))
+            self.counts += share.counts
+            self.customers += share.customers
+            self._output.tally.add(share.tally)
+
+    def written_customers(self) -> Iterator[bytes]:
+        """After ``run``, once: the records of all customers by their ids."""
+        found = heapq.merge(*(self._customers_of(shard) for shard in range(self._jobs)))
+        return (line for _, line in found)
+
+    def _customers_of(self, shard: int) -> Iterator[tuple[str, bytes]]:
+        while part := marshal.loads(self._next_message(shard)):
+            yield from part
+
+    def _send(self, instant: Instant, last: int, *, is_last: bool) -> None:
+        for shard, link in enumerate(self._links):
+            batch: Batch = self._lines[shard], instant, last, is_last
+            self._lines[shard] = []
+            try:
+                link.send(marshal.dumps(batch))
+            except OSError:
+                self._fail(shard)
+        self._sent += 1
+        self._look(0)
+        while min(self._done) < self._sent - _MOST_BEHIND:
+            self._look(None)
+
+    def _look(self, timeout_s: float | None) -> None:
+        """Send and read what goes now; without a timeout wait until something does."""
+        is_far_ahead = self._merged.is_far_ahead
+        readable, writable, _ = select.select(
+            [link for shard, link in enumerate(self._links) if not is_far_ahead(shard)],
+            [link for link in self._links if link.has_unsent],
+            [],
+            timeout_s,
+        )
+        for shard, link in enumerate(self._links):
+            try:
+                if link in writable:
+                    link.send_more()
+                if link in readable:
+                    link.read_more()
+            except (OSError, EOFError):
+                self._fail(shard)
+            while link.messages and self._done[shard] < self._sent:
+                message = link.messages.popleft()
+                part: Part = marshal.loads(message)
+                entries, reached, is_done = part
+                self._done[shard] += is_done
+                self._merged.take(shard, entries, reached, len(message))
+
+    def _next_message(self, shard: int) -> bytes:
+        try:
+            return self._links[shard].next_message()
+        except (OSError, EOFError):
+            self._fail(shard)
+
+    def _fail(self, shard: int) -> Never:
+        process = self._processes[shard]
+        process.join()
+        code = process.exitcode or 0
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise InfrastructureError(
+            f"process {shard + 1} of {self._jobs} of the backtest {how} before its work was done;"
+            " what was written is incomplete. If memory ran out, try fewer with --jobs"
+        ) from None
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("fork")
+        ours: list[socket.socket] = []
+        for number in range(self._jobs):
+            mine, its = socket.socketpair()
+            ours.append(mine)
+            self._links.append(Link(mine))
+            process = context.Process(
+                target=run_shard,
+                args=(its, ours, self._rules, self._grace_ms, self._outage, self._pace),
+                name=f"backtest-{number + 1}",
+                daemon=True,
+            )
+            process.start()
+            self._processes.append(process)
+            its.close()
+
+    def _stop(self) -> None:
+        for link in self._links:
+            link.close()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()

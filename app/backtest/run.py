@@ -1,0 +1,59 @@
+"""One backtest from the arrivals to its folder, in this process or in several."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from app.backtest.clock import Outage
+from app.backtest.history import merge_arrivals, read_arrivals
+from app.backtest.kept import keep_run, written_customers
+from app.backtest.output import OutputFolder
+from app.backtest.parallel.shard import PACE, Pace
+from app.backtest.parallel.shards import Shards
+from app.backtest.parallel.sighting import sight_lines
+from app.backtest.replay import Replay
+from app.core.rules import Rules
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What became of the records, and how many customers there are at the end."""
+
+    counts: Counter[str]
+    customers: int
+
+
+def run_backtest(
+    rules: Rules,
+    files: Iterable[Iterable[bytes]],
+    folder: Path,
+    output: OutputFolder,
+    *,
+    jobs: int,
+    until_ms: int | None,
+    grace_ms: int,
+    outage: Outage | None,
+    pace: Pace = PACE,
+) -> Ran:
+    """Fill the folder from the lines of each file; how many processes do it changes no byte."""
+    if jobs == 1:
+        replay = Replay(
+            rules,
+            output.write,
+            outcome=output.write_outcome,
+            dead=output.write_dead,
+            grace_ms=grace_ms,
+            outage=outage,
+        )
+        replay.run(merge_arrivals([read_arrivals(lines) for lines in files]), until_ms=until_ms)
+        ran = Ran(replay.counts, len(replay.customers))
+        records = (line for _, line in written_customers(replay.customers))
+        keep_run(folder, rules, replay.now_ms, records)
+    else:
+        with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage, pace=pace) as shards:
+            shards.run(merge_arrivals([sight_lines(lines) for lines in files]), until_ms=until_ms)
+            ran = Ran(shards.counts, shards.customers)
+            keep_run(folder, rules, shards.now_ms, shards.written_customers())
+    output.write_report(rules, ran.counts, ran.customers)
+    return ran
