@@ -54,7 +54,7 @@ class Case:
         self.failures = 0
         self.workers: dict[str, RunningWorker] = {}
         self.published: dict[str, int] = {}
-        self.observer = stack.enter_context(Observer(settings, settings.partitions))
+        self.observer = stack.enter_context(Observer(settings))
         self._erased: set[str] = set()
         self._name = name
         self._record = record
@@ -143,6 +143,12 @@ class Case:
             logs = {name: worker.log[-3000:] for name, worker in self.workers.items()}
             raise AssertionError(f"{exc}; {self._progress()}; logs {logs}") from None
 
+    def wait_until_ready(self, *names: str) -> None:
+        """Until these workers say that they are, started again if need be."""
+        self.wait(
+            "ready", lambda: all(self.workers[name].get("/ready")[0] == 200 for name in names)
+        )
+
     def wait_for_share(self, share: float) -> None:
         """Until so much of the decisions is there."""
         wanted = int(share * len(self.expected.decisions))
@@ -217,7 +223,7 @@ class Case:
             committed = exc
         return (
             f"seen {self.observer.counts} of {wanted}, committed {committed} of {self.published},"
-            f" {self.kills} kills, {self.failures} failures, errors {dict(self.observer.errors)}"
+            f" {self.kills} kills, {self.failures} failures"
         )
 
 

@@ -1,14 +1,17 @@
-"""Somebody outside who reads the outputs, committed records only, while the harm is done."""
+"""Somebody outside who reads the outputs, committed records only, while the harm is done.
 
+With aiokafka: a consumer of librdkafka 2.16 that fetches while a broker comes back reads leaders
+from memory that is not theirs, loses partitions, and crashes now and then.
+"""
+
+import asyncio
 import threading
 import time
-from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.kafka import consumer_config
 from app.settings import Settings
 
 WATCHED: Final = ("decisions", "dispatch", "outcomes")
@@ -19,21 +22,16 @@ Place = tuple[str, int, int]
 class Observer:
     """Reads in a thread of its own inside ``with``, from the beginning of the outputs."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._logical = {settings.topic(name): name for name in WATCHED}
-        self._reader = Consumer(consumer_config(settings) | {"client.id": "observer"})
-        self._reader.assign(
-            [TopicPartition(topic, n, 0) for topic in self._logical for n in range(partitions)]
-        )
         #: (logical topic, partition, offset) -> value
         self.seen: dict[Place, bytes] = {}
         self.counts = dict.fromkeys(WATCHED, 0)
-        #: what its client said of brokers and partitions, by name
-        self.errors: Counter[str] = Counter()
         self._last_s = 0.0
         self.stall_s = 0.0
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="observer")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="observer")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -47,22 +45,28 @@ class Observer:
     ) -> None:
         self._is_over.set()
         self._thread.join()
-        self._reader.close()
 
-    def _run(self) -> None:
-        while not self._is_over.is_set():
-            for message in self._reader.consume(1000, 0.1):
-                error = message.error()
-                if error is not None:
-                    # brokers are killed here; librdkafka finds them again
-                    self.errors[error.name()] += 1
-                    continue
-                self._note(
-                    self._logical[message.topic() or ""],
-                    message.partition() or 0,
-                    message.offset() or 0,
-                    message.value() or b"",
-                )
+    async def _run(self) -> None:
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        await reader.start()
+        try:
+            partitions = range(self._settings.partitions)
+            tps = [TopicPartition(topic, n) for topic in self._logical for n in partitions]
+            reader.assign(tps)
+            for tp in tps:
+                reader.seek(tp, 0)
+            while not self._is_over.is_set():
+                for tp, records in (await reader.getmany(timeout_ms=100)).items():
+                    for each in records:
+                        topic = self._logical[tp.topic]
+                        self._note(topic, tp.partition, each.offset, each.value or b"")
+        finally:
+            await reader.stop()
 
     def _note(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         place = topic, partition, offset

@@ -80,7 +80,7 @@ def test_killed_during_a_rebalance(case_of: CaseOf, who: str) -> None:
         if loses not in case.workers or who == "loses":
             case.leave(loses)
             case.start(loses, **session, **({"CRASH_AT": point} if who == "loses" else {}))
-        case.workers[loses].wait_until_ready()
+        case.wait_until_ready(loses)
         case.publish(whole.part(number, len(points)))
         case.leave(gets)
         case.start(gets, **session, **({"CRASH_AT": point} if who == "gets" else {}))
