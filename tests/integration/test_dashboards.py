@@ -14,7 +14,7 @@ from tests.integration.prometheus import RULES, RunningPrometheus, hurried, requ
 from tests.integration.running import Wire, wait_for
 from tests.integration.test_worker_explain import free_ports
 
-pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 
 FACTOR: Final = 60
 CUSTOMERS: Final = 40
