@@ -40,6 +40,9 @@ _OPERATIONS: Final = {
 }
 #: What an erasure overwrites is gone from the log this long after, whatever else is written.
 _COMPACTED_WITHIN: Final = "1d"
+#: In ms. A rehearsal publishes history under its old timestamps, and all that is old may be
+#: compacted at once: profile updates would be gone before anybody has read them.
+_NEVER_COMPACTED: Final = str(2**62)
 #: A record with all that it may hold (app/core/memory.py); a dead letter with what others let pass.
 _LARGEST_BYTES: Final = 8 << 20
 #: Counted from when a record was sent on: it must outlast an outage.
@@ -56,6 +59,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     cleanup_policy: str
     #: (a created topic's, the shortest that will do)
     retention: tuple[str, str] | None = None
+    #: compacted by name only
+    is_kept_whole: bool = False
     #: the largest batch of records that a created one takes, in bytes; None: what the broker says
     message_bytes: int | None = None
     #: must have as many partitions as the input topics, which agree among themselves
@@ -64,7 +69,9 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     def config(self, replication_factor: int) -> dict[str, str]:
         """The configuration that a created topic gets."""
         config = {"cleanup.policy": self.cleanup_policy}
-        if self.cleanup_policy == _COMPACT:
+        if self.is_kept_whole:
+            config["min.compaction.lag.ms"] = config["max.compaction.lag.ms"] = _NEVER_COMPACTED
+        elif self.cleanup_policy == _COMPACT:
             config["max.compaction.lag.ms"] = str(duration_ms(_COMPACTED_WITHIN))
         if self.retention is not None:
             kept = self.retention[0]
@@ -109,10 +116,11 @@ def needed(settings: Settings) -> list[Need]:
             cleanup_policy=_COMPACT,
             is_copartitioned=True,
             message_bytes=largest,
+            is_kept_whole=is_kept_whole,
         )
-        for topic, operations, largest in (
-            (settings.topic("profiles"), _READ, None),
-            (settings.changelog_topic, _READ_WRITE, _LARGEST_BYTES),
+        for topic, operations, largest, is_kept_whole in (
+            (settings.topic("profiles"), _READ, None, settings.clock == "records"),
+            (settings.changelog_topic, _READ_WRITE, _LARGEST_BYTES, False),
         )
     ]
     repartition = Need(

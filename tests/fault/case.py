@@ -91,7 +91,7 @@ class Case:
                 "TRIGGER_INSTANCE_ID": f"{self.settings.app_id}-{name}",
                 "TRIGGER_REPLICATION_FACTOR": str(self.settings.replication_factor),
                 "TRIGGER_GUARANTEE": self.guarantee,
-                "TRIGGER_CLOCK": "records",
+                "TRIGGER_CLOCK": self.settings.clock,
                 "TRIGGER_RULES": str(default_rules_path()),
                 "TRIGGER_GRACE": f"{GRACE_MS}ms",
                 "TRIGGER_MAX_IDLE": MAX_IDLE,

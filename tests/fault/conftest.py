@@ -15,7 +15,6 @@ from tests.fault import table
 from tests.fault.budget import PARTITIONS
 from tests.fault.case import CaseOf
 from tests.fault.network_cut import NetworkCut
-from tests.fault.topic_settings import keep_all_profiles
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.ports import free_ports
 from tests.kafka.properties import Listener
@@ -76,6 +75,7 @@ def settings(broker: EmbeddedBroker | KafkaCluster) -> Settings:
             "TRIGGER_TOPIC_PREFIX": f"f{number}.",
             "TRIGGER_APP_ID": f"f{number}",
             "TRIGGER_PARTITIONS": str(PARTITIONS),
+            "TRIGGER_CLOCK": "records",
             "TRIGGER_REPLICATION_FACTOR": str(len(getattr(broker, "nodes", "1"))),
         }
     )
@@ -91,8 +91,6 @@ def case_of(
 ) -> Iterator[CaseOf]:
     """Makes the test's case; its workers and its observer end with the test."""
     assert topics.create(settings).findings == ()
-    if isinstance(broker, KafkaCluster):
-        keep_all_profiles(settings)
     with ExitStack() as stack:
         name = request.node.name.removeprefix("test_")
         record = partial(record_property, table.PROPERTY)

@@ -1,13 +1,18 @@
-"""A changelog that is compacted as soon as the broker can: on Apache Kafka only."""
+"""Topics that are compacted as soon as the broker can: on Apache Kafka only."""
 
 from functools import partial
 
+import msgspec
 import pytest
 
+from app import topics
+from app.publish import publish
+from app.settings import Settings
 from tests.fault.budget import EVENTS, some
 from tests.fault.case import CaseOf
 from tests.fault.history import history
 from tests.fault.topic_settings import configure
+from tests.integration.running import Wire, wait_for
 from tests.kafka.cluster import KafkaCluster
 
 pytestmark = pytest.mark.soak
@@ -47,3 +52,24 @@ def test_changelog_compacted_meanwhile(case_of: CaseOf, kafka: KafkaCluster) -> 
         case.wipe("a")
     case.start()
     case.finish()
+
+
+def profile_updates(settings: Settings) -> int:
+    """How many are there to be read."""
+    return len(Wire(settings, settings.partitions).read("profiles"))
+
+
+def test_profiles_of_a_rehearsal_are_kept_whole(kafka: KafkaCluster, settings: Settings) -> None:
+    """Updates that are years old, in several segments; of a live topic the same are compacted."""
+    assert settings.clock == "records"
+    live = msgspec.structs.replace(settings, clock="wall", topic_prefix=f"live-{settings.app_id}.")
+    whole, published = history(EVENTS), 0
+    for each in (settings, live):
+        assert topics.create(each).findings == ()
+        for number in range(4):
+            report = publish(each, whole.part(number, 4), timestamps="occurred_at")
+            published += report.published["profiles"]
+
+    wait_for("compacted", lambda: 0 < profile_updates(live) < published // 2, 60.0)
+
+    assert profile_updates(settings) == published // 2

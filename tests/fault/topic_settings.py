@@ -20,12 +20,3 @@ def configure(settings: Settings, topic: str, values: dict[str, str]) -> None:
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     for done in Admin(settings).incremental_alter_configs([resource]).values():
         done.result(10)
-
-
-def keep_all_profiles(settings: Settings) -> None:
-    """A history under old timestamps would be compacted while it is read, and profile updates lost
-    with it.
-    """
-    never = str(2**62)
-    lags = {"max.compaction.lag.ms": never, "min.compaction.lag.ms": never}
-    configure(settings, settings.topic("profiles"), lags)
