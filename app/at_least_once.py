@@ -21,6 +21,7 @@ from app import outbox
 from app.deliveries import Deliveries, Producer
 from app.effects import Hook, ignore_hook
 from app.intake import Intake
+from app.outbox import Said
 from app.outputs import Outputs
 from app.unit import Unit
 from tables.customers import PartitionCustomers
@@ -36,13 +37,11 @@ class AtLeastOnce:
         producer: Producer,
         intake: Intake,
         outputs: Outputs,
-        input_partitions: int,
         hook: Hook = ignore_hook,
     ) -> None:
         self.producer: Final = producer
         self.intake: Final = intake
         self.outputs: Final = outputs
-        self.inputs: Final = input_partitions
         self.hook: Final = hook
 
     def lane(
@@ -80,7 +79,7 @@ class AtLeastOnceLane:
     async def _apply(self, unit: Unit, *, is_sealing: bool = False) -> None:
         hook, customers, store = self._shared.hook, self._customers, self._store
         hook("before 1")
-        lines = self._fill_outboxes(unit)
+        said = self._fill_outboxes(unit)
         changes = customers.changes()
         hook("after 1")
         hook("before 2")
@@ -96,7 +95,10 @@ class AtLeastOnceLane:
         hook("after 3")
         hook("before 4")
         outputs = Deliveries(self._shared.producer)
-        self._send(outputs, unit, lines)
+        for record in said:
+            outputs.send(*self._shared.outputs.said(record, partition))
+        for other in self._shared.outputs.beside(unit, partition):
+            outputs.send(*other)
         hook("after 4")
         hook("before 5")
         await outputs.wait()
@@ -105,40 +107,24 @@ class AtLeastOnceLane:
         if changelog.sent or unit.resend:
             offset = max(changelog.last_offset, store.progress.offset)
             store.write(changes, offset, clear_unsent=bool(unit.resend))
-            self.is_owed = bool(lines)
+            self.is_owed = bool(said)
             self._emitted_offset = max(changelog.last_offset, self._emitted_offset)
         customers.reset()
         hook("after 6")
         hook("before 7")
-        intake = self._shared.intake
-        for logical, position in unit.positions.items():
-            intake.done(intake.tp(logical, partition), unit.taken.get(logical, 0), position)
+        self._shared.intake.unit_done(partition, unit.taken, unit.positions)
         hook("after 7")
 
-    def _fill_outboxes(self, unit: Unit) -> list[tuple[str, bytes, bytes]]:
-        """(topic, key, outbox line) of all output; the lines go into the outboxes."""
-        customers, topics = self._customers, self._shared.outputs.lines
-        lines = []
-        for customer_id in unit.resend:
-            key = customer_id.encode()
-            kept = customers.get(customer_id).outbox
-            lines += [(topics[outbox.topic_of(line)], key, line) for line in kept]
-        for customer in customers.touched():
-            if customer.outbox:
-                customer.outbox = []
-        for customer_id, line in outbox.lines(unit):
-            customers.get(customer_id).outbox.append(line)
-            lines.append((topics[outbox.topic_of(line)], customer_id.encode(), line))
-        return lines
-
-    def _send(
-        self, deliveries: Deliveries, unit: Unit, lines: list[tuple[str, bytes, bytes]]
-    ) -> None:
-        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
-        for topic, key, line in lines:
-            value, headers = outbox.opened(line)
-            deliveries.send(topic, outputs.place(topic, key, same, inputs), key, value, headers)
-        for letter in unit.dead_letters:
-            deliveries.send(*outputs.dead_letter(letter, same, inputs))
-        for stray in unit.strays:
-            deliveries.send(*outputs.stray(stray, inputs))
+    def _fill_outboxes(self, unit: Unit) -> list[Said]:
+        """All that is to be sent; what the unit says is in the outboxes then."""
+        customers = self._customers
+        said = [
+            outbox.of_line(customer_id, line)
+            for customer_id in unit.resend
+            for line in customers.get(customer_id).outbox
+        ]
+        customers.empty_outboxes()
+        for record in outbox.said(unit):
+            customers.get(record.customer_id).outbox.append(outbox.line_of(record))
+            said.append(record)
+        return said

@@ -20,12 +20,14 @@ then says that all outboxes up to here are on Kafka, so that no recovery looks f
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 from app import outbox
 from app.effects import Hook, ignore_hook
 from app.intake import Intake
-from app.outputs import Output, Outputs
+from app.outbox import Said
+from app.outputs import Outputs
 from app.transactions import Part, Transactions
 from app.unit import Unit
 from tables.customers import PartitionCustomers
@@ -43,13 +45,11 @@ class ExactlyOnce:
         transactions: Transactions,
         intake: Intake,
         outputs: Outputs,
-        input_partitions: int,
         hook: Hook = ignore_hook,
     ) -> None:
         self.transactions: Final = transactions
         self.intake: Final = intake
         self.outputs: Final = outputs
-        self.inputs: Final = input_partitions
         self.hook: Final = hook
 
     def lane(
@@ -88,10 +88,8 @@ class ExactlyOnceLane:
             for logical, position in unit.positions.items()
         }
         part = Part(self._membership, positions or intake.fence(self._partition))
-        self._put_lines(part, unit)
-        for customer in customers.touched():
-            if customer.outbox:
-                customer.outbox = []
+        self._put_outputs(part, unit)
+        customers.empty_outboxes()
         changes = customers.changes()
         entries: Messages = [
             {"key": change.customer_id, "value": change.value} for change in changes
@@ -111,43 +109,35 @@ class ExactlyOnceLane:
         customers.reset()
         hook("after 7")
         hook("before 8")
-        for logical, position in unit.positions.items():
-            tp = intake.tp(logical, self._partition)
-            intake.done(tp, unit.taken.get(logical, 0), position)
+        intake.unit_done(self._partition, unit.taken, unit.positions)
         hook("after 8")
 
-    def _put_lines(self, part: Part, unit: Unit) -> None:
+    def _put_outputs(self, part: Part, unit: Unit) -> None:
         """All output of the unit, into the part."""
-        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
-        lines: dict[str, list[tuple[bytes, bytes]]] = {}
-        for customer_id, line in (*self._kept(unit), *outbox.lines(unit)):
-            lines.setdefault(outbox.topic_of(line), []).append((customer_id.encode(), line))
-        for logical, keyed in lines.items():
-            self._put(part, outputs.lines[logical], keyed)
-        part.others += [outputs.dead_letter(letter, same, inputs) for letter in unit.dead_letters]
-        part.others += [outputs.stray(stray, inputs) for stray in unit.strays]
+        outputs, same = self._shared.outputs, self._partition
+        names = outputs.names
+        by_topic: dict[str, list[Said]] = {}
+        for record in chain(self._kept(unit), outbox.said(unit)):
+            by_topic.setdefault(names[record.topic], []).append(record)
+        for topic, records in by_topic.items():
+            if any(record.context is not None for record in records):
+                # a batch takes no headers; all of them one by one, so that they stay in order
+                part.others += [outputs.said(record, same) for record in records]
+                continue
+            messages: Messages = [
+                {"key": record.customer_id.encode(), "value": record.value} for record in records
+            ]
+            if outputs.partitions[topic] != outputs.inputs:
+                for each in messages:
+                    each["partition"] = outputs.place(topic, each["key"], same)
+            part.add(topic, same, messages)
+        part.others += outputs.beside(unit, same)
 
-    def _kept(self, unit: Unit) -> Iterator[tuple[str, bytes]]:
+    def _kept(self, unit: Unit) -> Iterator[Said]:
         """What outboxes hold that is sent again; those records are written without it."""
         for customer_id in unit.resend:
             customer = self._customers.get(customer_id)
             for line in customer.outbox:
-                yield customer_id, line
+                yield outbox.of_line(customer_id, line)
             if customer.outbox:
                 self._customers.changed(customer)
-
-    def _put(self, part: Part, topic: str, keyed: list[tuple[bytes, bytes]]) -> None:
-        outputs, inputs, same = self._shared.outputs, self._shared.inputs, self._partition
-        opened = [(key, *outbox.opened(line)) for key, line in keyed]
-        if any(headers for _, _, headers in opened):
-            # a batch takes no headers; all of them one by one, so that they stay in order
-            part.others += [
-                Output(topic, outputs.place(topic, key, same, inputs), key, value, headers or ())
-                for key, value, headers in opened
-            ]
-            return
-        messages: Messages = [{"key": key, "value": value} for key, value, _ in opened]
-        if outputs.partitions[topic] != inputs:
-            for each in messages:
-                each["partition"] = outputs.place(topic, each["key"], same, inputs)
-        part.add(topic, same, messages)

@@ -145,6 +145,13 @@ class Intake:
         """So many records are with the processor."""
         self._in_transit[tp] = max(0, self._in_transit.get(tp, 0) - count)
 
+    def unit_done(
+        self, partition: int, taken: Mapping[str, int], positions: Mapping[str, int]
+    ) -> None:
+        """A unit of a partition number is durable; both are by logical topic."""
+        for logical, position in positions.items():
+            self.done(self.tp(logical, partition), taken.get(logical, 0), position)
+
     def done(self, tp: TP, count: int, position: int) -> None:
         """So many records were handled durably, and ``position`` may be committed."""
         self.dropped(tp, count)

@@ -37,10 +37,6 @@ class LocatedCustomers:
 
     def read_decisions(self, customer_id: str, partition: int, wanted: int) -> Tail:
         """The customer's newest decisions; may be called in a thread."""
-        place = self._outputs.place(
-            self._outputs.decisions,
-            customer_id.encode(),
-            partition,
-            self._processor.input_partitions,
-        )
+        outputs = self._outputs
+        place = outputs.place(outputs.names["decisions"], customer_id.encode(), partition)
         return read_back(self._settings, place, customer_id, wanted)

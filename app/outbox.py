@@ -1,63 +1,71 @@
-"""The lines of a customer's outbox: output records that may not be on Kafka yet.
+"""What a unit says to the outside, and how an outbox keeps it until it is on Kafka.
 
-A line is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcomes, and the JSON of
-the record; with the small letter the trace context of the event behind it stands between the two.
+A line of an outbox is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcomes, and
+the JSON of the record; with the small letter the trace context of the event behind it stands
+between the two.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from app import wire
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
-from app.trace_context import CHARS, HEADER
+from app.trace_context import CHARS
 from app.unit import Unit
 
-_DECISION: Final = b"D"
-_REQUEST: Final = b"R"
-_OUTCOME: Final = b"O"
-_TOPICS: Final = {_DECISION: "decisions", _REQUEST: "dispatch", _OUTCOME: "outcomes"}
-
-Headers = list[tuple[str, bytes | None]]
+_LETTERS: Final = {"decisions": b"D", "dispatch": b"R", "outcomes": b"O"}
+_TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
 
 
-def lines(unit: Unit) -> Iterator[tuple[str, bytes]]:
-    """(customer id, line) of all that the unit says to the outside."""
+class Said(NamedTuple):
+    """One record about a customer."""
+
+    #: logical name
+    topic: str
+    customer_id: str
+    value: bytes
+    #: trace context of the event behind it, CHARS long
+    context: bytes | None
+
+
+def said(unit: Unit) -> Iterator[Said]:
+    """All that the unit says, decisions first."""
     for decision in unit.decisions:
-        for line in lines_of(decision):
-            yield decision.customer_id, line
+        yield from of_decision(decision)
     for outcome in unit.led_to:
-        yield outcome.customer_id, outcome_line(outcome)
+        yield of_outcome(outcome)
 
 
-def lines_of(decision: Decision) -> list[bytes]:
+def of_decision(decision: Decision) -> Iterator[Said]:
     """The decision's record, and what it puts on dispatch."""
     record, request = wire.written(decision)
     context = decision.cause.traceparent
-    lines = [_line(_DECISION, context, record)]
+    sent = None if context is None else context.encode()
+    yield Said("decisions", decision.customer_id, record, sent)
     if request is not None:
-        lines.append(_line(_REQUEST, context, request))
-    return lines
+        yield Said("dispatch", decision.customer_id, request, sent)
 
 
-def outcome_line(outcome: SendOutcome) -> bytes:
+def of_outcome(outcome: SendOutcome) -> Said:
     """The outcome's record."""
-    return _line(_OUTCOME, outcome.cause.traceparent, wire.written_outcome(outcome))
+    context = outcome.cause.traceparent
+    sent = None if context is None else context.encode()
+    return Said("outcomes", outcome.customer_id, wire.written_outcome(outcome), sent)
 
 
-def topic_of(line: bytes) -> str:
-    """The logical name of the topic that the line is for."""
-    return _TOPICS[line[:1].upper()]
+def line_of(record: Said) -> bytes:
+    """The record as the customer's outbox keeps it."""
+    letter = _LETTERS[record.topic]
+    if record.context is None:
+        return letter + record.value
+    return letter.lower() + record.context + record.value
 
 
-def opened(line: bytes) -> tuple[bytes, Headers | None]:
-    """The record's value and headers."""
-    if line[:1].isupper():
-        return line[1:], None
-    return line[1 + CHARS :], [(HEADER, line[1 : 1 + CHARS])]
-
-
-def _line(letter: bytes, context: str | None, value: bytes) -> bytes:
-    if context is None:
-        return letter + value
-    return letter.lower() + context.encode() + value
+def of_line(customer_id: str, line: bytes) -> Said:
+    """What a line of the customer's outbox says."""
+    letter, body = line[:1], line[1:]
+    topic = _TOPICS[letter.upper()]
+    if letter.isupper():
+        return Said(topic, customer_id, body, None)
+    return Said(topic, customer_id, body[CHARS:], body[:CHARS])

@@ -1,13 +1,15 @@
 """What a commit unit puts onto Kafka beside the changelog, and where each record goes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from app.outbox import Said
 from app.partitioning import partition_for
 from app.repartition import Stray
 from app.settings import Settings
-from app.unit import DeadLetter
+from app.trace_context import HEADER
+from app.unit import DeadLetter, Unit
 from app.version import ENGINE_VERSION
 
 _MAX_ERROR_CHARS: Final = 512
@@ -19,7 +21,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Output(NamedTuple):
-    """A record with headers as it is to be produced."""
+    """A record as it is to be produced."""
 
     topic: str
     partition: int
@@ -33,30 +35,36 @@ class Outputs:
     """Where output goes: names on the broker and partition counts of all topics written to."""
 
     changelog: str
-    dispatch: str
-    decisions: str
-    outcomes: str
+    #: what is said about customers: name on the broker by logical name
+    names: Mapping[str, str]
     dead_letters: str
     repartition: str
     partitions: Mapping[str, int]
+    #: partition count of the input topics
+    inputs: int
     #: what the topic of dead letters takes
     largest_letter: int
 
-    @property
-    def lines(self) -> dict[str, str]:
-        """What outbox lines may be for: name on the broker by logical name."""
-        return {
-            "decisions": self.decisions,
-            "dispatch": self.dispatch,
-            "outcomes": self.outcomes,
-        }
-
-    def place(self, topic: str, key: bytes, same: int, inputs: int) -> int:
+    def place(self, topic: str, key: bytes, same: int) -> int:
         """The partition of ``topic`` for a customer whose input partition is ``same``."""
         count = self.partitions[topic]
-        return same if count == inputs else partition_for(key, count)
+        return same if count == self.inputs else partition_for(key, count)
 
-    def dead_letter(self, letter: DeadLetter, same: int, inputs: int) -> Output:
+    def said(self, record: Said, same: int) -> Output:
+        """The record about a customer, with its trace context."""
+        topic, key = self.names[record.topic], record.customer_id.encode()
+        context = record.context
+        headers = () if context is None else ((HEADER, context),)
+        return Output(topic, self.place(topic, key, same), key, record.value, headers)
+
+    def beside(self, unit: Unit, same: int) -> Iterator[Output]:
+        """What the unit has to pass on that says nothing about a customer."""
+        for letter in unit.dead_letters:
+            yield self.dead_letter(letter, same)
+        for stray in unit.strays:
+            yield self.stray(stray)
+
+    def dead_letter(self, letter: DeadLetter, same: int) -> Output:
         """The record that could not be understood, whole, and why.
 
         One that the topic would not take loses what makes it too large: its value's end, and its
@@ -83,26 +91,25 @@ class Outputs:
             ("trigger-engine-version", ENGINE_VERSION.encode()),
         ]
         topic = self.dead_letters
-        place = self.place(topic, record.key or b"", same, inputs)
+        place = self.place(topic, record.key or b"", same)
         return Output(topic, place, record.key, value, headers)
 
-    def stray(self, stray: Stray, inputs: int) -> Output:
+    def stray(self, stray: Stray) -> Output:
         """The record sent to where its customer is."""
-        place = partition_for(stray.key, inputs)
+        place = partition_for(stray.key, self.inputs)
         return Output(self.repartition, place, stray.key, stray.value, stray.headers)
 
 
 def output_topics(
-    settings: Settings, partitions: Mapping[str, int], largest_letter: int
+    settings: Settings, partitions: Mapping[str, int], inputs: int, largest_letter: int
 ) -> Outputs:
     """The outputs of an instance with these settings."""
     return Outputs(
         changelog=settings.changelog_topic,
-        dispatch=settings.topic("dispatch"),
-        decisions=settings.topic("decisions"),
-        outcomes=settings.topic("outcomes"),
+        names={name: settings.topic(name) for name in ("decisions", "dispatch", "outcomes")},
         dead_letters=settings.topic("dead-letters"),
         repartition=settings.repartition_topic,
         partitions=partitions,
+        inputs=inputs,
         largest_letter=largest_letter,
     )

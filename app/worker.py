@@ -150,7 +150,7 @@ class _Worker:
         self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
         self._offsets = BrokerOffsets(settings)
         largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
-        outputs = output_topics(settings, self._partition_counts(), largest)
+        outputs = output_topics(settings, self._partition_counts(), self._partitions, largest)
         effects = self._new_effects(outputs)
         wall = Wall(lambda error: _to(loop, self._clock_set_back, error))
         self._metrics.clock_step.set_function(wall.step_s)
@@ -178,7 +178,7 @@ class _Worker:
     def _new_effects(self, outputs: Outputs) -> Effects:
         intake, hook = self._intake, self._hook
         if not self._is_exactly_once:
-            return AtLeastOnce(self._producer, intake, outputs, self._partitions, hook)
+            return AtLeastOnce(self._producer, intake, outputs, hook)
         self._transactions = Transactions(
             self._producer,
             self._settings.app_id,
@@ -186,7 +186,7 @@ class _Worker:
             self._metrics.transaction_done,
             hook,
         )
-        return ExactlyOnce(self._transactions, intake, outputs, self._partitions, hook)
+        return ExactlyOnce(self._transactions, intake, outputs, hook)
 
     def _new_producer(self, config: dict[str, Any]) -> Producer:
         log_error = config.get("error_cb")

@@ -182,9 +182,11 @@ class PartitionCustomers:
         """How many records the unit will write so far."""
         return len(self._touched)
 
-    def touched(self) -> list[Customer]:
-        """The records that the unit will write, tombstones too."""
-        return [customer for customer in self._touched.values() if customer is not None]
+    def empty_outboxes(self) -> None:
+        """Keep nothing in the outboxes of the records that the unit will write."""
+        for customer in self._touched.values():
+            if customer is not None and customer.outbox:
+                customer.outbox = []
 
     def changes(self) -> list[Change]:
         """What the unit did, in the order in which customers were first touched. Asked once."""

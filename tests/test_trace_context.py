@@ -97,14 +97,17 @@ def test_an_outbox_line_keeps_topic_value_and_context(
 ) -> None:
     """What is sent again after a crash is what would have been sent."""
     made, led_to = decision(context, request_), outcome(context)
-    headers = None if context is None else [("traceparent", context.encode())]
+    sent = None if context is None else context.encode()
 
-    lines = [*outbox.lines_of(made), outbox.outcome_line(led_to)]
+    said = [*outbox.of_decision(made), outbox.of_outcome(led_to)]
+    lines = [outbox.line_of(record) for record in said]
 
-    expected = [value for value in (*written(made), written_outcome(led_to)) if value is not None]
-    assert [outbox.opened(line) for line in lines] == [(value, headers) for value in expected]
+    values = [value for value in (*written(made), written_outcome(led_to)) if value is not None]
     topics = ["decisions", *([] if request_ is None else ["dispatch"]), "outcomes"]
-    assert [outbox.topic_of(line) for line in lines] == topics
+    assert [(each.topic, each.value, each.context) for each in said] == [
+        (topic, value, sent) for topic, value in zip(topics, values, strict=True)
+    ]
+    assert [outbox.of_line("c", line) for line in lines] == said
 
 
 def test_a_cause_of_before_has_no_context() -> None:
