@@ -52,13 +52,9 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> Guarante
     if wanted == "at_least_once":
         if settings.instance_id is not None:
             _abort_left_open(settings, make)
-        return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
+        return _at_least_once(settings, make)
     if wanted is None and not _has_transaction_settings(settings):
-        _log.warning(
-            "the broker's transactions cannot be trusted, delivery is at least once",
-            extra={"action": "guarantee", "guarantee": "at_least_once"},
-        )
-        return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
+        return _at_least_once(settings, make, "the broker's transactions cannot be trusted")
     config = transactional_config(settings)
     producer = make(config)
     try:
@@ -81,12 +77,21 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> Guarante
                 f"exactly_once: Kafka at {settings.bootstrap_servers} has no transactions:"
                 f" {error.str()}; set TRIGGER_GUARANTEE=at_least_once"
             ) from exc
-        _log.warning(
-            "the broker has no transactions, delivery is at least once",
-            extra={"action": "guarantee", "guarantee": "at_least_once", "code": error.name()},
-        )
-        return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
+        return _at_least_once(settings, make, "the broker has no transactions", error.name())
     return Guaranteed(producer, is_exactly_once=True)
+
+
+def _at_least_once(
+    settings: Settings, make: MakeProducer, why: str | None = None, code: str | None = None
+) -> Guaranteed:
+    """A producer without transactions; ``why`` when that is less than might be expected."""
+    if why is not None:
+        _log.warning(
+            "%s, delivery is at least once",
+            why,
+            extra={"action": "guarantee", "guarantee": "at_least_once", "code": code},
+        )
+    return Guaranteed(make(producer_config(settings)), is_exactly_once=False)
 
 
 def _has_transaction_settings(settings: Settings) -> bool:
