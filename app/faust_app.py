@@ -26,6 +26,8 @@ from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 #: Changelog messages (each up to ``max_poll_records`` entries) applied at once during recovery.
 #: Not 1: Faust then keeps reading the changelog of active partitions after recovery.
 _RECOVERY_BUFFER: Final = 2
+#: The same for standbys: with more, the last ones would wait for the next ones to come.
+_STANDBY_BUFFER: Final = 1
 _HEARTBEAT_S: Final = 0.5
 #: Faust tells all members where each of them serves; a member that does not say where has this.
 #: Always the same: to a static member that comes back, Faust insists on the URL it had.
@@ -86,6 +88,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             key_type=bytes,
             value_type=bytes,
             recovery_buffer_size=_RECOVERY_BUFFER,
+            standby_buffer_size=_STANDBY_BUFFER,
         )
         self._inputs = {
             logical: self.topic(actual, schema=schema)
