@@ -14,6 +14,7 @@ from app.publish import publish
 from app.settings import Settings, default_rules_path
 from tests.fault import table
 from tests.fault.budget import DEADLINE_S, MAX_IDLE, UNIT_RECORDS
+from tests.fault.ends import ends
 from tests.fault.history import GRACE_MS, Expected, History
 from tests.fault.judge import Verdict, caps_broken, compare
 from tests.fault.observer import WATCHED, Observer, Place
@@ -182,7 +183,7 @@ class Case:
             self.observer.stall_s,
         )
         self._record(list(row))
-        assert verdict[:3] == (0, 0, 0), (row, verdict.examples, problem)
+        assert verdict[:3] == (0, 0, 0), (row, verdict.examples, problem or self._progress())
         assert not problem, problem
         assert self.is_read(), self._progress()
 
@@ -219,11 +220,15 @@ class Case:
         wanted = {topic: len(getattr(self.expected, topic)) for topic in WATCHED}
         try:
             committed: object = self.wire.committed()
+            outputs: object = {
+                topic: ends(self.settings, self.settings.topic(topic)) for topic in WATCHED
+            }
         except KafkaException as exc:
-            committed = exc
+            committed = outputs = exc
         return (
             f"seen {self.observer.counts} of {wanted}, committed {committed} of {self.published},"
-            f" {self.kills} kills, {self.failures} failures"
+            f" {self.kills} kills, {self.failures} failures, observer at {self.observer.positions},"
+            f" outputs end at {outputs}"
         )
 
 

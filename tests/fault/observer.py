@@ -28,6 +28,8 @@ class Observer:
         #: (logical topic, partition, offset) -> value
         self.seen: dict[Place, bytes] = {}
         self.counts = dict.fromkeys(WATCHED, 0)
+        #: (logical topic, partition) -> offset that it reads next
+        self.positions: dict[tuple[str, int], int] = {}
         self._last_s = 0.0
         self.stall_s = 0.0
         self._is_over = threading.Event()
@@ -70,6 +72,7 @@ class Observer:
 
     def _note(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         place = topic, partition, offset
+        self.positions[topic, partition] = offset + 1
         if place not in self.seen:
             self.seen[place] = value
             self.counts[topic] += 1
