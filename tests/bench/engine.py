@@ -3,7 +3,7 @@
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ from app.rules_file import load_rules
 from app.settings import Settings, default_rules_path, load_settings
 from app.wire import written, written_outcome
 from tests.bench.events import events, profiles
-from tests.integration.running import RunningWorker
+from tests.integration.running import RunningWorker, wait_for
 
 _CHUNKS = 20
 _LOOK_S = 0.5
@@ -77,10 +77,10 @@ def worker(count: int, customers: int, known: int) -> dict[str, float]:
             now_ms = int(time.time() * 1000)
             _feed(settings, running, profiles(known, now_ms), known)
             decided_before = running.metric("trigger_decisions_total")
-            cpu_before, began = _cpu_s(running), time.monotonic()
+            cpu_before, began = running.cpu_s(), time.monotonic()
             now_ms = int(time.time() * 1000)
             _feed(settings, running, events(count, customers, now_ms, 1000), known + count)
-            cpu_s, wall_s = _cpu_s(running) - cpu_before, time.monotonic() - began
+            cpu_s, wall_s = running.cpu_s() - cpu_before, time.monotonic() - began
             decided = running.metric("trigger_decisions_total") - decided_before
             peak_mb = psutil.Process(running.process.pid).memory_info().rss / 2**20
     figures = _figures(count, customers, cpu_s * 1e6 / count, int(decided))
@@ -89,12 +89,8 @@ def worker(count: int, customers: int, known: int) -> dict[str, float]:
 
 def _feed(settings: Settings, running: RunningWorker, lines: Iterable[bytes], applied: int) -> None:
     publish(settings, lines, timestamps="occurred_at")
-    _wait(lambda: running.metric("trigger_events_total") >= applied)
-
-
-def _cpu_s(running: RunningWorker) -> float:
-    times = psutil.Process(running.process.pid).cpu_times()
-    return times.user + times.system
+    # asked rarely: to answer costs the worker what is being measured
+    wait_for("all", lambda: running.metric("trigger_events_total") >= applied, _DEADLINE_S, _LOOK_S)
 
 
 def _figures(count: int, customers: int, cpu_us: float, decided: int) -> dict[str, float]:
@@ -105,11 +101,3 @@ def _figures(count: int, customers: int, cpu_us: float, decided: int) -> dict[st
         "events_per_cpu_s": round(1e6 / cpu_us),
         "decisions_per_event": round(decided / count, 2),
     }
-
-
-def _wait(is_so: Callable[[], bool]) -> None:
-    """Asks rarely: to answer costs the worker what is being measured."""
-    end = time.monotonic() + _DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(_LOOK_S)

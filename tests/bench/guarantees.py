@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from app import topics
 from app.publish import publish
 from app.settings import Settings, default_rules_path, load_settings
@@ -31,20 +29,15 @@ class _Fed:
         self.settings = settings
         self.running = running
         self.given = 0
-        self._process = psutil.Process(running.process.pid)
 
     def feed(self, lines: list[bytes], rate: int | None = None) -> float:
         """Publish these, so many a second; CPU seconds until all are handled."""
-        before = self._cpu_s()
+        before = self.running.cpu_s()
         for piece in _paced(lines, rate):
             publish(self.settings, piece, timestamps="occurred_at")
         self.given += len(lines)
         wait_for("all", lambda: self.running.metric("trigger_events_total") >= self.given, 600)
-        return self._cpu_s() - before
-
-    def _cpu_s(self) -> float:
-        times = self._process.cpu_times()
-        return times.user + times.system
+        return self.running.cpu_s() - before
 
 
 def guarantees(count: int, customers: int, rate: int | None = None) -> dict[str, float]:

@@ -59,9 +59,7 @@ def _run(
         running.wait_until_ready()
         before = _sums(running, folder)
         done = running.metric("trigger_events_total")
-        end = time.monotonic() + 600
-        while running.metric("trigger_events_total") < count and time.monotonic() < end:
-            time.sleep(_LOOK_S)
+        wait_for("all", lambda: running.metric("trigger_events_total") >= count, 600, _LOOK_S)
         after = _sums(running, folder)
         assert running.stop(30.0) == 0, running.log
     handled = count - done

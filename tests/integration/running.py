@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
+import psutil
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from app.kafka import consumer_config, producer_config
@@ -27,14 +28,16 @@ _PORT: Final = re.compile(r"web server listens on \S+:(\d+)")
 _ROOT: Final = Path(__file__).parents[2]
 
 
-def wait_for(what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
+def wait_for(
+    what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S, poll_s: float = _POLL_S
+) -> Any:
     """The first truthy answer of ``is_so``; AssertionError when there is none in time."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         answer = is_so()
         if answer:
             return answer
-        time.sleep(_POLL_S)
+        time.sleep(poll_s)
     raise AssertionError(f"not within {deadline_s:g} s: {what}")
 
 
@@ -118,6 +121,11 @@ class RunningWorker:
                 return answer.status, answer.read().decode()
         except OSError as exc:
             return getattr(exc, "code", 0), ""
+
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def wait_until_ready(self) -> None:
         """Until ``/ready`` says so."""
