@@ -122,8 +122,7 @@ def test_units_of_several_partitions_share_transactions(instance: Instance) -> N
         assert worker.stop() == 0
 
 
-@pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
-@pytest.mark.parametrize("at", ["after 3", "after 5"])
+@pytest.mark.parametrize(("at", "wiped"), [("after 3", True), ("after 5", False)])
 def test_the_guarantee_can_change_over_the_same_state(
     instance: Instance, at: str, wiped: bool
 ) -> None:

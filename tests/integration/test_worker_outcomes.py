@@ -72,15 +72,13 @@ def test_outcomes_go_out_and_are_counted(instance: Instance, rules: dict[str, st
     assert explained["sends"][0]["led_to"] == ["clicked", "unsubscribed", "conversion"]
 
 
-@pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
 @pytest.mark.parametrize(
-    ("broker", "guarantee", "at"),
+    ("broker", "guarantee", "at", "wiped"),
     [
-        ("embedded", "at_least_once", "before 3"),
-        ("embedded", "at_least_once", "after 3"),
-        ("embedded", "at_least_once", "after 5"),
-        ("kafka", "exactly_once", "before 6"),
-        ("kafka", "exactly_once", "after 6"),
+        ("embedded", "at_least_once", "after 3", True),
+        ("embedded", "at_least_once", "after 5", False),
+        ("kafka", "exactly_once", "before 6", False),
+        ("kafka", "exactly_once", "after 6", True),
     ],
     indirect=["broker"],
 )

@@ -40,8 +40,10 @@ def wait_for_requests(wire: Wire, ids: list[str]) -> list[dict[str, Any]]:
     return wire.values("dispatch")
 
 
-@pytest.mark.parametrize("wiped", [False, True], ids=["same volume", "wiped volume"])
-@pytest.mark.parametrize("at", ["before 3", "after 3", "after 5", "after 6"])
+@pytest.mark.parametrize(
+    ("at", "wiped"),
+    [("before 3", True), ("after 3", False), ("after 5", True), ("after 6", False)],
+)
 def test_a_kill_between_effects_loses_and_repeats_nothing(
     instance: Instance, at: str, wiped: bool
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, wait_for
 
+# a matter of the worker's clock: one kind of broker will do
+pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 HOUR_MS = 3_600_000
 MORE_RULES = """\
   parcel: {kind: event, on: [delivered], template: p, channels: [email], category: transactional}
