@@ -40,12 +40,14 @@ def profile(count: int, customers: int, guarantee: str) -> dict[str, float]:
         now_ms = int(time.time() * 1000)
         _run(settings, folder, guarantee, profiles(customers, now_ms), customers)
         now_ms = int(time.time() * 1000)
-        return _run(settings, folder, guarantee, events(count, customers, now_ms, 1000), count)
+        lines = events(count, customers, now_ms, 1000)
+        return _figures(*_run(settings, folder, guarantee, lines, count))
 
 
 def _run(
     settings: Settings, folder: Path, guarantee: str, lines: Iterable[bytes], count: int
-) -> dict[str, float]:
+) -> tuple[_Sums, _Sums, float]:
+    """What a worker had spent when it was ready, and in the end; how many events came between."""
     publish(settings, lines, timestamps="occurred_at")
     variables = {
         "TRIGGER_DATA_DIR": str(folder / "data"),
@@ -62,7 +64,11 @@ def _run(
         wait_for("all", lambda: running.metric("trigger_events_total") >= count, 600, _LOOK_S)
         after = _sums(running, folder)
         assert running.stop(30.0) == 0, running.log
-    handled = count - done
+    return before, after, count - done
+
+
+def _figures(before: _Sums, after: _Sums, handled: float) -> dict[str, float]:
+    assert handled > 0, "too few events: all were handled before the first look"
     layers = {name: (after.layers[name] - spent) / handled for name, spent in before.layers.items()}
     threads = {
         name: (after.threads[name] - spent) / handled for name, spent in before.threads.items()

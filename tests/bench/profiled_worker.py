@@ -14,7 +14,7 @@ from pathlib import Path
 from time import thread_time_ns
 from typing import Any, Final
 
-from app import at_least_once, exactly_once, lane, outbox
+from app import at_least_once, exactly_once, lane, wire
 from app.core.task import Task
 from app.deliveries import Deliveries
 from app.merge import MergeBuffer
@@ -33,16 +33,15 @@ _BORDERS: Final[dict[str, list[tuple[Any, str]]]] = {
     "decide": [(Task, "handle"), (Task, "fire_due"), (Task, "run_to")],
     "encode": [
         (PartitionCustomers, "changes"),
-        (outbox, "lines_of"),
-        (outbox, "outcome_line"),
+        (wire, "written"),
+        (wire, "written_outcome"),
     ],
     "produce": [(Deliveries, "send"), (Transactions, "_begin")],
     "store": [(PartitionStore, "write"), (PartitionCustomers, "reset")],
     "lane": [(lane.Lane, "_handle_records"), (lane.Lane, "_fire")],
     "commit": [
         (at_least_once.AtLeastOnceLane, "_fill_outboxes"),
-        (at_least_once.AtLeastOnceLane, "_send"),
-        (exactly_once.ExactlyOnceLane, "_put_lines"),
+        (exactly_once.ExactlyOnceLane, "_put_outputs"),
     ],
 }
 #: names of native threads by what they are there for
