@@ -81,6 +81,11 @@ class Part:
             self.batches.append((topic, partition, messages))
             self.size += len(messages)
 
+    def let_go(self) -> None:
+        """Of the records: their callback holds this part, and cycles are collected rarely."""
+        self.batches = []
+        self.others = []
+
     def on_changelog(self, error: KafkaError | None, message: Message) -> None:
         """Callback of the last changelog entry; an error also fails the transaction."""
         offset = message.offset()
@@ -157,6 +162,7 @@ class Transactions:
             parts = parts + self._waiting
             self._waiting = []
         for part in parts:
+            part.let_go()
             if part.done.done():
                 continue
             if failure is None:
