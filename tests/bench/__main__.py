@@ -19,6 +19,7 @@ from tests.bench.guarantees import GUARANTEES, guarantees
 from tests.bench.outcomes import kpis
 from tests.bench.profile import profile
 from tests.bench.recovery import recovery
+from tests.bench.scaling import scaling
 from tests.bench.timers import timers
 
 Figures = dict[str, float]
@@ -36,6 +37,7 @@ def main() -> None:
         ("worker", "one worker over the embedded broker", 100_000),
         ("guarantees", "what exactly once costs against at least once", 100_000),
         ("profile", "where a worker's time goes, layer by layer", 100_000),
+        ("scaling", "two workers beside one", 100_000),
     ):
         one = add(name, help=text)
         one.add_argument("--events", type=int, default=events)
@@ -75,6 +77,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "worker": lambda a: worker(a.events, a.customers, 0 if a.anonymous else a.customers),
     "guarantees": lambda a: guarantees(a.events, a.customers, a.rate),
     "profile": lambda a: profile(a.events, a.customers, a.guarantee),
+    "scaling": lambda a: scaling(a.events, a.customers),
     "recovery": lambda a: recovery(a.customers),
     "timers": lambda a: timers(a.pending, a.burst, a.live),
     "kpis": _kpis,
