@@ -9,6 +9,16 @@ from tests.kafka import wanted
 _MISSED = "kafka_missed"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Soaks are left out of a run that asks for nothing: ``pytest -m soak``, or a path, has them.
+
+    What is decided here goes for the processes that it starts, too.
+    """
+    is_asked = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.markexpr
+    if not is_asked and not hasattr(config, "workerinput"):
+        config.option.markexpr = "not soak"
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process of several tells the one that reports."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.conftest import Instance
 from tests.integration.running import Wire, wait_for
 
-pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+pytestmark = [pytest.mark.soak, pytest.mark.parametrize("broker", ["kafka"], indirect=True)]
 
 CUSTOMERS = 5
 #: every numbered effect of app/exactly_once.py

@@ -18,6 +18,7 @@ from tests.integration.running import RunningWorker, wait_for
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 
+pytestmark = pytest.mark.soak
 PARTITIONS = 12
 CUSTOMERS = 120
 SESSION_S = 6.0

@@ -15,6 +15,8 @@ from tests.integration.running import Wire, wait_for
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def _cluster() -> Iterator[KafkaCluster]:

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.conftest import Instance
 from tests.integration.running import Wire, wait_for
 
+pytestmark = pytest.mark.soak
 CUSTOMERS = 5
 ORDERS = 4
 AT_LEAST_ONCE = {"TRIGGER_GUARANTEE": "at_least_once"}

@@ -10,6 +10,7 @@ from app.kafka import admin_config
 from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, Wire, wait_for
 
+pytestmark = pytest.mark.soak
 #: So long that only who leaves, or comes back under the same name, lets the next one begin.
 LONG = {"TRIGGER_SESSION_TIMEOUT": "60s"}
 ORDERS = 2000

@@ -19,7 +19,7 @@ from tests.integration.conftest import Instance
 from tests.integration.running import RunningWorker, Wire, wait_for
 from tests.integration.test_exactly_once import assert_once, publish_orders
 
-pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+pytestmark = [pytest.mark.soak, pytest.mark.parametrize("broker", ["kafka"], indirect=True)]
 
 CUSTOMERS = 24
 LONG, SHORT = "60s", "6s"

@@ -18,6 +18,7 @@ from tests.kafka import jars
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 
+pytestmark = pytest.mark.soak
 ROOT = Path(__file__).parents[2]
 RECORDS = 500
 
