@@ -10,12 +10,9 @@ _MISSED = "kafka_missed"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Soaks are left out of a run that asks for nothing: ``pytest -m soak``, or a path, has them.
-
-    What is decided here goes for the processes that it starts, too.
-    """
+    """Soaks are left out of a run that names neither a path nor a mark: they have ``-m soak``."""
     is_asked = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.markexpr
-    if not is_asked and not hasattr(config, "workerinput"):
+    if not is_asked:
         config.option.markexpr = "not soak"
 
 
