@@ -362,6 +362,22 @@ def test_a_leap_day_birthday_falls_on_the_28th_in_other_years(run: Run) -> None:
     ]
 
 
+def test_a_birthday_put_right_to_a_leap_day_is_tomorrow_not_next_year(run: Run) -> None:
+    """Its 28 February is over and waits for 2025, where 29 February falls on the same day."""
+    party: dict[str, Any] = {"kind": "anniversary", "of": "profile.birthday", "at": "09:00"}
+    party |= {"template": "t", "channels": ["email"]}
+    at = ms("2024-02-28T20:00:00+00:00")
+    lines = [
+        updated(at, email="ann@x", birthday="1996-02-28"),
+        updated(at + MINUTE, birthday="1996-02-29"),
+    ]
+    made = run(rules(party=party), lines, until_ms=ms("2025-03-01T00:00:00+00:00"))
+    assert [(d["key"], d["due_ms"]) for d in made] == [
+        ("2024", ms("2024-02-29T09:00:00+00:00")),
+        ("2025", ms("2025-02-28T09:00:00+00:00")),
+    ]
+
+
 def test_a_first_order_has_no_anniversary_in_its_own_year(run: Run) -> None:
     """The first that counts is a year later."""
     party: dict[str, Any] = {"kind": "anniversary", "of": "customer.first_order_at", "at": "23:00"}

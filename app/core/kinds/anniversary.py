@@ -32,7 +32,11 @@ def take_due(moment: Moment, trigger: Trigger, kind: Anniversary, instance: Inst
 
 
 def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) -> None:
-    """Have exactly one instance wait for the next occurrence (none when there is no date)."""
+    """Have exactly one instance wait for the next occurrence (none when there is no date).
+
+    One that waits stays if its year has the date at its anchor, also when that has just come; not
+    if an earlier year has it too: 29 February falls on the 28th in most years.
+    """
     customer = moment.customer
     fired_year = customer.fired_years.get(trigger.name, 0)
     waiting = [
@@ -42,17 +46,23 @@ def schedule(moment: Moment, trigger: Trigger, kind: Anniversary, cause: Cause) 
     ]
     tz = _zone(moment)
     day = _date(customer, kind, tz, moment.now_ms)
+    due = None
+    if day is not None:
+        is_past = kind.source == "customer"
+        due = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
     for year, instance in waiting:
-        if day is not None and instance.anchor_ms == instant_of_local(
-            in_year(day, year), kind.minute, tz
+        if (
+            day is not None
+            and due is not None
+            and due[0] >= year
+            and instance.anchor_ms == instant_of_local(in_year(day, year), kind.minute, tz)
         ):
             return
         customer.instances.remove(instance)
         for pending in instance.steps:
             customer.timer_gone(pending.fire_ms)
-    if day is not None:
-        is_past = kind.source == "customer"
-        year, anchor_ms = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
+    if due is not None:
+        year, anchor_ms = due
         add_instance(moment, trigger, str(year), anchor_ms, {}, cause)
 
 
