@@ -40,23 +40,23 @@ def said(unit: Unit) -> Iterator[Said]:
 def of_decision(decision: Decision) -> Iterator[Said]:
     """The decision's record, and what it puts on dispatch."""
     record, request = wire.written(decision)
-    context = decision.cause.traceparent
-    sent = None if context is None else context.encode()
-    yield Said("decisions", decision.customer_id, _compact(record), sent)
+    yield _said("decisions", decision, record)
     if request is not None:
-        yield Said("dispatch", decision.customer_id, _compact(request), sent)
+        yield _said("dispatch", decision, request)
 
 
 def of_outcome(outcome: SendOutcome) -> Said:
     """The outcome's record."""
-    context = outcome.cause.traceparent
+    return _said("outcomes", outcome, wire.written_outcome(outcome))
+
+
+def _said(topic: str, of: Decision | SendOutcome, value: bytes) -> Said:
+    """With a copy of the value: what orjson returns takes 8 KB whatever its length, and a unit
+    keeps thousands.
+    """
+    context = of.cause.traceparent
     sent = None if context is None else context.encode()
-    return Said("outcomes", outcome.customer_id, _compact(wire.written_outcome(outcome)), sent)
-
-
-def _compact(value: bytes) -> bytes:
-    """A copy: what orjson returns takes 8 KB whatever its length, and a unit keeps thousands."""
-    return bytes(memoryview(value))
+    return Said(topic, of.customer_id, bytes(memoryview(value)), sent)
 
 
 def line_of(record: Said) -> bytes:

@@ -1,28 +1,17 @@
 """Each benchmark on next to nothing: it runs, and its figures are figures; no times."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
+from tests.bench.command import run
+
 _FEW = ("--events", "400", "--customers", "40")
 
 
 def figures(*arguments: str) -> dict[str, Any]:
-    run = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=_ROOT,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout)
+    found: dict[str, Any] = json.loads(run(*arguments, timeout_s=120).stdout)
     return found
 
 

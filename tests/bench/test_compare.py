@@ -1,18 +1,15 @@
 """``python -m tests.bench compare`` on few events: shapes and equal work, no times."""
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench.command import run
 from tests.bench.compare.inputs import make
 from tests.bench.compare.process import apart
 
-_ROOT = Path(__file__).parents[2]
 _EVENTS = 600
 _CUSTOMERS = 200
 _TIMEOUT_S = 300
@@ -23,25 +20,18 @@ def lines() -> dict[str, dict[str, Any]]:
     """The JSON lines of one round of the hosts that the tests' own libraries bring, and of one
     more, by host.
     """
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.bench", "compare", "--broker", "embedded"),
-            *("--events", str(_EVENTS), "--customers", str(_CUSTOMERS), "--rounds", "1"),
-            *("--hosts", "ours", "faust_agent", "floor", "bytewax"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=_ROOT,
-        timeout=_TIMEOUT_S,
-        check=False,
+    done = run(
+        *("tests.bench", "compare", "--broker", "embedded"),
+        *("--events", str(_EVENTS), "--customers", str(_CUSTOMERS), "--rounds", "1"),
+        *("--hosts", "ours", "faust_agent", "floor", "bytewax"),
+        timeout_s=_TIMEOUT_S,
     )
-    assert run.returncode == 0, run.stderr
-    found = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for line in found:
-        rows = [row for row in run.stdout.splitlines() if row.startswith(line["host"])]
-        assert len(rows) == 1, run.stdout
+        rows = [row for row in done.stdout.splitlines() if row.startswith(line["host"])]
+        assert len(rows) == 1, done.stdout
         if "missing" in line:
-            assert f"MISSING: {line['host']}" in run.stderr
+            assert f"MISSING: {line['host']}" in done.stderr
             assert "MISSING" in rows[0]
     return {line["host"]: line for line in found}
 

@@ -227,8 +227,7 @@ def test_a_standby_takes_over_with_what_it_has(fleet: Fleet) -> None:
     fleet.wait_until_shared()
     fleet.publish(1200)
     fleet.requests()
-    lag = "trigger_standby_lag_records"
-    wait_for("standbys", lambda: fleet.workers["b"].metric(lag) == 0)
+    wait_for("standbys", lambda: fleet.workers["b"].metric("trigger_standby_lag_records") == 0)
     before = read_back(fleet.workers["b"])
     fleet.kill("a")
     shutil.rmtree(fleet.data_dir("a"))
