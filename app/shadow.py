@@ -11,6 +11,7 @@ rebalance starts all afresh.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -146,7 +147,7 @@ class RecentCustomers(MemoryCustomers):
 
     def trim(self) -> None:
         """Forget those used least recently. Not while a task is at work."""
-        while len(self._records) > self._limit:
-            self.erase(next(iter(self._records)))
+        for customer_id in list(islice(self._records, max(0, len(self) - self._limit))):
+            self.erase(customer_id)
         if self._entries > len(self._entry_ms) + _STALE_TIMERS:
             self._sweep()

@@ -1,10 +1,12 @@
 """The customers of one partition as the core sees them: records in memory over the database.
 
-A record is decoded once per commit unit and is the same object until the unit ends; those used last
-stay decoded for the next one. The earliest
-due time is the smaller of two: the first entry of the timer index on disk whose customer is not in
-memory, and the smallest of those in memory; so asking for it costs nothing, and firing timers costs
-what is due, not what exists.
+A record is decoded once per commit unit and is the same object until the unit ends. What the
+database has of those used last stays in memory, as bytes: a record decoded is some fifty objects,
+and to let go of them when they have left the processor's caches costs more than to decode it again.
+
+The earliest due time is the smaller of two: the first entry of the timer index on disk whose
+customer is not in memory, and the smallest of those in memory; so asking for it costs nothing, and
+firing timers costs what is due, not what exists.
 """
 
 import heapq
@@ -17,8 +19,8 @@ from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
 
-#: Records kept decoded from one unit to the next, those used last; a few KB each.
-KEPT_RECORDS: Final = 2000
+#: How much of what the database has is kept from one unit to the next, of a partition.
+KEPT_BYTES: Final = 8 << 20
 #: How long after an erasure events from before it may still be read again: between a crash and
 #: the restart that reads what was not committed.
 TOMBSTONE_MS: Final = 86_400_000
@@ -46,25 +48,19 @@ class PartitionCustomers:
         self._belongs_here = belongs_here
         self._now = now
         self._floor_ms = _FIRST_MS
-        #: records as the database has them, with their heads; the one used last is the last
-        self._kept: dict[str, tuple[Customer, Head]] = {}
-        self._loaded: dict[str, Customer] = {}
-        self._heads: dict[str, Head | None] = {}
+        #: entries as the database has them; the one used last is the last
+        self._kept: dict[str, bytes] = {}
+        self._kept_bytes = 0
+        #: the same of those in memory; None for what the database does not have
+        self._values: dict[str, bytes | None] = {}
         self.reset()
 
     def reset(self) -> None:
         """Begin the next unit: the database has everything that ``changes`` said."""
-        kept = self._kept
-        for customer_id, customer in self._loaded.items():
-            head = self._heads[customer_id]
-            if head is not None:
-                kept.pop(customer_id, None)
-                kept[customer_id] = customer, head
-        while len(kept) > KEPT_RECORDS:
-            del kept[next(iter(kept))]
+        self._keep()
         #: by customer id: the record, what the database has of it, its due time now
-        self._loaded = {}
-        self._heads = {}
+        self._loaded: dict[str, Customer] = {}
+        self._heads: dict[str, Head | None] = {}
         self._due_ms: dict[str, int] = {}
         #: to be written; a customer that nothing is left of has None
         self._touched: dict[str, Customer | None] = {}
@@ -75,6 +71,26 @@ class PartitionCustomers:
         self._timers: Iterator[tuple[int, str]] = self._store.timers_from(self._floor_ms)
         self._stored_ms, self._stored_id = next(self._timers, (NEVER_MS, ""))
         self._earliest_ms = self._floor_ms = self._stored_ms
+
+    def _keep(self) -> None:
+        """Keep what the unit has read and written, and let go of what was used longest ago."""
+        kept, size = self._kept, self._kept_bytes
+        for customer_id, value in self._values.items():
+            size -= len(kept.pop(customer_id, b""))
+            if value is not None:
+                kept[customer_id] = value
+                size += len(value)
+        self._values = {}
+        # Listed first: the way to a dictionary's first entry leads past all that were deleted.
+        gone = []
+        for customer_id, value in kept.items():
+            if size <= KEPT_BYTES:
+                break
+            size -= len(value)
+            gone.append(customer_id)
+        for customer_id in gone:
+            del kept[customer_id]
+        self._kept_bytes = size
 
     def get(self, customer_id: str) -> Customer:
         """The customer's record, a new one when there is none."""
@@ -99,20 +115,21 @@ class PartitionCustomers:
 
     def _find(self, customer_id: str) -> tuple[Customer, Head] | None:
         """The record as the database has it."""
-        found = self._kept.get(customer_id)
-        if found is None:
+        value = self._kept.get(customer_id)
+        if value is None:
             key = customer_id.encode()
             value = self._store.get(key)
-            if value is not None:
-                if not self._belongs_here(key):
-                    raise InfrastructureError(
-                        f"the record of a customer of another partition was found in {self._store}:"
-                        " it was written when the topics had another number of partitions. Give"
-                        " them back the number they had, or read them from the start under another"
-                        " TRIGGER_APP_ID"
-                    )
-                found = records.decode(record_of(value)), head_of(value)
-        return found
+            if value is None:
+                return None
+            if not self._belongs_here(key):
+                raise InfrastructureError(
+                    f"the record of a customer of another partition was found in {self._store}:"
+                    " it was written when the topics had another number of partitions. Give"
+                    " them back the number they had, or read them from the start under another"
+                    " TRIGGER_APP_ID"
+                )
+        self._values[customer_id] = value
+        return records.decode(record_of(value)), head_of(value)
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; a later ``get`` gives a new record, with the same ``applied``."""
@@ -130,7 +147,6 @@ class PartitionCustomers:
         self._let_go(customer_id)
 
     def _let_go(self, customer_id: str) -> None:
-        self._kept.pop(customer_id, None)
         self._due_ms[customer_id] = NEVER_MS
         self._find_earliest()
 
@@ -196,7 +212,7 @@ class PartitionCustomers:
             key, old = customer_id.encode(), self._heads[customer_id]
             if customer is None:
                 result.append(Change(key, old, NO_HEAD, None))
-                heads_after[customer_id] = None
+                heads_after[customer_id] = self._values[customer_id] = None
                 continue
             pending = 0
             for instance in customer.instances:
@@ -205,7 +221,9 @@ class PartitionCustomers:
             if customer_id in self._erased:
                 head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
             heads_after[customer_id] = head
-            result.append(Change(key, old, head, pack_value(head, records.encode(customer))))
+            value = pack_value(head, records.encode(customer))
+            self._values[customer_id] = value
+            result.append(Change(key, old, head, value))
         self._heads.update(heads_after)
         self._floor_ms = self._earliest_ms
         return result

@@ -31,6 +31,7 @@ from app.wire import written
 from tables import records
 from tables.customers import PartitionCustomers
 from tables.layout import Head, pack_value
+from tables.opening import shared_cache
 from tables.partition import Change, PartitionStore
 from tests.bench.events import START_MS
 from tests.integration.running import RunningWorker, wait_for
@@ -63,7 +64,7 @@ def timers(pending: int, burst: int, live: int) -> dict[str, float]:
 def _at_rest(folder: Path, pending: int, burst: int) -> dict[str, float]:
     rules = folder / "rules.yaml"
     rules.write_text(_RULES.replace("DELAY", "30m"))
-    store = PartitionStore(folder / "partition")
+    store = PartitionStore(folder / "partition", shared_cache())
     gc.disable()
     few = min(pending, 100_000)
     without_us = _put(store, "n", few, None)

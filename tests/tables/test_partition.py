@@ -137,7 +137,7 @@ def test_records_beyond_those_kept_are_read_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is bounded, and forgetting a record changes nothing."""
-    monkeypatch.setattr(customers_module, "KEPT_RECORDS", 1)
+    monkeypatch.setattr(customers_module, "KEPT_BYTES", 1)
     store = PartitionStore(folder)
     customers = PartitionCustomers(store)
     for due_ms, customer_id in enumerate(IDS):

@@ -47,5 +47,9 @@ def _forget(times_by_key: dict[str, dict[str, list[int]]], trigger: str, key: st
 
 
 def _forget_stale(by_key: dict[str, list[int]], before_ms: int) -> None:
-    for key in [key for key, known in by_key.items() if known[-1] < before_ms]:
-        del by_key[key]
+    """Rid it of the keys that came first and are too old to be counted again."""
+    while by_key:
+        first = next(iter(by_key))
+        if by_key[first][-1] >= before_ms:
+            return
+        del by_key[first]
