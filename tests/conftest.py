@@ -1,5 +1,7 @@
 """What every run says at its end."""
 
+import signal
+
 import pytest
 from xdist.workermanage import WorkerController
 
@@ -10,7 +12,13 @@ _MISSED = "kafka_missed"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Soaks are left out of a run that names neither a path nor a mark: they have ``-m soak``."""
+    """Soaks are left out of a run that names neither a path nor a mark: they have ``-m soak``.
+
+    A shell has Ctrl-C ignored in what it starts in the background, and so would all processes that
+    tests start: here it is heard again.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     is_asked = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.markexpr
     if not is_asked:
         config.option.markexpr = "not soak"
