@@ -1,7 +1,7 @@
 """The Faust agents: one per topic that is read, and the punctuator. They only hand over.
 
 A batch that was handed over is not yet handled: its offsets are committed when its lane has made
-it durable (app/effects.py), whatever the agent's stream acknowledges.
+it durable (app/live/commit/committer.py), whatever the agent's stream acknowledges.
 """
 
 from collections.abc import AsyncIterable

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from app import commands
+from app.commands._huge_pages import use_huge_pages
 from app.core.errors import ConfigError, EventError, InfrastructureError
-from app.huge_pages import use_huge_pages
 from app.version import ENGINE_VERSION
 
 DONE: Final = 0

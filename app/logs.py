@@ -8,16 +8,17 @@ Kafka; of any other there is the kind and the traceback, because it may quote wh
 import logging
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 import orjson
 
 from app.core.errors import TriggerError
-from app.core.instants import format_rfc3339
-from app.log_repeats import Repeats
-from app.settings import Settings
+from app.core.time.instants import format_rfc3339
+from app.settings.model import Settings
 
 #: Libraries that narrate; what goes wrong in them is heard all the same. They never get DEBUG, at
 #: which some print whole records.
@@ -30,6 +31,39 @@ _OPEN_ERRORS: Final = (TriggerError, OSError)
 _OPEN_MODULES: Final = ("aiokafka.", "confluent_kafka.", "cimpl")
 _WITHHELD: Final = "(its text may be about a customer and is not shown)"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_EVERY_S: Final = 10.0
+#: Different messages that are told apart; then all are heard again.
+_MESSAGES: Final = 1_000
+
+
+class Repeats(logging.Filter):
+    """Lets a message of these loggers through at most every ten seconds; then it has a field
+    ``repeated``: how often it was left out. What it is about does not tell messages apart.
+    """
+
+    def __init__(
+        self, loggers: Sequence[str], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._loggers = frozenset(loggers)
+        self._monotonic = monotonic
+        #: (logger, message without its arguments) -> when it was last heard, how often not since
+        self._heard: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in self._loggers:
+            return True
+        key, now_s = (record.name, str(record.msg)), self._monotonic()
+        heard_s, left_out = self._heard.get(key, (now_s - _EVERY_S, 0))
+        if now_s - heard_s < _EVERY_S:
+            self._heard[key] = heard_s, left_out + 1
+            return False
+        if len(self._heard) >= _MESSAGES:
+            self._heard.clear()
+        self._heard[key] = now_s, 0
+        if left_out:
+            record.repeated = left_out
+        return True
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -53,7 +87,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-01-31T10:00:00.000Z INFO app.worker: worker is ready action=ready``."""
+    """``2026-01-31T10:00:00.000Z INFO app.live.worker: worker is ready action=ready``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback after it."""

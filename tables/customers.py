@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.core.customer import NEVER_MS, Customer
+from app.core.customer.record import NEVER_MS, Customer
 from app.core.errors import InfrastructureError
 from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
@@ -29,7 +29,7 @@ _FIRST_MS: Final = -(1 << 62)
 
 
 class PartitionCustomers:
-    """Implements ``app.core.task.Customers`` over one partition's database, for one unit a time.
+    """Implements ``app.core.engine.Customers`` over one partition's database, for one unit a time.
 
     ``changes`` says what the unit did; ``reset`` starts the next unit, after the database was
     written.

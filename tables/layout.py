@@ -25,7 +25,7 @@ known to be what the changelog says.
 import struct
 from typing import Final, NamedTuple
 
-from app.core.customer import NEVER_MS
+from app.core.customer.record import NEVER_MS
 
 EMITTED_KEY: Final = b"\xffemitted"
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.customer import Customer
+from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
 
 VERSION: Final = 1

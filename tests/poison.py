@@ -52,16 +52,31 @@ def _envelope(
     choice: random.Random, topic: str, customer_id: str, seed: int, now_ms: int
 ) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "cart_id": f"k{choice.randrange(3)}", "order_id": "o1", "booking_id": "b1", "sku": "s",
-        "value": choice.randrange(200), "currency": "EUR", "items": [{"sku": "s", "price": 3}],
-        "channel": choice.choice(CHANNELS), "request_id": "r", "price": 1.5, "on_time": True,
-    }  # fmt: skip
+        "cart_id": f"k{choice.randrange(3)}",
+        "order_id": "o1",
+        "booking_id": "b1",
+        "sku": "s",
+        "value": choice.randrange(200),
+        "currency": "EUR",
+        "items": [{"sku": "s", "price": 3}],
+        "channel": choice.choice(CHANNELS),
+        "request_id": "r",
+        "price": 1.5,
+        "on_time": True,
+    }
     if topic == "profiles":
         data = {
-            "email": "a@example.org", "phone": "+49", "push_token": "t", "timezone": "Asia/Tokyo",
-            "birthday": "1990-02-28", "channels": ["email"], "consent": {"sms": True},
-            "attributes": {"tier": "gold"}, "locale": "de", "first_name": "Ann",
-        }  # fmt: skip
+            "email": "a@example.org",
+            "phone": "+49",
+            "push_token": "t",
+            "timezone": "Asia/Tokyo",
+            "birthday": "1990-02-28",
+            "channels": ["email"],
+            "consent": {"sms": True},
+            "attributes": {"tier": "gold"},
+            "locale": "de",
+            "first_name": "Ann",
+        }
     return {
         "event_id": f"e{seed}",
         "type": choice.choice(sorted(TYPES[topic])),
@@ -75,9 +90,13 @@ def _cloud_event(
     choice: random.Random, envelope: dict[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, bytes | None]]]:
     attributes = {
-        "specversion": "1.0", "id": envelope["event_id"], "type": envelope["type"], "source": "/s",
-        "subject": envelope["customer_id"], "time": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
+        "specversion": "1.0",
+        "id": envelope["event_id"],
+        "type": envelope["type"],
+        "source": "/s",
+        "subject": envelope["customer_id"],
+        "time": "2026-01-01T00:00:00Z",
+    }
     if choice.random() < 0.5:
         return {**attributes, "data": envelope["data"]}, [("content-type", STRUCTURED)]
     if choice.random() < 0.3:
@@ -90,13 +109,48 @@ def _cloud_event(
 
 def _odd(choice: random.Random) -> Any:
     """A value that nobody expects."""
-    return choice.choice([
-        None, True, False, 0, -1, 1.5, -0.0, 1e308, -1e308, 2**31, 2**53, 2**63, 2**64, 10**40,
-        -(10**18), "", "x", "x" * 129, "x" * 2000, "\ud800", "a\udfffb", "\x00", "\u202e", "NaN",
-        [], {}, [[]], [None], {"a": {"b": {}}}, [1] * 3000, {str(n): n for n in range(600)},
-        "2026-02-30T00:00:00Z", "2026-01-01T00:00:00", "9999-12-31T23:59:59.999Z",
-        "0001-01-01T00:00:00+23:59", 253_402_300_800_000, "Mars/Olympus", "../../etc/passwd",
-    ])  # fmt: skip
+    return choice.choice(
+        [
+            None,
+            True,
+            False,
+            0,
+            -1,
+            1.5,
+            -0.0,
+            1e308,
+            -1e308,
+            2**31,
+            2**53,
+            2**63,
+            2**64,
+            10**40,
+            -(10**18),
+            "",
+            "x",
+            "x" * 129,
+            "x" * 2000,
+            "\ud800",
+            "a\udfffb",
+            "\x00",
+            "\u202e",
+            "NaN",
+            [],
+            {},
+            [[]],
+            [None],
+            {"a": {"b": {}}},
+            [1] * 3000,
+            {str(n): n for n in range(600)},
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T00:00:00",
+            "9999-12-31T23:59:59.999Z",
+            "0001-01-01T00:00:00+23:59",
+            253_402_300_800_000,
+            "Mars/Olympus",
+            "../../etc/passwd",
+        ]
+    )
 
 
 def _place(choice: random.Random, obj: dict[str, Any]) -> tuple[dict[str, Any], str] | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.customer import NEVER_MS
+from app.core.customer.record import NEVER_MS
 
 #: (now, watermark), both epoch ms; from one arrival to the next neither goes back
 Instant = tuple[int, int]

@@ -7,12 +7,12 @@ from typing import Final, Self
 
 import orjson
 
+from app.backtest.report.tally import Tally
 from app.core.decisions import Decision
 from app.core.errors import ConfigError, EventError
 from app.core.outcomes import SendOutcome
-from app.core.rules import Rules
-from app.report.tally import Tally
-from app.wire import written, written_outcome
+from app.core.rules.model import Rules
+from app.formats.encode import written, written_outcome
 
 #: The files by number.
 DECISIONS: Final = 0
@@ -80,7 +80,7 @@ class OutputFolder:
 
     def write_report(self, rules: Rules, records: Mapping[str, int], customers: int) -> None:
         """The page about the run; ``records`` counts what was read by what became of it."""
-        from app.report.page import Run, report_page
+        from app.backtest.report.page import Run, report_page
 
         page = report_page(self.tally, rules, Run(records=records, customers=customers))
         self._report.write_text(page, encoding="utf-8")

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
-from app.backtest.customers import MemoryCustomers
 from app.backtest.history import Arrival
+from app.core.context import Emit
+from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event
-from app.core.moment import Emit
 from app.core.outcomes import EmitOutcome, ignore_outcome
-from app.core.rules import Rules
-from app.core.task import Task
+from app.core.rules.model import Rules
+from tables.in_memory import InMemoryCustomers
 
 
 class Replay:
@@ -35,10 +35,10 @@ class Replay:
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
     ) -> None:
-        self.customers = MemoryCustomers()
+        self.customers = InMemoryCustomers()
         self.counts: Counter[str] = Counter()
         self._dead = dead
-        self._task = Task(rules, self.customers, emit, outcome)
+        self._task = Engine(rules, self.customers, emit, outcome)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read

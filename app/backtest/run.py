@@ -8,13 +8,13 @@ import msgspec
 
 from app.backtest.clock import Outage
 from app.backtest.history import merge_arrivals, read_arrivals
-from app.backtest.kept import keep_run, written_customers
 from app.backtest.output import OutputFolder
+from app.backtest.parallel.line_headers import sight_lines
 from app.backtest.parallel.shard import PACE, Pace
 from app.backtest.parallel.shards import Shards
-from app.backtest.parallel.sighting import sight_lines
 from app.backtest.replay import Replay
-from app.core.rules import Rules
+from app.backtest.saved_run import keep_run, written_customers
+from app.core.rules.model import Rules
 
 
 class Ran(msgspec.Struct, frozen=True):

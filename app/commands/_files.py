@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from app.core.model import Model
-    from app.core.rules import Rules
+    from app.core.customer.scoring_model import Model
+    from app.core.rules.model import Rules
 
 
 def add_files(
@@ -38,17 +38,17 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
 
 def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
     """The rules that were named, else those that a backtest kept beside its decisions."""
-    from app.backtest.kept import RUN, KeptRun
-    from app.rules_file import load_rules
+    from app.backtest.saved_run import RUN, SavedRun
+    from app.rules_file.load import load_rules
 
     if rules is not None:
         return load_rules(rules)
-    return KeptRun(decisions.parent).rules if (decisions.parent / RUN).is_file() else None
+    return SavedRun(decisions.parent).rules if (decisions.parent / RUN).is_file() else None
 
 
 def model_at(path: Path) -> "Model":
     """A model file. Raises ConfigError."""
-    from app.core.model import parse_model
+    from app.core.customer.scoring_model import parse_model
 
     try:
         return parse_model(path.read_bytes())

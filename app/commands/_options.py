@@ -9,7 +9,7 @@ from app.core.errors import ConfigError, EventError
 from app.core.events import parse_instant
 
 if TYPE_CHECKING:
-    from app.settings import Settings
+    from app.settings.model import Settings
 
 #: What argparse's ``add_subparsers`` returns; it has no public name.
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -37,7 +37,7 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_from(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> "Settings":
     """The settings of the environment with the options over them. Raises ConfigError."""
-    from app.settings import load_settings
+    from app.settings.load import load_settings
 
     given = {
         name.removeprefix(_VARIABLE): value

@@ -18,10 +18,10 @@ from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
 from app.backtest.run import Ran, run_backtest
 from app.commands._options import parse_instant_option
-from app.core.durations import parse_duration_ms
 from app.core.errors import ConfigError
-from app.jsonlines import LineReader, open_lines
-from app.rules_file import load_rules
+from app.core.time.durations import parse_duration_ms
+from app.formats.json_lines import LineReader, open_lines
+from app.rules_file.load import load_rules
 
 _SHOWN_DEAD_LETTERS: Final = 5
 #: Of a history with fewer lines it costs more to start processes than they give.

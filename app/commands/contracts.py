@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """0, and which files changed."""
     settings = settings_from(args)
     from app.contracts.files import write_contracts
-    from app.rules_file import load_rules
+    from app.rules_file.load import load_rules
 
     changed = write_contracts(settings, load_rules(settings.rules_path), args.out)
     for path in changed:

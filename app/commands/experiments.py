@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.experiments.page import experiments_page
     from app.analysis.experiments.report import judge_all
     from app.analysis.experiments.written import judged_json, print_judged
-    from app.rules_file import load_rules
+    from app.rules_file.load import load_rules
 
     rules = load_rules(args.rules)
     now_ms = None if args.now is None else parse_instant_option(args.now, "--now")

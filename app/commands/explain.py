@@ -66,11 +66,11 @@ def _kept(args: argparse.Namespace) -> str:
     """From a backtest's folder."""
     import orjson
 
-    from app.backtest.kept import KeptRun
+    from app.backtest.saved_run import SavedRun
     from app.explain.explain import explain
     from app.explain.written import explanation_json, explanation_text
 
-    kept = KeptRun(args.out)
+    kept = SavedRun(args.out)
     customer = kept.customer(args.customer)
     if customer is None:
         raise ConfigError(

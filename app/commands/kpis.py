@@ -12,7 +12,7 @@ from app.core.errors import ConfigError
 if TYPE_CHECKING:
     from app.analysis.data.customers import SegmentsOf
     from app.analysis.kpis.report import Customers
-    from app.core.rules import Rules
+    from app.core.rules.model import Rules
 
 #: As ``app.analysis.kpis.dimensions`` has them; that module needs the extra.
 BY: Final = ("trigger", "channel", "segment", "variant", "week")
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers":
     """Who is in which segment. Raises ConfigError when that cannot be known."""
     from app.analysis.kpis.report import Customers
-    from app.backtest.kept import CUSTOMERS, KeptRun
+    from app.backtest.saved_run import CUSTOMERS, SavedRun
 
     path = args.customers or args.decisions[0].parent / CUSTOMERS
     if not path.is_file():
@@ -97,7 +97,7 @@ def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers":
         )
     return Customers(
         path=path,
-        now_ms=KeptRun(path.parent).now_ms,
+        now_ms=SavedRun(path.parent).now_ms,
         segments_of=_segments_of(args.model, args.rules, rules),
     )
 

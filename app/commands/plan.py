@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.commands._options import Subparsers, parse_instant_option
-from app.rules_file import load_rules
+from app.rules_file.load import load_rules
 
 #: Exit code when something differs, so that a pull-request check can ask for a second look.
 DIFFERS: Final = 3
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from app.backtest.history import merge_arrivals, read_arrivals
-    from app.jsonlines import open_lines
+    from app.formats.json_lines import open_lines
     from app.plan.plan import plan_change
     from app.plan.written import plan_json, print_plan
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
 
 if TYPE_CHECKING:
-    from app.publish import PublishReport
-    from app.settings import Settings
+    from app.publish.publish import PublishReport
+    from app.settings.model import Settings
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     if args.check:
         return _check(args, settings)
-    from app.jsonlines import open_lines
-    from app.progress import show_progress
-    from app.publish import publish
+    from app.commands._progress import show_progress
+    from app.formats.json_lines import open_lines
+    from app.publish.publish import publish
 
     with open_lines(args.file) as lines, show_progress(lines):
         report = publish(settings, lines, timestamps=args.timestamps, keep_going=args.keep_going)
@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, settings: "Settings") -> int:
     """0; 2 when a line has an error. Warnings alone are no reason to stop a pipeline."""
-    from app.jsonlines import open_lines
-    from app.progress import show_progress
-    from app.publish_check.lines import check_lines
-    from app.publish_check.summary import Summary
-    from app.rules_file import load_rules
+    from app.commands._progress import show_progress
+    from app.formats.json_lines import open_lines
+    from app.publish.check.lines import check_lines
+    from app.publish.check.summary import Summary
+    from app.rules_file.load import load_rules
 
     rules = load_rules(settings.rules_path)
     summary = Summary()

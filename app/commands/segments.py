@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _days(text: str) -> int:
-    from app.core.durations import parse_duration_ms
-    from app.core.instants import DAY_MS
+    from app.core.time.durations import parse_duration_ms
+    from app.core.time.instants import DAY_MS
 
     try:
         days, rest = divmod(parse_duration_ms(text), DAY_MS)

@@ -23,7 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run_create(args: argparse.Namespace) -> int:
     """0; 1 when topics that were there already are not as needed."""
     settings = settings_from(args)
-    from app.topics import create
+    from app.kafka.topics import create
 
     report = create(settings)
     for topic in report.created:
@@ -38,7 +38,7 @@ def run_create(args: argparse.Namespace) -> int:
 def run_check(args: argparse.Namespace) -> int:
     """0; 1 when something is not as needed."""
     settings = settings_from(args)
-    from app.topics import check
+    from app.kafka.topics import check
 
     findings = check(settings)
     for finding in findings:

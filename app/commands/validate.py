@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.rules_file import load_rules
+from app.rules_file.load import load_rules
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -35,8 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """The worker's own exit code."""
     settings = settings_from(args)
+    from app.live.worker import run_worker
     from app.logs import configure_logging
-    from app.worker import run_worker
 
     configure_logging(settings)
     # In a container this is process 1, to which a signal without a handler does nothing: it would

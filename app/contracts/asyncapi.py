@@ -12,16 +12,11 @@ from app.contracts.events import (
     event_schema,
     example,
 )
-from app.contracts.outputs import (
-    DEAD_LETTER_HEADERS,
-    RECORDS,
-    TRACE_HEADERS,
-    record_schema,
-)
+from app.contracts.outputs import DEAD_LETTER_HEADERS, RECORDS, TRACE_HEADERS, record_schema
 from app.core.events import INPUT_TOPICS, PROFILES, TYPES
-from app.core.rules import Rules
-from app.settings import Settings
-from app.topic_needs import Need, needed
+from app.core.rules.model import Rules
+from app.kafka.topic_specs import TopicSpec, needed
+from app.settings.model import Settings
 
 ASYNCAPI: Final = "3.0.0"
 _BINDING: Final = "0.5.0"
@@ -95,7 +90,7 @@ def _server(settings: Settings) -> Schema:
     }
 
 
-def _channel(logical: str, address: str, names: list[str], need: Need) -> Schema:
+def _channel(logical: str, address: str, names: list[str], need: TopicSpec) -> Schema:
     config = need.config(1)
     topic: Schema = {"cleanup.policy": [config["cleanup.policy"]]}
     if "retention.ms" in config:

@@ -9,11 +9,11 @@ and the key that a start of an abandonment must have.
 from app.contracts import DRAFT, Schema
 from app.contracts.fields import EXAMPLES, HARD, READ, READS_AS
 from app.contracts.patterns import DATE, RFC3339
+from app.core.customer.limits import MAX_TEXT_CHARS
+from app.core.customer.profile import PROFILE_FIELDS, TEXT_FIELDS
 from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, PROFILES, TYPES
-from app.core.instants import MAX_MS, MIN_MS
-from app.core.memory import MAX_TEXT_CHARS
-from app.core.profiles import PROFILE_FIELDS, TEXT_FIELDS
-from app.core.rules import Rules
+from app.core.rules.model import Rules
+from app.core.time.instants import MAX_MS, MIN_MS
 
 EVENT_ID: Schema = {
     "type": "string",

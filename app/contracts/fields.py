@@ -57,7 +57,10 @@ _MESSAGE: Final = {"request_id": "1f0c2e0a-6c1b-5c55-9f0e-3f1f2ad1c001", "channe
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "product_viewed": {"sku": "shoe-1", "category": "shoes", "price": 69.5, "currency": "EUR"},
     "cart_updated": {
-        "cart_id": "k-17", "value": 69.5, "currency": "EUR", "items": [{"sku": "shoe-1"}],
+        "cart_id": "k-17",
+        "value": 69.5,
+        "currency": "EUR",
+        "items": [{"sku": "shoe-1"}],
     },
     "cart_emptied": {"cart_id": "k-17"},
     "checkout_started": {"cart_id": "k-17", "value": 69.5, "currency": "EUR"},
@@ -78,7 +81,10 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "seat_selection_pending": {"booking_id": "b-77"},
     "payment_failure": _BOOKING,
     "price_drop_detected": {
-        "booking_id": "b-77", "old_price": 420.0, "new_price": 380.0, "currency": "EUR",
+        "booking_id": "b-77",
+        "old_price": 420.0,
+        "new_price": 380.0,
+        "currency": "EUR",
     },
     "booking_confirmed": _BOOKING | {"margin": 31.0},
     "booking_cancelled": {"booking_id": "b-77"},
@@ -99,4 +105,4 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "message_complained": _MESSAGE,
     "unsubscribed": {"channel": "email"},
     "survey_answered": _MESSAGE | {"score": 9},
-}  # fmt: skip
+}

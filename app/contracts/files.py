@@ -10,8 +10,8 @@ from app.contracts.asyncapi import document
 from app.contracts.events import all_types, event_schema
 from app.contracts.outputs import RECORDS, record_schema
 from app.core.errors import ConfigError
-from app.core.rules import Rules
-from app.settings import Settings
+from app.core.rules.model import Rules
+from app.settings.model import Settings
 
 ASYNCAPI_FILE: Final = "asyncapi/asyncapi.json"
 SCHEMAS_FOLDER: Final = "schemas"

@@ -1,8 +1,8 @@
 """What goes out, as types: one struct for each kind of record, with a field for every key.
 
-``app.wire`` writes the records by hand, because that is faster; that both say the same is tested
-on whatever random histories give. All keys are always there, null where there is nothing; a later
-release may add keys, so the schemas do not refuse them.
+``app.formats.encode`` writes the records by hand, because that is faster; that both say the same is
+tested on whatever random histories give. All keys are always there, null where there is nothing; a
+later release may add keys, so the schemas do not refuse them.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -26,9 +26,18 @@ RequestId = Annotated[
 ]
 Category = Literal["marketing", "transactional"]
 Gate = Literal[
-    "expired", "condition", "cooldown", "fatigue", "reach", "consent", "suppressed", "cap",
-    "quiet", "send_time", "holdout",
-]  # fmt: skip
+    "expired",
+    "condition",
+    "cooldown",
+    "fatigue",
+    "reach",
+    "consent",
+    "suppressed",
+    "cap",
+    "quiet",
+    "send_time",
+    "holdout",
+]
 
 
 class Cause(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,13 +11,13 @@ open a ghost send, so what names one is none.
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from app.core.customer import Customer, Sent
+from app.core.context import EventContext, key_of
+from app.core.customer.facts import number
+from app.core.customer.limits import MAX_ENGAGEMENTS
+from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
-from app.core.facts import number
-from app.core.memory import MAX_ENGAGEMENTS
-from app.core.moment import EventMoment, key_of
 from app.core.outcomes import EmitOutcome, Kind, Role, SendOutcome
-from app.core.rules import Abandonment, Rules
+from app.core.rules.model import Abandonment, Rules
 
 _ENGAGEMENT: Final = {
     "message_delivered": Kind.DELIVERED,
@@ -49,7 +49,7 @@ class _Record(Protocol):
     def __call__(self, sent: Sent, kind: Kind, role: Role | None = None) -> None: ...
 
 
-def attribute(moment: EventMoment, emit: EmitOutcome) -> None:
+def attribute(moment: EventContext, emit: EmitOutcome) -> None:
     """Emit what an event of a type in ATTRIBUTED is for the sends before it, in their order."""
     kind = _ENGAGEMENT.get(moment.type)
     if kind is not None:
@@ -78,7 +78,7 @@ def order_of(data: dict[str, Any]) -> str:
     return key_of(data, _ORDER_ID) or ""
 
 
-def _sends_in_window(moment: EventMoment) -> list[Sent]:
+def _sends_in_window(moment: EventContext) -> list[Sent]:
     occurred_ms, window_ms = moment.occurred_ms, moment.rules.attribution_ms
     return [
         sent
@@ -87,7 +87,7 @@ def _sends_in_window(moment: EventMoment) -> list[Sent]:
     ]
 
 
-def _engage(moment: EventMoment, kind: Kind, emit: EmitOutcome) -> None:
+def _engage(moment: EventContext, kind: Kind, emit: EmitOutcome) -> None:
     """Record an engagement event against the send that it names, once per kind."""
     request_id = moment.event.data.get("request_id")
     for sent in moment.customer.sends:
@@ -108,7 +108,7 @@ def _keep_time(times_ms: list[int], occurred_ms: int) -> None:
     del times_ms[:-MAX_ENGAGEMENTS]
 
 
-def _convert(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
+def _convert(moment: EventContext, sends: list[Sent], record: _Record) -> None:
     """One send gets the purchase, the others assisted."""
     credited = _credited(sends, moment.occurred_ms)
     for sent in sends:
@@ -134,7 +134,7 @@ def _last_until(times_ms: list[int], until_ms: int) -> int:
     return max((at_ms for at_ms in times_ms if at_ms <= until_ms), default=_NEVER_MS)
 
 
-def _recover(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
+def _recover(moment: EventContext, sends: list[Sent], record: _Record) -> None:
     """The first purchase that carries the key of an abandonment instance recovers it."""
     instances: dict[tuple[str, str, int], list[Sent]] = {}
     for sent in sends:
@@ -147,7 +147,7 @@ def _recover(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
             record(credited, Kind.RECOVERY)
 
 
-def _key_in(moment: EventMoment, trigger_name: str) -> str | None:
+def _key_in(moment: EventContext, trigger_name: str) -> str | None:
     """The key of an abandonment trigger that the event carries."""
     trigger = moment.rules.triggers.get(trigger_name)
     if trigger is None or not isinstance(trigger.kind, Abandonment):
@@ -164,7 +164,7 @@ def _recovered(customer: Customer) -> set[tuple[str, str, int]]:
     return {_instance_of(sent) for sent in customer.sends if sent.recorded & bit}
 
 
-def _follow_delivery(moment: EventMoment, sends: list[Sent], record: _Record) -> None:
+def _follow_delivery(moment: EventContext, sends: list[Sent], record: _Record) -> None:
     """A review or a call for help, unless it names another order than the one delivered."""
     order = order_of(moment.data)
     for sent in sends:
@@ -173,7 +173,7 @@ def _follow_delivery(moment: EventMoment, sends: list[Sent], record: _Record) ->
             record(sent, _AFTER_DELIVERY[moment.type])
 
 
-def _recorder(moment: EventMoment, emit: EmitOutcome) -> _Record:
+def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
     """What records outcomes of one event: their event and money are the same."""
     is_purchase = moment.type in PURCHASES
     data = moment.event.data

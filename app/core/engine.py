@@ -1,206 +1,146 @@
-"""The two entry points of the core: an event, and a due timer.
+"""One partition's work: timers and events in the one order that spec section 4 allows.
 
-Both change the customer's record in place and emit decisions; they ask nothing of the world, so
-the same calls with the same arguments always give the same result.
+The live worker has a task for each partition number, the backtest has one for everything.
 """
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from hashlib import blake2b
-from typing import Any, Final
+import heapq
+from typing import Protocol
 
-from app.core.attribution import ATTRIBUTED, attribute
-from app.core.cancelling import cancel
-from app.core.customer import Customer, Instance, PendingStep
-from app.core.deciding import decide
-from app.core.errors import EventError
-from app.core.events import ENGAGEMENT, Event
-from app.core.facts import count_event
-from app.core.kinds import abandonment, anniversary, frequency, inactivity, milestone, on_event
-from app.core.memory import MAX_EVENT_IDS
-from app.core.moment import Emit, EventMoment, Moment, key_of, usable_data
+from app.core.context import Emit
+from app.core.customer.record import NEVER_MS, Customer, Instance, PendingStep
+from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
-from app.core.profiles import ProfileUpdate, apply_update, parse_update, require_room
-from app.core.rules import (
-    Abandonment,
-    Anniversary,
-    Frequency,
-    Inactivity,
-    Milestone,
-    OnEvent,
-    Rules,
-    Trigger,
-    TypePlan,
-)
-from app.core.suppression import take_engagement
+from app.core.rules.model import Rules
+from app.core.transitions import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 
-_DIGEST_BYTES: Final = 8
-#: Only these events can set a date that comes again each year, or the zone it is read in.
-_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
-#: What an event does to a trigger of each kind whose instances it may open. Nothing opens an
-#: anniversary: its date does.
-_OPENERS: Final[Mapping[type, Callable[[EventMoment, Trigger, Any], None]]] = {
-    OnEvent: on_event.take_event,
-    Abandonment: abandonment.take_start,
-    Milestone: milestone.take_counted,
-    Inactivity: inactivity.take_event,
-    Frequency: frequency.take_counted,
-}
+__all__ = ["Customers", "Engine", "Handled"]
 
 
-class Handled(StrEnum):
-    """What became of an event that is not a dead letter."""
+class Customers(Protocol):
+    """The customer records of one partition, as a task sees them."""
 
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    UNKNOWN_TYPE = "unknown_type"
+    def get(self, customer_id: str) -> Customer:
+        """The record, a new one for a customer not seen before. The same object until saved."""
+
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer: record, timers and all."""
+
+    def changed(self, customer: Customer) -> None:
+        """The record changed; its ``next_due_ms()`` may have."""
+
+    def earliest_due_ms(self) -> int:
+        """No later than when the first timer of any customer fires; NEVER_MS without one. Cheap."""
+
+    def due(self, watermark_ms: int) -> list[Customer]:
+        """Customers with a timer at or before the watermark: all, or the first of them.
+
+        After an empty answer ``earliest_due_ms`` is later than the watermark.
+        """
 
 
-#: The enum's members by names of their own: asking an enum for one costs a Python call.
-APPLIED: Final = Handled.APPLIED
+class Engine:
+    """Decides for the customers of one partition, one input at a time.
 
-
-def handle_event(
-    customer: Customer,
-    event: Event,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-    emit_outcome: EmitOutcome = ignore_outcome,
-) -> Handled:
-    """Take one event into the record, in the order that the README names ("within one event").
-
-    An event ahead of now counts as happening now. Raises EventError before anything changed.
+    ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
+    led to to ``emit_outcome``.
     """
-    plan = rules.plans[event.topic].get(event.type)
-    if plan is None:
-        return Handled.UNKNOWN_TYPE
-    digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
-    seen = digest.digest()
-    if seen in customer.seen:
-        return Handled.DUPLICATE
-    data = usable_data(event.data, rules.currency)
-    if plan.abandonments:
-        _require_keys(plan, data)
-    update = None
-    if event.type == "profile_updated":
-        update = parse_update(event.data, rules.channels)
-        require_room(customer, update)
-    customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
-    moment = EventMoment(
-        rules=rules,
-        customer=customer,
-        now_ms=now_ms,
-        emit=emit,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data=data,
-        event=event,
-        immediate=[],
-    )
-    _learn(moment, event, plan, update)
-    if customer.sends and event.type in ATTRIBUTED:
-        attribute(moment, emit_outcome)
-    for trigger in plan.cancels:
-        cancel(moment, trigger)
-    for trigger in plan.opens:
-        kind = trigger.kind
-        _OPENERS[type(kind)](moment, trigger, kind)
-    if moment.immediate:
-        _decide_immediate(moment)
-    return APPLIED
 
+    def __init__(
+        self,
+        rules: Rules,
+        customers: Customers,
+        emit: Emit,
+        emit_outcome: EmitOutcome = ignore_outcome,
+    ) -> None:
+        self.rules = rules
+        self._customers = customers
+        self._emit = emit
+        self._emit_outcome = emit_outcome
+        #: where the stepped clock stands; a new task over old records resumes at their timers
+        self._now_ms = -NEVER_MS
 
-def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
-    for trigger, field in plan.abandonments:
-        if key_of(data, field) is None:
-            raise EventError(
-                "missing_key",
-                f"data.{field}: expected text or an integer, because trigger {trigger.name} is"
-                " kept by it; nothing of the event was applied",
-            )
+    def fire_due(self, watermark_ms: int, now_ms: int) -> int:
+        """Fire every timer at or before the watermark, at ``now_ms``; returns how many.
 
+        A wall clock that was set back counts as standing at the watermark: what is deferred now
+        must not be due at once.
+        """
+        return self._fire(watermark_ms, max(now_ms, watermark_ms), None)
 
-def _learn(moment: EventMoment, event: Event, plan: TypePlan, update: ProfileUpdate | None) -> None:
-    """Counters, profile and suppression: what the rest of the handling looks at."""
-    customer, rules = moment.customer, moment.rules
-    has_dates = bool(rules.anniversaries) and moment.type in _DATING_TYPES
-    dates_before = _dates(customer) if has_dates else None
-    count_event(customer, moment.type, moment.occurred_ms, moment.data, plan.summed, moment.now_ms)
-    if update is not None:
-        apply_update(customer, update, moment.occurred_ms, rules.addresses)
-    elif event.topic == ENGAGEMENT:
-        take_engagement(customer, moment.type, moment.occurred_ms, event.data)
-    if has_dates and dates_before != _dates(customer):
-        for trigger in rules.anniversaries:
-            assert isinstance(trigger.kind, Anniversary)
-            anniversary.take_event(moment, trigger, trigger.kind)
+    def run_to(self, now_ms: int, grace_ms: int) -> int:
+        """Step the clock to ``now_ms``: each timer fires at its time + grace; returns how many."""
+        fired = 0
+        if self._customers.earliest_due_ms() + grace_ms <= now_ms:
+            fired = self._fire(now_ms - grace_ms, self._now_ms, grace_ms)
+        if now_ms > self._now_ms:
+            self._now_ms = now_ms
+        return fired
 
+    def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+        """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
+        customer = self._customers.get(event.customer_id)
+        if now_ms < watermark_ms:
+            now_ms = watermark_ms
+        handled = handle_event(customer, event, self.rules, now_ms, self._emit, self._emit_outcome)
+        if handled is APPLIED:
+            self._customers.changed(customer)
+            if self._customers.earliest_due_ms() <= watermark_ms:
+                self._fire(watermark_ms, now_ms, None)
+        return handled
 
-def _dates(customer: Customer) -> tuple[object, ...]:
-    """All that an anniversary can depend on."""
-    profile = customer.profile
-    return (
-        customer.first_order_ms,
-        customer.last_order_ms,
-        profile.get("birthday"),
-        profile.get("timezone"),
-        dict(profile.get("attributes", {})),
-    )
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer; what comes later starts afresh."""
+        self._customers.erase(customer_id)
 
+    def _fire(self, watermark_ms: int, now_ms: int, grace_ms: int | None) -> int:
+        fired = 0
+        while self._customers.earliest_due_ms() <= watermark_ms:
+            customers = self._customers.due(watermark_ms)
+            fired += self._fire_all(customers, watermark_ms, now_ms, grace_ms)
+            for customer in customers:
+                self._customers.changed(customer)
+        return fired
 
-def _decide_immediate(moment: EventMoment) -> None:
-    """Steps due with the event that opened them, best priority first."""
-    moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
-    for trigger, instance, pending in moment.immediate:
-        if pending in instance.steps:
-            decide(moment, trigger, instance, pending)
+    def _fire_all(
+        self, customers: list[Customer], watermark_ms: int, now_ms: int, grace_ms: int | None
+    ) -> int:
+        """Fire the timers of these customers in one order; those that appear meanwhile join in.
 
+        Each fires at ``now_ms``; with ``grace_ms``, at its time + that when it is later.
+        """
+        rules, emit = self.rules, self._emit
+        if len(customers) == 1:
+            return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
+        heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
 
-#: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
-TimerOrder = tuple[int, int, str, str, str, int, int]
+        def push(customer: Customer) -> None:
+            if customer.next_due_ms() <= watermark_ms:
+                timer = next_timer(customer, rules)
+                assert timer is not None
+                heapq.heappush(heap, (timer[0], customer, timer[1], timer[2]))
 
+        for customer in customers:
+            push(customer)
+        fired = 0
+        while heap:
+            order, customer, instance, pending = heapq.heappop(heap)
+            at_ms = now_ms if grace_ms is None else max(now_ms, order[0] + grace_ms)
+            fire_timer(customer, instance, pending, rules, at_ms, emit)
+            fired += 1
+            push(customer)
+        return fired
 
-def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
-    """The customer's next timer in the order of spec section 4; None without one."""
-    due_ms = customer.next_due_ms()
-    best: tuple[TimerOrder, Instance, PendingStep] | None = None
-    for instance in customer.instances:
-        for pending in instance.steps:
-            if pending.fire_ms != due_ms:
-                continue
-            trigger = rules.triggers.get(instance.trigger)
-            order = (
-                due_ms,
-                0 if trigger is None else -trigger.priority,
-                instance.trigger,
-                customer.customer_id,
-                instance.key,
-                pending.step,
-                instance.anchor_ms,
-            )
-            if best is None or order < best[0]:
-                best = order, instance, pending
-    return best
-
-
-def fire_timer(
-    customer: Customer,
-    instance: Instance,
-    pending: PendingStep,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-) -> None:
-    """Decide a step whose time has come. A step that the rules no longer have just goes."""
-    moment = Moment(rules=rules, customer=customer, now_ms=now_ms, emit=emit)
-    trigger = rules.triggers.get(instance.trigger)
-    if trigger is None or pending.step >= len(trigger.steps):
-        instance.steps.remove(pending)
-        customer.timer_gone(pending.fire_ms)
-        if not instance.steps:
-            customer.instances.remove(instance)
-        return
-    if isinstance(trigger.kind, Anniversary):
-        anniversary.take_due(moment, trigger, trigger.kind, instance)
-    decide(moment, trigger, instance, pending)
+    def _fire_alone(
+        self, customer: Customer, watermark_ms: int, now_ms: int, grace_ms: int | None
+    ) -> int:
+        """The same for one customer, who needs no order among others."""
+        fired = 0
+        while (due_ms := customer.next_due_ms()) <= watermark_ms:
+            timer = next_timer(customer, self.rules)
+            assert timer is not None
+            at_ms = now_ms
+            if grace_ms is not None and due_ms + grace_ms > now_ms:
+                at_ms = due_ms + grace_ms
+            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit)
+            fired += 1
+        return fired

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.errors import EventError
-from app.core.instants import MAX_MS, MIN_MS, parse_rfc3339
+from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
 
 ORDERS: Final = "orders"
 BOOKINGS: Final = "bookings"

@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from app.core.errors import InfrastructureError
 from app.demo.happening import Happening
-from app.kafka import consumer_config, producer_config
-from app.settings import Settings
+from app.kafka.clients import consumer_config, producer_config
+from app.settings.model import Settings
 
 _OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
 _FETCHED: Final = 500

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from app.core.instants import format_rfc3339
+from app.core.time.instants import format_rfc3339
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True):

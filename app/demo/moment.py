@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.core.instants import MINUTE_MS
+from app.core.time.instants import MINUTE_MS
 
 #: Where those live who have a birthday in the demo.
 PARTY_ZONE: Final = "Europe/Berlin"

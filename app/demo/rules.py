@@ -5,8 +5,8 @@ import math
 from itertools import pairwise
 from typing import Any, Final
 
-from app.core.durations import parse_duration_ms
-from app.core.rules import DEFAULT_EXPIRES_MS, DEFAULT_RECALL_WINDOW_MS
+from app.core.rules.model import DEFAULT_EXPIRES_MS, DEFAULT_RECALL_WINDOW_MS
+from app.core.time.durations import parse_duration_ms
 from app.demo.moment import NIGHT_HOURS, NIGHT_ZONE, PARTY_ZONE, clock_text
 
 #: Points (real seconds, demo seconds) of a curve that is straight on logarithmic axes.
@@ -15,8 +15,13 @@ Curve = tuple[tuple[int, int], ...]
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 #: how long a step waits after its anchor
 WAITS: Final[Curve] = (
-    (15 * _MINUTE, 3), (30 * _MINUTE, 5), (_HOUR, 6), (3 * _HOUR, 8), (_DAY, 15), (10 * _DAY, 20),
-)  # fmt: skip
+    (15 * _MINUTE, 3),
+    (30 * _MINUTE, 5),
+    (_HOUR, 6),
+    (3 * _HOUR, 8),
+    (_DAY, 15),
+    (10 * _DAY, 20),
+)
 COOLDOWNS: Final[Curve] = ((_HOUR, 5), (2 * _DAY, 25), (10 * _DAY, 40))
 CAPS: Final[Curve] = ((_HOUR, 10), (_DAY, 60), (7 * _DAY, 180))
 #: long enough that a step can wait for the night's end

@@ -14,8 +14,6 @@ import orjson
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from app import topics
-from app.broker.embedded import EmbeddedBroker
 from app.core.errors import InfrastructureError
 from app.demo.audience import react
 from app.demo.customers import Person, make_people, registrations
@@ -28,8 +26,11 @@ from app.demo.summary import Facts, summary_text
 from app.demo.tally import Tally
 from app.demo.words import line_of
 from app.demo.worker import WorkerProcess
-from app.rules_file import RulesError, find_problems, load_rules
-from app.settings import default_rules_path, load_settings
+from app.kafka import topics
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.rules_file.load import RulesError, find_problems, load_rules
+from app.settings.load import load_settings
+from app.settings.model import default_rules_path
 
 CUSTOMERS: Final = 220
 _PARTITIONS: Final = 2

@@ -10,14 +10,21 @@ from app.demo.happening import EventBody, Happening
 _TOPIC: Final = {name: topic for topic, names in TYPES.items() for name in names}
 #: sku, category, price
 _GOODS: Final = (
-    ("tea-tin", "kitchen", 9.5), ("mug-blue", "kitchen", 14.0), ("socks-wool", "clothes", 12.9),
-    ("lamp-desk", "home", 39.0), ("bag-canvas", "clothes", 45.0), ("kettle", "kitchen", 59.9),
-    ("shoes-trail", "sport", 119.0), ("coat-rain", "clothes", 139.0),
-)  # fmt: skip
+    ("tea-tin", "kitchen", 9.5),
+    ("mug-blue", "kitchen", 14.0),
+    ("socks-wool", "clothes", 12.9),
+    ("lamp-desk", "home", 39.0),
+    ("bag-canvas", "clothes", 45.0),
+    ("kettle", "kitchen", 59.9),
+    ("shoes-trail", "sport", 119.0),
+    ("coat-rain", "clothes", 139.0),
+)
 _TREASURES: Final = (
-    ("bike-city", "sport", 649.0), ("camera-mirrorless", "photo", 899.0),
-    ("coffee-machine", "kitchen", 319.0), ("headphones", "audio", 249.0),
-)  # fmt: skip
+    ("bike-city", "sport", 649.0),
+    ("camera-mirrorless", "photo", 899.0),
+    ("coffee-machine", "kitchen", 319.0),
+    ("headphones", "audio", 249.0),
+)
 
 Goods = tuple[str, str, float]
 

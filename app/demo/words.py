@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.instants import parse_rfc3339
+from app.core.time.instants import parse_rfc3339
 
 _ADDRESSES: Final = {
     "email": "no e-mail address",

@@ -12,9 +12,9 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.broker import guard
 from app.core.errors import InfrastructureError
-from app.settings import PREFIX as SETTINGS_PREFIX
+from app.kafka import embedded_guard
+from app.settings.model import PREFIX as SETTINGS_PREFIX
 
 #: so that a checkout that is not installed works from any folder
 _CODE: Final = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ class WorkerProcess:
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-I", "-S", guard.__file__, str(folder)),
+                    *(sys.executable, "-I", "-S", embedded_guard.__file__, str(folder)),
                     *(sys.executable, "-m", "app.cli", "worker"),
                 ],
                 stdin=subprocess.PIPE,

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 
 from app.core.errors import ConfigError, InfrastructureError
-from app.setting_values import Secret, base_url
+from app.settings.parsers import Secret, base_url
 
 #: A rebalance in between may lead to a third worker; more than that goes in a circle.
 _MAX_REDIRECTS: Final = 3

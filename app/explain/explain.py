@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.core.attribution import led_to
-from app.core.conditions import compile_condition
-from app.core.content import message_of
-from app.core.customer import Customer, Instance, PendingStep
+from app.core.customer.facts import FACTS, INSTANT_FACTS
+from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Outcome
-from app.core.facts import FACTS, INSTANT_FACTS
-from app.core.fatigue import is_fatigued
-from app.core.instants import format_rfc3339, parse_rfc3339
-from app.core.request_ids import BUCKETS, bucket_of
-from app.core.rules import Anniversary, Rules
+from app.core.gates.fatigue import is_fatigued
+from app.core.identity import BUCKETS, bucket_of
+from app.core.rules.conditions import compile_condition
+from app.core.rules.messages import message_of
+from app.core.rules.model import Anniversary, Rules
+from app.core.time.instants import format_rfc3339, parse_rfc3339
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
 from app.explain.history import known_events, known_sends
 from app.explain.usage import cap_use, channel_state, cooldowns, zone_name

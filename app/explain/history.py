@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from app.core.attribution import led_to
-from app.core.customer import Customer
-from app.core.instants import MINUTE_MS, parse_rfc3339
-from app.core.rules import Anniversary, Rules
-from app.core.suppression import ALL
+from app.core.customer.record import Customer
+from app.core.customer.suppression import ALL
+from app.core.rules.model import Anniversary, Rules
+from app.core.time.instants import MINUTE_MS, parse_rfc3339
 from app.explain.explanation import KnownEvent, KnownSend
 
 #: Of each kind of thing the newest: a page about one customer stays a page.

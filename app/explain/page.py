@@ -6,11 +6,11 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
-from app.core.instants import format_rfc3339
+from app.core.time.instants import format_rfc3339
 from app.explain.explanation import Explanation
 from app.explain.timeline import Entry, timeline, when_of
 from app.explain.words import When, cap_use_words, channel_words
-from app.report.markup import Html, tag
+from app.html.markup import Html, tag
 
 _STYLE: Final = files("app.explain").joinpath("page.css").read_text(encoding="utf-8")
 _STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -20,11 +20,18 @@ CONTENT_SECURITY_POLICY: Final = (
     " frame-ancestors 'none'"
 )
 _KINDS: Final = {
-    "timer": "To come", "decision": "Decided", "send": "Message", "event": "Event",
-    "engagement": "Engagement", "profile": "Profile",
-}  # fmt: skip
-_SECTIONS: Final = (("timeline", "Timeline"), ("standing", "Channels and limits"),
-                    ("profile", "Profile"))  # fmt: skip
+    "timer": "To come",
+    "decision": "Decided",
+    "send": "Message",
+    "event": "Event",
+    "engagement": "Engagement",
+    "profile": "Profile",
+}
+_SECTIONS: Final = (
+    ("timeline", "Timeline"),
+    ("standing", "Channels and limits"),
+    ("profile", "Profile"),
+)
 
 
 def customer_page(explanation: Explanation) -> str:
@@ -47,9 +54,13 @@ def customer_page(explanation: Explanation) -> str:
             tag("p", f"Local time {when(explanation.now_ms)}, {explanation.timezone}."),
         ),
         tag("nav", tag("ul", *links), aria_label="On this page"),
-        tag("main", _timeline(explanation, when), _standing(explanation, when),
-            _profile(explanation)),
-    )  # fmt: skip
+        tag(
+            "main",
+            _timeline(explanation, when),
+            _standing(explanation, when),
+            _profile(explanation),
+        ),
+    )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -73,10 +84,13 @@ def _entry(entry: Entry, when: When) -> Html:
         what.append(tag("div", entry.words))
     if entry.gates:
         gates = (
-            tag("li", f"{'passed' if gate.passed else 'stopped'}: {gate.words}",
-                class_=None if gate.passed else "fail")
+            tag(
+                "li",
+                f"{'passed' if gate.passed else 'stopped'}: {gate.words}",
+                class_=None if gate.passed else "fail",
+            )
             for gate in entry.gates
-        )  # fmt: skip
+        )
         label = tag("summary", f"{len(entry.gates)} checks of {entry.title}")
         what.append(tag("details", label, tag("ul", *gates, class_="gates")))
     at = tag("time", when(entry.at_ms), datetime=format_rfc3339(entry.at_ms))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from app.core.zones import zone
+from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, KnownSend
 from app.explain.words import When, gate_words, headline, led_to_words, local_times
 

@@ -1,9 +1,9 @@
 """How much of each limit a customer has used. Windows are (now - length, now], as in the gates."""
 
-from app.core.customer import Customer
-from app.core.rules import Cap, Channel, Rules
-from app.core.suppression import suppression_of
-from app.core.zones import is_inside, local, next_local_time, zone
+from app.core.customer.record import Customer
+from app.core.customer.suppression import suppression_of
+from app.core.rules.model import Cap, Channel, Rules
+from app.core.time.zones import is_inside, local, next_local_time, zone
 from app.explain.explanation import CapUse, ChannelState, CooldownUse
 
 

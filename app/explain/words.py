@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from app.core.instants import parse_rfc3339
-from app.core.zones import local
+from app.core.time.durations import span_text
+from app.core.time.instants import parse_rfc3339
+from app.core.time.zones import local
 from app.explain.explanation import CapUse, ChannelState, ExplainedDecision
-from app.spans import span_text
 
 Gate = Mapping[str, Any]
 #: An instant (epoch ms) as local time.

@@ -5,17 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.instants import format_rfc3339
-from app.core.zones import zone
+from app.core.time.instants import format_rfc3339
+from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance
-from app.explain.words import (
-    When,
-    cap_use_words,
-    channel_words,
-    gate_words,
-    headline,
-    local_times,
-)
+from app.explain.words import When, cap_use_words, channel_words, gate_words, headline, local_times
 
 #: The JSON has all that are known.
 _SHOWN_EVENTS: Final = 10

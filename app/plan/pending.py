@@ -17,9 +17,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from app.core.customer import Customer, Instance, PendingStep
-from app.core.experiments import steps_of
-from app.core.rules import Anniversary, Rules, Trigger
+from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.rules.model import Anniversary, Rules, Trigger
+from app.core.rules.variants import steps_of
 
 
 class PendingChange(msgspec.Struct):

@@ -7,13 +7,13 @@ import msgspec
 from app.backtest.clock import DEFAULT_GRACE_MS
 from app.backtest.history import Arrival
 from app.backtest.replay import Replay
+from app.backtest.report.limit_costs import limit_costs
+from app.backtest.report.tally import LimitCost, Tally
 from app.core.decisions import Decision
-from app.core.rules import Rules
+from app.core.rules.model import Rules
 from app.plan.decisions_diff import NEW, OLD, DecisionsDiff, SendsChange, by_trigger
 from app.plan.pending import PendingChange, follow_timers
 from app.plan.rules_diff import RulesDiff, diff_rules
-from app.report.limits import limit_costs
-from app.report.tally import LimitCost, Tally
 
 
 class VerdictChange(msgspec.Struct, frozen=True):

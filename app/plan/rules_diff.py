@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.durations import parse_duration_ms
-from app.core.rules import DEFAULT_CHANNELS, DEFAULT_PRIORITY, Rules
+from app.core.rules.model import DEFAULT_CHANNELS, DEFAULT_PRIORITY, Rules
+from app.core.time.durations import parse_duration_ms
 
 Document = Mapping[str, Any]
 _STEP_FIELDS: Final = ("after", "template", "channels", "send_time")

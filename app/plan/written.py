@@ -9,10 +9,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from app.backtest.report.tally import LimitCost
 from app.core.decisions import Outcome
 from app.plan.plan import Plan, Rehearsal
 from app.plan.rules_diff import FieldChange, RulesDiff
-from app.report.tally import LimitCost
 
 _MOST_VERDICTS = 30
 

@@ -55,8 +55,15 @@ class Store:
     def _command(self, program: str, *arguments: str | Path) -> list[str | Path]:
         root, state = self.folder / "root", self.folder / "run"
         return [
-            program, "--root", root, "--runroot", state, "--storage-driver", "overlay", *arguments,
-        ]  # fmt: skip
+            program,
+            "--root",
+            root,
+            "--runroot",
+            state,
+            "--storage-driver",
+            "overlay",
+            *arguments,
+        ]
 
     def _env(self) -> dict[str, str]:
         return {"CONTAINERS_CONF": str(self.folder / "containers.conf")}

@@ -55,10 +55,23 @@ def built(place: Place) -> Image:
     trust = ["--volume", f"{_AUTHORITIES}:{_AUTHORITIES}:ro"] if _AUTHORITIES.exists() else []
     started = time.monotonic()
     found.buildah(
-        "build", "--isolation", "chroot", "--format", "docker", "--layers=false", *trust,
-        "--build-arg", f"BUILD_IMAGE={_BUILD_BASE}", "--build-arg", f"PYTHON_IMAGE={_BASE}",
-        "--file", place.deploy / "Dockerfile", "--tag", TAG, place.root,
-    )  # fmt: skip
+        "build",
+        "--isolation",
+        "chroot",
+        "--format",
+        "docker",
+        "--layers=false",
+        *trust,
+        "--build-arg",
+        f"BUILD_IMAGE={_BUILD_BASE}",
+        "--build-arg",
+        f"PYTHON_IMAGE={_BASE}",
+        "--file",
+        place.deploy / "Dockerfile",
+        "--tag",
+        TAG,
+        place.root,
+    )
     return Image(
         store=found,
         tag=TAG,
@@ -93,13 +106,18 @@ def _base(place: Place, packages: Sequence[str]) -> Path:
     fresh = path.with_suffix(".new.tar")
     run(
         [
-            "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
+            "mmdebstrap",
+            "--quiet",
+            "--variant=essential",
+            f"--include={','.join(packages)}",
             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
-            suite, fresh, *sources,
+            suite,
+            fresh,
+            *sources,
         ],
         timeout_s=900,
-    )  # fmt: skip
+    )
     return fresh.rename(path)
 
 

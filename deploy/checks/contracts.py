@@ -14,8 +14,8 @@ from typing import Any, Final
 import jsonschema
 
 from app.contracts.files import ASYNCAPI_FILE, SCHEMAS_FOLDER, contract_files, write_contracts
-from app.rules_file import load_rules
-from app.settings import Settings
+from app.rules_file.load import load_rules
+from app.settings.model import Settings
 from deploy.checking.place import Place, debian_programs
 from deploy.checking.place import run as run_program
 from deploy.checking.results import Broken, NotHere, Result, failed, judged, ok, skipped
@@ -98,8 +98,9 @@ def _schemas(place: Place) -> Result:
             for example in schema.get("examples", ())
             for error in jsonschema.Draft7Validator(schema).iter_errors(example)
         ]
-    return judged("schemas are JSON Schema draft 07, with their examples", problems,
-                  f"{len(paths)} schemas")  # fmt: skip
+    return judged(
+        "schemas are JSON Schema draft 07, with their examples", problems, f"{len(paths)} schemas"
+    )
 
 
 def _node_modules(place: Place) -> Path:

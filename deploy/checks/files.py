@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import yaml
 
-from app.settings import INPUTS, Settings
-from app.topic_needs import Need, needed
+from app.kafka.topic_specs import TopicSpec, needed
+from app.settings.model import INPUTS, Settings
 from deploy.checking.place import Place
 from deploy.checking.results import Result, judged, skipped
 
@@ -65,10 +65,10 @@ def _topics() -> str:
     settings = Settings()
     lines = [_line(need, settings) for need in needed(settings)]
     text: str = yaml.safe_dump({"topics": lines}, sort_keys=False)
-    return _HEADER.format(source="app/topic_needs.py") + text
+    return _HEADER.format(source="app/kafka/topic_specs.py") + text
 
 
-def _line(need: Need, settings: Settings) -> dict[str, object]:
+def _line(need: TopicSpec, settings: Settings) -> dict[str, object]:
     internal = f"{settings.app_id}-"
     return {
         "name": need.topic.removeprefix(internal),

@@ -21,9 +21,15 @@ from deploy.checking.results import Result, judged, ok
 _MOST_BYTES: Final = 250_000_000
 #: As the chart's security context does it.
 _RESTRICTED: Final = (
-    "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none",
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+    "--network",
+    "none",
     "--no-healthcheck",
-)  # fmt: skip
+)
 _LIST: Final = (
     "import json, importlib.metadata as m;"
     "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer
 
-from app import topics
-from app.broker.embedded import EmbeddedBroker
 from app.core.errors import ConfigError
-from app.kafka import consumer_config, producer_config
-from app.partitioning import partition_for
-from app.settings import Settings
+from app.kafka import topics
+from app.kafka.clients import consumer_config, producer_config
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.kafka.partitioning import partition_for
+from app.settings.model import Settings
 from deploy.checking.containers import runnable
 from deploy.checking.image import TAG, built
 from deploy.checking.place import Place
@@ -29,8 +29,12 @@ _PARTITIONS: Final = 4
 _CUSTOMER: Final = "customer-1"
 #: /proc/1/status -> what a restricted process has there.
 _RESTRICTED: Final = {
-    "Uid": "10001", "Gid": "10001", "CapEff": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
-}  # fmt: skip
+    "Uid": "10001",
+    "Gid": "10001",
+    "CapEff": "0000000000000000",
+    "NoNewPrivs": "1",
+    "Seccomp": "2",
+}
 
 
 def run(place: Place) -> Iterator[Result]:
@@ -67,11 +71,13 @@ def _values(servers: str) -> dict[str, Any]:
     return {
         "workers": 1,
         "kafka": {
-            "bootstrapServers": servers, "partitions": _PARTITIONS, "replicationFactor": 1,
+            "bootstrapServers": servers,
+            "partitions": _PARTITIONS,
+            "replicationFactor": 1,
         },
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "web": {"port": port},
-    }  # fmt: skip
+    }
 
 
 def _starts(pod: Pod) -> Iterator[Result]:
@@ -109,9 +115,12 @@ def _works(pod: Pod, settings: Settings) -> Iterator[Result]:
         )
     ):
         value = {
-            "event_id": f"e{number}", "type": kind, "customer_id": _CUSTOMER,
-            "occurred_at": moment + number, "data": data,
-        }  # fmt: skip
+            "event_id": f"e{number}",
+            "type": kind,
+            "customer_id": _CUSTOMER,
+            "occurred_at": moment + number,
+            "data": data,
+        }
         place = partition_for(_CUSTOMER.encode(), _PARTITIONS)
         producer.produce(topic, json.dumps(value).encode(), _CUSTOMER.encode(), place)
         producer.flush(10)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from app.huge_pages import use_huge_pages
+from app.commands._huge_pages import use_huge_pages
 from tests.bench.compare.command import main as compare
 from tests.bench.engine import backtest, worker
 from tests.bench.guarantees import GUARANTEES, guarantees

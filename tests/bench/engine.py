@@ -8,18 +8,19 @@ from pathlib import Path
 
 import psutil
 
-from app import topics
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
-from app.broker.embedded import EmbeddedBroker
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
-from app.publish import publish
-from app.rules_file import load_rules
-from app.settings import Settings, default_rules_path, load_settings
-from app.wire import written, written_outcome
+from app.formats.encode import written, written_outcome
+from app.kafka import topics
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.publish.publish import publish
+from app.rules_file.load import load_rules
+from app.settings.load import load_settings
+from app.settings.model import Settings, default_rules_path
 from tests.bench.events import events, profiles
-from tests.integration.running import RunningWorker, wait_for
+from tests.process.running import RunningWorker, wait_for
 
 _CHUNKS = 20
 _LOOK_S = 0.5

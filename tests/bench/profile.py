@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from app import topics
-from app.broker.embedded import EmbeddedBroker
-from app.publish import publish
-from app.settings import Settings, default_rules_path, load_settings
+from app.kafka import topics
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.publish.publish import publish
+from app.settings.load import load_settings
+from app.settings.model import Settings, default_rules_path
 from tests.bench.events import events, profiles
-from tests.integration.running import RunningWorker, wait_for
+from tests.process.running import RunningWorker, wait_for
 
 _LOOK_S = 0.5
 

@@ -14,31 +14,36 @@ from pathlib import Path
 from time import thread_time_ns
 from typing import Any, Final
 
-from app import at_least_once, exactly_once, lane, wire
-from app.core.task import Task
-from app.deliveries import Deliveries
-from app.merge import MergeBuffer
-from app.processor import Processor
-from app.strays import Strays
-from app.transactions import Transactions
+from app.core.engine import Engine
+from app.formats import encode
+from app.live.commit import at_least_once, exactly_once
+from app.live.commit.deliveries import PendingDeliveries
+from app.live.commit.transactions import TransactionCoordinator
+from app.live.input.timestamp_merge import TimestampMerge
+from app.live.partition import processor
+from app.live.partition.assigned import AssignedPartitions
+from app.live.repartition.outgoing import MisroutedRecords
 from tables.customers import PartitionCustomers
 from tables.partition import PartitionStore
-from tests.integration import worker_process
+from tests.process import worker_process
 
 #: layer -> (owner, name) of its functions; all run in the main thread.
 _BORDERS: Final[dict[str, list[tuple[Any, str]]]] = {
-    "buffer": [(Processor, "take"), (MergeBuffer, "add"), (Strays, "find")],
-    "decode": [(lane, "decode_record")],
+    "buffer": [(AssignedPartitions, "take"), (TimestampMerge, "add"), (MisroutedRecords, "find")],
+    "decode": [(processor, "decode_record")],
     "load": [(PartitionCustomers, "get")],
-    "decide": [(Task, "handle"), (Task, "fire_due"), (Task, "run_to")],
+    "decide": [(Engine, "handle"), (Engine, "fire_due"), (Engine, "run_to")],
     "encode": [
         (PartitionCustomers, "changes"),
-        (wire, "written"),
-        (wire, "written_outcome"),
+        (encode, "written"),
+        (encode, "written_outcome"),
     ],
-    "produce": [(Deliveries, "send"), (Transactions, "_begin")],
+    "produce": [(PendingDeliveries, "send"), (TransactionCoordinator, "_begin")],
     "store": [(PartitionStore, "write"), (PartitionCustomers, "reset")],
-    "lane": [(lane.Lane, "_handle_records"), (lane.Lane, "_fire")],
+    "lane": [
+        (processor.PartitionProcessor, "_handle_records"),
+        (processor.PartitionProcessor, "_fire"),
+    ],
     "commit": [
         (at_least_once.AtLeastOnceLane, "_fill_outboxes"),
         (exactly_once.ExactlyOnceLane, "_put_outputs"),

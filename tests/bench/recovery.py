@@ -14,18 +14,19 @@ from pathlib import Path
 import psutil
 from confluent_kafka import Producer
 
-from app import topics
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
-from app.kafka import producer_config
-from app.partitioning import partition_for
-from app.rules_file import load_rules
-from app.settings import Settings, default_rules_path, load_settings
+from app.kafka import topics
+from app.kafka.clients import producer_config
+from app.kafka.partitioning import partition_for
+from app.rules_file.load import load_rules
+from app.settings.load import load_settings
+from app.settings.model import Settings, default_rules_path
 from tables import records
 from tables.layout import Head, pack_value
 from tests.bench.events import events, profiles
-from tests.integration.running import RunningWorker, wait_for
 from tests.kafka.cluster import KafkaCluster
+from tests.process.running import RunningWorker, wait_for
 
 _PARTITIONS = 12
 _SAMPLE = 2_000

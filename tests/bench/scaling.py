@@ -11,12 +11,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from app import topics
-from app.publish import publish
-from app.settings import default_rules_path, load_settings
+from app.kafka import topics
+from app.publish.publish import publish
+from app.settings.load import load_settings
+from app.settings.model import default_rules_path
 from tests.bench.events import events, profiles
-from tests.integration.running import RunningWorker, wait_for
 from tests.kafka.cluster import KafkaCluster
+from tests.process.running import RunningWorker, wait_for
 
 _ROUNDS = 3
 _DEADLINE_S = 900.0

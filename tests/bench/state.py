@@ -14,9 +14,9 @@ from typing import Final
 
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
-from app.core.customer import Customer
-from app.rules_file import load_rules
-from app.settings import default_rules_path
+from app.core.customer.record import Customer
+from app.rules_file.load import load_rules
+from app.settings.model import default_rules_path
 from tables import records
 from tables.layout import Head, pack_value
 from tables.partition import Change, PartitionStore

@@ -16,25 +16,26 @@ from typing import Any
 
 import psutil
 
-from app import topics
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
-from app.broker.embedded import EmbeddedBroker
-from app.core.customer import NEVER_MS, Customer
+from app.core.customer.record import NEVER_MS, Customer
 from app.core.decisions import Decision
-from app.core.task import Task
-from app.lane import UNIT_CUSTOMERS
-from app.publish import publish
-from app.rules_file import load_rules
-from app.settings import Settings, load_settings
-from app.wire import written
+from app.core.engine import Engine
+from app.formats.encode import written
+from app.kafka import topics
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.live.partition.processor import UNIT_CUSTOMERS
+from app.publish.publish import publish
+from app.rules_file.load import load_rules
+from app.settings.load import load_settings
+from app.settings.model import Settings
 from tables import records
 from tables.customers import PartitionCustomers
 from tables.layout import Head, pack_value
 from tables.opening import shared_cache
 from tables.partition import Change, PartitionStore
 from tests.bench.events import START_MS
-from tests.integration.running import RunningWorker, wait_for
+from tests.process.running import RunningWorker, wait_for
 
 _RULES = """\
 version: 1
@@ -80,7 +81,7 @@ def _at_rest(folder: Path, pending: int, burst: int) -> dict[str, float]:
     _put(store, "b", burst, START_MS)
     customers = PartitionCustomers(store)
     made: list[Decision] = []
-    task = Task(load_rules(rules), customers, made.append)
+    task = Engine(load_rules(rules), customers, made.append)
     began = time.process_time()
     fired = 0
     while customers.earliest_due_ms() <= START_MS:
@@ -144,9 +145,13 @@ def _customer(due_ms: int | None) -> Customer:
 
 def _line(topic: str, name: str, at_ms: int, data: dict[str, Any], who: str = "c") -> bytes:
     event = {
-        "topic": topic, "event_id": f"{name}-{who}-{at_ms}", "type": name, "customer_id": who,
-        "occurred_at": at_ms, "data": data,
-    }  # fmt: skip
+        "topic": topic,
+        "event_id": f"{name}-{who}-{at_ms}",
+        "type": name,
+        "customer_id": who,
+        "occurred_at": at_ms,
+        "data": data,
+    }
     return json.dumps(event).encode()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.monitoring import alerts
-from tests.integration.prometheus import require_prometheus
+from tests.process.prometheus import require_prometheus
 
 
 def test_every_alert_has_severity_texts_and_a_place_in_the_runbook() -> None:
@@ -21,12 +21,22 @@ def test_what_the_issue_lists_is_alarmed() -> None:
     """What somebody is woken for, so that none goes missing with a change."""
     assert len(alerts.alert_names()) == len(set(alerts.alert_names())) > 20
     assert set(alerts.alert_names()) >= {
-        "TriggersLagGrowing", "TriggersWatermarkStalled", "TriggersTimersLate",
-        "TriggersTimersLateSlowly", "TriggersDeadLetters", "TriggersNoDecisions",
-        "TriggersSendsDropped", "TriggersOpensDropped", "TriggersClicksDropped",
-        "TriggersOptOutSpike", "TriggersWorkerNotReady", "TriggersRecoveryTooLong",
-        "TriggersTransactionAborts", "TriggersRulesRefused", "TriggersDiskFilling",
-    }  # fmt: skip
+        "TriggersLagGrowing",
+        "TriggersWatermarkStalled",
+        "TriggersTimersLate",
+        "TriggersTimersLateSlowly",
+        "TriggersDeadLetters",
+        "TriggersNoDecisions",
+        "TriggersSendsDropped",
+        "TriggersOpensDropped",
+        "TriggersClicksDropped",
+        "TriggersOptOutSpike",
+        "TriggersWorkerNotReady",
+        "TriggersRecoveryTooLong",
+        "TriggersTransactionAborts",
+        "TriggersRulesRefused",
+        "TriggersDiskFilling",
+    }
 
 
 def test_promtool_reads_the_rules() -> None:
@@ -45,8 +55,11 @@ def test_the_cases_would_notice(tmp_path: Path) -> None:
     """With every threshold moved out of reach each alert that should fire is missed by a case."""
     require_prometheus()
     rules = alerts.RULES.read_text()
-    mute = re.sub(r"(?m)^( +- alert: .*\n(?: +#.*\n)? +expr: )(?:\|\n(?: {10,}.*\n)+|.*\n)",
-                  r"\1vector(0) > 1\n", rules)  # fmt: skip
+    mute = re.sub(
+        r"(?m)^( +- alert: .*\n(?: +#.*\n)? +expr: )(?:\|\n(?: {10,}.*\n)+|.*\n)",
+        r"\1vector(0) > 1\n",
+        rules,
+    )
     (tmp_path / "rules.yaml").write_text(mute)
     (tmp_path / "tests").mkdir()
     missed: set[str] = set()

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.monitoring import dashboards
 from deploy.monitoring.grafana import problems
-from tests.integration.prometheus import require_prometheus
+from tests.process.prometheus import require_prometheus
 
 FILES: Final = [dashboards.path(name) for name in dashboards.DASHBOARDS]
 

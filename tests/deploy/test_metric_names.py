@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from app.live_gauges import Ask, LiveGauges, PartitionFigures, RecoveryFigures
-from app.metrics import Metrics
-from app.rules_file import load_rules
-from app.settings import default_rules_path
+from app.live.telemetry.gauges import GaugeSources, LiveGauges, PartitionFigures, RecoveryFigures
+from app.live.telemetry.metrics import Metrics
+from app.rules_file.load import load_rules
+from app.settings.model import default_rules_path
 from deploy.monitoring import alerts, dashboards
 
 _NAME: Final = re.compile(r"(?<![:\w])(?:trigger|process)_\w+(?![\w:])")
@@ -21,7 +21,9 @@ def served() -> set[str]:
     metrics = Metrics()
     metrics.use_rules(load_rules(default_rules_path()))
     figures = PartitionFigures(0, 1, 1, 1, 1.0, {"orders": 0})
-    ask = Ask(lambda: True, lambda: RecoveryFigures(0.0, 0.0, 0), lambda: [figures], lambda: 0)
+    ask = GaugeSources(
+        lambda: True, lambda: RecoveryFigures(0.0, 0.0, 0), lambda: [figures], lambda: 0
+    )
     metrics.registry.register(LiveGauges(ask, Path()))
     names = set()
     for family in metrics.registry.collect():

@@ -1,4 +1,4 @@
-"""The runbook: links and commands hold. What it says of procedures: tests/integration."""
+"""The runbook: links and commands hold. What it says of procedures: tests/process."""
 
 from pathlib import Path
 
@@ -28,5 +28,7 @@ def test_wrong_links_and_commands_are_found(tmp_path: Path) -> None:
     assert runbook.dead_links(path) == ["#nowhere: no such section"]
     wrong = runbook.unknown_commands(path)
     assert [each.partition(":")[0] for each in wrong] == [
-        "triggers topics chek", "triggers backtest --rulez r", "triggers heal --help",
-    ]  # fmt: skip
+        "triggers topics chek",
+        "triggers backtest --rulez r",
+        "triggers heal --help",
+    ]

@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException
 
-from app.publish import publish
-from app.settings import Settings, default_rules_path
+from app.publish.publish import publish
+from app.settings.model import Settings, default_rules_path
 from tests.fault import table
 from tests.fault.budget import DEADLINE_S, MAX_IDLE, UNIT_RECORDS
 from tests.fault.ends import ends
 from tests.fault.history import GRACE_MS, Expected, History
 from tests.fault.judge import Verdict, caps_broken, compare
 from tests.fault.observer import WATCHED, Observer, Place
-from tests.integration.running import RunningWorker, Wire, wait_for
+from tests.process.running import RunningWorker, Wire, wait_for
 
 #: What the outputs hold, by logical topic -> what is wrong with it.
 Judge = Callable[[dict[str, list[bytes]]], Verdict]

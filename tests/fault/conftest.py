@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app import topics
-from app.broker.embedded import EmbeddedBroker
-from app.settings import Settings, load_settings
+from app.kafka import topics
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.settings.load import load_settings
+from app.settings.model import Settings
 from tests.fault import table
 from tests.fault.budget import PARTITIONS
 from tests.fault.case import CaseOf

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # implicit re-export
 
-from app.kafka import Admin
-from app.settings import Settings
+from app.kafka.clients import Admin
+from app.settings.model import Settings
 
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _TIMEOUT_S = 10.0

@@ -13,18 +13,18 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from app import wire
 from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
 from app.core.decisions import Decision
 from app.core.events import INPUT_TOPICS
 from app.core.outcomes import SendOutcome
-from app.partitioning import partition_for
-from app.rules_file import load_rules
-from app.settings import default_rules_path
+from app.formats import encode
+from app.kafka.partitioning import partition_for
+from app.rules_file.load import load_rules
+from app.settings.model import default_rules_path
 from tests.fault.budget import PARTITIONS
-from tests.integration.test_worker_clock import EXAMPLES, engagement
+from tests.process.test_worker_clock import EXAMPLES, engagement
 
 START_MS: Final = 1_700_000_000_000
 SPAN_MS: Final = 14 * 86_400_000
@@ -173,9 +173,9 @@ def backtest(lines: Sequence[bytes], *, outage: Outage | None = None) -> Expecte
     replay = Replay(rules, made.append, outcome=led_to.append, grace_ms=GRACE_MS, outage=outage)
     replay.run(read_arrivals(lines))
     replay.finish(None if outage is None else outage.to_ms)
-    both = [wire.written(each) for each in made]
+    both = [encode.written(each) for each in made]
     return Expected(
         decisions=[decision for decision, _ in both],
         dispatch=[request for _, request in both if request is not None],
-        outcomes=[wire.written_outcome(each) for each in led_to],
+        outcomes=[encode.written_outcome(each) for each in led_to],
     )

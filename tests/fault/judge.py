@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from app.core.instants import parse_rfc3339
-from app.rules_yaml import read_yaml
-from tests.property.invariants import caps_are_never_exceeded
+from app.core.time.instants import parse_rfc3339
+from app.rules_file.yaml_reader import read_yaml
+from tests.oracle.invariants import caps_are_never_exceeded
 
 Identity = Callable[[dict[str, Any]], tuple[object, ...]]
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.settings import Settings
+from app.settings.model import Settings
 
 WATCHED: Final = ("decisions", "dispatch", "outcomes")
 

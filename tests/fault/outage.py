@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from app.backtest.clock import Outage
-from app.core.instants import parse_rfc3339
+from app.core.time.instants import parse_rfc3339
 from tests.fault.history import backtest
 from tests.fault.judge import Verdict, compare
 
@@ -77,9 +77,13 @@ def backlog(events: int, end_ms: int) -> Backlog:
 
         def add(at_ms: int, topic: str, type: str, name: str = name, **data: Any) -> None:
             envelope = {
-                "topic": topic, "event_id": f"{type}-{name}", "type": type, "customer_id": name,
-                "occurred_at": at_ms, "data": data,
-            }  # fmt: skip
+                "topic": topic,
+                "event_id": f"{type}-{name}",
+                "type": type,
+                "customer_id": name,
+                "occurred_at": at_ms,
+                "data": data,
+            }
             timed.append((at_ms, envelope))
 
         add(start_ms + 1, "profiles", "profile_updated", email=f"{name}@example.org", timezone=zone)
@@ -89,8 +93,14 @@ def backlog(events: int, end_ms: int) -> Backlog:
         after = choice.choice([None, choice.uniform(1, 25), choice.uniform(32, 38)])
         if after is not None:
             bought_ms = at_ms + int(after * _MINUTE_MS)
-            add(bought_ms, "orders", "order_placed", order_id=f"order-{number}", cart_id=cart,
-                value=60)  # fmt: skip
+            add(
+                bought_ms,
+                "orders",
+                "order_placed",
+                order_id=f"order-{number}",
+                cart_id=cart,
+                value=60,
+            )
             if after > 30:
                 late.add(cart)
     timed.sort(key=lambda each: each[0])

@@ -8,8 +8,8 @@ from tests.fault.budget import EVENTS, some
 from tests.fault.case import Case, CaseOf, pause
 from tests.fault.history import history
 from tests.fault.network_cut import NetworkCut
-from tests.integration.test_zombies import members
 from tests.kafka.cluster import KafkaCluster
+from tests.process.test_zombies import members
 
 pytestmark = pytest.mark.soak
 

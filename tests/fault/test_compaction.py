@@ -5,15 +5,15 @@ from functools import partial
 import msgspec
 import pytest
 
-from app import topics
-from app.publish import publish
-from app.settings import Settings
+from app.kafka import topics
+from app.publish.publish import publish
+from app.settings.model import Settings
 from tests.fault.budget import EVENTS, some
 from tests.fault.case import CaseOf
 from tests.fault.history import history
 from tests.fault.topic_settings import configure
-from tests.integration.running import Wire, wait_for
 from tests.kafka.cluster import KafkaCluster
+from tests.process.running import Wire, wait_for
 
 pytestmark = pytest.mark.soak
 

@@ -9,7 +9,7 @@ from tests.fault.case import CaseOf, pause
 from tests.fault.history import history
 
 pytestmark = pytest.mark.soak
-#: The embedded broker bears no kill in the middle of a transaction (app/broker/embedded.py).
+#: The embedded broker bears no kill in the middle of a transaction (app/kafka/embedded_broker.py).
 GUARANTEES = pytest.mark.parametrize(
     ("broker", "guarantee"),
     [("kafka", "exactly_once"), ("kafka", "at_least_once"), ("embedded", "at_least_once")],
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize(
     [("kafka", "exactly_once"), ("embedded", "at_least_once")],
     indirect=["broker"],
 )
-#: Every numbered effect of app/exactly_once.py and of app/at_least_once.py.
+#: Every numbered effect of app/live/commit/exactly_once.py and of app/live/commit/at_least_once.py.
 POINTS = {
     guarantee: [f"{when} {number}" for number in range(1, last + 1) for when in ("before", "after")]
     for guarantee, last in (("exactly_once", 8), ("at_least_once", 7))

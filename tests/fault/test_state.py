@@ -57,8 +57,12 @@ def lose_all(folder: Path, choice: random.Random) -> None:
 
 
 HARMS: list[Callable[[Path, random.Random], None]] = [
-    lose_manifest, overwrite, lose_tables, cut_log, lose_all
-]  # fmt: skip
+    lose_manifest,
+    overwrite,
+    lose_tables,
+    cut_log,
+    lose_all,
+]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from app.kafka import Admin
+from app.kafka.clients import Admin
 from tests.fault.budget import EVENTS, some
 from tests.fault.case import Case, CaseOf, pause
 from tests.fault.history import history

@@ -7,8 +7,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
     ResourceType,
 )
 
-from app.kafka import Admin
-from app.settings import Settings
+from app.kafka.clients import Admin
+from app.settings.model import Settings
 
 
 def configure(settings: Settings, topic: str, values: dict[str, str]) -> None:

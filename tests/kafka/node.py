@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-import app.broker.guard as guard_module
+import app.kafka.embedded_guard as guard_module
 from tests.kafka import jars
 
 _GUARD: Final = Path(guard_module.__file__)
@@ -16,12 +16,16 @@ _FORMAT_TIMEOUT_S: Final = 60.0
 _LOG_LINES: Final = 15
 #: Started often and busy little: quick to start counts.
 _JAVA_OPTIONS: Final = (
-    "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-    "-XX:+ExitOnOutOfMemoryError", "-Djava.net.preferIPv4Stack=true",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.net.preferIPv4Stack=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-)  # fmt: skip
+)
 
 
 class KafkaNode:

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from app.kafka import watermarks
+from app.kafka.clients import watermarks
 from tests.kafka import jars
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka

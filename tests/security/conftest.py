@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, load_settings
-from tests.integration.conftest import Instance
+from app.settings.load import load_settings
+from app.settings.model import Settings
 from tests.kafka.wanted import require_kafka
+from tests.process.conftest import Instance
 from tests.security.secured import SecuredKafka
 
 _numbers = count(1)

@@ -10,9 +10,9 @@ import os
 from aiokafka.client import AIOKafkaClient
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from app.faust_credentials import credentials
-from app.kafka import Admin
-from app.settings import load_settings
+from app.kafka.clients import Admin
+from app.kafka.faust_credentials import credentials
+from app.settings.load import load_settings
 
 
 async def main() -> None:

@@ -16,8 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
     ResourceType,
 )
 
-from app.settings import Settings
-from app.topic_needs import needed
+from app.kafka.topic_specs import needed
+from app.settings.model import Settings
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.properties import Listener
 from tests.security.certificates import Authority

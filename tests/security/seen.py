@@ -7,21 +7,49 @@ from typing import Final
 
 import psutil
 
-from tests.integration.running import RunningWorker
+from tests.process.running import RunningWorker
 
 #: The worker's own paths.
 ANSWERING: Final = (
-    "/live", "/startup", "/ready", "/metrics",
-    "/explain/c0", "/explain/c0?format=text", "/customers/c0",
-)  # fmt: skip
+    "/live",
+    "/startup",
+    "/ready",
+    "/metrics",
+    "/explain/c0",
+    "/explain/c0?format=text",
+    "/customers/c0",
+)
 #: Those of Faust's web server, and what else somebody would try: none is there.
 _TRIED: Final = (
-    "/", "/explain", "/explain/", "/customers", "/customers/", "/table", "/table/",
-    "/table/customers", "/table/customers/", "/table/customers/c0/", "/router", "/router/",
-    "/router/customers/", "/router/customers/c0/", "/graph", "/graph/", "/stats", "/stats/",
-    "/stats/assignment/", "/production/index/", "/schema/", "/static/", "/debug", "/config",
-    "/settings", "/.env", "/static/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
-)  # fmt: skip
+    "/",
+    "/explain",
+    "/explain/",
+    "/customers",
+    "/customers/",
+    "/table",
+    "/table/",
+    "/table/customers",
+    "/table/customers/",
+    "/table/customers/c0/",
+    "/router",
+    "/router/",
+    "/router/customers/",
+    "/router/customers/c0/",
+    "/graph",
+    "/graph/",
+    "/stats",
+    "/stats/",
+    "/stats/assignment/",
+    "/production/index/",
+    "/schema/",
+    "/static/",
+    "/debug",
+    "/config",
+    "/settings",
+    "/.env",
+    "/static/../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+)
 
 
 def everything(worker: RunningWorker) -> dict[str, str]:

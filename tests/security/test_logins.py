@@ -20,8 +20,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
     UserScramCredentialUpsertion,
 )
 
-from tests.integration.conftest import Instance
-from tests.integration.running import RunningWorker, wait_for
+from tests.process.conftest import Instance
+from tests.process.running import RunningWorker, wait_for
 from tests.security import logins
 from tests.security.certificates import Authority
 from tests.security.secured import PASSWORD, WORKER, SecuredKafka, least_rights

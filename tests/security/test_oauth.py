@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from app.core.errors import InfrastructureError
-from app.oauth import Fetch, Token, TokenSource, from_endpoint, from_file, token_source
-from app.setting_values import Secret
-from app.settings import Settings
+from app.kafka.oauth import Fetch, Token, TokenSource, from_endpoint, from_file, token_source
+from app.settings.model import Settings
+from app.settings.parsers import Secret
 from tests.security.answers import Answers, answering
 
 

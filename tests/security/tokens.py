@@ -24,10 +24,13 @@ class IdentityProvider:
         self._key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
         numbers = self._key.public_key().public_numbers()
         public = {
-            "kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig",
+            "kty": "RSA",
+            "kid": "1",
+            "alg": "RS256",
+            "use": "sig",
             "n": _encoded(numbers.n.to_bytes(256, "big")),
             "e": _encoded(numbers.e.to_bytes(3, "big")),
-        }  # fmt: skip
+        }
         self.keys_file = folder / "keys.json"
         self.keys_file.write_text(json.dumps({"keys": [public]}))
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from app.analysis.data.batches import in_batches
 from app.analysis.data.database import Database
-from app.backtest.kept import read_customers
-from app.core.conditions import compile_condition
-from app.core.customer import Customer
-from app.core.facts import FACTS
-from app.core.model import NO_MODEL, Model
-from app.core.rules import Rules
+from app.backtest.saved_run import read_customers
+from app.core.customer.facts import FACTS
+from app.core.customer.record import Customer
+from app.core.customer.scoring_model import NO_MODEL, Model
+from app.core.rules.conditions import compile_condition
+from app.core.rules.model import Rules
 
 #: (customer, now in epoch ms) -> the segments they are in
 SegmentsOf = Callable[[Customer, int], Iterable[str]]

@@ -13,10 +13,10 @@ import numpy as np
 from app.analysis.data.batches import in_batches
 from app.analysis.data.database import Database
 from app.backtest.history import read_arrivals
+from app.core.customer.facts import number
 from app.core.events import PURCHASES, Event
-from app.core.facts import number
-from app.core.instants import DAY_MS
-from app.jsonlines import open_lines
+from app.core.time.instants import DAY_MS
+from app.formats.json_lines import open_lines
 
 _Row = tuple[str, str, int, float, str]
 

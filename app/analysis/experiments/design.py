@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.durations import parse_duration_ms
 from app.core.errors import ConfigError
-from app.core.request_ids import BUCKETS
-from app.core.rules import Experiment, Rules
+from app.core.identity import BUCKETS
+from app.core.rules.model import Experiment, Rules
+from app.core.time.durations import parse_duration_ms
 
 #: kind of outcome -> how else a rules file may call the metric
 METRICS: Final = {

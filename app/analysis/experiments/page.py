@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from app.analysis.experiments.report import Judged
 from app.analysis.experiments.written import FIRST_NUMBER, HEAD, cells, lines, verdict_text
 from app.analysis.kpis.written import percent_text
-from app.report.document import cards, document, figure, section
-from app.report.interval_plot import Spread, intervals
-from app.report.markup import Html, table, tag
+from app.html.document import cards, document, figure, section
+from app.html.interval_plot import Spread, intervals
+from app.html.markup import Html, table, tag
 
 
 def experiments_page(judged: Sequence[Judged]) -> str:

@@ -12,9 +12,9 @@ from ruamel.yaml.error import YAMLError
 
 from app.analysis.experiments.yaml_edit import Path as YamlPath
 from app.analysis.experiments.yaml_edit import removed, replaced
-from app.core.compile_steps import VARIED
 from app.core.errors import ConfigError
-from app.rules_file import parse_rules
+from app.core.rules.compile_steps import VARIED
+from app.rules_file.load import parse_rules
 
 
 def promoted(text: str, winners: Mapping[str, str]) -> str:

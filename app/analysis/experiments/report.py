@@ -14,7 +14,7 @@ from app.analysis.experiments.exposures import load_exposures
 from app.analysis.experiments.finding import Finding
 from app.analysis.experiments.verdict import judge
 from app.analysis.statistics.power import planned_sample, power_of
-from app.core.rules import Rules
+from app.core.rules.model import Rules
 
 #: The relative lift that is worth finding, when nobody says another.
 DEFAULT_LIFT: Final = 0.15

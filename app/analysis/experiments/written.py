@@ -14,12 +14,20 @@ from app.analysis.experiments.finding import Finding, VariantFinding
 from app.analysis.experiments.report import Judged, Plan
 from app.analysis.kpis.written import count_text, percent_text
 from app.analysis.statistics.intervals import Interval
-from app.core.instants import format_rfc3339
+from app.core.time.instants import format_rfc3339
 
 HEAD = (
-    "variant", "customers", "successes", "rate", "95 % interval", "lift", "95 % interval",
-    "relative", "p", "p (Holm)",
-)  # fmt: skip
+    "variant",
+    "customers",
+    "successes",
+    "rate",
+    "95 % interval",
+    "lift",
+    "95 % interval",
+    "relative",
+    "p",
+    "p (Holm)",
+)
 #: columns of HEAD from here on are numbers
 FIRST_NUMBER = 1
 

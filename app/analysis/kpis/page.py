@@ -16,10 +16,10 @@ from app.analysis.kpis.written import (
     summary,
     value_text,
 )
-from app.report import plots
-from app.report.document import cards, document, figure, section
-from app.report.interval_plot import Spread, intervals
-from app.report.markup import Html, join, table, tag
+from app.html import plots
+from app.html.document import cards, document, figure, section
+from app.html.interval_plot import Spread, intervals
+from app.html.markup import Html, join, table, tag
 
 #: On top of the page, when they have a figure.
 _CARDS: Final = (

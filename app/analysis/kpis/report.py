@@ -17,7 +17,7 @@ from app.analysis.kpis.history import history_kpis
 from app.analysis.kpis.kpi import Kpi
 from app.analysis.kpis.kpis import Known, message_kpis
 from app.analysis.kpis.tables import Cohort, Funnel, Pressure, cohorts, funnels, pressure
-from app.core.rules import (
+from app.core.rules.model import (
     Abandonment,
     Frequency,
     Inactivity,
@@ -25,7 +25,7 @@ from app.core.rules import (
     OnEvent,
     Rules,
     Trigger,
-)  # fmt: skip
+)
 
 _DELIVERED: Final = "delivered"
 _SEEN: Final = (

@@ -6,7 +6,7 @@ import msgspec
 
 from app.analysis.data.database import Database
 from app.analysis.statistics.intervals import Interval, wilson
-from app.core.instants import DAY_MS
+from app.core.time.instants import DAY_MS
 
 #: Days after the first purchase for which cohorts are looked at.
 COHORT_DAYS: Final = (30, 60, 90, 180, 365)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from app.analysis.kpis.kpi import Kpi, Unit
 from app.analysis.kpis.report import Report
-from app.core.instants import format_rfc3339
+from app.core.time.instants import format_rfc3339
 
 
 def report_json(report: Report) -> str:

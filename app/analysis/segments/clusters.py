@@ -9,7 +9,7 @@ from sklearn.metrics import silhouette_score
 
 from app.analysis.segments.features import NAMES, Features, Matrix
 from app.analysis.segments.naming import cluster_names
-from app.core.model import Centroid, Clusters, Feature
+from app.core.customer.scoring_model import Centroid, Clusters, Feature
 
 _MOST_CLUSTERS: Final = 8
 #: So many customers are clustered (the others then belong to the nearest centroid); the silhouette,

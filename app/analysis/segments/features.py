@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.customer import Customer
-from app.core.model import FEATURES
+from app.core.customer.record import Customer
+from app.core.customer.scoring_model import FEATURES
 
 Matrix = NDArray[np.float64]
 

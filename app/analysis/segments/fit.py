@@ -9,9 +9,9 @@ from app.analysis.segments.clusters import ClusterFit, TooFew, fit_clusters
 from app.analysis.segments.features import Early, Features, features_of
 from app.analysis.segments.high_value import HighValueFit, fit_high_value
 from app.analysis.segments.history import read_history
-from app.backtest.kept import CUSTOMERS, KeptRun, read_customers
+from app.backtest.saved_run import CUSTOMERS, SavedRun, read_customers
+from app.core.customer.scoring_model import Model, parse_model
 from app.core.errors import ConfigError
-from app.core.model import Model, parse_model
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ def fit_kept(decisions: Path) -> Fit:
             f"{customers}: not there; decisions alone do not say what customers did: expected the"
             " folder of triggers backtest, or --events"
         )
-    now_ms = KeptRun(decisions.parent).now_ms
+    now_ms = SavedRun(decisions.parent).now_ms
     return fit(features_of(read_customers(customers), now_ms), now_ms, None)
 
 

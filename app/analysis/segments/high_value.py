@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.features import NAMES, Early
 from app.analysis.statistics.intervals import Interval, area_interval
-from app.core.model import HighValue, Weighted
-from app.core.request_ids import BUCKETS, bucket_of
+from app.core.customer.scoring_model import HighValue, Weighted
+from app.core.identity import BUCKETS, bucket_of
 
 #: The share of customers with the highest later spend.
 TOP_SHARE: Final = 0.2

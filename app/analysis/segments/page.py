@@ -13,10 +13,10 @@ from app.analysis.segments.written import (
     silhouette_text,
     summary,
 )
-from app.report import plots
-from app.report.document import cards, document, figure, section
-from app.report.interval_plot import Spread, intervals
-from app.report.markup import Html, table, tag
+from app.html import plots
+from app.html.document import cards, document, figure, section
+from app.html.interval_plot import Spread, intervals
+from app.html.markup import Html, table, tag
 
 
 def fit_page(fit: Fit) -> str:

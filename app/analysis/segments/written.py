@@ -13,7 +13,7 @@ from app.analysis.segments.clusters import Portrait
 from app.analysis.segments.features import NAMES
 from app.analysis.segments.fit import Fit
 from app.analysis.segments.high_value import HighValueFit
-from app.core.instants import format_rfc3339
+from app.core.time.instants import format_rfc3339
 
 HEAD = ("cluster", "customers", "share", *NAMES)
 

@@ -14,24 +14,24 @@ import msgspec
 
 from app.backtest.clock import Instant, Outage
 from app.backtest.history import read_arrival
-from app.backtest.kept import written_customers
 from app.backtest.output import DEAD, DECISIONS, DISPATCH, OUTCOMES, dead_line
 from app.backtest.parallel.link import read_message, send_message
-from app.backtest.parallel.merged import Entry, Place, event_place, timer_place
+from app.backtest.parallel.ordered_writer import Entry, SortKey, event_place, timer_place
 from app.backtest.replay import Replay
+from app.backtest.report.tally import Tally
+from app.backtest.saved_run import written_customers
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.outcomes import SendOutcome
-from app.core.rules import Rules
-from app.report.tally import Tally
-from app.wire import written, written_outcome
+from app.core.rules.model import Rules
+from app.formats.encode import written, written_outcome
 
 #: (number of the arrival, number of the line, now, watermark, the line)
 Line = tuple[int, int, int, int, bytes]
 #: (lines, instant of the last arrival and its number, whether it is the last batch)
 Batch = tuple[list[Line], Instant, int, bool]
 #: (entries, nothing before this place comes any more, whether the batch is done)
-Part = tuple[list[Entry], Place, bool]
+Part = tuple[list[Entry], SortKey, bool]
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class _Shard:
         self._entries: list[Entry] = []
         self._size = 0
         #: of the arrival that is being handled; None while timers fire
-        self._place: Place | None = None
+        self._place: SortKey | None = None
 
     def take(self, lines: list[Line], instant: Instant, last: int) -> None:
         replay = self._replay
@@ -145,13 +145,13 @@ class _Shard:
         assert self._place is not None
         self._add(self._place, DEAD, dead_line(number, error))
 
-    def _add(self, place: Place, file: int, line: bytes) -> None:
+    def _add(self, place: SortKey, file: int, line: bytes) -> None:
         self._entries.append((place, file, line + b"\n"))
         self._size += len(line)
         if self._size > self._part_bytes:
             self._send(place, is_done=False)
 
-    def _send(self, reached: Place, *, is_done: bool) -> None:
+    def _send(self, reached: SortKey, *, is_done: bool) -> None:
         part: Part = self._entries, reached, is_done
         send_message(self._end, marshal.dumps(part))
         self._entries, self._size = [], 0

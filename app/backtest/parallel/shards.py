@@ -15,12 +15,12 @@ from typing import Final, Never, Self
 
 from app.backtest.clock import Clock, Instant, Outage
 from app.backtest.output import OutputFolder
+from app.backtest.parallel.line_headers import LineHeader
 from app.backtest.parallel.link import Link
-from app.backtest.parallel.merged import Merged
+from app.backtest.parallel.ordered_writer import OrderedWriter
 from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
-from app.backtest.parallel.sighting import Sighting
 from app.core.errors import InfrastructureError
-from app.core.rules import Rules
+from app.core.rules.model import Rules
 
 _BATCH_BYTES: Final = 4 << 20
 #: Batches that a shard may be behind what was read.
@@ -48,7 +48,7 @@ class Shards:
         self._grace_ms = grace_ms
         self._outage = outage
         self._clock = Clock(grace_ms, outage)
-        self._merged = Merged(jobs, output.write_line)
+        self._merged = OrderedWriter(jobs, output.write_line)
         self._links: list[Link] = []
         self._processes: list[ForkProcess] = []
         self._lines: list[list[Line]] = [[] for _ in range(jobs)]
@@ -84,7 +84,7 @@ class Shards:
     ) -> None:
         self._stop()
 
-    def run(self, sightings: Iterable[Sighting], *, until_ms: int | None = None) -> None:
+    def run(self, sightings: Iterable[LineHeader], *, until_ms: int | None = None) -> None:
         """Take every line, run the clock on to ``until_ms``, and write all but the report."""
         jobs, step, size = self._jobs, self._clock.step, 0
         number = in_batch = 0

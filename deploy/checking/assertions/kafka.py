@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.topic_needs import config_findings, count_findings, needed
+from app.kafka.topic_specs import config_findings, count_findings, needed
 from deploy.checking.assertions.settings import settings_if_right
 from deploy.checking.render import Manifest, of_kind
 
@@ -38,7 +38,7 @@ def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
 
 
 def problems_access(manifests: list[Manifest]) -> Iterator[str]:
-    """Access is what ``app.topic_needs`` says of each topic, the group and its transactions."""
+    """Access is what ``topic_specs`` says of each topic, the group and its transactions."""
     settings = settings_if_right(manifests)
     if settings is None:
         return

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from app.settings import INPUTS
-from app.worker import STOP_DEADLINE_S
+from app.live.worker import STOP_DEADLINE_S
+from app.settings.model import INPUTS
 from deploy.checking.assertions.parts import container, least_workers, pod, variables, workers
 from deploy.checking.render import Manifest, named, of_kind
 
@@ -75,8 +75,10 @@ def problems_probes(manifests: list[Manifest]) -> Iterator[str]:
     """Each probe has its path, a start may take its time, a hiccup does not restart."""
     found = container(manifests)
     for name, path in (
-        ("startupProbe", "/startup"), ("livenessProbe", "/live"), ("readinessProbe", "/ready"),
-    ):  # fmt: skip
+        ("startupProbe", "/startup"),
+        ("livenessProbe", "/live"),
+        ("readinessProbe", "/ready"),
+    ):
         if found.get(name, {}).get("httpGet", {}).get("path") != path:
             yield f"{name}: {found.get(name)}, expected {path}"
             return

@@ -10,9 +10,15 @@ from deploy.checking.render import Manifest, named, of_kind
 
 #: Kinds of volume that the Pod Security Standard "restricted" allows.
 _VOLUMES: Final = {
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral",
-    "persistentVolumeClaim", "projected", "secret",
-}  # fmt: skip
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
 
 #: Variables with URLs that the worker asks.
 _URLS: Final = ("TRIGGER_SCHEMA_REGISTRY_URL", "TRIGGER_OTLP_ENDPOINT", "TRIGGER_SASL_TOKEN_URL")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from app.core.errors import ConfigError
-from app.rules_file import load_rules
-from app.settings import Settings, load_settings
+from app.rules_file.load import load_rules
+from app.settings.load import load_settings
+from app.settings.model import Settings
 from deploy.checking.assertions.parts import container, pod, variables
 from deploy.checking.render import Manifest, of_kind
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, Protocol
 
-from app.broker.embedded import EmbeddedBroker
 from app.core.errors import ConfigError
-from app.kafka import Admin
-from app.settings import Settings
+from app.kafka.clients import Admin
+from app.kafka.embedded_broker import EmbeddedBroker
+from app.settings.model import Settings
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.jars import why_missing
 

@@ -23,9 +23,16 @@ from tests.bench.compare.table import Outcome, line, rendered
 from tests.bench.compare.watch import HostFailed
 
 _LIBRARIES: Final = (
-    "faust-streaming", "aiokafka", "confluent-kafka", "rocksdict", "orjson", "msgspec",
-    "quixstreams", "bytewax", "noida-db",
-)  # fmt: skip
+    "faust-streaming",
+    "aiokafka",
+    "confluent-kafka",
+    "rocksdict",
+    "orjson",
+    "msgspec",
+    "quixstreams",
+    "bytewax",
+    "noida-db",
+)
 
 _EMBEDDED: Final = (
     "NOTE: the embedded broker answers a fetch at once when there is nothing to fetch. Ours paces"

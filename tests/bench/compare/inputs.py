@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Producer
 
-from app.kafka import producer_config
-from app.partitioning import partition_for
-from app.settings import Settings
+from app.kafka.clients import producer_config
+from app.kafka.partitioning import partition_for
+from app.settings.model import Settings
 from tests.bench import events
 
 #: An event's line: its topic, the value up to its time, the customer in it, its time, the rest.

@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from app import topics
-from app.settings import Settings, default_rules_path, load_settings
+from app.kafka import topics
+from app.settings.load import load_settings
+from app.settings.model import Settings, default_rules_path
 from tests.bench.compare.brokers import Broker
 from tests.bench.compare.inputs import Inputs, publish
 from tests.bench.compare.process import HostProcess, busy_s

@@ -8,9 +8,16 @@ from tests.bench.compare.registry import Host
 from tests.bench.compare.run import Run
 
 _HEADINGS: Final = (
-    "host", "CPU us/event", "events/s", "peak MB", "x ours", "sends", "decisions", "changelog",
+    "host",
+    "CPU us/event",
+    "events/s",
+    "peak MB",
+    "x ours",
+    "sends",
+    "decisions",
+    "changelog",
     "others %",
-)  # fmt: skip
+)
 
 
 class Outcome:

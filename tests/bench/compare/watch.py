@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from app.kafka import consumer_config, watermarks
-from app.settings import Settings
+from app.kafka.clients import consumer_config, watermarks
+from app.settings.model import Settings
 from tests.bench.compare.process import HostProcess
 from tests.bench.hosts.job import Job
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from app.clock import wall_ms
-from app.codecs import Erasure, decode_record
-from app.core.customer import NEVER_MS, Customer
+from app.core.customer.record import NEVER_MS, Customer
 from app.core.decisions import Decision
-from app.core.task import Handled, Task
-from app.rules_file import load_rules
-from app.wire import written
+from app.core.engine import Engine, Handled
+from app.formats.decode import Erasure, decode_record
+from app.formats.encode import written
+from app.live.clock.partition_clock import wall_ms
+from app.rules_file.load import load_rules
 from tables import records
 from tests.bench.hosts.job import Job
 
@@ -55,7 +55,7 @@ class Core:
         self._logical: Final = job.logical
         self._one = _One()
         self._decisions: list[Decision] = []
-        self._task = Task(load_rules(Path(job.rules)), self._one, self._decisions.append)
+        self._task = Engine(load_rules(Path(job.rules)), self._one, self._decisions.append)
         self._now = now
 
     def handle(

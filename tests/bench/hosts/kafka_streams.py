@@ -20,9 +20,11 @@ from tests.kafka import jars
 
 _PROJECT: Final = Path(__file__).with_name("streams")
 _JAVA_OPTIONS: Final = (
-    "-Xmx1g", "-XX:+ExitOnOutOfMemoryError", "-Djava.net.preferIPv4Stack=true",
+    "-Xmx1g",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.net.preferIPv4Stack=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-)  # fmt: skip
+)
 
 
 def command(job: str) -> list[str]:

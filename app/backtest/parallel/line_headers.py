@@ -1,0 +1,83 @@
+"""What the process that reads has to know of a line: whose it is, and when it came.
+
+Nearly every line is plain enough to be decoded for that alone. Of one that is not, all is read: a
+line that is wrong in any way has no time.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.backtest.history import read_arrival
+from app.core.errors import EventError
+from app.core.events import (
+    INPUT_TOPICS,
+    MAX_CUSTOMER_ID_CHARS,
+    MAX_EVENT_ID_CHARS,
+    MAX_VALUE_BYTES,
+    Event,
+    parse_instant,
+)
+
+
+class LineHeader(msgspec.Struct, gc=False):
+    """One line. ``arrived_ms`` as an ``Arrival`` has it; ``occurred_ms`` None for what is no
+    event, ``customer_id`` empty for what is nobody's.
+    """
+
+    number: int
+    arrived_ms: int | None
+    occurred_ms: int | None
+    customer_id: str
+    line: bytes
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An event that ``read_arrival`` understands, whatever else is in a field: no nesting, nothing
+    that one JSON reader takes and another does not.
+    """
+
+    topic: Literal[INPUT_TOPICS]  # type: ignore[valid-type]
+    event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)]
+    type: Annotated[str, Meta(min_length=1)]
+    customer_id: Annotated[str, Meta(min_length=1, max_length=MAX_CUSTOMER_ID_CHARS)]
+    occurred_at: int | str
+    data: dict[str, str | int | float | bool | None]
+    arrived_at: int | str | UnsetType = UNSET
+
+
+_decode: Final = msgspec.json.Decoder(_Plain).decode
+
+
+def sight_lines(lines: Iterable[bytes]) -> Iterator[LineHeader]:
+    """A sighting for each line that is not blank. Lines count from 1."""
+    for number, line in enumerate(lines, start=1):
+        if line and not line.isspace():
+            yield _plainly(line, number) or _wholly(line, number)
+
+
+def _plainly(line: bytes, number: int) -> LineHeader | None:
+    if len(line) > MAX_VALUE_BYTES or b"\\" in line:
+        return None
+    try:
+        plain = _decode(line)
+        occurred_ms = parse_instant(plain.occurred_at, "occurred_at")
+        arrived_ms = occurred_ms
+        if plain.arrived_at is not UNSET:
+            arrived_ms = parse_instant(plain.arrived_at, "arrived_at")
+    except (msgspec.MsgspecError, UnicodeDecodeError, EventError):
+        return None
+    return LineHeader(number, arrived_ms, occurred_ms, plain.customer_id, line)
+
+
+def _wholly(line: bytes, number: int) -> LineHeader:
+    arrival = read_arrival(line, number)
+    content = arrival.content
+    if isinstance(content, Event):
+        return LineHeader(
+            number, arrival.arrived_ms, content.occurred_ms, content.customer_id, line
+        )
+    erased = content if isinstance(content, str) else ""
+    return LineHeader(number, arrival.arrived_ms, None, erased, line)

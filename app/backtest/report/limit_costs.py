@@ -1,0 +1,18 @@
+"""What limits are called, and what each cost."""
+
+from app.backtest.report.tally import QUIET, Limit, LimitCost, Tally, limit_of
+from app.core.rules.model import Rules
+from app.core.time.durations import span_text
+
+
+def limit_costs(tally: Tally, rules: Rules) -> dict[str, LimitCost]:
+    """Every cap of the rules, the quiet hours, and what else made steps wait; by name."""
+    known: dict[Limit, str] = {}
+    for cap in rules.caps:
+        where = "" if cap.channel is None else f", {cap.channel}"
+        known[limit_of(cap)] = f"{cap.limit} in {span_text(cap.per_ms)}{where}"
+    if rules.quiet_hours is not None:
+        known[QUIET] = "quiet hours"
+    for limit in sorted(tally.costs, key=str):
+        known.setdefault(limit, str(limit))
+    return {name: tally.costs.get(limit, LimitCost()) for limit, name in known.items()}

@@ -1,0 +1,99 @@
+"""What a backtest keeps of its end, so that ``triggers explain`` can look at it later.
+
+``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
+``app.core.customer.record`` lays it out), by their ids. Like the send requests they hold personal
+data.
+"""
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from app.core.customer.record import Customer
+from app.core.errors import ConfigError
+from app.core.rules.compile import compile_rules
+from app.core.rules.model import Rules
+from app.version import ENGINE_VERSION
+
+RUN: Final = "run.json"
+CUSTOMERS: Final = "customers.jsonl"
+_DECISIONS: Final = "decisions.jsonl"
+_BUFFER_BYTES: Final = 1 << 20
+_DECODER: Final = msgspec.json.Decoder(Customer)
+
+
+class _Run(msgspec.Struct, frozen=True):
+    engine_version: str
+    now_ms: int | None
+    rules_version: str
+    rules: dict[str, Any]
+
+
+def keep_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
+    """Write both files; ``customers`` are written records."""
+    run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
+    (folder / RUN).write_bytes(msgspec.json.encode(run))
+    with (folder / CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
+        file.writelines(customers)
+
+
+def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, bytes]]:
+    """Ids and records, a line each, in the order of the ids."""
+    encoder = msgspec.json.Encoder()
+    for customer in sorted(customers, key=attrgetter("customer_id")):
+        yield customer.customer_id, encoder.encode(customer) + b"\n"
+
+
+def read_customers(path: Path) -> Iterator[Customer]:
+    """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            yield _DECODER.decode(line)
+        except msgspec.DecodeError as exc:
+            raise ConfigError(
+                f"{path}, line {number}: not a customer that triggers backtest kept: {exc}"
+            ) from exc
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            yield from file
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+class SavedRun:
+    """The end of a backtest, read back. Raises ConfigError when the folder holds none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            run = msgspec.json.decode((folder / RUN).read_bytes(), type=_Run)
+        except OSError as exc:
+            raise ConfigError(
+                f"{folder / RUN}: cannot be read: {exc.strerror}; expected the --out folder of"
+                " triggers backtest"
+            ) from exc
+        except msgspec.DecodeError as exc:
+            raise ConfigError(f"{folder / RUN}: not what triggers backtest wrote: {exc}") from exc
+        self.rules = compile_rules(run.rules, version=run.rules_version)
+        self.now_ms = run.now_ms or 0
+
+    def customer(self, customer_id: str) -> Customer | None:
+        """The record; None for somebody who never had one, or was erased."""
+        start = b"[" + msgspec.json.encode(customer_id) + b","
+        for line in _lines(self._folder / CUSTOMERS):
+            if line.startswith(start):
+                return _DECODER.decode(line)
+        return None
+
+    def decisions(self, customer_id: str) -> list[dict[str, Any]]:
+        """All decisions on the customer, in the order made."""
+        part = b'"customer_id":' + orjson.dumps(customer_id)
+        found = [orjson.loads(line) for line in _lines(self._folder / _DECISIONS) if part in line]
+        return [record for record in found if record["customer_id"] == customer_id]

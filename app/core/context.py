@@ -1,0 +1,75 @@
+"""One event as it is handled, or one instant at which timers fire."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from app.core.customer.limits import MAX_TEXT_CHARS
+from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.decisions import Cause, Decision
+from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event
+from app.core.rules.model import Rules, Trigger
+
+Emit = Callable[[Decision], None]
+
+
+class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
+    """Whom something happens to, by which rules, and the engine's now."""
+
+    rules: Rules
+    customer: Customer
+    now_ms: int
+    emit: Emit
+
+
+class EventContext(DecisionContext, kw_only=True, gc=False):
+    """An event being handled: its time (never after now), its usable data, where it came from.
+
+    ``immediate`` collects the steps that are decided with the event.
+    """
+
+    type: str
+    occurred_ms: int
+    data: dict[str, Any]
+    event: Event
+    immediate: list[tuple[Trigger, Instance, PendingStep]]
+
+    @property
+    def cause(self) -> Cause:
+        """Where the event was read."""
+        event = self.event
+        return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
+
+
+def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
+    """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
+    long, money in the rules' currency.
+    """
+    foreign = currency is not None and data.get("currency") not in (None, currency)
+    if not foreign and data.keys() <= DATA_FIELDS:
+        for value in data.values():
+            kind = type(value)
+            if kind is str:
+                if len(value) > MAX_TEXT_CHARS:
+                    break
+            elif kind is list or kind is dict:
+                break
+        else:
+            return data
+    return {
+        field: value
+        for field, value in data.items()
+        if field in DATA_FIELDS
+        and not (type(value) is str and len(value) > MAX_TEXT_CHARS)
+        and (field == ITEMS or not isinstance(value, list | dict))
+        and not (foreign and field in MONEY_FIELDS)
+    }
+
+
+def key_of(data: dict[str, Any], field: str) -> str | None:
+    """The key in a data field: text that is not empty, or an integer; None when it is neither."""
+    value = data.get(field)
+    if type(value) is str:
+        return value or None
+    return str(value) if type(value) is int else None

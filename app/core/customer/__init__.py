@@ -1,0 +1,1 @@
+"""The customer record: what is known of one customer, and its limits."""

@@ -1,0 +1,144 @@
+"""The record of one customer: everything the engine knows of them."""
+
+from typing import Any, Final
+
+import msgspec
+
+from app.core.decisions import Cause
+
+#: A due time later than any: nothing is pending.
+NEVER_MS: Final = 1 << 62
+#: Earlier than any: the earliest due time has to be computed.
+NOT_COMPUTED_MS: Final = -(1 << 62)
+
+
+class PendingStep(msgspec.Struct, array_like=True, gc=False):
+    """A step not yet finally decided, and when its timer fires.
+
+    That is its due time or, deferred, its next eligible time; under arbitration the end of the
+    bucket that this falls in.
+    """
+
+    step: int
+    due_ms: int
+    fire_ms: int
+    deferred: bool = False
+
+
+class Instance(msgspec.Struct, array_like=True, gc=False):
+    """One run of a trigger for one key, in the record while any of its steps is undecided."""
+
+    trigger: str
+    key: str
+    anchor_ms: int
+    data: dict[str, Any]
+    cause: Cause
+    steps: list[PendingStep]
+    #: the anchoring event was a ``delivered``
+    is_delivery: bool = False
+
+
+class Sent(msgspec.Struct, array_like=True, gc=False):
+    """A send or ghost send, remembered while a window, a recall, a cooldown or attribution can
+    ask for it.
+    """
+
+    decided_ms: int
+    due_ms: int
+    trigger: str
+    family: str
+    key: str
+    anchor_ms: int
+    step: int
+    channel: str
+    is_marketing: bool
+    is_ghost: bool
+    request_id: str
+    cause: Cause
+    #: an open or a click named it
+    is_opened: bool = False
+    #: (name, variant)
+    experiment: tuple[str, str] | None = None
+    #: what went out when it is not what the trigger's step says
+    template: str | None = None
+    #: of a send anchored at a ``delivered``: its order, empty when it names none
+    delivered_order: str | None = None
+    #: which kinds of outcome have been recorded against it (``app.core.attribution.led_to``)
+    recorded: int = 0
+    #: the newest opens and clicks that named it, in order of time
+    opened_ms: list[int] = []
+    clicked_ms: list[int] = []
+
+
+class Customer(msgspec.Struct, array_like=True, gc=False):
+    """One customer's record, mutated in place by the core and by nobody else.
+
+    ``applied`` and ``outbox`` belong to the processor (which source offsets the record contains,
+    and which send requests are not yet known to be on Kafka); the core does not read them.
+    """
+
+    customer_id: str
+    applied: dict[str, int] = {}
+    outbox: list[bytes] = []
+    #: digests of the last event ids, 8 bytes each, oldest first
+    seen: bytes = b""
+    profile: dict[str, Any] = {}
+    #: profile field (``consent.email``, ``attributes.tier``) -> occurred_at of its last writer
+    profile_ms: dict[str, int] = {}
+    #: address field -> when it last changed to another value
+    address_ms: dict[str, int] = {}
+    #: channel -> last profile update that gave consent; last unsubscription (``*``: from all);
+    #: last hard bounce; first complaint
+    consent_given_ms: dict[str, int] = {}
+    unsubscribed_ms: dict[str, int] = {}
+    bounced_ms: dict[str, int] = {}
+    complained_ms: dict[str, int] = {}
+    #: events by type, and sums by ``type.field``
+    counts: dict[str, int] = {}
+    sums: dict[str, float] = {}
+    first_order_ms: int | None = None
+    last_order_ms: int | None = None
+    last_purchase_ms: int | None = None
+    #: product views of the last 30 days, oldest first
+    views_ms: list[int] = []
+    instances: list[Instance] = []
+    #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
+    cancels_ms: dict[str, dict[str, int]] = {}
+    cancels_all_ms: dict[str, int] = {}
+    #: trigger -> key -> newest times that still count
+    frequencies_ms: dict[str, dict[str, list[int]]] = {}
+    #: anniversary trigger -> last year that fired
+    fired_years: dict[str, int] = {}
+    sends: list[Sent] = []
+    #: trigger -> key -> anchors of its last instances: none of them opens a second time
+    opened_ms: dict[str, dict[str, list[int]]] = {}
+    #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
+    due_ms: int = NEVER_MS
+    #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
+    #: are enough to tell the local hour in any zone
+    opened_minutes: list[int] = []
+    #: purchases at a reduced price
+    discounted: int = 0
+
+    def next_due_ms(self) -> int:
+        """When this customer's earliest timer fires; NEVER_MS without one."""
+        due_ms = self.due_ms
+        if due_ms != NOT_COMPUTED_MS:
+            return due_ms
+        due_ms = NEVER_MS
+        for instance in self.instances:
+            for step in instance.steps:
+                if step.fire_ms < due_ms:
+                    due_ms = step.fire_ms
+        self.due_ms = due_ms
+        return due_ms
+
+    def timer_gone(self, fire_ms: int) -> None:
+        """Say that a timer was taken out, or moved from there."""
+        if fire_ms <= self.due_ms:
+            self.due_ms = NOT_COMPUTED_MS
+
+    def timer_added(self, fire_ms: int) -> None:
+        """Say that a timer was put in."""
+        if fire_ms < self.due_ms != NOT_COMPUTED_MS:
+            self.due_ms = fire_ms

@@ -1,0 +1,23 @@
+"""Fatigue: somebody who gets a lot and opens little of it gets less (spec section 6)."""
+
+from app.core.customer.record import Customer
+from app.core.decisions import Check
+from app.core.gates import evidence
+from app.core.rules.model import Fatigue
+
+
+def is_fatigued(customer: Customer, fatigue: Fatigue, now_ms: int, checks: list[Check]) -> bool:
+    """Whether the marketing sends at t > now - window are enough, and too few of them opened.
+
+    A ghost send counts as a send that was not opened. An open or a click counts for the send that
+    it names, whenever it happened. The figures go to ``checks``.
+    """
+    after_ms = now_ms - fatigue.window_ms
+    sends = opened = 0
+    for sent in customer.sends:
+        if sent.decided_ms > after_ms and sent.is_marketing:
+            sends += 1
+            opened += sent.is_opened
+    is_tired = sends >= fatigue.min_sends and opened / sends < fatigue.open_rate_below
+    checks.append(evidence.fatigue(sends, opened, is_tired))
+    return is_tired

@@ -1,0 +1,1 @@
+"""The compiled rules: what a rules document means, ready to be evaluated."""

@@ -1,0 +1,277 @@
+"""From a rules document that was found valid to the compiled ``Rules``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.core.customer.facts import ALWAYS_SUMMED, FACTS
+from app.core.customer.record import Customer
+from app.core.customer.scoring_model import NO_MODEL, Model
+from app.core.events import BOOKINGS, ORDERS, TYPES
+from app.core.rules.compile_steps import compile_experiment, exact, is_marketing, steps_of
+from app.core.rules.conditions import Facts, compile_condition, compile_field, fields_of
+from app.core.rules.model import (
+    DEFAULT_ATTRIBUTION_MS,
+    DEFAULT_CHANNELS,
+    DEFAULT_EXPIRES_MS,
+    DEFAULT_PRIORITY,
+    DEFAULT_RECALL_WINDOW_MS,
+    LATENESS_MS,
+    Abandonment,
+    Anniversary,
+    Cap,
+    Channel,
+    Experiment,
+    Fatigue,
+    Frequency,
+    Holdout,
+    Inactivity,
+    Kind,
+    Milestone,
+    OnEvent,
+    QuietHours,
+    Rules,
+    Trigger,
+    TypePlan,
+)
+from app.core.rules.tokens import compile_token, path_of
+from app.core.time.durations import parse_duration_ms
+from app.core.time.zones import zone
+
+Document = Mapping[str, Any]
+
+
+def compile_rules(document: dict[str, Any], *, version: str, model: Model | None = None) -> Rules:
+    """Compile a document without problems (``app.core.validation.document`` and the schema say
+    which).
+
+    ``model`` is the one that the document names; without it what it gives is missing.
+    """
+    throttle: Document = document.get("throttle", {})
+    facts = _facts(document.get("segments", {}), model)
+    caps = _caps(throttle)
+    channels = _channels(document, caps)
+    timezone = zone(document.get("timezone", "UTC"))
+    bodies: Document = document.get("triggers", {})
+    experiments = {
+        body["trigger"]: compile_experiment(name, body, bodies[body["trigger"]], timezone, facts)
+        for name, body in document.get("experiments", {}).items()
+    }
+    variants = {
+        body["trigger"]: body["variants"].values()
+        for body in document.get("experiments", {}).values()
+    }
+    triggers = {
+        name: _trigger(name, body, facts, experiments.get(name), variants.get(name, ()))
+        for name, body in bodies.items()
+    }
+    cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
+    fatigue = _fatigue(throttle.get("fatigue"), cooldown_ms)
+    recall_ms = (
+        parse_duration_ms(document["recall_window"])
+        if "recall_window" in document
+        else DEFAULT_RECALL_WINDOW_MS
+    )
+    attribution_ms = (
+        parse_duration_ms(document["attribution_window"])
+        if "attribution_window" in document
+        else DEFAULT_ATTRIBUTION_MS
+    )
+    holdout: Document | None = document.get("holdout")
+    return Rules(
+        version=version,
+        timezone=timezone,
+        currency=document.get("currency"),
+        channels=channels,
+        addresses=frozenset(channel.requires for channel in channels.values()),
+        cooldown_ms=cooldown_ms,
+        caps=caps,
+        fatigue=fatigue,
+        arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
+        quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
+        holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
+        recall_window_ms=recall_ms,
+        attribution_ms=attribution_ms,
+        triggers=triggers,
+        plans={
+            topic: {name: _plan(name, triggers.values()) for name in names}
+            for topic, names in TYPES.items()
+        },
+        anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
+        memory_ms=max(
+            attribution_ms + LATENESS_MS,
+            recall_ms,
+            cooldown_ms,
+            *(cap.per_ms for cap in caps),
+            *((fatigue.window_ms, fatigue.cooldown_ms) if fatigue else ()),
+        ),
+        document=document,
+    )
+
+
+def _facts(segments: Document, model: Model | None) -> Facts:
+    facts = {**FACTS, **NO_MODEL, **({} if model is None else model.facts)}
+    compiled = [(name, compile_condition(tree, facts)) for name, tree in segments.items()]
+
+    def held(customer: Customer, now_ms: int) -> list[str]:
+        return [name for name, condition in compiled if condition({}, customer, now_ms)]
+
+    return {**facts, "segments": held}
+
+
+def _channels(document: Document, caps: tuple[Cap, ...]) -> dict[str, Channel]:
+    defaults = document.get("consent_default", {})
+    return {
+        name: Channel(
+            name=name,
+            requires=body["requires"],
+            address=compile_field(f"profile.{body['requires']}"),
+            consent_default=body.get("consent_default", defaults.get(name, name != "sms")),
+            caps=tuple(cap for cap in caps if cap.channel in (None, name)),
+        )
+        for name, body in document.get("channels", DEFAULT_CHANNELS).items()
+    }
+
+
+def _caps(throttle: Document) -> tuple[Cap, ...]:
+    factor = throttle.get("fatigue", {}).get("cap_factor", 1)
+    return tuple(
+        Cap(
+            limit=cap["limit"],
+            tired_limit=max(1, int(exact(factor) * cap["limit"])),
+            per_ms=parse_duration_ms(cap["per"]),
+            channel=cap.get("channel"),
+        )
+        for cap in throttle.get("caps", ())
+    )
+
+
+def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
+    if body is None:
+        return None
+    return Fatigue(
+        window_ms=parse_duration_ms(body["window"]),
+        min_sends=body["min_sends"],
+        open_rate_below=body["open_rate_below"],
+        cooldown_ms=int(exact(body.get("cooldown_factor", 1)) * cooldown_ms),
+    )
+
+
+def minute_of_day(text: str) -> int:
+    """Minutes past midnight in ``HH:MM``."""
+    return int(text[:2]) * 60 + int(text[3:])
+
+
+def _quiet_hours(body: Document | None, channels: Iterable[str]) -> QuietHours | None:
+    if body is None:
+        return None
+    return QuietHours(
+        start=minute_of_day(body["from"]),
+        end=minute_of_day(body["to"]),
+        channels=frozenset(body.get("channels", channels)),
+    )
+
+
+def types_of(value: str | list[str]) -> tuple[str, ...]:
+    """One event type or a list of them, without repeats."""
+    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+
+
+def _trigger(
+    name: str,
+    body: Document,
+    facts: Facts,
+    experiment: Experiment | None,
+    variants: Iterable[Document],
+) -> Trigger:
+    tokens: Document = body.get("tokens", {})
+    kind = _kind(body, facts)
+    return Trigger(
+        name=name,
+        kind=kind,
+        category="marketing" if is_marketing(body) else "transactional",
+        is_marketing=is_marketing(body),
+        priority=body.get("priority", DEFAULT_PRIORITY),
+        family=body.get("family", name),
+        expires_ms=(
+            parse_duration_ms(body["expires"]) if "expires" in body else DEFAULT_EXPIRES_MS
+        ),
+        when=compile_condition(body["when"], facts) if "when" in body else None,
+        cancel=frozenset(types_of(body.get("cancel", []))),
+        key_field=kind.key if isinstance(kind, Abandonment | Frequency) else None,
+        steps=steps_of(body, facts),
+        experiment=experiment,
+        tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
+        keeps_items="event.items" in _fields_used(body, variants),
+    )
+
+
+def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
+    """Every field path that the trigger's conditions and tokens name."""
+    used = {path_of(text) for text in trigger.get("tokens", {}).values()}
+    used |= fields_of(trigger.get("when", {}))
+    for step in (trigger, *trigger.get("steps", ()), *variants):
+        used |= fields_of(step.get("when", {}))
+        template = step.get("template")
+        for entry in template if isinstance(template, list) else ():
+            used |= fields_of(entry.get("when", {}))
+    return used
+
+
+def _kind(body: Document, facts: Facts) -> Kind:
+    match body["kind"]:
+        case "event":
+            return OnEvent(types=types_of(body["on"]))
+        case "abandonment":
+            return Abandonment(types=types_of(body["start"]), key=body["key"])
+        case "milestone":
+            event_type, _, field = body.get("sum", body.get("count", "")).partition(".")
+            return Milestone(
+                type=event_type,
+                field=field or None,
+                mark=body["every"] if "every" in body else body["reaches"],
+                is_repeating="every" in body,
+            )
+        case "inactivity":
+            return Inactivity(types=types_of(body["since"]))
+        case "anniversary":
+            path = body["of"]
+            return Anniversary(
+                source="profile" if path.startswith("profile.") else "customer",
+                date=compile_field(path, facts),
+                minute=minute_of_day(body.get("at", "09:00")),
+            )
+        case "frequency":
+            return Frequency(
+                types=types_of(body["on"]),
+                key=body.get("key"),
+                times=body["times"],
+                within_ms=parse_duration_ms(body["within"]),
+            )
+        case unknown:
+            raise ValueError(f"no such kind: {unknown!r}")
+
+
+def opening_types(kind: Kind) -> tuple[str, ...]:
+    """The event types that can open an instance of this kind."""
+    if isinstance(kind, Milestone):
+        return (kind.type,)
+    return () if isinstance(kind, Anniversary) else kind.types
+
+
+def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
+    ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
+    is_move = event_type in TYPES[ORDERS] | TYPES[BOOKINGS]
+    opens = tuple(
+        t
+        for t in ordered
+        if event_type in opening_types(t.kind) or (is_move and isinstance(t.kind, Inactivity))
+    )
+    sums = {
+        t.kind.field for t in opens if isinstance(t.kind, Milestone) and t.kind.field is not None
+    } | ({"value"} if f"{event_type}.value" in ALWAYS_SUMMED else set())
+    return TypePlan(
+        cancels=tuple(t for t in ordered if event_type in t.cancel),
+        opens=opens,
+        abandonments=tuple((t, t.kind.key) for t in opens if isinstance(t.kind, Abandonment)),
+        summed=tuple(sorted(sums)),
+    )

@@ -1,0 +1,117 @@
+"""From the steps and experiments of a valid rules document to compiled ones."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import accumulate
+from math import ceil
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.core.customer.profile import parse_date
+from app.core.customer.record import NEVER_MS
+from app.core.identity import BUCKETS
+from app.core.rules.conditions import Condition, Facts, compile_condition
+from app.core.rules.model import (
+    DEFAULT_HORIZON_MS,
+    DEFAULT_MIN_OPENS,
+    Experiment,
+    SendTime,
+    Step,
+    Variant,
+)
+from app.core.time.durations import parse_duration_ms
+from app.core.time.instants import parse_rfc3339
+from app.core.time.zones import instant_of_local
+
+Document = Mapping[str, Any]
+
+
+def exact(factor: float) -> Fraction:
+    """The number as it is written: 0.29 times 100 is 29 and not a little less."""
+    return Fraction(repr(factor))
+
+
+def is_marketing(trigger: Document) -> bool:
+    """Whether a trigger of the document has that category."""
+    return bool(trigger.get("category", "marketing") == "marketing")
+
+
+def steps_of(trigger: Document, facts: Facts, variant: Document | None = None) -> tuple[Step, ...]:
+    """The trigger's steps, the first of them as the variant has it."""
+    single = {name: body for name, body in trigger.items() if name != "when"}
+    first, *others = trigger.get("steps", [single])
+    if variant is not None:
+        first = {**first, **{name: variant[name] for name in VARIED if name in variant}}
+    return tuple(_step(step, is_marketing(trigger), facts) for step in (first, *others))
+
+
+def _step(body: Document, is_marketing: bool, facts: Facts) -> Step:
+    template = body["template"]
+    is_conditional = isinstance(template, list)
+    return Step(
+        after_ms=parse_duration_ms(body.get("after", 0)),
+        when=_condition(body, facts),
+        template=None if is_conditional else template,
+        templates=tuple(
+            (_condition(entry, facts), entry["template"])
+            for entry in (template if is_conditional else ())
+        ),
+        channels=tuple(dict.fromkeys(body["channels"])),
+        send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
+    )
+
+
+def _condition(body: Document, facts: Facts) -> Condition | None:
+    return compile_condition(body["when"], facts) if "when" in body else None
+
+
+def _send_time(body: Document) -> SendTime:
+    return SendTime(
+        horizon_ms=parse_duration_ms(body["horizon"]) if "horizon" in body else DEFAULT_HORIZON_MS,
+        min_opens=body.get("min_opens", DEFAULT_MIN_OPENS),
+    )
+
+
+#: What a variant may change in a step.
+VARIED = ("after", "template", "channels")
+
+
+def start_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
+    """When an experiment starts: RFC 3339, or a date that begins in the rules' time zone.
+
+    Raises ValueError when ``start`` is neither.
+    """
+    day = parse_date(experiment["start"])
+    if day is not None:
+        return instant_of_local(day, 0, timezone)
+    return parse_rfc3339(experiment["start"])
+
+
+def end_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
+    """When an experiment ends, NEVER_MS when it does not. Raises ValueError like its start."""
+    if "max_duration" not in experiment:
+        return NEVER_MS
+    return start_ms_of(experiment, timezone) + parse_duration_ms(experiment["max_duration"])
+
+
+def compile_experiment(
+    name: str, body: Document, trigger: Document, timezone: ZoneInfo, facts: Facts
+) -> Experiment:
+    """The experiment on that trigger."""
+    weights = [exact(variant.get("weight", 1)) for variant in body["variants"].values()]
+    shares = accumulate(weight / sum(weights) for weight in weights)
+    return Experiment(
+        name=name,
+        salt=body["salt"],
+        start_ms=start_ms_of(body, timezone),
+        end_ms=end_ms_of(body, timezone),
+        variants=tuple(
+            Variant(
+                name=variant_name,
+                below=ceil(share * BUCKETS),
+                is_ghost=variant.get("ghost", False),
+                steps=steps_of(trigger, facts, variant),
+            )
+            for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)
+        ),
+    )

@@ -1,0 +1,54 @@
+"""What a step says: the variant's or the trigger's, with the template that holds now."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from app.core.customer.record import Customer, Instance
+from app.core.rules.model import Step, Trigger
+from app.core.rules.variants import variant_of
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One step of one instance at one now.
+
+    ``template`` None: there are several and no condition holds. ``experiment``: (name, variant).
+    """
+
+    step: Step
+    template: str | None
+    experiment: tuple[str, str] | None = None
+    is_ghost: bool = False
+
+
+def message_of(
+    trigger: Trigger, step: int, instance: Instance, customer: Customer, now_ms: int
+) -> Message:
+    """The message of the step with that index, which the trigger has."""
+    variant = (
+        None
+        if trigger.experiment is None
+        else variant_of(trigger.experiment, customer.customer_id, instance.anchor_ms)
+    )
+    if variant is None:
+        content = trigger.steps[step]
+        return Message(content, template_of(content, instance.data, customer, now_ms))
+    assert trigger.experiment is not None
+    content = variant.steps[step]
+    return Message(
+        content,
+        template_of(content, instance.data, customer, now_ms),
+        (trigger.experiment.name, variant.name),
+        variant.is_ghost,
+    )
+
+
+def template_of(step: Step, data: Mapping[str, Any], customer: Customer, now_ms: int) -> str | None:
+    """The only template, or the first of several whose condition holds, None when none does."""
+    if step.template is not None:
+        return step.template
+    for when, template in step.templates:
+        if when is None or when(data, customer, now_ms):
+            return template
+    return None

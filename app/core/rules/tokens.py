@@ -1,0 +1,62 @@
+"""Tokens: the values that go with a send request for the template to use.
+
+A token is a field path, with a fallback or none: ``profile.first_name | default: "there"``. The
+fallback is text in double quotes (with the escapes of JSON, \\u aside) or single quotes (as it
+is), or a number; it takes the place of a value that is missing, null or empty text.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from app.core.customer.facts import INSTANT_FACTS
+from app.core.customer.record import Customer
+from app.core.rules.conditions import Facts, Getter, compile_field
+from app.core.time.instants import format_rfc3339
+
+_TOKEN: Final = re.compile(r"(?P<path>[^ |]+)(?: *\| *default: *(?P<fallback>.+))?", re.DOTALL)
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """One token; ``fallback`` None: there is none."""
+
+    name: str
+    get: Getter
+    fallback: str | int | float | None
+    is_instant: bool
+
+    def value(self, data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
+        """What the send request says; instants as RFC 3339."""
+        value = self.get(data, customer, now_ms)
+        if value is None or value == "":
+            return value if self.fallback is None else self.fallback
+        return format_rfc3339(value) if self.is_instant else value
+
+
+def path_of(text: str) -> str:
+    """The field path of a token that the schema has accepted."""
+    match = _TOKEN.fullmatch(text)
+    assert match is not None
+    return match["path"]
+
+
+def compile_token(name: str, text: str, facts: Facts) -> Token:
+    """The token that the schema has accepted."""
+    match = _TOKEN.fullmatch(text)
+    assert match is not None
+    fallback = match["fallback"]
+    return Token(
+        name=name,
+        get=compile_field(match["path"], facts),
+        fallback=None if fallback is None else _literal(fallback),
+        is_instant=match["path"].removeprefix("customer.") in INSTANT_FACTS,
+    )
+
+
+def _literal(text: str) -> str | int | float:
+    if text.startswith("'"):
+        return text[1:-1]
+    value: str | int | float = msgspec.json.decode(text.encode(errors="surrogatepass"))
+    return value

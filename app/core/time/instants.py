@@ -1,0 +1,82 @@
+"""Instants as integer epoch milliseconds, and their RFC 3339 text."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
+    re.ASCII,
+)
+#: What the standard library reads as RFC 3339 means it, five times faster.
+_COMMON = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+#: 0001-01-02 to 9000-01-01: dates that every zone can write, and years of room to schedule after.
+MIN_MS = -62135510400000
+MAX_MS = 221845392000000
+
+
+def parse_rfc3339(text: str) -> int:
+    """Epoch milliseconds of an RFC 3339 time with an offset; a finer fraction is cut off.
+
+    A leap second counts as the first instant of the next minute. Raises ValueError.
+    """
+    if _COMMON.fullmatch(text):
+        try:
+            return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+        except ValueError:
+            pass
+    return _parse_any(text)
+
+
+def _parse_any(text: str) -> int:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time with an offset: {text[:64]!r}")
+    year, month, day, hour, minute, second, fraction, _, sign, off_h, off_m = match.groups()
+    leap = second == "60"
+    moment = datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour),
+        int(minute),
+        59 if leap else int(second),
+        tzinfo=UTC,
+    )
+    seconds = (moment - _EPOCH) // timedelta(seconds=1) + leap
+    if sign:
+        if int(off_h) > 23 or int(off_m) > 59:
+            raise ValueError(f"no such offset: {text[:64]!r}")
+        offset_s = int(off_h) * 3600 + int(off_m) * 60
+        seconds += -offset_s if sign == "+" else offset_s
+    millis = 0 if leap or not fraction else int(fraction[:3].ljust(3, "0"))
+    return seconds * 1000 + millis
+
+
+@lru_cache(maxsize=8192)
+def _day_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%dT").rjust(11, "0")
+
+
+_MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS = [f"{second:02d}." for second in range(60)]
+_MILLIS = [f"{millis:03d}Z" for millis in range(1000)]
+
+
+def format_rfc3339(instant_ms: int) -> str:
+    """RFC 3339 UTC with milliseconds, as every output record has it."""
+    day, millis = divmod(instant_ms, DAY_MS)
+    minute, millis = divmod(millis, MINUTE_MS)
+    second, millis = divmod(millis, SECOND_MS)
+    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLIS[millis]

@@ -1,0 +1,215 @@
+"""The two entry points of the core: an event, and a due timer.
+
+Both change the customer's record in place and emit decisions; they ask nothing of the world, so
+the same calls with the same arguments always give the same result.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, Final
+
+from app.core.attribution import ATTRIBUTED, attribute
+from app.core.context import DecisionContext, Emit, EventContext, key_of, usable_data
+from app.core.customer.facts import count_event
+from app.core.customer.limits import MAX_EVENT_IDS
+from app.core.customer.profile import ProfileUpdate, apply_update, parse_update, require_room
+from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.suppression import take_engagement
+from app.core.errors import EventError
+from app.core.events import ENGAGEMENT, Event
+from app.core.outcomes import EmitOutcome, ignore_outcome
+from app.core.rules.model import (
+    Abandonment,
+    Anniversary,
+    Frequency,
+    Inactivity,
+    Milestone,
+    OnEvent,
+    Rules,
+    Trigger,
+    TypePlan,
+)
+from app.core.triggers.cancel import cancel
+from app.core.triggers.decide import decide
+from app.core.triggers.kinds import (
+    abandonment,
+    anniversary,
+    frequency,
+    inactivity,
+    milestone,
+    on_event,
+)
+
+_DIGEST_BYTES: Final = 8
+#: Only these events can set a date that comes again each year, or the zone it is read in.
+_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
+#: What an event does to a trigger of each kind whose instances it may open. Nothing opens an
+#: anniversary: its date does.
+_OPENERS: Final[Mapping[type, Callable[[EventContext, Trigger, Any], None]]] = {
+    OnEvent: on_event.take_event,
+    Abandonment: abandonment.take_start,
+    Milestone: milestone.take_counted,
+    Inactivity: inactivity.take_event,
+    Frequency: frequency.take_counted,
+}
+
+
+class Handled(StrEnum):
+    """What became of an event that is not a dead letter."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    UNKNOWN_TYPE = "unknown_type"
+
+
+#: The enum's members by names of their own: asking an enum for one costs a Python call.
+APPLIED: Final = Handled.APPLIED
+
+
+def handle_event(
+    customer: Customer,
+    event: Event,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+    emit_outcome: EmitOutcome = ignore_outcome,
+) -> Handled:
+    """Take one event into the record, in the order that the README names ("within one event").
+
+    An event ahead of now counts as happening now. Raises EventError before anything changed.
+    """
+    plan = rules.plans[event.topic].get(event.type)
+    if plan is None:
+        return Handled.UNKNOWN_TYPE
+    digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
+    seen = digest.digest()
+    if seen in customer.seen:
+        return Handled.DUPLICATE
+    data = usable_data(event.data, rules.currency)
+    if plan.abandonments:
+        _require_keys(plan, data)
+    update = None
+    if event.type == "profile_updated":
+        update = parse_update(event.data, rules.channels)
+        require_room(customer, update)
+    customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
+    moment = EventContext(
+        rules=rules,
+        customer=customer,
+        now_ms=now_ms,
+        emit=emit,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data=data,
+        event=event,
+        immediate=[],
+    )
+    _learn(moment, event, plan, update)
+    if customer.sends and event.type in ATTRIBUTED:
+        attribute(moment, emit_outcome)
+    for trigger in plan.cancels:
+        cancel(moment, trigger)
+    for trigger in plan.opens:
+        kind = trigger.kind
+        _OPENERS[type(kind)](moment, trigger, kind)
+    if moment.immediate:
+        _decide_immediate(moment)
+    return APPLIED
+
+
+def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
+    for trigger, field in plan.abandonments:
+        if key_of(data, field) is None:
+            raise EventError(
+                "missing_key",
+                f"data.{field}: expected text or an integer, because trigger {trigger.name} is"
+                " kept by it; nothing of the event was applied",
+            )
+
+
+def _learn(
+    moment: EventContext, event: Event, plan: TypePlan, update: ProfileUpdate | None
+) -> None:
+    """Counters, profile and suppression: what the rest of the handling looks at."""
+    customer, rules = moment.customer, moment.rules
+    has_dates = bool(rules.anniversaries) and moment.type in _DATING_TYPES
+    dates_before = _dates(customer) if has_dates else None
+    count_event(customer, moment.type, moment.occurred_ms, moment.data, plan.summed, moment.now_ms)
+    if update is not None:
+        apply_update(customer, update, moment.occurred_ms, rules.addresses)
+    elif event.topic == ENGAGEMENT:
+        take_engagement(customer, moment.type, moment.occurred_ms, event.data)
+    if has_dates and dates_before != _dates(customer):
+        for trigger in rules.anniversaries:
+            assert isinstance(trigger.kind, Anniversary)
+            anniversary.take_event(moment, trigger, trigger.kind)
+
+
+def _dates(customer: Customer) -> tuple[object, ...]:
+    """All that an anniversary can depend on."""
+    profile = customer.profile
+    return (
+        customer.first_order_ms,
+        customer.last_order_ms,
+        profile.get("birthday"),
+        profile.get("timezone"),
+        dict(profile.get("attributes", {})),
+    )
+
+
+def _decide_immediate(moment: EventContext) -> None:
+    """Steps due with the event that opened them, best priority first."""
+    moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
+    for trigger, instance, pending in moment.immediate:
+        if pending in instance.steps:
+            decide(moment, trigger, instance, pending)
+
+
+#: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
+TimerOrder = tuple[int, int, str, str, str, int, int]
+
+
+def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
+    """The customer's next timer in the order of spec section 4; None without one."""
+    due_ms = customer.next_due_ms()
+    best: tuple[TimerOrder, Instance, PendingStep] | None = None
+    for instance in customer.instances:
+        for pending in instance.steps:
+            if pending.fire_ms != due_ms:
+                continue
+            trigger = rules.triggers.get(instance.trigger)
+            order = (
+                due_ms,
+                0 if trigger is None else -trigger.priority,
+                instance.trigger,
+                customer.customer_id,
+                instance.key,
+                pending.step,
+                instance.anchor_ms,
+            )
+            if best is None or order < best[0]:
+                best = order, instance, pending
+    return best
+
+
+def fire_timer(
+    customer: Customer,
+    instance: Instance,
+    pending: PendingStep,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+) -> None:
+    """Decide a step whose time has come. A step that the rules no longer have just goes."""
+    moment = DecisionContext(rules=rules, customer=customer, now_ms=now_ms, emit=emit)
+    trigger = rules.triggers.get(instance.trigger)
+    if trigger is None or pending.step >= len(trigger.steps):
+        instance.steps.remove(pending)
+        customer.timer_gone(pending.fire_ms)
+        if not instance.steps:
+            customer.instances.remove(instance)
+        return
+    if isinstance(trigger.kind, Anniversary):
+        anniversary.take_due(moment, trigger, trigger.kind, instance)
+    decide(moment, trigger, instance, pending)

@@ -1,0 +1,1 @@
+"""What opens, moves and ends instances of triggers, and decides their steps."""

@@ -1,0 +1,151 @@
+"""From a verdict to a decision: what is recorded, what is sent, what stays pending."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.attribution import order_of
+from app.core.context import DecisionContext
+from app.core.customer.limits import MAX_SENDS
+from app.core.customer.record import Customer, Instance, PendingStep, Sent
+from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Reason, SendRequest
+from app.core.gates.judge import Verdict, judge
+from app.core.identity import request_id
+from app.core.rules.arbitration import firing_ms
+from app.core.rules.messages import Message, message_of
+from app.core.rules.model import Trigger
+
+
+def decide(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> None:
+    """Put a due step through the gates, apply the verdict to the record and emit the decision."""
+    customer = moment.customer
+    message = message_of(trigger, pending.step, instance, customer, moment.now_ms)
+    verdict = judge(moment.rules, trigger, message, customer, instance, pending, moment.now_ms)
+    decision = _decision(moment, trigger, instance, pending, message, verdict)
+    if verdict.outcome is DEFER:
+        assert verdict.next_eligible_ms is not None
+        customer.timer_gone(pending.fire_ms)
+        pending.fire_ms = firing_ms(moment.rules, trigger, verdict.next_eligible_ms)
+        pending.deferred = True
+        customer.timer_added(pending.fire_ms)
+    else:
+        close_step(customer, instance, pending)
+        if verdict.channel is not None:
+            if trigger.is_marketing or trigger.cancel:
+                _remember_send(moment, trigger, instance, message, decision)
+            if verdict.outcome is SEND:
+                decision.dispatch = send_request(moment, trigger, verdict.channel, instance.data)
+    moment.emit(decision)
+
+
+def drop_step(
+    moment: DecisionContext,
+    trigger: Trigger,
+    instance: Instance,
+    pending: PendingStep,
+    reason: Reason,
+) -> None:
+    """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
+    verdict = Verdict(outcome=SUPPRESS, reason=reason)
+    message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
+    moment.emit(_decision(moment, trigger, instance, pending, message, verdict))
+
+
+def close_step(customer: Customer, instance: Instance, pending: PendingStep) -> None:
+    """The step is decided for good; with its last step the instance leaves the record."""
+    instance.steps.remove(pending)
+    customer.timer_gone(pending.fire_ms)
+    if not instance.steps:
+        customer.instances.remove(instance)
+
+
+def _remember_send(
+    moment: DecisionContext,
+    trigger: Trigger,
+    instance: Instance,
+    message: Message,
+    decision: Decision,
+) -> None:
+    """Put a send or ghost send into the windows; what no window can ask for any more goes."""
+    customer, now_ms = moment.customer, moment.now_ms
+    assert decision.channel is not None
+    # by event time: after an outage what was done meanwhile has still to come
+    oldest_ms = decision.due_ms - moment.rules.memory_ms
+    if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
+        customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
+    usual = trigger.steps[decision.step].template
+    customer.sends.append(
+        Sent(
+            now_ms,
+            decision.due_ms,
+            trigger.name,
+            trigger.family,
+            instance.key,
+            instance.anchor_ms,
+            decision.step,
+            decision.channel,
+            trigger.is_marketing,
+            decision.outcome is HOLDOUT,
+            decision.request_id,
+            instance.cause,
+            experiment=message.experiment,
+            template=None if message.template == usual else message.template,
+            delivered_order=order_of(instance.data) if instance.is_delivery else None,
+        )
+    )
+    if len(customer.sends) > MAX_SENDS:
+        del customer.sends[:-MAX_SENDS]
+
+
+def send_request(
+    moment: DecisionContext,
+    trigger: Trigger,
+    channel: str,
+    data: Mapping[str, Any],
+    kind: str = "send",
+) -> SendRequest:
+    """The record for the channel senders: a send, or the recall of one."""
+    customer, now_ms = moment.customer, moment.now_ms
+    way = moment.rules.channels.get(channel)
+    return SendRequest(
+        kind,
+        None if way is None else way.address(data, customer, now_ms),
+        customer.profile.get("locale"),
+        {token.name: token.value(data, customer, now_ms) for token in trigger.tokens},
+    )
+
+
+def _decision(
+    moment: DecisionContext,
+    trigger: Trigger,
+    instance: Instance,
+    pending: PendingStep,
+    message: Message,
+    verdict: Verdict,
+) -> Decision:
+    name, key, step = trigger.name, instance.key, pending.step
+    customer_id, anchor_ms, due_ms = moment.customer.customer_id, instance.anchor_ms, pending.due_ms
+    return Decision(
+        request_id=request_id(name, customer_id, key, anchor_ms, step),
+        customer_id=customer_id,
+        trigger=name,
+        key=key,
+        step=step,
+        category=trigger.category,
+        priority=trigger.priority,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        channel=verdict.channel,
+        template=message.template,
+        anchor_ms=anchor_ms,
+        due_ms=due_ms,
+        decided_ms=moment.now_ms,
+        expires_ms=due_ms + trigger.expires_ms,
+        fires_ms=pending.fire_ms,
+        next_eligible_ms=verdict.next_eligible_ms,
+        gates=verdict.checks,
+        cause=instance.cause,
+        rules_version=moment.rules.version,
+        experiment=message.experiment,
+    )

@@ -1,0 +1,118 @@
+"""Anniversary: a date that comes again each year at a local time."""
+
+from datetime import date
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from app.core.context import DecisionContext, EventContext
+from app.core.customer.profile import parse_date
+from app.core.customer.record import Customer, Instance
+from app.core.decisions import Cause
+from app.core.rules.model import Anniversary, Trigger
+from app.core.time.instants import DAY_MS
+from app.core.time.zones import instant_of_local, local, zone
+from app.core.triggers.instances import add_instance, open_instances
+
+
+def take_event(moment: EventContext, trigger: Trigger, kind: Anniversary) -> None:
+    """(Re)schedule after an event that may have set the date or the zone.
+
+    An instance whose day has come stays as it is; one that still waits moves, or goes with its
+    date. ``when`` is asked when a step is due, not a year ahead.
+    """
+    schedule(moment, trigger, kind, moment.cause)
+
+
+def take_due(
+    moment: DecisionContext, trigger: Trigger, kind: Anniversary, instance: Instance
+) -> None:
+    """The day has come: this year is used up, and next year's instance is scheduled."""
+    year = _year(instance)
+    if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
+        moment.customer.fired_years[trigger.name] = year
+        schedule(moment, trigger, kind, instance.cause)
+
+
+def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause: Cause) -> None:
+    """Have exactly one instance wait for the next occurrence (none when there is no date).
+
+    One that waits stays if its year has the date at its anchor, also when that has just come; not
+    if an earlier year has it too: 29 February falls on the 28th in most years.
+    """
+    customer = moment.customer
+    fired_year = customer.fired_years.get(trigger.name, 0)
+    waiting = [
+        (year, instance)
+        for instance in open_instances(customer, trigger)
+        if (year := _year(instance)) is not None and year > fired_year
+    ]
+    tz = _zone(moment)
+    day = _date(customer, kind, tz, moment.now_ms)
+    due = None
+    if day is not None:
+        is_past = kind.source == "customer"
+        due = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
+    for year, instance in waiting:
+        if (
+            day is not None
+            and due is not None
+            and due[0] >= year
+            and instance.anchor_ms == instant_of_local(in_year(day, year), kind.minute, tz)
+        ):
+            return
+        customer.instances.remove(instance)
+        for pending in instance.steps:
+            customer.timer_gone(pending.fire_ms)
+    if due is not None:
+        year, anchor_ms = due
+        add_instance(moment, trigger, str(year), anchor_ms, {}, cause)
+
+
+def _year(instance: Instance) -> int | None:
+    """The year that an instance is for. None: it was opened as another kind, by older rules."""
+    year = _utc_year(instance.anchor_ms // DAY_MS)
+    for near in (year, year + 1, year - 1):
+        if str(near) == instance.key:
+            return near
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _utc_year(day: int) -> int:
+    return local(day * DAY_MS, zone("UTC")).year
+
+
+def next_occurrence(
+    day: date, minute: int, tz: ZoneInfo, now_ms: int, fired_year: int, is_past: bool
+) -> tuple[int, int]:
+    """(year, due) of the first occurrence after now: in no year before the date's, nor in the
+    date's own year when that day is past (``is_past``: it is), nor in one that has already fired.
+    """
+    year = max(local(now_ms, tz).year, day.year, fired_year + 1)
+    if year == day.year and (is_past or instant_of_local(day, minute, tz) <= now_ms):
+        year += 1
+    while True:
+        due_ms = instant_of_local(in_year(day, year), minute, tz)
+        if due_ms > now_ms:
+            return year, due_ms
+        year += 1
+
+
+def _zone(moment: DecisionContext) -> ZoneInfo:
+    name = moment.customer.profile.get("timezone")
+    return moment.rules.timezone if name is None else zone(name)
+
+
+def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> date | None:
+    value = kind.date({}, customer, now_ms)
+    if value is None:
+        return None
+    return parse_date(value) if kind.source == "profile" else local(value, tz).date()
+
+
+def in_year(day: date, year: int) -> date:
+    """The same month and day of that year; 29 February falls on 28 where there is none."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)

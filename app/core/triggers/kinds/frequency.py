@@ -1,0 +1,55 @@
+"""Frequency: so many events of one key within a time."""
+
+from typing import Final
+
+from app.core.context import EventContext, key_of
+from app.core.customer.limits import remember
+from app.core.rules.model import Frequency, Trigger
+from app.core.time.instants import DAY_MS
+from app.core.triggers.instances import open_instance
+
+#: How late an event may come and still be counted with the ones before it.
+LATENESS_MS: Final = DAY_MS
+_KEYS_BETWEEN_CLEANINGS: Final = 8
+_NOTHING: Final[dict[str, list[int]]] = {}
+
+
+def take_counted(moment: EventContext, trigger: Trigger, kind: Frequency) -> None:
+    """Count the event by its key; open and start again when it makes ``times``.
+
+    What counts is at t > its time - ``within``, later events included. For that the newest
+    ``times - 1`` others suffice, so no more are kept.
+    """
+    key = "" if kind.key is None else key_of(moment.data, kind.key)
+    if key is None:
+        return
+    times_by_key = moment.customer.frequencies_ms
+    known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
+    after_ms = moment.occurred_ms - kind.within_ms
+    count = 1
+    for at_ms in known:
+        count += at_ms > after_ms
+    if count >= kind.times:
+        _forget(times_by_key, trigger.name, key)
+        open_instance(moment, trigger, key)
+        return
+    newest = sorted([*known, moment.occurred_ms])[-(kind.times - 1) :]
+    by_key = times_by_key.get(trigger.name)
+    if by_key is not None and len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
+        _forget_stale(by_key, after_ms - LATENESS_MS)
+    remember(times_by_key, trigger.name, key, newest)
+
+
+def _forget(times_by_key: dict[str, dict[str, list[int]]], trigger: str, key: str) -> None:
+    by_key = times_by_key.get(trigger)
+    if by_key is not None and by_key.pop(key, None) is not None and not by_key:
+        del times_by_key[trigger]
+
+
+def _forget_stale(by_key: dict[str, list[int]], before_ms: int) -> None:
+    """Rid it of the keys that came first and are too old to be counted again."""
+    while by_key:
+        first = next(iter(by_key))
+        if by_key[first][-1] >= before_ms:
+            return
+        del by_key[first]

@@ -1,0 +1,1 @@
+"""What is wrong with a rules document, beyond its shape: every problem with its path."""

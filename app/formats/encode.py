@@ -1,0 +1,96 @@
+"""How decisions, send requests (spec section 7) and outcomes (section 9) are written: JSON, times
+as RFC 3339 UTC.
+"""
+
+from operator import attrgetter
+from typing import Any, Final
+
+import orjson
+
+from app.core.decisions import Cause, Decision
+from app.core.outcomes import SendOutcome
+from app.core.time.instants import format_rfc3339
+
+_json_of: Final = attrgetter("written")
+
+
+def written(decision: Decision) -> tuple[bytes, bytes | None]:
+    """The record for ``decisions`` with its whole reasoning, and for ``dispatch`` if any."""
+    due_ms, anchor_ms, decided_ms = decision.due_ms, decision.anchor_ms, decision.decided_ms
+    next_ms = decision.next_eligible_ms
+    due_at = format_rfc3339(due_ms)
+    both = {
+        "request_id": decision.request_id,
+        "customer_id": decision.customer_id,
+        "trigger": decision.trigger,
+        "step": decision.step,
+        "key": decision.key,
+        "category": decision.category,
+        "priority": decision.priority,
+        "channel": decision.channel,
+        "template": decision.template,
+        "experiment": _experiment(decision.experiment),
+        "due_at": due_at,
+        "decided_at": due_at if decided_ms == due_ms else format_rfc3339(decided_ms),
+        "expires_at": format_rfc3339(decision.expires_ms),
+        "rules_version": decision.rules_version,
+        "cause": _cause(decision.cause),
+    }
+    record = orjson.dumps(
+        {
+            **both,
+            "outcome": decision.outcome._value_,
+            "reason": decision.reason._value_,
+            "anchor_at": due_at if anchor_ms == due_ms else format_rfc3339(anchor_ms),
+            "next_eligible_at": None if next_ms is None else format_rfc3339(next_ms),
+            "gates": orjson.Fragment(b"[%b]" % b",".join(map(_json_of, decision.gates))),
+        }
+    )
+    request = decision.dispatch
+    if request is None:
+        return record, None
+    return record, orjson.dumps(
+        {
+            **both,
+            "kind": request.kind,
+            "address": request.address,
+            "locale": request.locale,
+            "tokens": request.tokens,
+        }
+    )
+
+
+def written_outcome(outcome: SendOutcome) -> bytes:
+    """The record for ``outcomes``."""
+    return orjson.dumps(
+        {
+            "request_id": outcome.request_id,
+            "customer_id": outcome.customer_id,
+            "trigger": outcome.trigger,
+            "step": outcome.step,
+            "channel": outcome.channel,
+            "experiment": _experiment(outcome.experiment),
+            "ghost": outcome.is_ghost,
+            "kind": outcome.kind,
+            "role": outcome.role,
+            "value": outcome.value,
+            "margin": outcome.margin,
+            "currency": outcome.currency,
+            "latency_s": outcome.latency_ms / 1000,
+            "occurred_at": format_rfc3339(outcome.occurred_ms),
+            "cause": _cause(outcome.cause),
+        }
+    )
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "topic": cause.topic,
+        "partition": cause.partition,
+        "offset": cause.offset,
+        "event_id": cause.event_id,
+    }
+
+
+def _experiment(experiment: tuple[str, str] | None) -> dict[str, str] | None:
+    return None if experiment is None else {"name": experiment[0], "variant": experiment[1]}

@@ -1,0 +1,1 @@
+"""The parts of a self-contained HTML page that reports share."""

@@ -1,0 +1,1 @@
+"""The running worker. A record walks ``input`` -> ``partition`` -> ``commit``."""

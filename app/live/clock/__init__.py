@@ -1,0 +1,1 @@
+"""Machine clock, partition clock, watermark."""

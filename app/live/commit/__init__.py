@@ -1,0 +1,1 @@
+"""Makes a commit unit durable, at least once or exactly once."""

@@ -1,0 +1,143 @@
+"""A commit unit made durable exactly once: every effect, in one numbered order.
+
+    1  records encoded, without outboxes                                           each unit
+    2  transaction begun                                                    each transaction
+    3  changelog, dispatch, decisions, outcomes, dead letters, rerouted produced
+    4  those acknowledged
+    5  source offsets sent to the transaction, and with them the fence
+    6  transaction committed
+    7  records, timer index and changelog offset written to disk, in one write     each unit
+    8  source records let go
+
+A crash before 6 has ended leaves nothing that a read-committed reader sees: the transaction is
+aborted when this worker comes back, or by the broker when its time is up, and the units are done
+again from the same input. After that everything is on Kafka, once, and what the disk lacks is read
+from the changelog.
+
+There is nothing to send again, so no outbox is kept; what at_least_once left in one is sent when
+the lane begins, in a transaction that writes those records without it. A marker (``EMITTED_KEY``)
+then says that all outboxes up to here are on Kafka, so that no recovery looks for them again.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final
+
+from app.live.commit import outbox
+from app.live.commit.committer import Hook, ignore_hook
+from app.live.commit.outbox import OutputRecord
+from app.live.commit.output_records import OutputTopics
+from app.live.commit.transactions import TransactionCoordinator, TransactionPart
+from app.live.commit.unit import CommitUnit
+from app.live.input.progress import InputProgress
+from tables.customers import PartitionCustomers
+from tables.layout import EMITTED_KEY, pack_offset
+from tables.partition import PartitionStore
+
+Messages = list[dict[str, Any]]
+
+
+class ExactlyOnce:
+    """Implements ``app.live.commit.committer.Committer``."""
+
+    def __init__(
+        self,
+        transactions: TransactionCoordinator,
+        intake: InputProgress,
+        outputs: OutputTopics,
+        hook: Hook = ignore_hook,
+    ) -> None:
+        self.transactions: Final = transactions
+        self.intake: Final = intake
+        self.outputs: Final = outputs
+        self.hook: Final = hook
+
+    def lane(
+        self, partition: int, customers: PartitionCustomers, store: PartitionStore
+    ) -> "ExactlyOnceLane":
+        return ExactlyOnceLane(self, partition, customers, store)
+
+
+class ExactlyOnceLane:
+    """Implements ``PartitionCommitter``, for one assignment of the partition."""
+
+    def __init__(
+        self,
+        shared: ExactlyOnce,
+        partition: int,
+        customers: PartitionCustomers,
+        store: PartitionStore,
+    ) -> None:
+        self._shared = shared
+        self._partition = partition
+        self._customers = customers
+        self._store = store
+        self._membership = shared.intake.membership
+        self._sealed_offset = store.progress.offset
+        self.is_owed = self._sealed_offset >= 0
+
+    async def seal(self) -> None:
+        await self.apply(CommitUnit(now_ms=0))
+
+    async def apply(self, unit: CommitUnit) -> None:
+        shared, customers, store = self._shared, self._customers, self._store
+        hook, intake = shared.hook, shared.intake
+        hook("before 1")
+        positions = {
+            intake.tp(logical, self._partition): position
+            for logical, position in unit.positions.items()
+        }
+        part = TransactionPart(self._membership, positions or intake.fence(self._partition))
+        self._put_outputs(part, unit)
+        customers.empty_outboxes()
+        changes = customers.changes()
+        entries: Messages = [
+            {"key": change.customer_id, "value": change.value} for change in changes
+        ]
+        if self.is_owed:
+            entries.append({"key": EMITTED_KEY, "value": pack_offset(self._sealed_offset)})
+        if entries:
+            entries[-1]["callback"] = part.on_changelog
+        part.add(shared.outputs.changelog, self._partition, entries)
+        hook("after 1")
+        await shared.transactions.commit(part)
+        hook("before 7")
+        if entries or unit.resend:
+            offset = max(part.changelog_offset, store.progress.offset)
+            store.write(changes, offset, clear_unsent=bool(unit.resend))
+            self.is_owed = False
+        customers.reset()
+        hook("after 7")
+        hook("before 8")
+        intake.unit_done(self._partition, unit.taken, unit.positions)
+        hook("after 8")
+
+    def _put_outputs(self, part: TransactionPart, unit: CommitUnit) -> None:
+        """All output of the unit, into the part."""
+        outputs, same = self._shared.outputs, self._partition
+        names = outputs.names
+        by_topic: dict[str, list[OutputRecord]] = {}
+        for record in chain(self._kept(unit), outbox.said(unit)):
+            by_topic.setdefault(names[record.topic], []).append(record)
+        for topic, records in by_topic.items():
+            if any(record.context is not None for record in records):
+                # a batch takes no headers; all of them one by one, so that they stay in order
+                part.others += [outputs.said(record, same) for record in records]
+                continue
+            messages: Messages = [
+                {"key": record.customer_id.encode(), "value": record.value} for record in records
+            ]
+            if outputs.partitions[topic] != outputs.inputs:
+                for each in messages:
+                    each["partition"] = outputs.place(topic, each["key"], same)
+            part.add(topic, same, messages)
+        part.others += outputs.beside(unit, same)
+
+    def _kept(self, unit: CommitUnit) -> Iterator[OutputRecord]:
+        """What outboxes hold that is sent again; those records are written without it."""
+        for customer_id in unit.resend:
+            customer = self._customers.get(customer_id)
+            for line in customer.outbox:
+                yield outbox.of_line(customer_id, line)
+            if customer.outbox:
+                self._customers.changed(customer)

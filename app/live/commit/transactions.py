@@ -1,0 +1,263 @@
+"""One transaction at a time for all partitions of a worker.
+
+A producer has one transaction at a time and lanes have many units, so units are committed in
+groups: those that are ready when a transaction may begin go into it together, the others wait for
+the next one, and are joined by more. While a transaction is being committed (in a thread: those
+calls block) lanes go on making units.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from faust.types import TP
+
+from app.core.errors import InfrastructureError
+from app.live.commit.committer import Hook, ignore_hook
+from app.live.commit.output_records import ProducerRecord
+from app.live.input.consumer_group import GroupMembership
+
+#: Above this many records a transaction takes no more units: the producer's queue is finite.
+_RECORDS: Final = 50_000
+#: What the client itself waits for at most, beyond the transaction's time.
+_SLACK_S: Final = 5.0
+_ABORT_S: Final = 5.0
+
+#: Another worker has the partitions, or a later incarnation of this one runs.
+_FENCED: Final = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
+
+#: Told how each transaction ended, and how many seconds it took.
+OnDone = Callable[[str, float], None]
+
+
+class TransactionalProducer(Protocol):
+    """The part of confluent-kafka's producer that is used."""
+
+    def begin_transaction(self) -> None: ...
+    def produce(self, *args: Any, **kwargs: Any) -> None: ...
+    def produce_batch(self, topic: str, messages: list[dict[str, Any]], partition: int) -> int: ...
+    def flush(self, timeout: float) -> int: ...
+    def send_offsets_to_transaction(self, *args: Any) -> None: ...
+    def commit_transaction(self, timeout: float) -> None: ...
+    def abort_transaction(self, timeout: float) -> None: ...
+
+
+class TransactionPart:
+    """What one commit unit puts into a transaction.
+
+    ``offsets`` are what the group has then; at least one, because it is with them that the broker
+    checks whether ``membership`` still holds.
+    """
+
+    __slots__ = ("batches", "changelog_offset", "done", "membership", "offsets", "others", "size")
+
+    def __init__(self, membership: GroupMembership, offsets: Mapping[TP, int]) -> None:
+        self.membership = membership
+        self.offsets = offsets
+        #: (topic, partition, messages as ``produce_batch`` takes them)
+        self.batches: list[tuple[str, int, list[dict[str, Any]]]] = []
+        #: records with headers
+        self.others: list[ProducerRecord] = []
+        self.size = 0
+        #: of the last changelog entry, once acknowledged; -1 without one
+        self.changelog_offset = -1
+        self.done: asyncio.Future[None]
+
+    def add(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
+        """Put records without headers into one partition."""
+        if messages:
+            self.batches.append((topic, partition, messages))
+            self.size += len(messages)
+
+    def let_go(self) -> None:
+        """Of the records: their callback holds this part, and cycles are collected rarely."""
+        self.batches = []
+        self.others = []
+
+    def on_changelog(self, error: KafkaError | None, message: Message) -> None:
+        """Callback of the last changelog entry; an error also fails the transaction."""
+        offset = message.offset()
+        if error is None and offset is not None:
+            self.changelog_offset = offset
+
+
+class TransactionCoordinator:
+    """Commits parts. Once a transaction has failed, none is begun any more: the worker must end,
+    because nobody knows what its memory is worth.
+    """
+
+    def __init__(
+        self,
+        producer: TransactionalProducer,
+        group_id: str,
+        timeout_ms: int,
+        on_done: OnDone,
+        hook: Hook = ignore_hook,
+    ) -> None:
+        self._producer = producer
+        self._group_id = group_id
+        self._timeout_s = timeout_ms / 1000 + _SLACK_S
+        self._on_done = on_done
+        self._hook = hook
+        self._waiting: list[TransactionPart] = []
+        self._task: asyncio.Task[None] | None = None
+        self._failure: InfrastructureError | None = None
+        #: the thread hangs in the client, and the process cannot end without being cut short
+        self.is_stuck = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transactions")
+
+    async def commit(self, part: TransactionPart) -> None:
+        """Return once the part is committed, its ``changelog_offset`` known.
+
+        Raises InfrastructureError when it is not, or nobody knows.
+        """
+        if self._failure is not None:
+            raise self._failure
+        loop = asyncio.get_running_loop()
+        part.done = loop.create_future()
+        self._waiting.append(part)
+        if self._task is None:
+            self._task = loop.create_task(self._commit_waiting(), name="transactions")
+        await part.done
+
+    async def _commit_waiting(self) -> None:
+        try:
+            while self._waiting:
+                # Lanes that are ready to run come first: what they make joins this transaction.
+                await asyncio.sleep(0)
+                await self._transact(self._take())
+        finally:
+            self._task = None
+
+    def _take(self) -> list[TransactionPart]:
+        """The parts of the next transaction: of one membership, and not too many."""
+        waiting = self._waiting
+        membership, size, count = waiting[0].membership, 0, 0
+        for part in waiting:
+            if part.membership != membership or size > _RECORDS:
+                break
+            size += part.size
+            count += 1
+        self._waiting = waiting[count:]
+        return waiting[:count]
+
+    async def _transact(self, parts: list[TransactionPart]) -> None:
+        started = time.perf_counter()
+        outcome, failure = await self._try(parts)
+        self._on_done(outcome, time.perf_counter() - started)
+        if failure is not None:
+            self._failure = failure
+            parts = parts + self._waiting
+            self._waiting = []
+        for part in parts:
+            part.let_go()
+            if part.done.done():
+                continue
+            if failure is None:
+                part.done.set_result(None)
+            else:
+                part.done.set_exception(failure)
+
+    async def _try(self, parts: list[TransactionPart]) -> tuple[str, InfrastructureError | None]:
+        """How the transaction ended, and what is to be done about it."""
+        loop = asyncio.get_running_loop()
+        try:
+            metadata = parts[0].membership.metadata(self._group_id)
+        except InfrastructureError as exc:
+            return "fenced", exc
+        try:
+            self._begin(parts)
+            offsets = [
+                TopicPartition(tp.topic, tp.partition, offset)
+                for part in parts
+                for tp, offset in part.offsets.items()
+            ]
+            ending = loop.run_in_executor(self._thread, self._end, offsets, metadata)
+            await asyncio.wait_for(ending, 2 * self._timeout_s)
+        except TimeoutError:
+            self.is_stuck = True
+            return "failed", InfrastructureError(
+                "a transaction does not end: the Kafka client does not come back;"
+                " start the worker again: it goes on from what was committed last"
+            )
+        except Exception as exc:
+            return await loop.run_in_executor(self._thread, self._give_up, exc)
+        return "committed", None
+
+    def _begin(self, parts: list[TransactionPart]) -> None:
+        """Begin the transaction and produce into it; nothing here waits for the broker."""
+        hook, producer = self._hook, self._producer
+        hook("before 2")
+        producer.begin_transaction()
+        hook("after 2")
+        hook("before 3")
+        for part in parts:
+            for topic, partition, messages in part.batches:
+                if producer.produce_batch(topic, messages, partition) < len(messages):
+                    error = next(each["_error"] for each in messages if "_error" in each)
+                    raise KafkaException(error)
+            for topic, place, key, value, headers in part.others:
+                producer.produce(topic, value, key, place, headers=list(headers))
+        hook("after 3")
+
+    def _end(self, offsets: list[TopicPartition], metadata: bytes) -> None:
+        """Commit what was produced. Runs in the thread.
+
+        Offsets come after every record is acknowledged: a member of the next generation, who
+        waits for offsets that are pending, then finds all records of this transaction before the
+        end of the changelog that it reads up to.
+        """
+        hook, producer = self._hook, self._producer
+        deadline = time.monotonic() + self._timeout_s
+        hook("before 4")
+        if producer.flush(self._timeout_s):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        hook("after 4")
+        hook("before 5")
+        _insist(deadline, producer.send_offsets_to_transaction, offsets, metadata)
+        hook("after 5")
+        hook("before 6")
+        _insist(deadline, producer.commit_transaction)
+        hook("after 6")
+
+    def _give_up(self, exc: Exception) -> tuple[str, InfrastructureError]:
+        """Abort, so that nobody has to wait for this transaction. Runs in the thread."""
+        error: Any = exc.args[0] if isinstance(exc, KafkaException) else None
+        outcome, what = "aborted", "nothing of it is visible"
+        try:
+            self._producer.abort_transaction(_ABORT_S)
+        except KafkaException:
+            outcome, what = "failed", "Kafka does not say how it ended"
+        if error is not None and error.code() in _FENCED:
+            outcome, what = "fenced", "another worker has taken over, nothing of it is visible"
+        reason = repr(exc) if error is None else error.str()
+        return outcome, InfrastructureError(
+            f"a transaction is {outcome}, {what}: {reason}; start the worker again: it goes on"
+            " from what was committed last"
+        )
+
+
+def _insist(deadline: float, call: Callable[..., None], *args: object) -> None:
+    """Call again while the client says that this is how to go on, until the deadline."""
+    while True:
+        left_s = max(0.1, deadline - time.monotonic())
+        try:
+            call(*args, left_s)
+        except KafkaException as exc:
+            if not exc.args[0].retriable() or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,96 @@
+"""A commit unit: what some records, or a timer pass, of one partition amount to."""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka.structs import ConsumerRecord
+
+from app.core.decisions import Decision
+from app.core.errors import EventError
+from app.core.events import Event
+from app.core.outcomes import SendOutcome
+from app.live.repartition.envelope import MisroutedRecord
+
+#: A unit ends at so many decisions and outcomes of one customer: until they are sent they are in
+#: the outbox of the customer's record, and that has to fit into one Kafka message.
+MOST_OF_ONE_CUSTOMER: Final = 100
+
+LIST_HEALTH: Final = {
+    "unsubscribed": "unsubscribed",
+    "message_complained": "complained",
+    "message_bounced": "bounced",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that cannot be understood, and why."""
+
+    topic: str
+    record: ConsumerRecord
+    error: EventError
+
+
+@dataclass(slots=True)
+class CommitUnit:
+    """Collects while records are handled; then the effects make it durable, in one go.
+
+    ``taken`` and ``positions`` are per logical topic that is read: how many records of it are in
+    the unit, and what may be committed once it is durable.
+    """
+
+    now_ms: int
+    decisions: list[Decision] = field(default_factory=list)
+    #: those of the decisions whose time had come by itself, not with an event
+    by_timer: list[Decision] = field(default_factory=list)
+    #: what sends led to, by the events of this unit
+    led_to: list[SendOutcome] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    #: records of other partitions, to be sent there
+    strays: list[MisroutedRecord] = field(default_factory=list)
+    #: customers whose outbox is sent again, because nobody knows whether it ever was
+    resend: list[str] = field(default_factory=list)
+    taken: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
+    #: for the metrics: (topic, outcome) -> records, and lags in ms by topic
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    lags_ms: dict[str, list[int]] = field(default_factory=dict)
+    #: for the metrics: (channel or nothing, kind) -> who left, complained or could not be reached
+    list_health: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: trace contexts of the events handled
+    traces: list[str] = field(default_factory=list)
+    #: customer id -> decisions and outcomes
+    said: dict[str, int] = field(default_factory=dict)
+    #: one customer has got as many of them as an outbox should hold
+    is_heavy: bool = False
+    skewed: int = 0
+    timers: int = 0
+
+    def add_decision(self, decision: Decision) -> None:
+        """One more decision."""
+        self.decisions.append(decision)
+        self._weigh(decision.customer_id)
+
+    def add_outcome(self, outcome: SendOutcome) -> None:
+        """One more thing that a send led to."""
+        self.led_to.append(outcome)
+        self._weigh(outcome.customer_id)
+
+    def _weigh(self, customer_id: str) -> None:
+        count = self.said[customer_id] = self.said.get(customer_id, 0) + 1
+        if count >= MOST_OF_ONE_CUSTOMER:
+            self.is_heavy = True
+
+    def note_list_health(self, event: Event, channels: Container[str]) -> None:
+        """Count the event if it says that somebody left, complained or could not be reached."""
+        kind = LIST_HEALTH.get(event.type)
+        if kind is not None:
+            channel = event.data.get("channel")
+            named = channel if isinstance(channel, str) and channel in channels else ""
+            self.list_health[named, kind] = self.list_health.get((named, kind), 0) + 1
+
+    def count(self, topic: str, outcome: str) -> None:
+        """One more record of the topic ended this way."""
+        key = (topic, outcome)
+        self.outcomes[key] = self.outcomes.get(key, 0) + 1

@@ -1,0 +1,1 @@
+"""Fetches record batches, merges them by timestamp, knows how far each partition was read."""

@@ -1,0 +1,131 @@
+"""What the broker says of offsets, where an open transaction makes a difference.
+
+A worker that died, or hangs, in a transaction may have records in the changelog and offsets in the
+group that are neither committed nor aborted yet. Whoever takes over its partitions must know how
+that ends before it reads: otherwise it would recover a state, or start from offsets, that a commit
+then changes behind its back. An open transaction ends when its worker comes back under the same
+instance id, or with the transaction timeout.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AdminClient,
+    OffsetSpec,
+)
+from faust.types import TP
+
+from app.core.errors import InfrastructureError
+from app.kafka.clients import admin_config
+from app.settings.model import Settings
+
+_log: Final = logging.getLogger(__name__)
+
+_LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_REQUEST_TIMEOUT_S: Final = 3.0
+_OPEN_POLL_S: Final = 0.05
+_RETRY_S: Final = 0.5
+_PATIENCE_S: Final = 120.0
+
+_FINAL: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
+
+class BrokerOffsets:
+    """Asks the broker; used from the worker's main loop. Raises InfrastructureError when it refuses
+    to answer, or does not come to it in two minutes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin = AdminClient(admin_config(settings))
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Where each log ends, records of open transactions counted in."""
+        found: dict[TP, int] = {}
+        missing = set(tps)
+        deadline = time.monotonic() + _PATIENCE_S
+        while missing:
+            answers = self._admin.list_offsets(
+                {TopicPartition(*tp): _LATEST for tp in missing},
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                request_timeout=_REQUEST_TIMEOUT_S,
+            )
+            for asked, answer in answers.items():
+                tp = TP(asked.topic, asked.partition)
+                try:
+                    found[tp] = (await asyncio.wrap_future(answer)).offset
+                except KafkaException as exc:
+                    await self._pause(exc.args[0], f"the end of {tp.topic}", deadline)
+                    break
+            missing -= found.keys()
+        return found
+
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The group's offsets, once no transaction is open that would change one of them.
+
+        Partitions without an offset are left out.
+        """
+        asked = [TopicPartition(*tp) for tp in tps]
+        group_id = self._settings.app_id
+        deadline = time.monotonic() + _PATIENCE_S
+        is_told = False
+        while asked:
+            answers = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group_id, asked)],
+                require_stable=True,
+                request_timeout=_REQUEST_TIMEOUT_S,
+            )
+            try:
+                answer = await asyncio.wrap_future(answers[group_id])
+            except KafkaException as exc:
+                await self._pause(exc.args[0], f"offsets of {group_id}", deadline)
+                continue
+            errors = [each.error for each in answer.topic_partitions if each.error is not None]
+            if not errors:
+                return {
+                    TP(each.topic, each.partition): each.offset
+                    for each in answer.topic_partitions
+                    if each.offset >= 0
+                }
+            if any(each.code() != KafkaError.UNSTABLE_OFFSET_COMMIT for each in errors):
+                await self._pause(errors[0], f"offsets of {group_id}", deadline)
+                continue
+            if not is_told:
+                is_told = True
+                _log.info(
+                    "a transaction of another worker is open, its end is waited for",
+                    extra={"action": "open_transaction"},
+                )
+            await asyncio.sleep(_OPEN_POLL_S)
+        return {}
+
+    async def _pause(self, error: Any, what: str, deadline: float) -> None:
+        """Let some time go by after an error. Raises InfrastructureError when it is of no use.
+
+        The client is a new one then: after its brokers were gone, one may wait for a connection
+        that it has given up itself.
+        """
+        if error.code() in _FINAL or time.monotonic() > deadline:
+            raise InfrastructureError(f"Kafka does not tell {what}: {error.str()}")
+        _log.warning(
+            "offsets are asked for again", extra={"action": "offsets", "code": error.name()}
+        )
+        await asyncio.sleep(_RETRY_S)
+        self._admin = AdminClient(admin_config(self._settings))

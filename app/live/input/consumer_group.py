@@ -1,0 +1,73 @@
+"""Who this worker is to its consumer group, and so who may commit for it.
+
+The broker refuses a transaction's offsets when they come under a generation or a member id that is
+no longer the group's (KIP-447): whoever has lost its partitions cannot finish a transaction. What
+lanes do is committed under the membership of the assignment that made them, never a later one.
+"""
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from aiokafka.errors import KafkaError
+
+from app.core.errors import InfrastructureError
+
+_GENERATION: Final = struct.Struct("<i")
+
+
+_log: Final = logging.getLogger(__name__)
+
+
+_LOOK_S: Final = 0.5
+
+
+async def watch_group(consumer: Any, on_lost: Callable[[InfrastructureError], None]) -> None:
+    """Look until cancelled, in the consumer's own loop. After an error that may pass, the
+    coordinator tries again; any other goes to ``on_lost``.
+    """
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            consumer._coordinator.check_errors()
+        except KafkaError as exc:
+            if not exc.retriable:
+                on_lost(
+                    InfrastructureError(
+                        f"no member of the consumer group any more: {exc};"
+                        " check the credentials and the rights on the group and its topics"
+                    )
+                )
+                return
+            _log.warning(
+                "group error, the member tries again",
+                extra={"action": "group_error", "error": type(exc).__name__},
+            )
+
+
+class GroupMembership(NamedTuple):
+    """A member of a generation of the group."""
+
+    generation: int
+    member_id: str
+
+    def metadata(self, group_id: str) -> bytes:
+        """As ``send_offsets_to_transaction`` of librdkafka's clients takes it.
+
+        Its layout: ``CGMDv2:``, the generation as little-endian int32, group id NUL, member id
+        NUL, and 1 for "no instance id" (the member id tells the incarnations of one apart).
+        Raises InfrastructureError when this is no member: the broker takes generation -1 without
+        a member id for a client of old, and lets it pass unfenced.
+        """
+        if self.generation < 0 or not self.member_id:
+            raise InfrastructureError(
+                f"this worker is no member of the group {group_id} any more: it must not commit"
+            )
+        generation = _GENERATION.pack(self.generation)
+        return b"CGMDv2:%b%b\0%b\0\1" % (generation, group_id.encode(), self.member_id.encode())
+
+
+#: Between assignments.
+NO_MEMBER: Final = GroupMembership(-1, "")

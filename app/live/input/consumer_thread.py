@@ -1,0 +1,124 @@
+"""aiokafka's consumer in its own thread: fetches records and how far partitions are read."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+from aiokafka.structs import ConsumerRecord
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from app.live.clock.machine_clock import MachineClock
+from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group
+from app.live.input.progress import ReadState
+
+#: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
+FETCH_WAIT_MS: Final = 200
+POLL_S: Final = 0.2
+#: The least time from one empty answer of a broker to the next.
+_EMPTY_FETCH_S: Final = 0.02
+Fetched = tuple[dict[TP, list[ConsumerRecord]], dict[TP, tuple[int, ReadState]]]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's consumer in its own thread and loop."""
+
+    _watch: asyncio.Task[None] | None = None
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer, and pace a broker that answers an empty fetch at once.
+
+        Kafka holds an empty answer back as long as it may; the embedded broker does not, and
+        asking again without a pause would keep a core busy. A fetcher that closes awaits the
+        fetches that it has cancelled, and would fail, the whole thread with it, on one that says
+        so; aiokafka's own says so while it waits to try again.
+        """
+        await super().on_start()
+        consumer = self._ensure_consumer()
+        on_lost = self.consumer.app.intake.on_group_lost
+        self._watch = asyncio.create_task(watch_group(consumer, on_lost))
+        fetcher = consumer._fetcher
+        fetch_once = fetcher._proc_fetch_request
+
+        async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
+            started = time.monotonic()
+            try:
+                has_records = await fetch_once(assignment, node_id, request)
+                left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
+                if not has_records and left_s > 0:
+                    await asyncio.sleep(left_s)
+            except asyncio.CancelledError:
+                return False
+            return has_records
+
+        fetcher._proc_fetch_request = fetch_paced
+
+    async def on_thread_stop(self) -> None:
+        """The group is left on purpose."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await super().on_thread_stop()
+
+    def membership(self, generation: int) -> GroupMembership:
+        """Who this worker is in ``generation``; no member when it is not in it any more."""
+        coordinator = self._ensure_consumer()._coordinator
+        member_id = coordinator.member_id
+        if generation < 0 or coordinator.generation != generation:
+            return NO_MEMBER
+        return GroupMembership(generation, member_id)
+
+    async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
+        """What is there of these partitions, waiting a little, and how far each is read."""
+        fetched: Fetched = await self.call_thread(self._fetch, tps, epoch)
+        return fetched
+
+    async def _fetch(self, tps: set[TP], epoch: int) -> Fetched:
+        consumer = self._ensure_consumer()
+        records = await self._fetch_records(
+            consumer, tps, timeout=POLL_S, max_records=consumer._max_poll_records
+        )
+        # No await from here on: records and positions belong together.
+        if self.consumer.epoch != epoch:
+            # Asked for under an assignment or a position that is gone. They were drained from the
+            # assignment as it is now, which has to give them again.
+            assigned = consumer.assignment()
+            for tp, batch in records.items():
+                if tp in assigned:
+                    consumer.seek(tp, batch[0].offset)
+            return {}, {}
+        return records, self._read_states(consumer)
+
+    def _read_states(self, consumer: Any) -> dict[TP, tuple[int, ReadState]]:
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or not assignment.active:
+            return {}
+        states = {}
+        for tp in assignment.tps:
+            state = assignment.state_value(tp)
+            if state.timestamp is not None and state.has_valid_position:
+                as_of_ms = self._as_of_ms(TP(*tp), state.timestamp)
+                end = state.highwater if state.lso is None else state.lso
+                is_at_end = end is not None and state.position >= end
+                behind = 0 if end is None else max(0, end - state.position)
+                read = ReadState(as_of_ms, is_at_end, behind, end)
+                states[TP(*tp)] = state.position, read
+        return states
+
+    def _as_of_ms(self, tp: TP, stamp_ms: int) -> int:
+        """When the answer came, by a clock that is not set under way.
+
+        An old answer keeps its time: the machine's clock may have been set since.
+        """
+        answered: dict[TP, tuple[int, int]] = self.consumer.answered
+        known = answered.get(tp)
+        if known is None or known[0] != stamp_ms:
+            wall: MachineClock = self.consumer.app.wall
+            known = answered[tp] = stamp_ms, wall.of_machine_ms(stamp_ms)
+        return known[1]

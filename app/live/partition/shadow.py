@@ -1,0 +1,153 @@
+"""Second rules that decide on live traffic beside the first, to be compared and nothing else.
+
+Nothing of it is written or sent: its records are in memory, one set for each partition. A
+customer's starts as a copy of the live one, as it is before the first event or timer that the
+shadow sees of them, and lives on its own from then on; pending timers follow the shadow's rules as
+they would after a reload. Records beyond KEPT_CUSTOMERS go, those used least recently first, and
+start from a copy again; a timer that only the shadow had goes with its record. A restart or a
+rebalance starts all afresh.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from app.core.customer.record import Customer
+from app.core.decisions import Decision, Outcome
+from app.core.engine import Engine
+from app.core.errors import EventError
+from app.core.events import Event
+from app.core.rules.model import Rules
+from app.live.clock.partition_clock import Clock
+from app.live.telemetry.metrics import Metrics
+from tables.in_memory import InMemoryCustomers
+
+_log: Final = logging.getLogger(__name__)
+
+#: Records of one partition; a few KB each.
+KEPT_CUSTOMERS: Final = 10_000
+#: The timer heap is rebuilt when it has so many entries more than it needs.
+_STALE_TIMERS: Final = 10_000
+
+#: Outcomes that end a step.
+_FINAL: Final = frozenset({Outcome.SEND, Outcome.SUPPRESS, Outcome.HOLDOUT})
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Customer)
+
+
+class Shadow:
+    """The shadow of one partition. It is told what the live task is told, at the same times.
+
+    ``see`` comes before the live task touches a customer, ``settle`` when a commit unit is decided.
+    What goes wrong in here is counted and logged, and the shadow starts afresh; it never raises.
+    """
+
+    def __init__(self, rules: Rules, metrics: Metrics, limit: int = KEPT_CUSTOMERS) -> None:
+        self._rules = rules
+        self._metrics = metrics
+        self._limit = limit
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._made: list[Decision] = []
+        self._customers = RecentCustomers(self._limit)
+        self._task = Engine(self._rules, self._customers, self._made.append)
+
+    def see(self, customers: Iterable[Customer]) -> None:
+        """Copy the live records of customers not seen before."""
+        for customer in customers:
+            if customer.customer_id not in self._customers:
+                copy = _decoder.decode(_encoder.encode(customer))
+                copy.outbox = []
+                self._customers.changed(copy)
+
+    def fire(self, clock: Clock, due_ms: int) -> None:
+        """Fire its own timers up to this due time."""
+        if self._customers.earliest_due_ms() <= due_ms:
+            self._attempt(lambda: clock.fire(self._task, due_ms))
+
+    def handle(self, clock: Clock, event: Event) -> None:
+        """Take an event that the live task is about to take."""
+        self._attempt(lambda: clock.handle(self._task, event))
+
+    def erase(self, customer_id: str) -> None:
+        """Forget the customer."""
+        self._customers.erase(customer_id)
+
+    def settle(self, live: Sequence[Decision]) -> None:
+        """Compare with the live decisions of the same commit unit, and count."""
+        if live or self._made:
+            for (trigger, verdict), count in compare(live, self._made).items():
+                self._metrics.shadow_decisions.labels(trigger, verdict).inc(count)
+            self._made.clear()
+        self._customers.trim()
+
+    def _attempt(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except EventError:
+            return
+        except Exception as exc:  # a fault under rules that are being tried stops nothing
+            self._metrics.shadow_errors.inc()
+            _log.error(
+                "shadow rules failed and start afresh",
+                extra={"action": "shadow_failed"},
+                exc_info=exc,
+            )
+            self._start_afresh()
+
+
+def compare(live: Iterable[Decision], shadow: Iterable[Decision]) -> Counter[tuple[str, str]]:
+    """(trigger, verdict) -> steps that were decided for good by either side.
+
+    ``same`` and ``different`` are of steps that both decided, ``only_live`` and ``only_shadow`` of
+    the others; so a step that they decide at different times counts once under each of these.
+    Outcome, channel and, for what goes out, template are compared; reasons are not.
+    """
+    theirs = {each.request_id: each for each in shadow if each.outcome in _FINAL}
+    found: Counter[tuple[str, str]] = Counter()
+    for each in live:
+        if each.outcome not in _FINAL:
+            continue
+        other = theirs.pop(each.request_id, None)
+        if other is None:
+            found[each.trigger, "only_live"] += 1
+        else:
+            is_same = _verdict(each) == _verdict(other)
+            found[each.trigger, "same" if is_same else "different"] += 1
+    for each in theirs.values():
+        found[each.trigger, "only_shadow"] += 1
+    return found
+
+
+def _verdict(decision: Decision) -> tuple[Outcome, str | None, str | None]:
+    if decision.outcome is Outcome.SUPPRESS:
+        return decision.outcome, None, None
+    return decision.outcome, decision.channel, decision.template
+
+
+class RecentCustomers(InMemoryCustomers):
+    """Records in memory, up to ``limit`` of them after each ``trim``."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def __contains__(self, customer_id: str) -> bool:
+        return customer_id in self._records
+
+    def changed(self, customer: Customer) -> None:
+        """Keep the record as the one used last."""
+        self._records.pop(customer.customer_id, None)
+        super().changed(customer)
+
+    def trim(self) -> None:
+        """Forget those used least recently. Not while a task is at work."""
+        for customer_id in list(islice(self._records, max(0, len(self) - self._limit))):
+            self.erase(customer_id)
+        if self._entries > len(self._entry_ms) + _STALE_TIMERS:
+            self._sweep()

@@ -1,0 +1,74 @@
+"""One lane's records that belong to other partitions, from when they are read until they are past.
+
+They are sent on as soon as they are read, before the turn of what was read earlier, so that their
+customer's lane has them early. Their place in this lane's order stays: the position to commit
+passes it only after they were sent on.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from aiokafka.structs import ConsumerRecord
+
+from app.core.errors import EventError
+from app.kafka.partitioning import partition_for
+from app.live.repartition.envelope import MisroutedRecord, customer_key, wrap
+
+#: After so many records of a topic without a stray its publishers are taken to know the way.
+TRUSTED_RECORDS: Final = 10_000
+
+
+class MisroutedRecords:
+    """Finds them among what is read of a partition's input topics. ``pending`` is to be sent."""
+
+    def __init__(self, topics: Iterable[str], partition: int, partitions: int) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._ahead: dict[str, deque[int]] = {topic: deque() for topic in topics}
+        self._clean = dict.fromkeys(self._ahead, 0)
+        self.pending: list[MisroutedRecord] = []
+
+    def find(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
+        """Look through records of a topic, in offset order, each once."""
+        ours, partitions = self._partition, self._partitions
+        clean = self._clean[topic]
+        for record in records:
+            key = record.key
+            if key is not None and partition_for(key, partitions) == ours:
+                clean += 1
+            elif self._is_stray(topic, record):
+                clean = 0
+            else:
+                clean += 1
+        self._clean[topic] = clean
+
+    def _is_stray(self, topic: str, record: ConsumerRecord) -> bool:
+        key = customer_key(topic, record)
+        if key is None or partition_for(key, self._partitions) == self._partition:
+            return False
+        try:
+            stray = wrap(topic, record, key)
+        except EventError:
+            return False
+        self.pending.append(stray)
+        self._ahead[topic].append(record.offset)
+        return True
+
+    def is_next(self, topic: str, offset: int) -> bool:
+        """Whether the record whose turn has come is a stray."""
+        ahead = self._ahead[topic]
+        return bool(ahead) and ahead[0] == offset
+
+    def pass_by(self, topic: str) -> None:
+        """The turn of the topic's next stray is over."""
+        self._ahead[topic].popleft()
+
+    def take(self) -> list[MisroutedRecord]:
+        """What is to be sent on with the unit that begins."""
+        taken, self.pending = self.pending, []
+        return taken
+
+    def doubtful(self) -> list[str]:
+        """The topics among whose unread records more strays are to be expected."""
+        return [topic for topic, count in self._clean.items() if count < TRUSTED_RECORDS]

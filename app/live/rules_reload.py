@@ -1,0 +1,93 @@
+"""The rules file while the worker runs: a change is taken, or refused whole.
+
+What becomes of pending timers under new rules is what ``app.plan.pending`` says.
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from app.core.errors import ConfigError
+from app.core.rules.model import Rules
+from app.live.telemetry.metrics import Metrics
+from app.rules_file.load import load_rules
+
+_log: Final = logging.getLogger(__name__)
+
+#: How often the worker looks; a look at a file that has not changed is one ``stat``.
+LOOK_S: Final = 1.0
+
+#: Device, inode, size, and the times of content and inode: of the file that symlinks lead to, so
+#: that swapping a link (as Kubernetes does for a ConfigMap) changes it. None: no such file.
+_Stamp = tuple[int, int, int, int, int] | None
+
+
+class RulesReloader:
+    """Follows one rules file. ``in_use`` are the last rules it held that were right.
+
+    A changed file is read once two looks in a row have found it the same, so that one that is
+    written in place is not read by half. ``look`` blocks while it reads; call it in a thread, never
+    twice at once.
+    """
+
+    def __init__(self, path: Path, metrics: Metrics) -> None:
+        """Read the rules to begin with. Raises ConfigError."""
+        self._path = path
+        self._metrics = metrics
+        self._judged = self._seen = _stamp(path)
+        self.in_use = load_rules(path)
+        metrics.use_rules(self.in_use)
+
+    def look(self) -> Rules | None:
+        """The rules to decide by from now on; None when those in use stay."""
+        stamp = _stamp(self._path)
+        is_settled = stamp == self._seen
+        self._seen = stamp
+        if stamp == self._judged or not is_settled:
+            return None
+        self._judged = stamp
+        try:
+            rules = load_rules(self._path)
+        except Exception as exc:  # whatever a file does to its reader, the rules in use decide on
+            self._refuse(exc)
+            return None
+        self._metrics.rules_stale.set(0)
+        if rules.version == self.in_use.version:
+            return None
+        return rules
+
+    def use(self, rules: Rules) -> None:
+        """These rules decide from now on."""
+        extra = {
+            "action": "rules_reloaded",
+            "rules_version": rules.version,
+            "rules_version_before": self.in_use.version,
+        }
+        self.in_use = rules
+        self._metrics.use_rules(rules)
+        self._metrics.rules_reloads.inc()
+        _log.info("rules file changed, its rules decide from now on", extra=extra)
+
+    def _refuse(self, error: Exception) -> None:
+        self._metrics.rules_refused.inc()
+        self._metrics.rules_stale.set(1)
+        is_bug = not isinstance(error, ConfigError)
+        extra = {
+            "action": "rules_refused",
+            "rules_version": self.in_use.version,
+            "problems": repr(error) if is_bug else str(error),
+        }
+        _log.error(
+            "rules file changed and is refused, the rules in use stay",
+            extra=extra,
+            exc_info=error if is_bug else None,
+        )
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,0 +1,1 @@
+"""Metrics, gauges, spans and log lines of commit units."""

@@ -1,0 +1,1 @@
+"""Health, metrics and the support page over HTTP."""

@@ -1,0 +1,123 @@
+"""Explaining a customer of a running worker: who has the record, and what is known of it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+import orjson
+
+from app.explain.explain import explain
+from app.explain.explanation import Explanation
+from app.kafka.partitioning import partition_for
+from app.live.commit.output_records import OutputTopics
+from app.live.customer_snapshot import CustomerSnapshot, OwnedElsewhere, Recovering
+from app.live.faust_app import WorkerApp
+from app.live.partition.assigned import AssignedPartitions
+from app.live.web.recent_decisions import RecentDecisions, read_back
+from app.settings.model import Settings
+
+#: Readings of decisions that may wait for their turn; one runs at a time.
+_MAX_WAITING: Final = 8
+
+
+class LocatedCustomers:
+    """Implements ``Partitions`` for a worker; used from its event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        processor: AssignedPartitions,
+        app: WorkerApp,
+        outputs: OutputTopics,
+    ) -> None:
+        self._settings: Final = settings
+        self._processor = processor
+        self._app = app
+        self._outputs = outputs
+
+    def partition_of(self, customer_id: str) -> int:
+        return partition_for(customer_id.encode(), self._processor.input_partitions)
+
+    def standing(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
+        return self._processor.standing(partition, customer_id)
+
+    def owner(self, partition: int) -> OwnedElsewhere | Recovering:
+        return self._app.owner(partition)
+
+    def read_decisions(self, customer_id: str, partition: int, wanted: int) -> RecentDecisions:
+        """The customer's newest decisions; may be called in a thread."""
+        outputs = self._outputs
+        place = outputs.place(outputs.names["decisions"], customer_id.encode(), partition)
+        return read_back(self._settings, place, customer_id, wanted)
+
+
+class Busy(NamedTuple):
+    """Too many ask at once."""
+
+
+class Unknown(NamedTuple):
+    """The customer has no record."""
+
+
+Answer = Explanation | OwnedElsewhere | Recovering | Busy | Unknown
+
+
+class Partitions(Protocol):
+    """Where customers are."""
+
+    def partition_of(self, customer_id: str) -> int:
+        """The input partition of the customer's events."""
+
+    def standing(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
+        """What this worker has; None when it does not work on the partition."""
+
+    def owner(self, partition: int) -> OwnedElsewhere | Recovering:
+        """Who has a partition that this worker does not work on."""
+
+
+#: (customer id, input partition, how many) -> decisions. Blocks; raises InfrastructureError.
+ReadDecisions = Callable[[str, int, int], RecentDecisions]
+
+
+class LiveExplanations:
+    """Answers from the worker's event loop; decisions are read in a thread, one reading a time."""
+
+    def __init__(self, partitions: Partitions, read_decisions: ReadDecisions) -> None:
+        self._partitions = partitions
+        self._read = read_decisions
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def explain(self, customer_id: str, recent: int, *, show_personal: bool) -> Answer:
+        """Where the customer stands. Raises InfrastructureError when Kafka gives no decisions.
+
+        The record is looked at after the decisions: it never lacks what they have decided.
+        """
+        partition = self._partitions.partition_of(customer_id)
+        standing = self._partitions.standing(partition, customer_id)
+        if standing is None:
+            return self._partitions.owner(partition)
+        if standing.customer is None:
+            return Unknown()
+        if self._waiting >= _MAX_WAITING:
+            return Busy()
+        self._waiting += 1
+        try:
+            async with self._turn:
+                tail = await asyncio.to_thread(self._read, customer_id, partition, recent)
+        finally:
+            self._waiting -= 1
+        standing = self._partitions.standing(partition, customer_id)
+        if standing is None:
+            return self._partitions.owner(partition)
+        if standing.customer is None:
+            return Unknown()
+        return explain(
+            standing.customer,
+            standing.rules,
+            standing.now_ms,
+            [orjson.loads(line) for line in tail.lines],
+            show_personal=show_personal,
+            recent=recent,
+            since_ms=tail.since_ms,
+        )

@@ -1,0 +1,330 @@
+"""The worker process: builds everything, runs until told to stop, and says how it ended."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from faust.types import TP
+
+from app.core.engine import Engine
+from app.core.errors import ConfigError, InfrastructureError
+from app.formats.schema_registry import schema_reader
+from app.kafka import topics
+from app.live.clock.machine_clock import MachineClock
+from app.live.commit.at_least_once import AtLeastOnce
+from app.live.commit.committer import Committer, Hook, ignore_hook
+from app.live.commit.exactly_once import ExactlyOnce
+from app.live.commit.guarantee import open_producer
+from app.live.commit.output_records import OutputTopics, output_topics
+from app.live.commit.transactions import TransactionCoordinator
+from app.live.faust_app import WorkerApp
+from app.live.input.broker_offsets import BrokerOffsets
+from app.live.input.progress import InputProgress
+from app.live.partition.assigned import AssignedPartitions
+from app.live.partition.processor import MakeEngine
+from app.live.rules_reload import LOOK_S, RulesReloader
+from app.live.startup import collect_rarely, create_missing_topics, load_shadow_rules, use_uvloop
+from app.live.telemetry.gauges import GaugeSources, LiveGauges
+from app.live.telemetry.metrics import Metrics
+from app.live.telemetry.tracing import unit_spans
+from app.live.web.customer_lookup import LiveExplanations, LocatedCustomers
+from app.live.web.routes import ExplainRoutes
+from app.live.web.server import WebServer
+from app.settings.model import DEAD_LETTERS, Settings
+from app.version import ENGINE_VERSION
+
+_log: Final = logging.getLogger(__name__)
+
+
+EXIT_DONE: Final = 0
+EXIT_FAILED: Final = 1
+#: A stop that takes longer than this is cut short; nothing is lost by it, only read again.
+STOP_DEADLINE_S: Final = 9.0
+_METADATA_TIMEOUT_S: Final = 15.0
+#: Records of one topic partition that may wait: a few fetches' worth.
+_BUFFERED_FETCHES: Final = 4
+
+
+def run_worker(
+    settings: Settings, *, hook: Hook | None = None, make_task: MakeEngine | None = None
+) -> int:
+    """Run until SIGTERM or SIGINT (0) or until something fails (1).
+
+    Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
+    is called around every effect; ``make_task`` makes the tasks: tests use both.
+    Uses uvloop. A stop that hangs ends the process from here, STOP_DEADLINE_S after it began.
+    """
+    use_uvloop()
+    collect_rarely()
+    worker = _Worker(settings, hook, make_task)
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(worker.main())
+    except InfrastructureError as exc:
+        _log.error("worker failed", extra={"action": "failed"}, exc_info=exc)
+        return EXIT_FAILED
+    finally:
+        worker.disarm()
+
+
+class _Worker:
+    """One run of the worker."""
+
+    def __init__(self, settings: Settings, hook: Hook | None, make_task: MakeEngine | None) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._rules = RulesReloader(settings.rules_path, self._metrics)
+        self._shadow_rules = load_shadow_rules(settings)
+        self._make_task = make_task or Engine
+        self._read_by_schema = schema_reader(settings)
+        self._spans = unit_spans(settings)
+        self._partitions = topics.require_one_count(settings)
+        create_missing_topics(settings)
+        self._hook = hook or ignore_hook
+        self._transactions: TransactionCoordinator | None = None
+        self._watchdog: threading.Timer | None = None
+        self._is_stopping = False
+        self._is_started = False
+        #: how a stop ends that hangs: well, once everything in progress is done and committed
+        self._cut_short_code = EXIT_FAILED
+
+    async def main(self) -> int:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        self._stop: asyncio.Event = asyncio.Event()
+        self._failure: asyncio.Future[BaseException] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._build()
+        customers = self._customers
+        explanations = LiveExplanations(customers, customers.read_decisions)
+        health = WebServer(
+            settings.web_host,
+            settings.web_port,
+            self._metrics,
+            self._is_ready,
+            self._intake.has_joined,
+            ExplainRoutes(explanations, settings.web_token).routes(),
+        )
+        try:
+            await health.start()
+        except OSError as exc:
+            raise ConfigError(
+                f"{settings.web_host}:{settings.web_port}: the web server cannot listen:"
+                f" {exc.strerror}; choose another port, or 0 for a free one"
+            ) from exc
+        _log.info(
+            "worker starts",
+            extra={
+                "action": "starting",
+                "version": ENGINE_VERSION,
+                "partitions": self._partitions,
+                "guarantee": "exactly_once" if self._is_exactly_once else "at_least_once",
+            },
+        )
+        code = await self._run_until_end()
+        _log.info("worker stops", extra={"action": "stopping", "exit_code": code})
+        code = await self._shut_down(code)
+        await health.stop()
+        return code
+
+    def _build(self) -> None:
+        settings = self._settings
+        self._producer, self._is_exactly_once = open_producer(settings, self._new_producer)
+        self._intake = InputProgress(
+            settings.read_topics,
+            settings.max_poll_records * _BUFFERED_FETCHES,
+            commits=not self._is_exactly_once,
+        )
+        self._intake.on_commit_failed = self._metrics.commit_errors.inc
+        loop = asyncio.get_running_loop()
+        self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
+        self._offsets = BrokerOffsets(settings)
+        largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
+        outputs = output_topics(settings, self._partition_counts(), self._partitions, largest)
+        effects = self._new_effects(outputs)
+        wall = MachineClock(lambda error: _to(loop, self._clock_set_back, error))
+        self._metrics.clock_step.set_function(wall.step_s)
+        self._processor = AssignedPartitions(
+            settings,
+            self._intake,
+            effects,
+            self._metrics,
+            self._make_task,
+            self._rules.in_use,
+            self._shadow_rules,
+            self._partitions,
+            self._fail,
+            wall,
+            self._read_by_schema,
+            self._spans,
+        )
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._app = WorkerApp(settings, self._intake, self._offsets, self._partitions, wall)
+        self._app.declare_agents(self._processor)
+        self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
+        ask = GaugeSources(
+            self._is_ready, self._app.recovery, self._processor.figures, self._intake.waiting
+        )
+        self._metrics.registry.register(LiveGauges(ask, settings.data_dir))
+
+    def _new_effects(self, outputs: OutputTopics) -> Committer:
+        intake, hook = self._intake, self._hook
+        if not self._is_exactly_once:
+            return AtLeastOnce(self._producer, intake, outputs, hook)
+        self._transactions = TransactionCoordinator(
+            self._producer,
+            self._settings.app_id,
+            self._settings.transaction_timeout_ms,
+            self._metrics.transaction_done,
+            hook,
+        )
+        return ExactlyOnce(self._transactions, intake, outputs, hook)
+
+    def _new_producer(self, config: dict[str, Any]) -> Producer:
+        log_error = config.get("error_cb")
+
+        def on_error(error: KafkaError) -> None:
+            self._metrics.broker_errors.inc()
+            if log_error is not None:
+                log_error(error)
+
+        return Producer(config | {"error_cb": on_error})
+
+    def _partition_counts(self) -> dict[str, int]:
+        try:
+            found = self._producer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+        except KafkaException as exc:
+            raise InfrastructureError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    async def _run_until_end(self) -> int:
+        """Start the app and wait for a signal or a failure; the exit code."""
+        store = self._app.store
+        store.on_failure = self._fail
+        store.on_applied = self._count_applied
+        self._metrics.standby_lag.set_function(self._app.standby_lag)
+        store.on_recovered = self._recovered
+        loop = asyncio.get_running_loop()
+        start = loop.create_task(self._start())
+        stop = loop.create_task(self._stop.wait())
+        crash = loop.create_task(self._app.has_crashed())
+        self._start_task = start
+        follow = loop.create_task(self._follow_rules())
+        await asyncio.wait({stop, crash, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (stop, crash, follow):
+            task.cancel()
+        if self._failure.done():
+            error: BaseException | None = self._failure.result()
+        elif crash.done() and not crash.cancelled():
+            error = self._app.crash_reason
+        else:
+            return EXIT_DONE
+        _log.error("worker failed", extra={"action": "failed"}, exc_info=error)
+        return EXIT_FAILED
+
+    async def _recovered(self, partitions: set[int]) -> None:
+        """Work on these partitions, once it is certain from where on."""
+        membership = self._intake.membership
+        committed = await self._offsets.committed(
+            TP(topic, number)
+            for topic in self._settings.read_topics.values()
+            for number in sorted(partitions)
+        )
+        if self._intake.membership != membership:
+            return  # the group is rebalancing again, and what comes of it is recovered again
+        if self._is_exactly_once:
+            self._intake.resumed(committed)
+        self._processor.assign(partitions, self._app.store.partition)
+
+    async def _start(self) -> None:
+        try:
+            await self._app.start()
+            self._is_started = True
+            _log.info("worker is ready", extra={"action": "ready"})
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            self._fail(exc)
+
+    async def _follow_rules(self) -> None:
+        """Take what the rules file says when it changes."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                rules = await asyncio.to_thread(self._rules.look)
+                if rules is not None:
+                    self._processor.use_rules(rules)
+                    self._rules.use(rules)
+        except Exception as exc:
+            self._fail(exc)
+
+    async def _shut_down(self, code: int) -> int:
+        """Finish what is in progress, commit it, leave the group."""
+        self._is_stopping = True
+        self._watchdog = threading.Timer(STOP_DEADLINE_S, self._end_process)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        await self._processor.release_all()
+        if code == EXIT_DONE and self._failure.done():
+            _log.error("worker failed", extra={"action": "failed"}, exc_info=self._failure.result())
+            code = EXIT_FAILED
+        if self._is_started:
+            await self._app.consumer.commit()
+        else:
+            self._start_task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._start_task
+        self._cut_short_code = code
+        await self._app.stop()
+        self._producer.flush(1.0)
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
+        return code
+
+    def disarm(self) -> None:
+        """The stop has come to its end, unless a thread hangs that the interpreter would join."""
+        is_stuck = self._transactions is not None and self._transactions.is_stuck
+        if self._watchdog is not None and not is_stuck:
+            self._watchdog.cancel()
+
+    def _end_process(self) -> None:
+        """The Kafka client waits for a broker; its threads would keep the interpreter waiting."""
+        _log.warning(
+            "stop took too long and is cut short",
+            extra={"action": "stop_deadline", "exit_code": self._cut_short_code},
+        )
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self._cut_short_code)
+
+    def _count_applied(self, records: int, is_active: bool) -> None:
+        role = "active" if is_active else "standby"
+        self._metrics.changelog_applied.labels(role).inc(records)
+
+    def _is_ready(self) -> bool:
+        return self._is_started and not self._is_stopping and self._app.tables.actives_ready
+
+    def _clock_set_back(self, error: BaseException) -> None:
+        """A rehearsal has the records' clock, which nobody sets."""
+        if self._settings.clock == "wall":
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_result(error)
+
+
+def _to(
+    loop: asyncio.AbstractEventLoop, fail: Callable[[BaseException], None], error: BaseException
+) -> None:
+    """From another thread into the loop."""
+    loop.call_soon_threadsafe(fail, error)

@@ -1,0 +1,117 @@
+"""What in a line is accepted and yet surely not meant: types and fields that nobody knows, values
+that no rule can use, a record without its key.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import jsonschema
+
+from app.contracts.fields import HARD, READ
+from app.core.customer.limits import MAX_TEXT_CHARS
+from app.core.customer.profile import PROFILE_FIELDS
+from app.core.events import DATA_FIELDS, MONEY_FIELDS, PROFILES, TYPES
+from app.core.rules.model import Rules
+from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
+from app.publish.check.places import Line, data_of, find_place, spelling_of
+from app.publish.check.remarks import Remark, described
+
+_ENVELOPE: Final = frozenset(CLOUD_EVENT_ATTRIBUTES)
+#: Of a line in event form, beside the envelope.
+_LINE_FIELDS: Final = frozenset({"topic", "arrived_at"})
+_READ: Final = {
+    field: (schema, jsonschema.Draft7Validator(schema))
+    for field, (schema, _) in [*READ.items(), ("hard", HARD)]
+}
+_WORDS: Final = {
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+}
+_USELESS: Final = "rules can do nothing with it"
+
+
+def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
+    """Everything of a line that is of no use as it is."""
+    topic = line.get("topic")
+    if topic not in TYPES:
+        return
+    if line.get("value") is not None and line.get("key") is None:
+        yield Remark("warning", "key", "the customer_id, or the record takes a detour", "nothing")
+    if spelling_of(line) == "plain":
+        yield from _envelope(line)
+    place = find_place(line, "type")
+    name = place.value()
+    if not isinstance(name, str) or not name:
+        return
+    if name not in TYPES[topic]:
+        yield Remark("warning", place.shown, _types(topic, name), described(place.shown, name))
+        return
+    data, shown = data_of(line)
+    if isinstance(data, dict):
+        yield from _data(topic, name, data, shown, rules)
+
+
+def _envelope(line: Line) -> Iterator[Remark]:
+    """Unknown fields beside the known ones; a CloudEvent may have extensions."""
+    is_record = "value" in line
+    envelope = line["value"] if is_record else line
+    if not isinstance(envelope, dict):
+        return
+    prefix = "value." if is_record else ""
+    allowed = _ENVELOPE if is_record else _ENVELOPE | _LINE_FIELDS
+    for name in sorted(envelope.keys() - allowed):
+        close = _ENVELOPE - envelope.keys() or _ENVELOPE
+        yield _unknown(f"{prefix}{name}", name, envelope[name], close)
+
+
+def _types(topic: str, name: str) -> str:
+    """What may have been meant; the event is ignored."""
+    for other, names in TYPES.items():
+        if name in names:
+            return f"a type of {topic}, which this is not but one of {other}; it is ignored"
+    close = difflib.get_close_matches(name, TYPES[topic], n=1)
+    hint = f", such as {close[0]}" if close else ""
+    return f"a type of {topic}{hint}; it is ignored"
+
+
+def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
+    known = PROFILE_FIELDS if topic == PROFILES else DATA_FIELDS
+    if name == "message_bounced":
+        known |= {"hard"}
+    for field in sorted(data.keys() - known):
+        yield _unknown(f"{shown}.{field}", field, data[field], known)
+    if topic == PROFILES:
+        return
+    for field in sorted(data.keys() & known):
+        yield from _useless(f"{shown}.{field}", field, data[field])
+    currency = data.get("currency")
+    is_foreign = rules.currency is not None and currency not in (None, rules.currency)
+    if is_foreign and data.keys() & MONEY_FIELDS:
+        expected = f"{rules.currency}, as the rules; money in another counts as missing"
+        path = f"{shown}.currency"
+        yield Remark("warning", path, expected, described(path, currency))
+
+
+def _useless(path: str, field: str, value: Any) -> Iterator[Remark]:
+    schema, validator = _READ[field]
+    if value is None:
+        return
+    if not validator.is_valid(value):
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        expected = " or ".join(_WORDS[kind] for kind in kinds)
+        if "pattern" in schema:
+            expected = "an ISO 4217 code"
+        yield Remark("warning", path, f"{expected}; {_USELESS}", described(path, value))
+    elif isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+        expected = f"text of at most {MAX_TEXT_CHARS} characters; {_USELESS}"
+        yield Remark("warning", path, expected, described("", value))
+
+
+def _unknown(path: str, name: str, value: Any, known: Iterable[str]) -> Remark:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    hint = f", such as {close[0]}" if close else ""
+    return Remark("warning", path, f"a known field{hint}; it is not kept", described("", value))

@@ -1,0 +1,1 @@
+"""A YAML file to compiled rules, or every problem at once."""

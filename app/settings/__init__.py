@@ -1,0 +1,1 @@
+"""``TRIGGER_*`` variables to one checked, frozen object."""

@@ -1,0 +1,87 @@
+"""The engine under test, in the oracle's words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from app.backtest.clock import Outage
+from app.backtest.history import read_arrivals
+from app.backtest.replay import Replay
+from app.core.decisions import Decision
+from app.core.outcomes import SendOutcome
+from app.core.rules.compile import compile_rules
+
+
+def run_engine(
+    rules: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    until_ms: int | None = None,
+    outage: tuple[int, int] | None = None,
+) -> tuple[list[dict[str, Any]], int]:
+    """The engine's decisions in the oracle's words, and how many lines were dead letters."""
+    made, _, dead_letters = run_whole_engine(rules, lines, until_ms=until_ms, outage=outage)
+    return made, dead_letters
+
+
+def run_whole_engine(
+    rules: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    until_ms: int | None = None,
+    outage: tuple[int, int] | None = None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+    """The same with what the sends led to."""
+    made: list[Decision] = []
+    outcomes: list[SendOutcome] = []
+    compiled = compile_rules(dict(rules), version="test")
+    replay = Replay(
+        compiled, made.append, outcome=outcomes.append, outage=Outage(*outage) if outage else None
+    )
+    replay.run(read_arrivals(orjson.dumps(line) for line in lines), until_ms=until_ms)
+    return (
+        [in_the_oracles_words(decision) for decision in made],
+        [outcome_in_the_oracles_words(outcome) for outcome in outcomes],
+        replay.counts["dead_letter"],
+    )
+
+
+def outcome_in_the_oracles_words(outcome: SendOutcome) -> dict[str, Any]:
+    """All of an outcome; of its cause the event's id."""
+    return {
+        "request_id": outcome.request_id,
+        "customer_id": outcome.customer_id,
+        "trigger": outcome.trigger,
+        "step": outcome.step,
+        "channel": outcome.channel,
+        "experiment": outcome.experiment,
+        "ghost": outcome.is_ghost,
+        "kind": outcome.kind.value,
+        "role": outcome.role,
+        "value": outcome.value,
+        "margin": outcome.margin,
+        "currency": outcome.currency,
+        "latency_ms": outcome.latency_ms,
+        "occurred_ms": outcome.occurred_ms,
+        "event_id": outcome.cause.event_id,
+    }
+
+
+def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
+    """The part of a decision that the oracle has a say in."""
+    return {
+        "request_id": decision.request_id,
+        "customer_id": decision.customer_id,
+        "trigger": decision.trigger,
+        "key": decision.key,
+        "step": decision.step,
+        "outcome": decision.outcome.value,
+        "reason": decision.reason.value,
+        "channel": decision.channel,
+        "due_ms": decision.due_ms,
+        "decided_ms": decision.decided_ms,
+        "next_eligible_ms": decision.next_eligible_ms,
+        "experiment": decision.experiment,
+        "template": decision.template,
+    }

@@ -1,0 +1,58 @@
+"""The engine against the oracle: over any rules and history both make the same decisions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.rules_file.load import find_problems
+from tests.oracle import invariants, oracle
+from tests.oracle.engine import run_engine, run_whole_engine
+from tests.oracle.strategies import Scenario, scenarios
+from tests.oracle.strategies_rules import Rules, rule_sets
+
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def decide(rules: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The engine's decisions over lines that are read as they arrive."""
+    return run_engine(rules, lines)[0]
+
+
+@SETTINGS
+@given(rules=rule_sets())
+def test_random_rules_are_valid(rules: Rules) -> None:
+    """What the other tests run on is what the engine accepts."""
+    assert find_problems(rules) == []
+
+
+@SETTINGS
+@given(scenario=scenarios())
+def test_the_engine_decides_as_the_oracle_does(scenario: Scenario) -> None:
+    """Every decision, its reason, channel and times, in the same order; what each send led to;
+    the same dead letters.
+    """
+    clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
+    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
+    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
+    assert made == world["decisions"]
+    assert outcomes == world["outcomes"]
+    assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
+
+
+@SETTINGS
+@given(scenario=scenarios())
+def test_the_engine_keeps_every_invariant(scenario: Scenario) -> None:
+    """Caps, cooldowns, quiet hours, expiry, holdout and ids hold over any rules and history."""
+    made, _ = run_engine(
+        scenario.rules, scenario.lines, until_ms=scenario.until_ms, outage=scenario.outage
+    )
+    invariants.check_all(scenario.rules, scenario.lines, made)
+
+
+@SETTINGS
+@given(scenario=scenarios(), where=st.integers(0, 99))
+def test_a_line_delivered_twice_changes_nothing(scenario: Scenario, where: int) -> None:
+    """A repeated event is recognised whatever it is."""
+    invariants.repeats_change_nothing(decide, scenario.rules, scenario.lines, where)

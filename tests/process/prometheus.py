@@ -1,0 +1,138 @@
+"""A Prometheus under test: the real server, on loopback, with the real rules in a hurry."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+
+from tests.process.running import wait_for
+from tests.process.test_worker_explain import free_ports
+
+RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+#: where a rules file says how long: a wait, a range, its step, an offset; a threshold in seconds
+_DURATION: Final = re.compile(r"(for: |\[|offset |(?<=\d[smhdw]):)(\d+)([smhdw])")
+_THRESHOLD: Final = re.compile(r"(_seconds\)? > |\], )(\d+)")
+_CONFIG: Final = """\
+global: {scrape_interval: 500ms, evaluation_interval: 500ms}
+rule_files: [rules.yaml]
+scrape_configs:
+  - job_name: triggers
+    static_configs: [{targets: [TARGETS]}]
+"""
+
+
+def require_prometheus() -> None:
+    """Skip, and loudly, where there is no Prometheus."""
+    if shutil.which("prometheus") is None or shutil.which("promtool") is None:
+        print("\nWARNING: NO PROMETHEUS: its rules are not tested", file=sys.__stderr__)
+        pytest.skip("Prometheus is not installed: apt-get install prometheus")
+
+
+def hurried(rules: str, factor: int) -> str:
+    """The same rules with every duration divided by ``factor``, and nothing else changed."""
+
+    def duration(found: re.Match[str]) -> str:
+        ms = int(found[2]) * _SECONDS[found[3]] * 1000 // factor
+        return f"{found[1]}{ms}ms"
+
+    def threshold(found: re.Match[str]) -> str:
+        return f"{found[1]}{int(found[2]) / factor:g}"
+
+    return _THRESHOLD.sub(threshold, _DURATION.sub(duration, rules))
+
+
+class RunningPrometheus:
+    """Scrapes ``targets`` (host:port) twice a second; runs inside ``with``."""
+
+    def __init__(self, folder: Path, targets: Sequence[str], rules: str, lookback_s: int) -> None:
+        folder.mkdir()
+        (folder / "rules.yaml").write_text(rules)
+        (folder / "config.yaml").write_text(_CONFIG.replace("TARGETS", ", ".join(targets)))
+        self._folder = folder
+        self._lookback_s = lookback_s
+
+    def __enter__(self) -> Self:
+        (port,) = free_ports(1)
+        self._url = f"http://127.0.0.1:{port}"
+        with (self._folder / "prometheus.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={self._folder / 'config.yaml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                    f"--query.lookback-delta={self._lookback_s}s",
+                    "--log.level=warn",
+                ],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(f"Prometheus answers\n{self.log}", self._is_up)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def log(self) -> str:
+        """What it has complained about."""
+        return (self._folder / "prometheus.log").read_text(errors="replace")
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """The series that the query returns now. AssertionError when it cannot be parsed."""
+        return self._get("query", query=promql)["result"]  # type: ignore[no-any-return]
+
+    def alerts(self) -> dict[str, dict[str, Any]]:
+        """The alerts that fire now, by name; of several with one name the last."""
+        found = self._get("alerts")["alerts"]
+        return {each["labels"]["alertname"]: each for each in found if each["state"] == "firing"}
+
+    def wait_for_alert(self, name: str, deadline_s: float = 40.0) -> dict[str, Any]:
+        """The alert, once it fires."""
+        found: dict[str, Any] = wait_for(
+            f"{name} fires", lambda: self.alerts().get(name), deadline_s
+        )
+        return found
+
+    def wait_for_silence(self, name: str, deadline_s: float = 40.0) -> None:
+        """Until the alert has stopped firing."""
+        wait_for(f"{name} ends", lambda: name not in self.alerts(), deadline_s)
+
+    def _get(self, what: str, **parameters: str) -> Any:
+        url = f"{self._url}/api/v1/{what}?{urlencode(parameters)}"
+        try:
+            with urlopen(url, timeout=5) as answer:
+                return json.load(answer)["data"]
+        except OSError as exc:
+            raise AssertionError(f"{url}: {exc}: {_text(exc)}") from exc
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, self.log
+        try:
+            with urlopen(f"{self._url}/-/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _text(error: OSError) -> str:
+    read = getattr(error, "read", None)
+    return read().decode() if read else ""

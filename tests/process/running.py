@@ -1,0 +1,253 @@
+"""A worker process under test, and the topics around it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.request import urlopen
+
+import psutil
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from app.kafka.clients import consumer_config, producer_config
+from app.kafka.partitioning import partition_for
+from app.settings.model import Settings
+
+#: Long, for machines that are busy: nobody waits longer than it takes.
+DEADLINE_S: Final = 60.0
+_POLL_S: Final = 0.05
+Headers = list[tuple[str, str | bytes | None]]
+_PORT: Final = re.compile(r"web server listens on \S+:(\d+)")
+_ROOT: Final = Path(__file__).parents[2]
+
+
+def wait_for(
+    what: str, is_so: Callable[[], Any], deadline_s: float = DEADLINE_S, poll_s: float = _POLL_S
+) -> Any:
+    """The first truthy answer of ``is_so``; AssertionError when there is none in time."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        answer = is_so()
+        if answer:
+            return answer
+        time.sleep(poll_s)
+    raise AssertionError(f"not within {deadline_s:g} s: {what}")
+
+
+class RunningWorker:
+    """A worker in its own process, killed at the end of ``with`` when it still runs.
+
+    ``module`` is what Python runs, with ``arguments``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        variables: Mapping[str, str],
+        *,
+        module: str = "tests.process.worker_process",
+        arguments: Sequence[str] = (),
+    ) -> None:
+        environ = {
+            **{name: value for name, value in os.environ.items() if "TRIGGER_" not in name},
+            "TRIGGER_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "TRIGGER_APP_ID": settings.app_id,
+            "TRIGGER_TOPIC_PREFIX": settings.topic_prefix,
+            "TRIGGER_INSTANCE_ID": f"{settings.app_id}-0",
+            "TRIGGER_WEB_PORT": "0",
+            "TRIGGER_GRACE": "200ms",
+            "TRIGGER_MAX_IDLE": "500ms",
+            "TRIGGER_COMMIT_INTERVAL": "200ms",
+            **variables,
+        }
+        self._log = log
+        with log.open("ab") as out:
+            self._start = out.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=environ,
+                cwd=_ROOT,
+                stdout=out,
+                stderr=out,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def log(self) -> str:
+        """What this process has written."""
+        return self._log.read_bytes()[self._start :].decode(errors="replace")
+
+    def wait(self, deadline_s: float = DEADLINE_S) -> int:
+        """Its exit code."""
+        return self.process.wait(deadline_s)
+
+    def kill(self) -> None:
+        """SIGKILL, and gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, deadline_s: float = 10.0) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(deadline_s)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of its web server's answer; status 0 without one."""
+        port = _PORT.search(self.log)
+        if port is None:
+            return 0, ""
+        try:
+            with urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=2) as answer:
+                return answer.status, answer.read().decode()
+        except OSError as exc:
+            return getattr(exc, "code", 0), ""
+
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def wait_until_ready(self) -> None:
+        """Until ``/ready`` says so."""
+        wait_for(f"ready\n{self.log}", lambda: self.get("/ready")[0] == 200)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if re.match(rf"{name}(\{{|$)", sample) and all(
+                f'{label}="{wanted}"' in sample for label, wanted in labels.items()
+            ):
+                total += float(value)
+        return total
+
+
+class Wire:
+    """Publishes onto an instance's inputs and reads its outputs."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        self.settings = settings
+        self.partitions = partitions
+        self._producer = Producer(producer_config(settings) | {"linger.ms": 1})
+        self._events = 0
+
+    def event(
+        self,
+        topic: str,
+        customer_id: str,
+        type: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        event_id: str | None = None,
+        occurred_ms: int | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> str:
+        """Publish an event that occurs now, by default; its id."""
+        self._events += 1
+        event_id = event_id or f"e{self._events}"
+        envelope = {
+            "event_id": event_id,
+            "type": type,
+            "customer_id": customer_id,
+            "occurred_at": occurred_ms if occurred_ms is not None else int(time.time() * 1000),
+            "data": dict(data or {}),
+        }
+        self.record(topic, customer_id.encode(), json.dumps(envelope).encode(), partition, headers)
+        return event_id
+
+    def record(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Publish any record."""
+        place = partition_for(key or b"", self.partitions) if partition is None else partition
+        self._producer.produce(
+            self._name(topic), key=key, value=value, partition=place, headers=headers or []
+        )
+
+    def _name(self, name: str) -> str:
+        """What a topic is called on the broker, whether by its logical or its own name."""
+        return name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
+
+    def flush(self) -> None:
+        """Everything published is on the broker."""
+        assert self._producer.flush(DEADLINE_S) == 0
+
+    def read(self, name: str) -> list["Message[bytes, bytes]"]:
+        """All records of an output, whatever its logical or own name."""
+        topic = self._name(name)
+        reader = Consumer(consumer_config(self.settings) | {"enable.partition.eof": True})
+        try:
+            reader.assign([TopicPartition(topic, number, 0) for number in range(self.partitions)])
+            found: list[Message[bytes, bytes]] = []
+            left = set(range(self.partitions))
+            while left:
+                message = reader.poll(5.0)
+                assert message is not None, f"{topic} did not come to its end in {left}"
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    left.discard(message.partition() or 0)
+            return found
+        finally:
+            reader.close()
+
+    def values(self, name: str) -> list[dict[str, Any]]:
+        """The JSON values of an output."""
+        return [json.loads(message.value() or b"null") for message in self.read(name)]
+
+    def wait_for_values(self, name: str, count: int) -> list[dict[str, Any]]:
+        """The JSON values of an output, once there are that many."""
+        found: list[dict[str, Any]] = []
+
+        def enough() -> bool:
+            found[:] = self.values(name)
+            return len(found) >= count
+
+        try:
+            wait_for("", enough)
+        except AssertionError:
+            raise AssertionError(f"{name}: {len(found)} records, expected {count}") from None
+        return found
+
+    def committed(self) -> dict[str, int]:
+        """Logical input topic -> sum of committed offsets; what was never committed counts 0."""
+        reader = Consumer(consumer_config(self.settings))
+        try:
+            sums = {}
+            for logical, topic in self.settings.input_topics.items():
+                asked = [TopicPartition(topic, number) for number in range(self.partitions)]
+                sums[logical] = sum(
+                    max(0, found.offset) for found in reader.committed(asked, timeout=5.0)
+                )
+            return sums
+        finally:
+            reader.close()

@@ -1,0 +1,50 @@
+"""The analysis packages stay out of the worker, and without them the commands say what to do."""
+
+import subprocess
+import sys
+
+import pytest
+
+PACKAGES = ("duckdb", "numpy", "scipy", "sklearn")
+WITHOUT = f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r})); "
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_worker_and_command_line_import_none_of_it() -> None:
+    """Nor does any command before it runs."""
+    loaded = (
+        "import sys, app.cli, app.live.worker, app.live.faust_app; from app.backtest import output;"
+        " app.cli._parser();"
+        f" print([name for name in (*{PACKAGES!r}, 'app.analysis') if name in sys.modules])"
+    )
+    done = python(loaded)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["kpis", "--decisions", "d", "--outcomes", "o"],
+        ["experiments", "--rules", "r", "--decisions", "d", "--outcomes", "o"],
+        ["segments", "fit", "--events", "e", "--out", "m"],
+    ],
+)
+def test_without_the_extra_it_says_what_to_install(command: list[str]) -> None:
+    """Exit code 2 and the pip command, before any file is looked at."""
+    done = python(f"{WITHOUT}from app.cli import main; sys.exit(main({command!r}))")
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'trigger-engine[analysis]'" in done.stderr
+    assert "duckdb, numpy, scipy, scikit-learn" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_other_commands_run_without_it() -> None:
+    """Here validate."""
+    run = "from app.cli import main; sys.exit(main(['validate', 'deploy/rules.yaml']))"
+    assert python(WITHOUT + run).returncode == 0

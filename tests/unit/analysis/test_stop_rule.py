@@ -1,0 +1,129 @@
+"""The stop rule by simulation: what chance makes of experiments when somebody looks every day."""
+
+from math import sqrt
+from typing import Final
+
+import numpy as np
+
+from app.analysis.experiments.design import Arm, Design
+from app.analysis.experiments.exposures import NEVER, Exposures
+from app.analysis.experiments.finding import Finding
+from app.analysis.experiments.verdict import judge
+from app.analysis.statistics.power import ALPHA, planned_sample, power_of
+from app.analysis.statistics.significance import two_shares
+from app.core.time.instants import DAY_MS
+
+EXPERIMENTS: Final = 2_000
+WINDOW_MS: Final = 7 * DAY_MS
+DAYS: Final = 40
+#: (shares of the customers who succeed, customers a day, min_sample): small and large, two
+#: variants and more, so that the exact test and Holm's correction have their part
+NO_EFFECT: Final = (
+    ([0.25] * 2, 60, 400),
+    ([0.10] * 2, 200, 1_500),
+    ([0.02] * 2, 80, 700),
+    ([0.15] * 3, 120, 800),
+    ([0.30] * 4, 160, 600),
+)
+
+
+def design(variants: int, min_sample: int) -> Design:
+    """Equal shares, and the usual window."""
+    arms = tuple(Arm(name=f"v{n}", share=1 / variants, is_ghost=False) for n in range(variants))
+    return Design(
+        name="x",
+        trigger="t",
+        hypothesis=None,
+        metric="conversion",
+        is_less_better=False,
+        arms=arms,
+        from_ms=0,
+        end_ms=DAYS * DAY_MS,
+        min_sample=min_sample,
+        window_ms=WINDOW_MS,
+    )
+
+
+class Simulated:
+    """Customers who come evenly over the days, are drawn into variants, and succeed some days later
+    with their variant's rate.
+    """
+
+    def __init__(self, rng: np.random.Generator, rates: list[float], a_day: int) -> None:
+        count = a_day * DAYS
+        self.variant = rng.integers(len(rates), size=count)
+        self.come_ms = np.sort(rng.integers(DAYS * DAY_MS, size=count))
+        is_success = rng.random(count) < np.array(rates)[self.variant]
+        delay_ms = np.minimum(rng.exponential(2 * DAY_MS, count), WINDOW_MS).astype(np.int64)
+        self.succeed_ms = np.where(is_success, self.come_ms + delay_ms, NEVER)
+
+    def seen_at(self, now_ms: int) -> Exposures:
+        """What the files would show then: who has come, and the successes that have happened."""
+        has_come = self.come_ms <= now_ms
+        come_ms = self.come_ms[has_come]
+        return Exposures(
+            variant=self.variant[has_come],
+            assigned_ms=come_ms,
+            exposed_ms=come_ms,
+            success_ms=np.where(self.succeed_ms[has_come] <= now_ms, come_ms, NEVER),
+        )
+
+
+def daily(simulated: Simulated, plan: Design) -> list[Finding]:
+    """The finding of every day, from the first to well after the end."""
+    days = (day * DAY_MS for day in range(1, DAYS + 12))
+    return [judge(simulated.seen_at(now_ms), plan, now_ms) for now_ms in days]
+
+
+def is_tempting(finding: Finding) -> bool:
+    """Whether somebody in a hurry would stop here: it runs, and looks as if something differed."""
+    looks = any((each.corrected_p or 1) < ALPHA for each in finding.variants[1:])
+    return looks and finding.verdict == "running"
+
+
+def test_without_an_effect_at_most_one_in_twenty_has_a_winner() -> None:
+    """2,000 experiments, looked at every day: a verdict comes once, never changes, and at most 5 %
+    are false winners. Stopping on the first day that looks good makes several times as many.
+    """
+    rng = np.random.default_rng(7)
+    winners = tempted = 0
+    for number in range(EXPERIMENTS):
+        rates, a_day, min_sample = NO_EFFECT[number % len(NO_EFFECT)]
+        findings = daily(Simulated(rng, rates, a_day), design(len(rates), min_sample))
+        verdicts = {(each.verdict, each.winner) for each in findings if each.verdict != "running"}
+        assert len(verdicts) == 1
+        winners += "winner" in verdicts.pop()
+        tempted += any(map(is_tempting, findings))
+    print(
+        f"\nfalse winners {winners / EXPERIMENTS:.2%}, by daily peeking {tempted / EXPERIMENTS:.1%}"
+    )
+    assert winners <= 0.05 * EXPERIMENTS
+    assert tempted > 2 * winners
+
+
+def test_a_true_lift_is_found_as_often_as_planned() -> None:
+    """15 % more than 20 %, at the planned sample: power within 3 points of the computed."""
+    base, lift = 0.2, 0.15
+    sample = planned_sample(base, lift)
+    computed = power_of(sample, base, lift)
+    assert 0.8 <= computed < 0.801
+    rng = np.random.default_rng(11)
+    plan = design(2, sample)
+    found = 0
+    for _ in range(EXPERIMENTS):
+        simulated = Simulated(rng, [base, base * (1 + lift)], -(-sample * 2 // DAYS) + 12)
+        over_ms = (DAYS + 8) * DAY_MS
+        finding = judge(simulated.seen_at(over_ms), plan, over_ms)
+        assert finding.variants[0].sample >= sample
+        found += finding.winner == "v1"
+    print(f"\npower {found / EXPERIMENTS:.3%}, computed {computed:.3%}, {sample} customers each")
+    assert abs(found / EXPERIMENTS - computed) < 0.03
+
+
+def test_the_shares_of_chance_are_what_they_claim() -> None:
+    """At fixed samples a share of false positives: the z-test and Fisher's keep their level."""
+    rng = np.random.default_rng(3)
+    for sample, share in ((400, 0.2), (60, 0.03)):
+        draws = rng.binomial(sample, share, size=(4_000, 2))
+        false = sum(two_shares(int(a), sample, int(b), sample) < 0.05 for a, b in draws)
+        assert false / 4_000 < 0.05 + 3 * sqrt(0.05 * 0.95 / 4_000)

@@ -1,0 +1,106 @@
+"""A schema accepts what the engine accepts, and refuses what becomes a dead letter."""
+
+import json
+from datetime import date
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+import jsonschema
+import orjson
+import pytest
+from hypothesis import given, settings
+
+from app.contracts.events import all_types, example
+from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
+from app.publish.check.lines import check_line
+from tests.unit.contracts.judging import ROOT, refusal, shipped_rules
+from tests.unit.contracts.strategies import Event, events
+
+
+@cache
+def validator(topic: str, name: str) -> jsonschema.Draft7Validator:
+    """Of the shipped file."""
+    path = ROOT / "deploy" / "schemas" / topic / f"{name}.json"
+    schema = json.loads(path.read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+def is_beyond_schemas(event: Event) -> bool:
+    """Whether something about it is among the few things that a schema cannot say."""
+    data = event.get("data")
+    values = [event.get("occurred_at"), *(data.values() if isinstance(data, dict) else ())]
+    # 7.0 is an integer to JSON Schema, and not to the engine
+    if any(type(value) is float and value.is_integer() for value in values):
+        return True
+    # Python's $ matches before a last line break, that of other languages does not
+    if any(isinstance(value, str) and value.endswith("\n") for value in values):
+        return True
+    if isinstance(data, dict) and isinstance(data.get("timezone"), str):
+        return data["timezone"] not in available_timezones()
+    return _is_out_of_years(event.get("occurred_at"))
+
+
+def _is_out_of_years(text: object) -> bool:
+    try:
+        return not MIN_MS <= parse_rfc3339(str(text)) <= MAX_MS
+    except (ValueError, OverflowError):
+        # 9999-12-31T23:59:59-23:59 is a time that no calendar has
+        return isinstance(text, str) and text[:4] in ("0001", "9999")
+
+
+@given(events())
+@settings(max_examples=1500, deadline=None)
+def test_schema_and_engine_agree(drawn: tuple[str, str, Event]) -> None:
+    """Both ways: what one refuses the other refuses too, but for what a schema cannot say."""
+    topic, name, event = drawn
+    problems = [error.message for error in validator(topic, name).iter_errors(event)]
+    refused = refusal(topic, orjson.dumps(event))
+
+    if problems:
+        assert refused is not None, problems
+    elif refused is not None:
+        assert is_beyond_schemas(event), refused
+
+
+@pytest.mark.parametrize(("topic", "name"), all_types())
+def test_the_example_is_one(topic: str, name: str) -> None:
+    """Accepted by the engine and the schema, without as much as a warning, and in the file."""
+    event = example(name)
+
+    assert refusal(topic, orjson.dumps(event), key=b"c-1") is None
+    assert validator(topic, name).is_valid(event)
+    line = orjson.dumps({"topic": topic, "key": "c-1", "value": event})
+    assert check_line(line, shipped_rules()) == []
+    path = ROOT / "deploy" / "schemas" / topic / f"{name}.json"
+    assert json.loads(path.read_text())["examples"] == [event]
+
+
+def test_a_date_is_one_that_the_calendar_has() -> None:
+    """Every day that is written as one, of four centuries' leap years and more."""
+    pattern = validator("profiles", "profile_updated")
+    years = [1, 4, 96, 100, 400, 1896, 1900, 1999, 2000, 2023, 2024, 2100, 2400, 9996, 9999]
+    for year in years:
+        for month in range(14):
+            for day in range(33):
+                text = f"{year:04d}-{month:02d}-{day:02d}"
+                event: dict[str, Any] = example("profile_updated")
+                event["data"] = {"birthday": text}
+                assert pattern.is_valid(event) is _is_date(text), text
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_no_schema_is_left_over() -> None:
+    """A file for each type, and none besides."""
+    folder = ROOT / "deploy" / "schemas"
+    found = {(path.parent.name, path.stem) for path in folder.glob("*/*.json")}
+    outputs = {("dispatch", "send_request"), ("decisions", "decision"), ("outcomes", "outcome")}
+    assert found == set(all_types()) | outputs

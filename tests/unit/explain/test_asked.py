@@ -1,0 +1,112 @@
+"""``triggers explain`` against a worker's web server; the worker behind it is a stand-in."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from app.cli import main
+from app.explain.written import explanation_text
+from app.live.customer_snapshot import OwnedElsewhere
+from app.live.web.customer_lookup import LiveExplanations
+from app.live.web.routes import ExplainRoutes
+from app.settings.parsers import Secret
+from tests.unit.explain.test_explain import explained
+from tests.unit.live.web.test_routes import TOKEN, OneWorker
+
+
+class Served:
+    """Workers that serve from a thread of their own, each with its address."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._servers: list[TestServer] = []
+
+    def add(self, worker: OneWorker) -> str:
+        """Its URL."""
+
+        async def go() -> str:
+            app = web.Application()
+            routes = ExplainRoutes(LiveExplanations(worker, worker.read), Secret(TOKEN)).routes()
+            app.add_routes(routes)
+            server = TestServer(app)
+            await server.start_server()
+            self._servers.append(server)
+            return str(server.make_url("")).rstrip("/")
+
+        return asyncio.run_coroutine_threadsafe(go(), self._loop).result(5)
+
+    def close(self) -> None:
+        for server in self._servers:
+            asyncio.run_coroutine_threadsafe(server.close(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A place for workers."""
+    found = Served()
+    yield found
+    found.close()
+
+
+class Referring(OneWorker):
+    """Has nobody; says where everybody is."""
+
+    def __init__(self, url: str = "") -> None:
+        super().__init__()
+        self.url = url
+
+    def partition_of(self, customer_id: str) -> int:
+        return 1
+
+    def owner(self, partition: int) -> OwnedElsewhere:
+        return OwnedElsewhere(partition, self.url)
+
+
+def test_the_text_is_the_worker_s(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as from a folder, also by way of a worker that does not have the customer."""
+    url = served.add(OneWorker())
+    for worker in (url, served.add(Referring(url))):
+        assert main(["explain", "ann", "--worker", worker]) == 0
+        assert capsys.readouterr().out == explanation_text(explained())
+
+
+def test_the_token_of_the_environment_shows_personal_data(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a wrong one is bad input."""
+    command = ["explain", "ann", "--worker", served.add(OneWorker()), "--show-personal"]
+    monkeypatch.setenv("TRIGGER_WEB_TOKEN", TOKEN)
+    assert main(command) == 0
+    assert capsys.readouterr().out == explanation_text(explained(show_personal=True))
+    monkeypatch.setenv("TRIGGER_WEB_TOKEN", "guess")
+    assert main(command) == 2
+    assert "bearer token" in capsys.readouterr().err
+
+
+def test_what_fails_is_one_and_what_is_wrong_is_two(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody there, nobody who knows, a circle: 1. Unknown, no address, two sources: 2."""
+    url = served.add(OneWorker())
+    circle = Referring()
+    circle.url = served.add(circle)
+    for code, customer, worker, said in (
+        (1, "ann", "http://127.0.0.1:1", "no worker answers"),
+        (1, "lost", url, "another worker has this customer"),
+        (1, "ann", circle.url, "from one to the other"),
+        (1, "ann", served.add(Referring("ftp://x")), "no web address"),
+        (2, "bob", url, "no such customer"),
+        (2, "ann", "localhost:6066", "expected http://host:port"),
+    ):
+        assert main(["explain", customer, "--worker", worker]) == code, said
+        assert said in capsys.readouterr().err
+    assert main(["explain", "ann", "--worker", url, "--out", "somewhere"]) == 2

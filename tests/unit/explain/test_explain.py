@@ -1,0 +1,287 @@
+"""What an explanation says, from a backtest's folder and from values."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from app.backtest.history import read_arrivals
+from app.backtest.replay import Replay
+from app.backtest.saved_run import SavedRun
+from app.cli import main
+from app.core.customer.record import Customer
+from app.core.decisions import Decision
+from app.explain.explain import explain
+from app.explain.explanation import Explanation
+from app.explain.words import gate_words
+from app.explain.written import explanation_json, explanation_text
+from app.formats.encode import written
+from app.rules_file.load import parse_rules
+
+T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+HOUR = 3_600_000
+
+RULES = """
+version: 1
+channels: {email: {requires: email}, push: {requires: push_token}, sms: {requires: phone}}
+throttle:
+  cooldown: 12h
+  caps: [{limit: 2, per: 1d}, {limit: 1, per: 7d, channel: sms}]
+  quiet_hours: {from: "21:00", to: "08:00", channels: [push]}
+holdout: {percent: 0, salt: s}
+segments: {buyers: {field: customer.orders, op: gte, value: 1}}
+triggers:
+  seen: {kind: event, on: [product_viewed], family: seen, expires: 30h, template: seen,
+         channels: [email]}
+  cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
+         expires: 30h, template: reminder, channels: [email], after: 1h}
+  saved: {kind: event, on: [subscribed], template: hello, channels: [sms]}
+  birthday: {kind: anniversary, of: profile.birthday, at: "09:00", template: b, channels: [email]}
+"""
+
+
+def line(topic: str, name: str, hour: float, **data: Any) -> bytes:
+    """One line of history."""
+    at_ms = T0 + round(hour * HOUR)
+    return orjson.dumps(
+        {
+            "topic": topic,
+            "event_id": f"{name}-{at_ms}",
+            "type": name,
+            "customer_id": "ann",
+            "occurred_at": at_ms,
+            "data": data,
+        }
+    )
+
+
+HISTORY = [
+    line(
+        "profiles",
+        "profile_updated",
+        0,
+        email="ann@example.com",
+        first_name="Ann",
+        phone="+43123",
+        timezone="Europe/Vienna",
+        birthday="1990-05-06",
+        consent={"push": False},
+        attributes={"tier": "gold"},
+    ),
+    line("orders", "product_viewed", 1),
+    line("orders", "order_placed", 2, value=30),
+    line("orders", "subscribed", 3),
+    line("orders", "product_viewed", 13.08),
+    line("orders", "product_viewed", 14),
+    line("orders", "cart_updated", 20, cart_id="c1"),
+]
+
+
+def replayed(rules: str = RULES, hour: float = 21.5) -> tuple[Customer, list[dict[str, Any]]]:
+    """Ann's record and the written decisions, at that hour."""
+    made: list[Decision] = []
+    replay = Replay(parse_rules(rules.encode()), made.append)
+    replay.run(read_arrivals(HISTORY), until_ms=T0 + round(hour * HOUR))
+    return replay.customers.get("ann"), [orjson.loads(written(decision)[0]) for decision in made]
+
+
+def explained(
+    rules: str = RULES, hour: float = 21.5, *, show_personal: bool = False
+) -> Explanation:
+    """Ann at that hour."""
+    customer, decisions = replayed(rules, hour)
+    now_ms = T0 + round(hour * HOUR)
+    compiled = parse_rules(rules.encode())
+    return explain(customer, compiled, now_ms, decisions, show_personal=show_personal)
+
+
+def test_a_deferred_step_says_what_is_full_and_when_it_is_free() -> None:
+    """In the words of the issue; the local time is Vienna's, an hour ahead."""
+    text = explanation_text(explained())
+    assert "not sent: 2 of 2 messages in the last 24 h; possible again tomorrow 02:00" in text
+    assert "  2 of 2 messages in the last 24 h; possible again tomorrow 02:00\n" in text
+    assert "  0 of 1 sms messages in the last 7 days\n" in text
+    assert "step 0, reminder: deferred, next try tomorrow 02:00" in text
+    assert "NO  cap        email: 2 of 2 messages in the last 24 h" in text
+    assert "another seen message went out today 14:04, at most one in 12 h" in text
+    assert "did not say anything about sms, which means no" in text
+    assert "seen: last message today 14:04, no other one until tomorrow 02:04" in text
+
+
+def test_personal_data_is_shown_only_when_asked_for() -> None:
+    """Neither in the text nor in the JSON."""
+    personal = ("ann@example.com", "Ann", "+43123", "1990-05-06", "gold")
+    hidden = explained()
+    shown = explained(show_personal=True)
+    for secret in personal:
+        assert secret not in explanation_text(hidden)
+        assert secret not in orjson.dumps(explanation_json(hidden)).decode()
+        assert secret in explanation_text(shown)
+    assert hidden.profile["email"] is True
+    assert hidden.profile["consent"] == {"push": False}
+
+
+def test_limits_and_channels_are_those_that_the_gates_would_find() -> None:
+    """In Vienna it is half past ten at night."""
+    found = explained()
+    states = {state.channel: state for state in found.channels}
+    assert states["push"].quiet_until_ms == T0 + 31 * HOUR
+    assert (states["push"].has_consent, states["push"].consent_given) == (False, False)
+    assert not states["push"].has_address
+    assert (states["sms"].has_address, states["sms"].has_consent) == (True, False)
+    assert found.facts["segments"] == ["buyers"]
+    assert found.is_held_out is False
+    (cap, sms) = found.caps
+    assert (cap.used, cap.limit, cap.free_ms) == (2, 2, T0 + 25 * HOUR)
+    assert (sms.used, sms.free_ms) == (0, None)
+
+
+def test_an_explanation_at_the_time_it_names_lets_the_next_message_pass() -> None:
+    """``free_ms`` is the first instant at which the cap has room."""
+    customer, _ = replayed()
+    rules = parse_rules(RULES.encode())
+    free_ms = explain(customer, rules, T0 + 21 * HOUR, []).caps[0].free_ms
+    assert free_ms is not None
+    assert explain(customer, rules, free_ms - 1, []).caps[0].free_ms == free_ms
+    assert explain(customer, rules, free_ms, []).caps[0].free_ms is None
+
+
+def test_a_step_that_the_rules_lost_is_said_to_be_lost() -> None:
+    """The record is older than the rules."""
+    customer, _ = replayed()
+    fewer = parse_rules(RULES.replace("  cart:", "  basket:").encode())
+    text = explanation_text(explain(customer, fewer, T0 + 21 * HOUR, []))
+    assert "the rules no longer have it, nothing will come" in text
+
+
+def test_explaining_changes_nothing_and_leaves_others_out() -> None:
+    """It is a function of its arguments."""
+    customer, decisions = replayed()
+    before = deepcopy(customer)
+    stranger = decisions[0] | {"customer_id": "bob"}
+    found = explain(
+        customer, parse_rules(RULES.encode()), T0 + 22 * HOUR, [*decisions, stranger], recent=2
+    )
+    assert customer == before
+    assert [decision.trigger for decision in found.decisions] == ["cart", "seen"]
+
+
+def test_a_gate_that_the_words_do_not_know_shows_its_figures() -> None:
+    """So that a new gate is explained before somebody finds words for it."""
+    customer, decisions = replayed()
+    decisions[-1]["gates"].append({"gate": "new_gate", "verdict": "pass", "figure": 9})
+    found = explain(customer, parse_rules(RULES.encode()), T0 + 22 * HOUR, decisions)
+    assert "new gate, figure 9" in explanation_text(found)
+
+
+def test_a_tired_customer_has_the_stricter_limits() -> None:
+    """Two sends that nobody opened: half the cap of four, twice the cooldown."""
+    fatigue = "fatigue: {window: 30d, min_sends: 2, open_rate_below: 0.5, cooldown_factor: 2,"
+    throttle = f"throttle:\n  {fatigue} cap_factor: 0.5}}"
+    rules = RULES.replace("throttle:", throttle).replace("limit: 2", "limit: 4")
+    found = explained(rules, hour=16)
+    assert found.is_fatigued
+    assert (found.caps[0].used, found.caps[0].limit, found.caps[0].free_ms) == (
+        2,
+        2,
+        T0 + 25 * HOUR,
+    )
+    (cooldown,) = found.cooldowns
+    assert cooldown.until_ms - cooldown.last_ms == 24 * HOUR
+    assert "opens few messages" in explanation_text(found)
+
+
+def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
+    """And a step that has none does not count as lost."""
+    choice = "template: [{when: {field: customer.orders, op: gte, value: N}, template: again}]"
+    rules = RULES.replace("template: reminder", choice)
+    assert "step 0, again: d" in explanation_text(explained(rules.replace("N", "1"), hour=20.5))
+    text = explanation_text(explained(rules.replace("N", "9"), hour=20.5))
+    assert "step 0, no template fits now: d" in text
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (
+            {"gate": "send_time", "verdict": "fail", "best_hour": 9, "local_time": "07:30"},
+            "waits for the best hour, 09:00 (now 07:30)",
+        ),
+        ({"gate": "send_time", "verdict": "pass", "opens": 2}, "2 opens on record, too few"),
+        (
+            {"gate": "fatigue", "verdict": "pass", "opened": 0, "sends": 7, "fatigued": True},
+            "opened 0 of 7 messages, tired",
+        ),
+        (
+            {"gate": "holdout", "verdict": "fail", "experiment": "e", "variant": "none"},
+            "gets nothing in experiment e (none)",
+        ),
+        ({"gate": "condition", "verdict": "fail", "of": "step"}, "the step's condition does not"),
+        ({"gate": "condition", "verdict": "fail", "of": "template"}, "no template fits"),
+        (
+            {"gate": "suppressed", "verdict": "fail", "channel": "sms", "cause": "bounced"},
+            "sms: the address bounced",
+        ),
+        (
+            {"gate": "reach", "verdict": "fail", "channel": "sms", "field": "phone"},
+            "no phone on file",
+        ),
+    ],
+)
+def test_each_gate_has_its_words(gate: dict[str, Any], words: str) -> None:
+    """With the figures that it used."""
+    assert gate_words(gate, str).startswith(words)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a backtest over the history leaves."""
+    (tmp_path / "r.yaml").write_text(RULES)
+    (tmp_path / "e.jsonl").write_bytes(b"\n".join(HISTORY))
+    out = tmp_path / "out"
+    command = ["backtest", "--rules", str(tmp_path / "r.yaml"), "--events"]
+    options = ["--out", str(out), "--until", str(T0 + round(21.5 * HOUR))]
+    assert main([*command, str(tmp_path / "e.jsonl"), *options]) == 0
+    return out
+
+
+def test_a_folder_gives_back_record_rules_and_now(folder: Path) -> None:
+    """Nothing is lost on the way through the files."""
+    kept = SavedRun(folder)
+    customer, decisions = replayed()
+    assert kept.customer("ann") == customer
+    assert kept.customer("an") is None
+    assert kept.decisions("ann") == decisions
+    assert kept.rules.version == parse_rules(RULES.encode()).version
+    assert kept.now_ms == T0 + round(21.5 * HOUR)
+
+
+def test_the_command_explains_from_a_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As text and as JSON, with words beside the figures."""
+    capsys.readouterr()
+    assert main(["explain", "ann", "--out", str(folder)]) == 0
+    assert capsys.readouterr().out == explanation_text(explained())
+    assert main(["explain", "ann", "--out", str(folder), "--format", "json", "--last", "1"]) == 0
+    (decision,) = orjson.loads(capsys.readouterr().out)["decisions"]
+    assert decision["words"].startswith("not sent: 2 of 2 messages")
+    assert decision["next_eligible_at"] == "2026-01-02T01:00:00.000Z"
+    assert decision["gates"][-1]["words"] == "2 of 2 messages in the last 24 h"
+
+
+@pytest.mark.parametrize("options", [["bob"], ["ann", "--last", "-1"], ["ann", "--format", "xml"]])
+def test_bad_usage_is_two(folder: Path, options: list[str]) -> None:
+    """An unknown customer too."""
+    assert main(["explain", *options, "--out", str(folder)]) == 2
+
+
+def test_a_folder_without_a_run_is_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what was expected."""
+    assert main(["explain", "ann", "--out", str(tmp_path)]) == 2
+    assert "expected the --out folder of triggers backtest" in capsys.readouterr().err
+    (tmp_path / "run.json").write_bytes(msgspec.json.encode({"now_ms": "x"}))
+    assert main(["explain", "ann", "--out", str(tmp_path)]) == 2

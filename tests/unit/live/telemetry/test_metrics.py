@@ -1,0 +1,119 @@
+"""What is counted per commit unit, and what stands at zero before anything is."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.core.decisions import Cause, Decision, Outcome, Reason
+from app.core.rules.model import Rules
+from app.live.commit.unit import CommitUnit
+from app.live.telemetry.metrics import Metrics
+from app.rules_file.load import load_rules
+
+RULES = """\
+version: 1
+channels: {email: {requires: email}}
+triggers:
+  one: {kind: event, on: [delivered], template: a, channels: [email]}
+  two: {kind: event, on: [shipped], template: b, channels: [email]}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return load_rules(path)
+
+
+def decision(trigger: str, fires_ms: int | None, decided_ms: int) -> Decision:
+    return Decision(
+        request_id="r",
+        customer_id="c",
+        trigger=trigger,
+        key="",
+        step=0,
+        category="marketing",
+        priority=50,
+        outcome=Outcome.SEND,
+        reason=Reason.PASSED,
+        channel="email",
+        template="a",
+        anchor_ms=0,
+        due_ms=0,
+        decided_ms=decided_ms,
+        expires_ms=0,
+        fires_ms=fires_ms,
+        cause=Cause("orders", 0, 0, "e"),
+        rules_version="v",
+    )
+
+
+def sends(metrics: Metrics, trigger: str) -> float | None:
+    labels = {"trigger": trigger, "outcome": "send", "reason": "passed"}
+    return metrics.registry.get_sample_value("trigger_decisions_total", labels)
+
+
+def test_each_end_of_a_transaction_is_counted_and_stands_at_zero_before() -> None:
+    """An alert sees the first that is not committed."""
+    metrics = Metrics()
+
+    def ended(outcome: str) -> float | None:
+        return metrics.registry.get_sample_value("trigger_transactions_total", {"outcome": outcome})
+
+    assert [ended(each) for each in ("committed", "aborted", "fenced", "failed")] == [0, 0, 0, 0]
+    assert metrics.registry.get_sample_value("trigger_transaction_duration_seconds_count") == 0
+    metrics.transaction_done("fenced", 0.2)
+    assert [ended("committed"), ended("fenced")] == [0, 1]
+    assert metrics.registry.get_sample_value("trigger_transaction_duration_seconds_sum") == 0.2
+
+
+def test_alerts_see_the_first_of_its_kind() -> None:
+    """Every outcome of a record is at 0 in every topic, so that the first counts as an increase."""
+    metrics = Metrics()
+    labels = {"topic": "bookings", "outcome": "dead"}
+    assert metrics.registry.get_sample_value("trigger_events_total", labels) == 0
+    unit = CommitUnit(now_ms=0)
+    unit.count("bookings", "dead")
+    metrics.unit_done(unit, 0.0, 0.0)
+    assert metrics.registry.get_sample_value("trigger_events_total", labels) == 1
+
+
+def test_a_silent_trigger_is_told_from_one_that_is_gone(rules: Rules) -> None:
+    """The rules' triggers have a count of sends, at 0 if need be; a removed trigger's goes."""
+    metrics = Metrics()
+    metrics.use_rules(rules)
+    assert sends(metrics, "one") == sends(metrics, "two") == 0
+    why = {"trigger": "two", "outcome": "suppress", "reason": "consent"}
+    assert metrics.registry.get_sample_value("trigger_decisions_total", why) == 0
+    late = metrics.registry.get_sample_value(
+        "trigger_timer_lateness_seconds_count", {"trigger": "one"}
+    )
+    assert late == 0
+    unit = CommitUnit(now_ms=0, decisions=[decision("one", None, 0)])
+    metrics.unit_done(unit, 0.0, 0.0)
+    fewer = {name: each for name, each in rules.triggers.items() if name == "one"}
+    metrics.use_rules(msgspec.structs.replace(rules, triggers=fewer))
+    assert sends(metrics, "one") == 1
+    assert sends(metrics, "two") is None
+
+
+def test_lateness_is_of_what_a_timer_waited_for() -> None:
+    """A step deferred for hours is as late as it is after the end of its deferral."""
+    metrics = Metrics()
+    deferred = decision("one", 7_200_000, 7_206_000)
+    with_event = decision("one", 0, 9_999_000)
+    unit = CommitUnit(now_ms=0, decisions=[deferred, with_event], by_timer=[deferred])
+    metrics.unit_done(unit, 0.0, 0.0)
+    value = metrics.registry.get_sample_value
+    name = "trigger_timer_lateness_seconds"
+    assert value(f"{name}_count", {"trigger": "one"}) == 1
+    assert value(f"{name}_sum", {"trigger": "one"}) == 6.0
+    assert value(f"{name}_bucket", {"trigger": "one", "le": "5.0"}) == 0
+    assert value(f"{name}_bucket", {"trigger": "one", "le": "10.0"}) == 1
+
+
+def test_no_series_of_creation_times() -> None:
+    """They would double the number of series for nothing."""
+    assert b"_created" not in Metrics().render()

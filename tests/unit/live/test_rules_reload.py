@@ -1,0 +1,114 @@
+"""Which content of a rules file is taken, which is refused, and what is said of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import ConfigError
+from app.live.rules_reload import RulesReloader
+from app.live.telemetry.metrics import Metrics
+
+FIRST = """\
+version: 1
+triggers:
+  thanks: {kind: event, on: [order_placed], category: transactional, template: one,
+           channels: [email]}
+"""
+SECOND = FIRST.replace("one", "another")
+BROKEN = FIRST.replace("kind: event", "kind: evening") + "colour: red\n"
+
+
+class Watched:
+    """A rules file, and a watch on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "rules.yaml"
+        self.path.write_text(FIRST)
+        self.metrics = Metrics()
+        self.watch = RulesReloader(self.path, self.metrics)
+
+    def look(self) -> str | None:
+        """Look until the file has settled; the template that is taken, None without any."""
+        assert self.watch.look() is None
+        rules = self.watch.look()
+        if rules is None:
+            return None
+        self.watch.use(rules)
+        return rules.triggers["thanks"].steps[0].template
+
+    def value(self, name: str) -> float | None:
+        """A metric's value."""
+        return self.metrics.registry.get_sample_value(name)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def test_an_unchanged_file_is_not_read_again(watched: Watched) -> None:
+    """Neither is one that was only touched taken for a change."""
+    assert watched.look() is None
+    os.utime(watched.path, ns=(1, 1))
+    assert watched.look() is None
+    assert watched.value("trigger_rules_reloads_total") == 0
+
+
+def test_a_changed_file_is_taken_once_it_rests(watched: Watched) -> None:
+    """What changes from look to look is still being written."""
+    watched.path.write_text(SECOND[:30])
+    assert watched.watch.look() is None
+    watched.path.write_text(SECOND)
+    assert watched.look() == "another"
+    assert watched.look() is None
+    assert watched.value("trigger_rules_reloads_total") == 1
+    assert watched.value("trigger_rules_refused_total") == 0
+
+
+def test_a_link_that_leads_elsewhere_is_a_change(tmp_path: Path) -> None:
+    """The same name, another file behind it."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    watched = Watched(folder)
+    second = tmp_path / "second.yaml"
+    second.write_text(SECOND)
+    watched.path.unlink()
+    watched.path.symlink_to(second)
+    assert watched.look() == "another"
+
+
+def test_a_wrong_file_is_refused_once_with_all_its_problems(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rules in use stay, and the gauge says that they are not those of the file."""
+    watched.path.write_text(BROKEN)
+    assert watched.look() is None
+    assert watched.look() is None
+    assert watched.value("trigger_rules_refused_total") == 1
+    assert watched.value("trigger_rules_stale") == 1
+    (record,) = caplog.records
+    assert record.__dict__["action"] == "rules_refused"
+    assert "2 problems" in record.__dict__["problems"]
+    assert "triggers.thanks.kind" in record.__dict__["problems"]
+    watched.path.write_text(FIRST)
+    assert watched.look() is None
+    assert watched.value("trigger_rules_stale") == 0
+    assert watched.value("trigger_rules_reloads_total") == 0
+
+
+def test_a_file_that_is_gone_is_refused_until_it_is_back(watched: Watched) -> None:
+    """As a mount may lose it."""
+    watched.path.unlink()
+    assert watched.look() is None
+    assert watched.value("trigger_rules_refused_total") == 1
+    watched.path.write_text(SECOND)
+    assert watched.look() == "another"
+    assert watched.value("trigger_rules_stale") == 0
+
+
+def test_a_worker_does_not_begin_with_wrong_rules(tmp_path: Path) -> None:
+    """There are none that could stay."""
+    (tmp_path / "rules.yaml").write_text(BROKEN)
+    with pytest.raises(ConfigError):
+        RulesReloader(tmp_path / "rules.yaml", Metrics())

@@ -1,0 +1,197 @@
+"""Rules files: what is wrong is said whole, and what is accepted compiles and runs."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from app.core.customer.record import Customer
+from app.core.errors import ConfigError
+from app.core.events import TYPES, Event
+from app.core.rules.compile import compile_rules
+from app.core.transitions import handle_event
+from app.rules_file.load import SCHEMA, RulesError, find_problems, load_rules, parse_rules
+
+DEFAULT_RULES = Path(__file__).parents[3] / "deploy" / "rules.yaml"
+DOCUMENT: dict[str, Any] = YAML(typ="safe", pure=True).load(DEFAULT_RULES)
+
+MINIMAL = """
+version: 1
+triggers:
+  hello: {kind: event, on: subscribed, template: hi, channels: [email]}
+"""
+
+
+def problems_of(text: str) -> dict[str, str]:
+    """Path -> the rest of each problem of a rules file."""
+    with pytest.raises(RulesError) as caught:
+        parse_rules(text.encode())
+    return {
+        problem.path: f"{problem.expected} | {problem.found}" for problem in caught.value.problems
+    }
+
+
+def test_the_schema_is_a_schema() -> None:
+    """The shipped schema is valid by its own meta-schema."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_default_rules_are_valid() -> None:
+    """What ships passes the schema and the validator."""
+    jsonschema.validate(DOCUMENT, SCHEMA)
+    assert len(load_rules(DEFAULT_RULES).triggers) >= 30
+
+
+def test_on_is_a_name_and_not_a_boolean() -> None:
+    """YAML 1.2: ``on`` and ``21:00`` are text."""
+    rules = parse_rules(
+        MINIMAL.encode() + b"throttle: {quiet_hours: {from: 21:00, to: 08:00}}\ntimezone: UTC\n"
+    )
+    assert rules.quiet_hours is not None
+    assert (rules.quiet_hours.start, rules.quiet_hours.end) == (21 * 60, 8 * 60)
+
+
+def test_the_version_is_the_hash_of_the_file() -> None:
+    """Two files that differ in a comment are two versions."""
+    one, other = parse_rules(MINIMAL.encode()), parse_rules(MINIMAL.encode() + b"# x\n")
+    assert one.version != other.version
+    assert len(one.version) == 64
+
+
+def test_every_problem_is_said_at_once() -> None:
+    """Shape, names and times are wrong in one file: each is told with its path."""
+    problems = problems_of(
+        """
+version: 2
+timezone: Mars
+colour: red
+attribution_window: 0s
+throttle: {cooldown: 48 hours, caps: [{limit: 0, per: 1d}]}
+triggers:
+  a: {kind: event, start: [x], template: t, channels: [email]}
+  b: {kind: event, on: [nope], template: t, channels: [fax],
+      when: {field: event.valeu, op: gte, value: 3}}
+  c: {kind: milestone, sum: order_placed.value, every: 3, template: t, channels: [email]}
+  d: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [cart_updated],
+      template: t, channels: [email]}
+  e: {kind: what, template: t, channels: [email]}
+"""
+    )
+    assert problems["version"] == "1 | 2"
+    assert problems["timezone"] == "an IANA time zone | 'Mars'"
+    assert problems["colour"].endswith("| 'colour'")
+    assert problems["attribution_window"] == "a duration longer than nothing | '0s'"
+    assert "48h" in problems["throttle.cooldown"]
+    assert problems["throttle.caps[0].limit"] == "at least 1 | 0"
+    assert problems["triggers.a.on"] == "to be there | nothing"
+    assert problems["triggers.a.start"].endswith("| 'start'")
+    assert problems["triggers.b.on[0]"] == "an event type of the contract | 'nope'"
+    assert "email, sms, push" in problems["triggers.b.channels[0]"]
+    assert "event.value" in problems["triggers.b.when.field"]
+    assert problems["triggers.c.every"] == "nothing here | 3"
+    assert "does not open" in problems["triggers.d.cancel[0]"]
+    assert "abandonment" in problems["triggers.e.kind"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "a YAML document"),
+        ("version: 1\nversion: 1\ntriggers: {}", "a YAML document"),
+        ("[]", "an object"),
+        ("&a [*a]", "a YAML document"),
+        ("", "an object"),
+    ],
+)
+def test_what_is_not_a_document_is_refused(text: str, expected: str) -> None:
+    """Broken YAML, repeated keys and cycles are one clear problem."""
+    with pytest.raises(RulesError) as caught:
+        parse_rules(text.encode())
+    assert expected in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_a_config_error() -> None:
+    """The message names the file."""
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        load_rules(Path("nowhere.yaml"))
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.floats(allow_nan=False, width=16),
+    st.sampled_from(["", "0s", "3d", "x", "email", "order_placed", "event.value", "08:00", "9d"]),
+    st.just([]),
+    st.just({}),
+    st.just(["email"]),
+    st.just([{}]),
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every path into a document."""
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        if isinstance(inner, dict | list):
+            found += _places(inner, (*path, key))
+        else:
+            found.append((*path, key))
+    return found
+
+
+PLACES = _places(DOCUMENT)
+
+
+@st.composite
+def broken_documents(draw: st.DrawFn) -> Any:
+    """The default rules with a few values replaced, taken away or added."""
+    document = copy.deepcopy(DOCUMENT)
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(PLACES))
+        parent = document
+        try:
+            for part in path[:-1]:
+                parent = parent[part]
+            match draw(st.integers(0, 2)):
+                case 0:
+                    parent[path[-1]] = draw(JUNK)
+                case 1:
+                    del parent[path[-1]]
+                case _ if isinstance(parent, dict):
+                    parent[draw(st.sampled_from(["on", "key", "steps", "when", "x"]))] = draw(JUNK)
+        except (KeyError, IndexError, TypeError):
+            continue
+    return document
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=broken_documents())
+def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
+    """The validator refuses all that the schema refuses; what it accepts compiles and decides."""
+    problems = find_problems(document)
+    if not jsonschema.Draft202012Validator(SCHEMA).is_valid(document):
+        assert problems
+    if problems:
+        assert all(problem.expected and problem.found for problem in problems)
+        return
+    rules = compile_rules(document, version="x")
+    customer = Customer("ann", profile={"email": "a@example.com"})
+    for number, (topic, names) in enumerate(sorted(TYPES.items())):
+        for name in sorted(names):
+            data = {"cart_id": "c", "booking_id": "b", "value": 30.5, "sku": "s", "price": 200}
+            event = Event(
+                topic=topic,
+                event_id=f"{number}-{name}",
+                type=name,
+                customer_id="ann",
+                occurred_ms=1_767_225_600_000,
+                data={} if topic == "profiles" else data,
+            )
+            handle_event(customer, event, rules, 1_767_225_600_000, lambda decision: None)

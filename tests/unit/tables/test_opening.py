@@ -1,0 +1,168 @@
+"""Files that cannot be trusted are thrown away; those that somebody else uses are not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from app.core.errors import InfrastructureError
+from tables.layout import NO_HEAD, pack_value
+from tables.opening import TRUSTED_MS
+from tables.partition import PartitionStore
+
+CUSTOMERS = 4000
+
+
+class Entry(NamedTuple):
+    """A changelog entry."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A database with a few blocks in it, closed."""
+    folder = tmp_path / "customers-3"
+    store = PartitionStore(folder)
+    store.apply(entries(), CUSTOMERS - 1)
+    store.compact()
+    store.close()
+    return folder
+
+
+def entries() -> list[Entry]:
+    """The whole changelog."""
+    return [Entry(at, b"c%d" % at, pack_value(NO_HEAD, os.urandom(200))) for at in range(CUSTOMERS)]
+
+
+def ids() -> list[bytes]:
+    """All customers."""
+    return [b"c%d" % at for at in range(CUSTOMERS)]
+
+
+def damage(file: Path) -> None:
+    """Turn bits in the middle."""
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])
+    file.write_bytes(content)
+
+
+def each(pattern: str, change: Callable[[Path], None]) -> Callable[[Path], None]:
+    """The change, to every such file."""
+
+    def change_all(folder: Path) -> None:
+        files = list(folder.glob(pattern))
+        assert files
+        for file in files:
+            change(file)
+
+    return change_all
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        each("*.sst", Path.unlink),
+        each("*.sst", lambda file: os.truncate(file, 1000)),
+        each("MANIFEST*", Path.unlink),
+        each("MANIFEST*", damage),
+        each("CURRENT", damage),
+        each("*", Path.unlink),
+    ],
+    ids=["no data", "data cut", "no manifest", "bad manifest", "bad current", "nothing"],
+)
+def test_damage_found_when_opening_is_mended_by_the_changelog(
+    folder: Path, change: Callable[[Path], None]
+) -> None:
+    """It starts from nothing, and then has everything."""
+    change(folder)
+    store = PartitionStore(folder)
+    assert store.progress == (-1, 0, 0)
+    assert store.apply(entries(), CUSTOMERS - 1, in_bulk=True) == CUSTOMERS
+    assert store.progress == (CUSTOMERS - 1, CUSTOMERS, 0)
+    store.close()
+
+
+def test_damage_found_later_stops_the_worker_and_is_mended_at_the_next_start(folder: Path) -> None:
+    """A checksum is looked at when the block is read."""
+    each("*.sst", damage)(folder)
+    store = PartitionStore(folder)
+    with pytest.raises(InfrastructureError, match="damaged"):
+        list(map(store.get, ids()))
+    store.close()
+    for _ in range(2):
+        store = PartitionStore(folder)
+        assert store.progress.offset == -1
+        store.close()
+
+
+def test_a_database_in_use_is_left_alone(folder: Path) -> None:
+    """The error says so, and nothing is thrown away."""
+    store = PartitionStore(folder)
+    with pytest.raises(InfrastructureError, match="another worker"):
+        PartitionStore(folder)
+    assert store.progress.customers == CUSTOMERS
+    store.close()
+
+
+def test_files_older_than_the_changelog_remembers_are_not_used(tmp_path: Path) -> None:
+    """An erasure may be among what compaction has taken away since."""
+    now_ms = 1_000
+
+    def opened() -> PartitionStore:
+        return PartitionStore(tmp_path / "p", now=lambda: now_ms)
+
+    store = opened()
+    store.write([], 7)
+    store.close()
+    now_ms += TRUSTED_MS
+    store = opened()
+    assert store.progress.offset == 7
+    store.touch()
+    store.close()
+    now_ms += TRUSTED_MS
+    store = opened()
+    assert store.progress.offset == 7
+    store.apply([Entry(8, b"c", None, now_ms - 5)], 8)
+    store.close()
+    now_ms += TRUSTED_MS - 4
+    store = opened()
+    assert store.progress.offset == -1
+    store.close()
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from tables.partition import PartitionStore
+from tests.unit.tables.test_opening import CUSTOMERS, entries
+store = PartitionStore(Path(sys.argv[1]))
+log = entries()
+for at in range(0, CUSTOMERS, 500):
+    store.apply(log[at : at + 500], at + 499, in_bulk=True)
+    if at == 1500:
+        store.settle()
+os._exit(0)
+"""
+
+
+def test_a_crash_in_bulk_goes_back_to_an_earlier_point(tmp_path: Path) -> None:
+    """What was not flushed is read again; what is there is whole."""
+    path = tmp_path / "p"
+    subprocess.run(
+        [sys.executable, "-c", CRASH, str(path)], cwd=Path(__file__).parents[3], check=True
+    )
+    store = PartitionStore(path)
+    known = store.progress.offset
+    assert known == 1999
+    assert [at for at in range(CUSTOMERS) if store.get(b"c%d" % at)] == list(range(known + 1))
+    assert store.apply(entries(), CUSTOMERS - 1, in_bulk=True) == CUSTOMERS - 1 - known
+    store.close()

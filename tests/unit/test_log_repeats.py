@@ -1,0 +1,67 @@
+"""What a library repeats is heard once in a while; what the engine says, always."""
+
+import logging
+from io import StringIO
+
+import pytest
+
+from app.live.partition.assigned import BrokerOutageLog
+from app.logs import Repeats, TextFormatter
+
+
+class Heard:
+    """A log with a clock by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self._stream = StringIO()
+        self._handler = logging.StreamHandler(self._stream)
+        self._handler.setFormatter(TextFormatter())
+        self._handler.addFilter(Repeats(["aiokafka"], lambda: self.now_s))
+
+    def say(self, logger: str, message: str, *about: object) -> None:
+        record = logging.LogRecord(logger, logging.ERROR, "", 0, message, about, None)
+        if self._handler.filter(record):
+            self._handler.emit(record)
+
+    def lines(self) -> list[str]:
+        """Without their times."""
+        return [line.partition(" ")[2] for line in self._stream.getvalue().splitlines()]
+
+
+def test_a_library_is_heard_every_ten_seconds() -> None:
+    """Each of its messages by itself, whatever it is about."""
+    heard = Heard()
+    for tick in range(150):
+        heard.now_s = tick / 10
+        heard.say("aiokafka.conn", "no connection to %s: %s", tick % 3, "refused")
+        heard.say("aiokafka", "no metadata")
+    assert heard.lines() == [
+        "ERROR aiokafka.conn: no connection to 0: refused",
+        "ERROR aiokafka: no metadata",
+        "ERROR aiokafka.conn: no connection to 1: refused repeated=99",
+        "ERROR aiokafka: no metadata repeated=99",
+    ]
+
+
+def test_the_engine_is_always_heard_and_memory_is_bounded() -> None:
+    heard = Heard()
+    for number in range(3_000):
+        heard.say("app.live.worker", "once more")
+        heard.say("aiokafka", f"written out {number}")
+    assert len(heard.lines()) == 6_000
+
+
+def test_a_silent_broker_is_named_once_in_a_while_and_so_is_its_return(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    silence = BrokerOutageLog()
+    for second in range(70):
+        silence.look(second * 1000, 4_000 if 4 <= second < 60 else second * 1000)
+    said = [(record.getMessage()[:21], vars(record).get("silent_s")) for record in caplog.records]
+    assert said == [
+        ("Kafka does not answer", 5),
+        ("Kafka does not answer", 35),
+        ("Kafka answers again", None),
+    ]
