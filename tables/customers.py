@@ -13,8 +13,9 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.core.customer.record import NEVER_MS, Customer
+from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
+from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
 from tables import records
 from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
@@ -24,8 +25,6 @@ KEPT_BYTES: Final = 8 << 20
 #: How long after an erasure events from before it may still be read again: between a crash and
 #: the restart that reads what was not committed.
 TOMBSTONE_MS: Final = 86_400_000
-#: Earlier than any due time.
-_FIRST_MS: Final = -(1 << 62)
 
 
 class PartitionCustomers:
@@ -47,7 +46,7 @@ class PartitionCustomers:
         self._store = store
         self._belongs_here = belongs_here
         self._now = now
-        self._floor_ms = _FIRST_MS
+        self._floor_ms = BEGINNING_OF_TIME_MS
         #: entries as the database has them; the one used last is the last
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
@@ -69,7 +68,7 @@ class PartitionCustomers:
         #: (due time, id) of those in memory; an entry counts while ``_due_ms`` says the same
         self._heap: list[tuple[int, str]] = []
         self._timers: Iterator[tuple[int, str]] = self._store.timers_from(self._floor_ms)
-        self._stored_ms, self._stored_id = next(self._timers, (NEVER_MS, ""))
+        self._stored_ms, self._stored_id = next(self._timers, (END_OF_TIME_MS, ""))
         self._earliest_ms = self._floor_ms = self._stored_ms
 
     def _keep(self) -> None:
@@ -97,7 +96,7 @@ class PartitionCustomers:
         customer = self._loaded.get(customer_id)
         if customer is not None:
             return customer
-        due_ms = NEVER_MS
+        due_ms = END_OF_TIME_MS
         found = None if customer_id in self._heads else self._find(customer_id)
         if found is None:
             self._heads.setdefault(customer_id, None)
@@ -109,7 +108,7 @@ class PartitionCustomers:
                 due_ms = head.next_due_ms
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
-        if due_ms < NEVER_MS:
+        if due_ms < END_OF_TIME_MS:
             heapq.heappush(self._heap, (due_ms, customer_id))
         return customer
 
@@ -147,7 +146,7 @@ class PartitionCustomers:
         self._let_go(customer_id)
 
     def _let_go(self, customer_id: str) -> None:
-        self._due_ms[customer_id] = NEVER_MS
+        self._due_ms[customer_id] = END_OF_TIME_MS
         self._find_earliest()
 
     def changed(self, customer: Customer) -> None:
@@ -158,12 +157,12 @@ class PartitionCustomers:
         due_ms = customer.next_due_ms()
         if due_ms != self._due_ms[customer_id]:
             self._due_ms[customer_id] = due_ms
-            if due_ms < NEVER_MS:
+            if due_ms < END_OF_TIME_MS:
                 heapq.heappush(self._heap, (due_ms, customer_id))
             self._find_earliest()
 
     def earliest_due_ms(self) -> int:
-        """When the first timer of the partition fires; NEVER_MS without one."""
+        """When the first timer of the partition fires; END_OF_TIME_MS without one."""
         return self._earliest_ms
 
     def due(self, watermark_ms: int) -> list[Customer]:
@@ -229,7 +228,7 @@ class PartitionCustomers:
         return result
 
     def _next_stored(self) -> None:
-        self._stored_ms, self._stored_id = next(self._timers, (NEVER_MS, ""))
+        self._stored_ms, self._stored_id = next(self._timers, (END_OF_TIME_MS, ""))
 
     def _find_earliest(self) -> None:
         """Drop what no longer counts from both ends, and take the smaller."""

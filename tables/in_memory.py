@@ -4,7 +4,8 @@ import heapq
 from collections.abc import Iterator
 from typing import Final
 
-from app.core.customer.record import NEVER_MS, Customer
+from app.core.customer.record import Customer
+from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
 
 _MIN_STALE: Final = 1000
 #: Timers of one span (2 ** 22 ms, 70 minutes) are kept together, unordered, until it comes.
@@ -31,7 +32,7 @@ class InMemoryCustomers:
         self._entry_ms: dict[str, int] = {}
         #: a heap of the entries before ``_near_end_ms``
         self._near: list[_Entry] = []
-        self._near_end_ms = -NEVER_MS
+        self._near_end_ms = BEGINNING_OF_TIME_MS
         #: number of the span -> its entries, and a heap of these numbers
         self._far: dict[int, list[_Entry]] = {}
         self._spans: list[int] = []
@@ -59,7 +60,7 @@ class InMemoryCustomers:
         customer_id = customer.customer_id
         self._records[customer_id] = customer
         due_ms = customer.next_due_ms()
-        if due_ms < self._entry_ms.get(customer_id, NEVER_MS):
+        if due_ms < self._entry_ms.get(customer_id, END_OF_TIME_MS):
             self._push(customer_id, due_ms)
             if self._entries > _MIN_STALE + 2 * len(self._entry_ms):
                 self._sweep()
@@ -86,10 +87,10 @@ class InMemoryCustomers:
             self._push(customer_id, entry_ms)
 
     def earliest_due_ms(self) -> int:
-        """No later than when the first timer fires, NEVER_MS without one."""
+        """No later than when the first timer fires, END_OF_TIME_MS without one."""
         if self._near:
             return self._near[0][0]
-        return self._spans[0] << _SPAN_BITS if self._spans else NEVER_MS
+        return self._spans[0] << _SPAN_BITS if self._spans else END_OF_TIME_MS
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Every customer with a timer at or before the watermark."""
@@ -107,7 +108,7 @@ class InMemoryCustomers:
             due_ms = customer.next_due_ms()
             if due_ms <= watermark_ms:
                 found.append(customer)
-            elif due_ms < NEVER_MS:
+            elif due_ms < END_OF_TIME_MS:
                 self._push(customer_id, due_ms)
         return found
 

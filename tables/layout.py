@@ -25,7 +25,7 @@ known to be what the changelog says.
 import struct
 from typing import Final, NamedTuple
 
-from app.core.customer.record import NEVER_MS
+from app.core.time.instants import END_OF_TIME_MS
 
 EMITTED_KEY: Final = b"\xffemitted"
 
@@ -57,7 +57,7 @@ class Head(NamedTuple):
 
 
 #: The head of a customer without a record.
-NO_HEAD: Final = Head(NEVER_MS, 0, False)
+NO_HEAD: Final = Head(END_OF_TIME_MS, 0, False)
 
 
 class Progress(NamedTuple):
@@ -94,7 +94,7 @@ def timer_key(due_ms: int, customer_id: bytes) -> bytes:
 
 def index_key(head: Head, customer_id: bytes) -> bytes | None:
     """Where the timer index or that of the tombstones has this customer; None when neither has."""
-    if head.next_due_ms == NEVER_MS:
+    if head.next_due_ms == END_OF_TIME_MS:
         return None
     key = timer_key(head.next_due_ms, customer_id)
     return TOMBSTONE + key[len(TIMER) :] if head.is_erased else key

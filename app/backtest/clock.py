@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.customer.record import NEVER_MS
+from app.core.time.instants import BEGINNING_OF_TIME_MS
 
 #: (now, watermark), both epoch ms; from one arrival to the next neither goes back
 Instant = tuple[int, int]
@@ -32,13 +32,15 @@ class Clock:
     def __init__(self, grace_ms: int = DEFAULT_GRACE_MS, outage: Outage | None = None) -> None:
         self._grace_ms = grace_ms
         self._outage = outage
-        self._now_ms = -NEVER_MS
-        self._catching_up_ms = -NEVER_MS if outage is None else outage.from_ms - 1 - grace_ms
+        self._now_ms = BEGINNING_OF_TIME_MS
+        self._catching_up_ms = (
+            BEGINNING_OF_TIME_MS if outage is None else outage.from_ms - 1 - grace_ms
+        )
 
     @property
     def now_ms(self) -> int | None:
         """The largest arrival so far; None before the first."""
-        return None if self._now_ms == -NEVER_MS else self._now_ms
+        return None if self._now_ms == BEGINNING_OF_TIME_MS else self._now_ms
 
     def step(self, arrived_ms: int | None, occurred_ms: int | None) -> Instant:
         """When the next arrival is read; one that does not say when it came moves no clock.

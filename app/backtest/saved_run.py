@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from app.core.compile import compile_rules
 from app.core.customer.record import Customer
 from app.core.errors import ConfigError
-from app.core.rules.compile import compile_rules
 from app.core.rules.model import Rules
 from app.version import ENGINE_VERSION
 

@@ -90,7 +90,11 @@ def data_schema(topic: str, name: str, rules: Rules) -> Schema:
     if name == "message_bounced":
         properties["hard"] = _annotated(*HARD)
     schema: Schema = {"type": "object", "properties": properties}
-    needed = {field: trigger.name for trigger, field in rules.plans[topic][name].abandonments}
+    needed = {
+        trigger.key_field: trigger.name
+        for trigger in rules.plans[topic][name].keyed
+        if trigger.key_field is not None
+    }
     for field, trigger_name in sorted(needed.items()):
         properties[field] = {
             "type": ["string", "integer"],

@@ -11,13 +11,15 @@ open a ghost send, so what names one is none.
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from app.core.context import EventContext, key_of
+from app.core.context import EventContext
 from app.core.customer.facts import number
 from app.core.customer.limits import MAX_ENGAGEMENTS
 from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
 from app.core.outcomes import EmitOutcome, Kind, Role, SendOutcome
-from app.core.rules.model import Abandonment, Rules
+from app.core.rules.keys import key_of
+from app.core.rules.model import Rules
+from app.core.time.instants import BEGINNING_OF_TIME_MS
 
 _ENGAGEMENT: Final = {
     "message_delivered": Kind.DELIVERED,
@@ -39,8 +41,6 @@ _RECORDED: Final = (*Kind, ASSISTED)
 _BITS: Final[dict[str, int]] = {name: 1 << bit for bit, name in enumerate(_RECORDED)}
 _ORDER_ID: Final = "order_id"
 _CURRENCY_CHARS: Final = 3
-#: Earlier than any time.
-_NEVER_MS: Final = -(1 << 62)
 
 
 class _Record(Protocol):
@@ -130,8 +130,8 @@ def _credited(sends: Sequence[Sent], occurred_ms: int) -> Sent:
 
 def _last_until(times_ms: list[int], until_ms: int) -> int:
     if not times_ms:
-        return _NEVER_MS
-    return max((at_ms for at_ms in times_ms if at_ms <= until_ms), default=_NEVER_MS)
+        return BEGINNING_OF_TIME_MS
+    return max((at_ms for at_ms in times_ms if at_ms <= until_ms), default=BEGINNING_OF_TIME_MS)
 
 
 def _recover(moment: EventContext, sends: list[Sent], record: _Record) -> None:
@@ -150,9 +150,9 @@ def _recover(moment: EventContext, sends: list[Sent], record: _Record) -> None:
 def _key_in(moment: EventContext, trigger_name: str) -> str | None:
     """The key of an abandonment trigger that the event carries."""
     trigger = moment.rules.triggers.get(trigger_name)
-    if trigger is None or not isinstance(trigger.kind, Abandonment):
+    if trigger is None or not trigger.kind.is_recoverable or trigger.key_field is None:
         return None
-    return key_of(moment.data, trigger.kind.key)
+    return key_of(moment.data, trigger.key_field)
 
 
 def _instance_of(sent: Sent) -> tuple[str, str, int]:

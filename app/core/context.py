@@ -65,11 +65,3 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
         and (field == ITEMS or not isinstance(value, list | dict))
         and not (foreign and field in MONEY_FIELDS)
     }
-
-
-def key_of(data: dict[str, Any], field: str) -> str | None:
-    """The key in a data field: text that is not empty, or an integer; None when it is neither."""
-    value = data.get(field)
-    if type(value) is str:
-        return value or None
-    return str(value) if type(value) is int else None

@@ -7,10 +7,11 @@ import heapq
 from typing import Protocol
 
 from app.core.context import Emit
-from app.core.customer.record import NEVER_MS, Customer, Instance, PendingStep
+from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
+from app.core.time.instants import BEGINNING_OF_TIME_MS
 from app.core.transitions import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 
 __all__ = ["Customers", "Engine", "Handled"]
@@ -29,7 +30,7 @@ class Customers(Protocol):
         """The record changed; its ``next_due_ms()`` may have."""
 
     def earliest_due_ms(self) -> int:
-        """No later than when the first timer of any customer fires; NEVER_MS without one. Cheap."""
+        """No later than when the first timer fires; END_OF_TIME_MS without one. Costs no search."""
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Customers with a timer at or before the watermark: all, or the first of them.
@@ -57,7 +58,7 @@ class Engine:
         self._emit = emit
         self._emit_outcome = emit_outcome
         #: where the stepped clock stands; a new task over old records resumes at their timers
-        self._now_ms = -NEVER_MS
+        self._now_ms = BEGINNING_OF_TIME_MS
 
     def fire_due(self, watermark_ms: int, now_ms: int) -> int:
         """Fire every timer at or before the watermark, at ``now_ms``; returns how many.

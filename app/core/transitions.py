@@ -4,13 +4,12 @@ Both change the customer's record in place and emit decisions; they ask nothing 
 the same calls with the same arguments always give the same result.
 """
 
-from collections.abc import Callable, Mapping
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 from app.core.attribution import ATTRIBUTED, attribute
-from app.core.context import DecisionContext, Emit, EventContext, key_of, usable_data
+from app.core.context import DecisionContext, Emit, EventContext, usable_data
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS
 from app.core.customer.profile import ProfileUpdate, apply_update, parse_update, require_room
@@ -19,40 +18,14 @@ from app.core.customer.suppression import take_engagement
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
-from app.core.rules.model import (
-    Abandonment,
-    Anniversary,
-    Frequency,
-    Inactivity,
-    Milestone,
-    OnEvent,
-    Rules,
-    Trigger,
-    TypePlan,
-)
+from app.core.rules.keys import key_of
+from app.core.rules.model import Rules, TypePlan
 from app.core.triggers.cancel import cancel
 from app.core.triggers.decide import decide
-from app.core.triggers.kinds import (
-    abandonment,
-    anniversary,
-    frequency,
-    inactivity,
-    milestone,
-    on_event,
-)
 
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
 _DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
-#: What an event does to a trigger of each kind whose instances it may open. Nothing opens an
-#: anniversary: its date does.
-_OPENERS: Final[Mapping[type, Callable[[EventContext, Trigger, Any], None]]] = {
-    OnEvent: on_event.take_event,
-    Abandonment: abandonment.take_start,
-    Milestone: milestone.take_counted,
-    Inactivity: inactivity.take_event,
-    Frequency: frequency.take_counted,
-}
 
 
 class Handled(StrEnum):
@@ -75,7 +48,7 @@ def handle_event(
     emit: Emit,
     emit_outcome: EmitOutcome = ignore_outcome,
 ) -> Handled:
-    """Take one event into the record, in the order that the README names ("within one event").
+    """Take one event into the record, in the order of the code below.
 
     An event ahead of now counts as happening now. Raises EventError before anything changed.
     """
@@ -87,7 +60,7 @@ def handle_event(
     if seen in customer.seen:
         return Handled.DUPLICATE
     data = usable_data(event.data, rules.currency)
-    if plan.abandonments:
+    if plan.keyed:
         _require_keys(plan, data)
     update = None
     if event.type == "profile_updated":
@@ -111,15 +84,16 @@ def handle_event(
     for trigger in plan.cancels:
         cancel(moment, trigger)
     for trigger in plan.opens:
-        kind = trigger.kind
-        _OPENERS[type(kind)](moment, trigger, kind)
+        trigger.kind.take_event(moment, trigger)
     if moment.immediate:
         _decide_immediate(moment)
     return APPLIED
 
 
 def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
-    for trigger, field in plan.abandonments:
+    for trigger in plan.keyed:
+        field = trigger.key_field
+        assert field is not None
         if key_of(data, field) is None:
             raise EventError(
                 "missing_key",
@@ -133,7 +107,7 @@ def _learn(
 ) -> None:
     """Counters, profile and suppression: what the rest of the handling looks at."""
     customer, rules = moment.customer, moment.rules
-    has_dates = bool(rules.anniversaries) and moment.type in _DATING_TYPES
+    has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
     dates_before = _dates(customer) if has_dates else None
     count_event(customer, moment.type, moment.occurred_ms, moment.data, plan.summed, moment.now_ms)
     if update is not None:
@@ -141,9 +115,8 @@ def _learn(
     elif event.topic == ENGAGEMENT:
         take_engagement(customer, moment.type, moment.occurred_ms, event.data)
     if has_dates and dates_before != _dates(customer):
-        for trigger in rules.anniversaries:
-            assert isinstance(trigger.kind, Anniversary)
-            anniversary.take_event(moment, trigger, trigger.kind)
+        for trigger in rules.dated:
+            trigger.kind.reschedule(moment, trigger)
 
 
 def _dates(customer: Customer) -> tuple[object, ...]:
@@ -210,6 +183,5 @@ def fire_timer(
         if not instance.steps:
             customer.instances.remove(instance)
         return
-    if isinstance(trigger.kind, Anniversary):
-        anniversary.take_due(moment, trigger, trigger.kind, instance)
+    trigger.kind.take_due(moment, trigger, instance)
     decide(moment, trigger, instance, pending)

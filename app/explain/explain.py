@@ -11,7 +11,7 @@ from app.core.gates.fatigue import is_fatigued
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.conditions import compile_condition
 from app.core.rules.messages import message_of
-from app.core.rules.model import Anniversary, Rules
+from app.core.rules.model import Rules
 from app.core.time.instants import format_rfc3339, parse_rfc3339
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
 from app.explain.history import known_events, known_sends
@@ -70,8 +70,7 @@ def explain(
 def _tells_a_date(instance: Instance, rules: Rules) -> bool:
     """Whether the due time gives a date of the profile away, as a birthday's does."""
     trigger = rules.triggers.get(instance.trigger)
-    kind = None if trigger is None else trigger.kind
-    return isinstance(kind, Anniversary) and kind.source == "profile"
+    return trigger is not None and trigger.kind.tells_personal_date
 
 
 def _profile(customer: Customer, show_personal: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from app.core.attribution import led_to
 from app.core.customer.record import Customer
 from app.core.customer.suppression import ALL
-from app.core.rules.model import Anniversary, Rules
+from app.core.rules.model import Rules
 from app.core.time.instants import MINUTE_MS, parse_rfc3339
 from app.explain.explanation import KnownEvent, KnownSend
 
@@ -87,7 +87,7 @@ def _causes(
 
     def add(trigger: str, key: str, event_id: str, at_ms: int) -> None:
         found = rules.triggers.get(trigger)
-        if found is None or not isinstance(found.kind, Anniversary):
+        if found is None or found.kind.is_anchored_at_event:
             name = trigger if key in ("", event_id) else f"{trigger} {key}"
             anchors.setdefault((event_id, at_ms), {})[name] = None
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import msgspec
 
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.rules.model import Anniversary, Rules, Trigger
+from app.core.rules.model import Rules, Trigger
 from app.core.rules.variants import steps_of
 
 
@@ -64,7 +64,5 @@ def _count(
 
 
 def _is_at_another_time(before: Trigger, now: Trigger) -> bool:
-    kinds = before.kind, now.kind
-    if isinstance(kinds[0], Anniversary) and isinstance(kinds[1], Anniversary):
-        return kinds[0].minute != kinds[1].minute
-    return False
+    minutes = before.kind.local_minute, now.kind.local_minute
+    return None not in minutes and minutes[0] != minutes[1]

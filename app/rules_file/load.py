@@ -10,9 +10,9 @@ from typing import Any, Final
 import jsonschema
 from jsonschema.exceptions import ValidationError
 
+from app.core.compile import compile_rules
 from app.core.customer.scoring_model import Model, parse_model
 from app.core.errors import ConfigError
-from app.core.rules.compile import compile_rules
 from app.core.rules.model import Rules
 from app.core.validation.document import Problem, check
 from app.rules_file.yaml_reader import MAX_FILE_BYTES, UnreadableYaml, read_yaml

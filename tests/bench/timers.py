@@ -18,9 +18,10 @@ import psutil
 
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
-from app.core.customer.record import NEVER_MS, Customer
+from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.engine import Engine
+from app.core.time.instants import END_OF_TIME_MS
 from app.formats.encode import written
 from app.kafka import topics
 from app.kafka.embedded_broker import EmbeddedBroker
@@ -115,7 +116,9 @@ def _put(store: PartitionStore, prefix: str, count: int, due_ms: int | None) -> 
         changes = []
         for number in range(start, min(start + _UNIT, count)):
             customer.customer_id = f"{prefix}-{number:08d}"
-            head = Head(NEVER_MS if due_ms is None else due_ms, int(due_ms is not None), False)
+            head = Head(
+                END_OF_TIME_MS if due_ms is None else due_ms, int(due_ms is not None), False
+            )
             value = pack_value(head, records.encode(customer))
             changes.append(Change(customer.customer_id.encode(), None, head, value))
         store.write(changes, store.progress.offset + 1)

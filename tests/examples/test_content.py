@@ -7,8 +7,8 @@ import pytest
 
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
+from app.core.compile import compile_rules
 from app.core.decisions import Decision
-from app.core.rules.compile import compile_rules
 from tests.examples.test_triggers import (
     HOUR,
     MINUTE,

@@ -8,9 +8,9 @@ import orjson
 from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
+from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
-from app.core.rules.compile import compile_rules
 
 
 def run_engine(

@@ -11,7 +11,7 @@ from app.backtest.clock import DEFAULT_GRACE_MS, Outage
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.shard import Pace
 from app.backtest.run import Ran, run_backtest
-from app.core.rules.compile import compile_rules
+from app.core.compile import compile_rules
 from tests.oracle.strategies import Scenario, scenarios
 
 

@@ -5,11 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.backtest.history import read_arrivals
+from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event
-from app.core.rules.compile import compile_rules
 from app.rules_file.load import parse_rules
 from tables.in_memory import InMemoryCustomers
 from tests.oracle.strategies import Scenario, scenarios

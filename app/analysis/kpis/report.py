@@ -17,15 +17,7 @@ from app.analysis.kpis.history import history_kpis
 from app.analysis.kpis.kpi import Kpi
 from app.analysis.kpis.kpis import Known, message_kpis
 from app.analysis.kpis.tables import Cohort, Funnel, Pressure, cohorts, funnels, pressure
-from app.core.rules.model import (
-    Abandonment,
-    Frequency,
-    Inactivity,
-    Milestone,
-    OnEvent,
-    Rules,
-    Trigger,
-)
+from app.core.rules.model import Rules, Trigger
 
 _DELIVERED: Final = "delivered"
 _SEEN: Final = (
@@ -166,7 +158,7 @@ def known_triggers(database: Database, rules: Rules | None) -> Known:
     if rules is not None:
         triggers = rules.triggers.values()
         return Known(
-            abandonments=frozenset(t.name for t in triggers if isinstance(t.kind, Abandonment)),
+            abandonments=frozenset(t.name for t in triggers if t.kind.is_recoverable),
             deliveries=frozenset(t.name for t in triggers if anchor_types(t) == {_DELIVERED}),
         )
     seen = {
@@ -184,13 +176,7 @@ def known_triggers(database: Database, rules: Rules | None) -> Known:
 
 def anchor_types(trigger: Trigger) -> set[str]:
     """The event types that anchor its instances; none for an anniversary."""
-    match trigger.kind:
-        case OnEvent() | Abandonment() | Inactivity() | Frequency() as kind:
-            return set(kind.types)
-        case Milestone() as kind:
-            return {kind.type}
-        case _:
-            return set()
+    return set(trigger.kind.types)
 
 
 def _make_period(database: Database) -> None:

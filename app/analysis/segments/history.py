@@ -12,9 +12,9 @@ import numpy as np
 from app.analysis.segments.features import Early, Features, as_features, features_of, known_features
 from app.backtest.history import Arrival, merge_arrivals, read_arrivals
 from app.backtest.replay import Replay
+from app.core.compile import compile_rules
 from app.core.customer.facts import spend
 from app.core.events import PURCHASES, Event
-from app.core.rules.compile import compile_rules
 from app.core.time.instants import DAY_MS
 from app.formats.json_lines import open_lines
 

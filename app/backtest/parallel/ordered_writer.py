@@ -15,15 +15,15 @@ from operator import itemgetter
 from typing import Final
 
 from app.backtest.clock import Instant
-from app.core.customer.record import NEVER_MS
 from app.core.decisions import Decision
+from app.core.time.instants import BEGINNING_OF_TIME_MS
 
 SortKey = tuple[int | str | None, ...]
 #: (place, number of the file, line with its end)
 Entry = tuple[SortKey, int, bytes]
 
 _place: Final = itemgetter(0)
-_FIRST: Final[SortKey] = (-2 * NEVER_MS,)
+_FIRST: Final[SortKey] = (2 * BEGINNING_OF_TIME_MS,)
 #: A shard this far ahead of the others has to wait.
 _MOST_AHEAD_BYTES: Final = 8 << 20
 

@@ -1,15 +1,11 @@
 """The record of one customer: everything the engine knows of them."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from app.core.decisions import Cause
-
-#: A due time later than any: nothing is pending.
-NEVER_MS: Final = 1 << 62
-#: Earlier than any: the earliest due time has to be computed.
-NOT_COMPUTED_MS: Final = -(1 << 62)
+from app.core.time.instants import END_OF_TIME_MS
 
 
 class PendingStep(msgspec.Struct, array_like=True, gc=False):
@@ -112,8 +108,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     sends: list[Sent] = []
     #: trigger -> key -> anchors of its last instances: none of them opens a second time
     opened_ms: dict[str, dict[str, list[int]]] = {}
-    #: the earliest ``fire_ms`` of all steps, or UNKNOWN_MS until somebody asks
-    due_ms: int = NEVER_MS
+    #: the earliest ``fire_ms`` of all steps, END_OF_TIME_MS without one; None: to be computed
+    due_ms: int | None = END_OF_TIME_MS
     #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
     #: are enough to tell the local hour in any zone
     opened_minutes: list[int] = []
@@ -121,11 +117,11 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     discounted: int = 0
 
     def next_due_ms(self) -> int:
-        """When this customer's earliest timer fires; NEVER_MS without one."""
+        """When this customer's earliest timer fires; END_OF_TIME_MS without one."""
         due_ms = self.due_ms
-        if due_ms != NOT_COMPUTED_MS:
+        if due_ms is not None:
             return due_ms
-        due_ms = NEVER_MS
+        due_ms = END_OF_TIME_MS
         for instance in self.instances:
             for step in instance.steps:
                 if step.fire_ms < due_ms:
@@ -134,11 +130,13 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
         return due_ms
 
     def timer_gone(self, fire_ms: int) -> None:
-        """Say that a timer was taken out, or moved from there."""
-        if fire_ms <= self.due_ms:
-            self.due_ms = NOT_COMPUTED_MS
+        """Take note that a timer was taken out, or moved from there."""
+        due_ms = self.due_ms
+        if due_ms is not None and fire_ms <= due_ms:
+            self.due_ms = None
 
     def timer_added(self, fire_ms: int) -> None:
-        """Say that a timer was put in."""
-        if fire_ms < self.due_ms != NOT_COMPUTED_MS:
+        """Take note that a timer was put in."""
+        due_ms = self.due_ms
+        if due_ms is not None and fire_ms < due_ms:
             self.due_ms = fire_ms

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -11,7 +10,8 @@ from app.core.customer.suppression import suppression_of
 from app.core.decisions import Check, Reason
 from app.core.gates import evidence
 from app.core.rules.model import Channel, Rules, Step
-from app.core.time.zones import is_inside, local, next_local_time, zone
+from app.core.rules.zone import zone_of
+from app.core.time.zones import is_inside, local, next_local_time
 
 
 class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -124,8 +124,3 @@ def _next_after_quiet(
     is_quiet = is_inside(minute, quiet.start, quiet.end)
     checks.append(evidence.quiet(channel, not is_quiet, minute, tz.key))
     return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
-
-
-def zone_of(rules: Rules, customer: Customer) -> ZoneInfo:
-    name = customer.profile.get("timezone")
-    return rules.timezone if name is None else zone(name)

@@ -10,12 +10,13 @@ import msgspec
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
 from app.core.gates import evidence
-from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel, zone_of
+from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.send_time import best_time_ms
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.messages import Message
 from app.core.rules.model import Rules, Trigger
+from app.core.rules.zone import zone_of
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

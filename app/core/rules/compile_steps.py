@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.core.customer.profile import parse_date
-from app.core.customer.record import NEVER_MS
 from app.core.identity import BUCKETS
 from app.core.rules.conditions import Condition, Facts, compile_condition
 from app.core.rules.model import (
@@ -20,7 +19,7 @@ from app.core.rules.model import (
     Variant,
 )
 from app.core.time.durations import parse_duration_ms
-from app.core.time.instants import parse_rfc3339
+from app.core.time.instants import END_OF_TIME_MS, parse_rfc3339
 from app.core.time.zones import instant_of_local
 
 Document = Mapping[str, Any]
@@ -88,9 +87,9 @@ def start_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
 
 
 def end_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
-    """When an experiment ends, NEVER_MS when it does not. Raises ValueError like its start."""
+    """When an experiment ends, END_OF_TIME_MS if it does not. Raises ValueError like its start."""
     if "max_duration" not in experiment:
-        return NEVER_MS
+        return END_OF_TIME_MS
     return start_ms_of(experiment, timezone) + parse_duration_ms(experiment["max_duration"])
 
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.core.rules.conditions import Condition, Getter
+from app.core.rules.kind import Kind
 from app.core.rules.tokens import Token
 from app.core.time.instants import DAY_MS, MINUTE_MS
 
@@ -55,54 +56,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     send_time: SendTime | None
 
 
-class OnEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Each event of a type in ``types`` opens an instance."""
-
-    types: tuple[str, ...]
-
-
-class Abandonment(msgspec.Struct, frozen=True, kw_only=True):
-    """A start that nothing ends in time."""
-
-    types: tuple[str, ...]
-    key: str
-
-
-class Milestone(msgspec.Struct, frozen=True, kw_only=True):
-    """A counter (``field`` None: of events; else the sum of that data field) reaches its mark."""
-
-    type: str
-    field: str | None
-    mark: float
-    is_repeating: bool
-
-
-class Inactivity(msgspec.Struct, frozen=True, kw_only=True):
-    """Silence after an event of ``types``."""
-
-    types: tuple[str, ...]
-
-
-class Anniversary(msgspec.Struct, frozen=True, kw_only=True):
-    """A date that comes again each year, at ``minute`` past local midnight.
-
-    ``source`` is ``profile`` (a date as text) or ``customer`` (an instant, its local date).
-    """
-
-    source: Literal["profile", "customer"]
-    date: Getter
-    minute: int
-
-
-class Frequency(msgspec.Struct, frozen=True, kw_only=True):
-    """``times`` events of ``types`` with one key at t > the last one's time - ``within_ms``."""
-
-    types: tuple[str, ...]
-    key: str | None
-    times: int
-    within_ms: int
-
-
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
 
@@ -123,9 +76,6 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     variants: tuple[Variant, ...]
-
-
-Kind = OnEvent | Abandonment | Milestone | Inactivity | Anniversary | Frequency
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +147,8 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     cancels: tuple[Trigger, ...] = ()
     opens: tuple[Trigger, ...] = ()
-    abandonments: tuple[tuple[Trigger, str], ...] = ()
+    #: those that need their key in the event, which is a dead letter without
+    keyed: tuple[Trigger, ...] = ()
     summed: tuple[str, ...] = ()
 
 
@@ -223,7 +174,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     triggers: dict[str, Trigger]
     #: topic -> event type -> what it touches
     plans: dict[str, dict[str, TypePlan]]
-    anniversaries: tuple[Trigger, ...]
+    #: those whose instances follow dates of the record
+    dated: tuple[Trigger, ...]
     #: sends are remembered at least this long
     memory_ms: int
     document: dict[str, Any]

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
@@ -20,6 +21,10 @@ SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+
+#: Earlier and later than every instant that an event, a timer or a clock can have.
+BEGINNING_OF_TIME_MS: Final = -(1 << 62)
+END_OF_TIME_MS: Final = 1 << 62
 
 #: 0001-01-02 to 9000-01-01: dates that every zone can write, and years of room to schedule after.
 MIN_MS = -62135510400000

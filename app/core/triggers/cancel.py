@@ -1,13 +1,13 @@
 """Cancel events: they end what is open and recall what was sent too late to be right."""
 
-from app.core.context import EventContext, key_of
+from app.core.context import EventContext
 from app.core.customer.limits import remember
 from app.core.customer.record import Sent
 from app.core.decisions import Decision, Outcome, Reason
-from app.core.rules.model import Anniversary, Trigger
+from app.core.rules.keys import key_of
+from app.core.rules.model import Trigger
 from app.core.triggers.decide import send_request
 from app.core.triggers.instances import end_instance, open_instances
-from app.core.triggers.kinds import anniversary
 
 
 def cancel(moment: EventContext, trigger: Trigger) -> None:
@@ -23,8 +23,7 @@ def cancel(moment: EventContext, trigger: Trigger) -> None:
     for instance in open_instances(moment.customer, trigger):
         if key in (None, instance.key) and instance.anchor_ms <= moment.occurred_ms:
             end_instance(moment, instance, Reason.CANCELLED)
-            if isinstance(trigger.kind, Anniversary):
-                anniversary.take_due(moment, trigger, trigger.kind, instance)
+            trigger.kind.take_cancelled(moment, trigger, instance)
 
 
 def _remember_cancel(moment: EventContext, trigger: Trigger, key: str | None) -> None:

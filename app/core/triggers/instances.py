@@ -10,13 +10,11 @@ from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Reason
 from app.core.events import DELIVERY, ITEMS
 from app.core.rules.arbitration import firing_ms
-from app.core.rules.model import Abandonment, Frequency, Inactivity, Trigger
+from app.core.rules.model import Trigger
 from app.core.rules.variants import steps_of
 from app.core.triggers.decide import drop_step
 
 _NOTHING: Final[dict[str, list[int]]] = {}
-#: Kinds whose instances come again under the same key.
-_REPEATING: Final = (Abandonment, Inactivity, Frequency)
 
 
 def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
@@ -55,7 +53,7 @@ def start_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
         moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
     )
     instance.is_delivery = moment.type == DELIVERY
-    if isinstance(trigger.kind, _REPEATING):
+    if trigger.kind.is_repeating:
         _remember_opened(moment.customer, instance)
     _join_immediate(moment, trigger, instance)
 

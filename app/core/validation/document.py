@@ -10,7 +10,7 @@ from typing import Any
 from app.core.customer.facts import INSTANT_FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import ALL_TYPES, DATA_FIELDS
-from app.core.rules.compile import types_of
+from app.core.rules.document_values import types_of
 from app.core.rules.model import DEFAULT_CHANNELS
 from app.core.rules.tokens import path_of
 from app.core.time.zones import zone

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from app.core.customer.record import NEVER_MS, Customer
+from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.engine import Engine, Handled
+from app.core.time.instants import END_OF_TIME_MS
 from app.formats.decode import Erasure, decode_record
 from app.formats.encode import written
 from app.live.clock.partition_clock import wall_ms
@@ -42,7 +43,7 @@ class _One:
         """The host writes the record after every event."""
 
     def earliest_due_ms(self) -> int:
-        return NEVER_MS
+        return END_OF_TIME_MS
 
     def due(self, watermark_ms: int) -> list[Customer]:
         return []

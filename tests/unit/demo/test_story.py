@@ -10,11 +10,11 @@ import pytest
 
 from app.backtest.history import Arrival
 from app.backtest.replay import Replay
+from app.core.compile import compile_rules
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.errors import EventError
 from app.core.events import ALL_TYPES, Event
 from app.core.outcomes import SendOutcome
-from app.core.rules.compile import compile_rules
 from app.core.time.instants import parse_rfc3339
 from app.demo.audience import react
 from app.demo.customers import Role, make_people, registrations

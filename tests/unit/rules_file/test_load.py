@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from app.core.compile import compile_rules
 from app.core.customer.record import Customer
 from app.core.errors import ConfigError
 from app.core.events import TYPES, Event
-from app.core.rules.compile import compile_rules
 from app.core.transitions import handle_event
 from app.rules_file.load import SCHEMA, RulesError, find_problems, load_rules, parse_rules
 

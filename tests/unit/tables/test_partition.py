@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.customer.record import NEVER_MS, NOT_COMPUTED_MS, Customer, Instance, PendingStep
+from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause
 from app.core.errors import InfrastructureError
+from app.core.time.instants import END_OF_TIME_MS
 from tables import customers as customers_module
 from tables import records
 from tables.customers import TOMBSTONE_MS, PartitionCustomers
@@ -57,7 +58,7 @@ def with_timer(customer: Customer, due_ms: int | None) -> None:
             )
         ]
     )
-    customer.due_ms = NOT_COMPUTED_MS
+    customer.due_ms = None
 
 
 @settings(max_examples=150, deadline=None)
@@ -118,11 +119,11 @@ def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
 
 
 def as_due(due_ms: int | None) -> int:
-    return NEVER_MS if due_ms is None else due_ms
+    return END_OF_TIME_MS if due_ms is None else due_ms
 
 
 def check(customers: PartitionCustomers, model: dict[str, int | None]) -> None:
-    earliest = min(map(as_due, model.values()), default=NEVER_MS)
+    earliest = min(map(as_due, model.values()), default=END_OF_TIME_MS)
     assert customers.earliest_due_ms() == earliest
     for watermark_ms in (-1, 3, 30):
         due = [each.customer_id for each in customers.due(watermark_ms)]
@@ -158,7 +159,7 @@ def test_records_beyond_those_kept_are_read_again(
 def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
     """What the changelog does not say is sent is listed, once, until a unit clears it."""
     store = PartitionStore(folder)
-    full = pack_value(Head(NEVER_MS, 0, True), b"record")
+    full = pack_value(Head(END_OF_TIME_MS, 0, True), b"record")
     empty = pack_value(NO_HEAD, b"record")
     store.apply([Entry(0, b"a", full), Entry(1, b"b", full)], 1)
     assert store.unsent() == ["a", "b"]
@@ -206,7 +207,7 @@ def test_a_tombstone_has_the_id_and_the_offsets_and_nothing_else(folder: Path) -
     assert head_of(value) == Head(1_000 + TOMBSTONE_MS, 0, False, True)
     assert store.progress.customers == 0
     assert customers.get("anna").applied == expected.applied
-    assert customers.earliest_due_ms() == NEVER_MS
+    assert customers.earliest_due_ms() == END_OF_TIME_MS
     customers.forget("anna")
     commit(customers, store, changelog)
     assert changelog[-1].value is None

@@ -1,39 +1,40 @@
 """Abandonment: a start (of a cart, a checkout, a booking) that nothing ends in time."""
 
-from app.core.context import EventContext, key_of
-from app.core.decisions import Reason
-from app.core.rules.model import Abandonment, Trigger
-from app.core.triggers.instances import (
-    end_instance,
-    is_cancelled_since,
-    is_known,
-    open_instances,
-    start_instance,
-)
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from app.core.context import EventContext
+from app.core.rules.conditions import Facts
+from app.core.rules.document_values import types_of
+from app.core.rules.keys import key_of
+from app.core.rules.kind import Kind
+from app.core.rules.model import Trigger
+from app.core.triggers.restart import restart
 
 
-def take_start(moment: EventContext, trigger: Trigger, kind: Abandonment) -> None:
-    """Open, or replace the anchor: a start older than the open anchor changes nothing.
+class Abandonment(Kind, frozen=True, kw_only=True):
+    """An instance for each key, anchored at the newest start."""
 
-    A later start ends what its key had open, also when its own ``when`` fails. The engine has
-    made sure that the key is there.
-    """
-    key = key_of(moment.data, kind.key)
-    assert key is not None
-    restart(moment, trigger, key)
+    is_repeating: ClassVar[bool] = True
+    requires_key: ClassVar[bool] = True
+    is_recoverable: ClassVar[bool] = True
 
+    key: str
 
-def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
-    """Let a newer start take the place of the open instance of its key."""
-    customer, occurred_ms = moment.customer, moment.occurred_ms
-    if is_cancelled_since(customer, trigger, key, occurred_ms):
-        return
-    for instance in open_instances(customer, trigger):
-        if instance.key == key:
-            if occurred_ms <= instance.anchor_ms:
-                return
-            end_instance(moment, instance, Reason.SUPERSEDED)
-    if is_known(customer, trigger, key, occurred_ms):
-        return
-    if trigger.when is None or trigger.when(moment.data, customer, moment.now_ms):
-        start_instance(moment, trigger, key)
+    @classmethod
+    def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
+        return cls(types=types_of(body["start"]), key=body["key"])
+
+    @property
+    def key_field(self) -> str | None:
+        return self.key
+
+    def take_event(self, moment: EventContext, trigger: Trigger) -> None:
+        """Open, or replace the anchor: a start older than the open anchor changes nothing.
+
+        A later start ends what its key had open, also when its own ``when`` fails. The engine has
+        made sure that the key is there.
+        """
+        key = key_of(moment.data, self.key)
+        assert key is not None
+        restart(moment, trigger, key)

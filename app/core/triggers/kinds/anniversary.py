@@ -1,36 +1,72 @@
 """Anniversary: a date that comes again each year at a local time."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
+from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.profile import parse_date
 from app.core.customer.record import Customer, Instance
 from app.core.decisions import Cause
-from app.core.rules.model import Anniversary, Trigger
+from app.core.rules.conditions import Facts, Getter, compile_field
+from app.core.rules.document_values import minute_of_day
+from app.core.rules.kind import Kind
+from app.core.rules.model import Trigger
+from app.core.rules.zone import zone_of
 from app.core.time.instants import DAY_MS
 from app.core.time.zones import instant_of_local, local, zone
 from app.core.triggers.instances import add_instance, open_instances
 
 
-def take_event(moment: EventContext, trigger: Trigger, kind: Anniversary) -> None:
-    """(Re)schedule after an event that may have set the date or the zone.
+class Anniversary(Kind, frozen=True, kw_only=True):
+    """A date that comes again each year, at ``minute`` past local midnight.
 
-    An instance whose day has come stays as it is; one that still waits moves, or goes with its
-    date. ``when`` is asked when a step is due, not a year ahead.
+    ``source`` is ``profile`` (a date as text) or ``customer`` (an instant, its local date). The key
+    of an instance is its year, its anchor the time at which it is due.
     """
-    schedule(moment, trigger, kind, moment.cause)
 
+    follows_dates: ClassVar[bool] = True
+    is_anchored_at_event: ClassVar[bool] = False
 
-def take_due(
-    moment: DecisionContext, trigger: Trigger, kind: Anniversary, instance: Instance
-) -> None:
-    """The day has come: this year is used up, and next year's instance is scheduled."""
-    year = _year(instance)
-    if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
-        moment.customer.fired_years[trigger.name] = year
-        schedule(moment, trigger, kind, instance.cause)
+    source: Literal["profile", "customer"]
+    date: Getter
+    minute: int
+
+    @classmethod
+    def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
+        path = body["of"]
+        return cls(
+            source="profile" if path.startswith("profile.") else "customer",
+            date=compile_field(path, facts),
+            minute=minute_of_day(body.get("at", "09:00")),
+        )
+
+    @property
+    def local_minute(self) -> int:
+        return self.minute
+
+    @property
+    def tells_personal_date(self) -> bool:
+        return self.source == "profile"
+
+    def reschedule(self, moment: EventContext, trigger: Trigger) -> None:
+        """An instance whose day has come stays as it is; one that still waits moves, or goes with
+        its date. ``when`` is asked when a step is due, not a year ahead.
+        """
+        schedule(moment, trigger, self, moment.cause)
+
+    def take_due(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
+        """The day has come: this year is used up, and next year's instance is scheduled."""
+        year = _year(instance)
+        if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
+            moment.customer.fired_years[trigger.name] = year
+            schedule(moment, trigger, self, instance.cause)
+
+    def take_cancelled(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
+        """A cancelled year is used up, too."""
+        self.take_due(moment, trigger, instance)
 
 
 def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause: Cause) -> None:
@@ -46,7 +82,7 @@ def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause
         for instance in open_instances(customer, trigger)
         if (year := _year(instance)) is not None and year > fired_year
     ]
-    tz = _zone(moment)
+    tz = zone_of(moment.rules, customer)
     day = _date(customer, kind, tz, moment.now_ms)
     due = None
     if day is not None:
@@ -96,11 +132,6 @@ def next_occurrence(
         if due_ms > now_ms:
             return year, due_ms
         year += 1
-
-
-def _zone(moment: DecisionContext) -> ZoneInfo:
-    name = moment.customer.profile.get("timezone")
-    return moment.rules.timezone if name is None else zone(name)
 
 
 def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> date | None:

@@ -1,10 +1,16 @@
 """Frequency: so many events of one key within a time."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Self
 
-from app.core.context import EventContext, key_of
+from app.core.context import EventContext
 from app.core.customer.limits import remember
-from app.core.rules.model import Frequency, Trigger
+from app.core.rules.conditions import Facts
+from app.core.rules.document_values import types_of
+from app.core.rules.keys import key_of
+from app.core.rules.kind import Kind
+from app.core.rules.model import Trigger
+from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import DAY_MS
 from app.core.triggers.instances import open_instance
 
@@ -14,30 +20,52 @@ _KEYS_BETWEEN_CLEANINGS: Final = 8
 _NOTHING: Final[dict[str, list[int]]] = {}
 
 
-def take_counted(moment: EventContext, trigger: Trigger, kind: Frequency) -> None:
-    """Count the event by its key; open and start again when it makes ``times``.
+class Frequency(Kind, frozen=True, kw_only=True):
+    """``times`` events of ``types`` with one key at t > the last one's time - ``within_ms``."""
 
-    What counts is at t > its time - ``within``, later events included. For that the newest
-    ``times - 1`` others suffice, so no more are kept.
-    """
-    key = "" if kind.key is None else key_of(moment.data, kind.key)
-    if key is None:
-        return
-    times_by_key = moment.customer.frequencies_ms
-    known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
-    after_ms = moment.occurred_ms - kind.within_ms
-    count = 1
-    for at_ms in known:
-        count += at_ms > after_ms
-    if count >= kind.times:
-        _forget(times_by_key, trigger.name, key)
-        open_instance(moment, trigger, key)
-        return
-    newest = sorted([*known, moment.occurred_ms])[-(kind.times - 1) :]
-    by_key = times_by_key.get(trigger.name)
-    if by_key is not None and len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
-        _forget_stale(by_key, after_ms - LATENESS_MS)
-    remember(times_by_key, trigger.name, key, newest)
+    is_repeating: ClassVar[bool] = True
+
+    key: str | None
+    times: int
+    within_ms: int
+
+    @classmethod
+    def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
+        return cls(
+            types=types_of(body["on"]),
+            key=body.get("key"),
+            times=body["times"],
+            within_ms=parse_duration_ms(body["within"]),
+        )
+
+    @property
+    def key_field(self) -> str | None:
+        return self.key
+
+    def take_event(self, moment: EventContext, trigger: Trigger) -> None:
+        """Count the event by its key; open and start again when it makes ``times``.
+
+        What counts is at t > its time - ``within``, later events included. For that the newest
+        ``times - 1`` others suffice, so no more are kept.
+        """
+        key = "" if self.key is None else key_of(moment.data, self.key)
+        if key is None:
+            return
+        times_by_key = moment.customer.frequencies_ms
+        known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
+        after_ms = moment.occurred_ms - self.within_ms
+        count = 1
+        for at_ms in known:
+            count += at_ms > after_ms
+        if count >= self.times:
+            _forget(times_by_key, trigger.name, key)
+            open_instance(moment, trigger, key)
+            return
+        newest = sorted([*known, moment.occurred_ms])[-(self.times - 1) :]
+        by_key = times_by_key.get(trigger.name)
+        if by_key is not None and len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
+            _forget_stale(by_key, after_ms - LATENESS_MS)
+        remember(times_by_key, trigger.name, key, newest)
 
 
 def _forget(times_by_key: dict[str, dict[str, list[int]]], trigger: str, key: str) -> None:

@@ -1,28 +1,42 @@
 """Inactivity: silence after an event of ``since``; any later shop or travel event moves it."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Self
 
 from app.core.context import EventContext
 from app.core.decisions import Reason
-from app.core.rules.model import Inactivity, Trigger
+from app.core.rules.conditions import Facts
+from app.core.rules.document_values import types_of
+from app.core.rules.kind import Kind
+from app.core.rules.model import Trigger
 from app.core.triggers.instances import end_instance, is_known, move_instance, open_instances
-from app.core.triggers.kinds.abandonment import restart
+from app.core.triggers.restart import restart
 
 #: There is at most one open instance, so its key is empty.
 KEY: Final = ""
 
 
-def take_event(moment: EventContext, trigger: Trigger, kind: Inactivity) -> None:
-    """A ``since`` event opens, or moves the anchor like a later start.
+class Inactivity(Kind, frozen=True, kw_only=True):
+    """Silence after an event of ``types``."""
 
-    Any other later event moves the anchor of an open instance; ``when`` is asked when due.
-    """
-    if moment.type in kind.types:
-        restart(moment, trigger, KEY)
-        return
-    for instance in open_instances(moment.customer, trigger):
-        if moment.occurred_ms > instance.anchor_ms:
-            if is_known(moment.customer, trigger, KEY, moment.occurred_ms):
-                end_instance(moment, instance, Reason.SUPERSEDED)
-            else:
-                move_instance(moment, trigger, instance)
+    is_repeating: ClassVar[bool] = True
+    is_moved_by_activity: ClassVar[bool] = True
+
+    @classmethod
+    def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
+        return cls(types=types_of(body["since"]))
+
+    def take_event(self, moment: EventContext, trigger: Trigger) -> None:
+        """A ``since`` event opens, or moves the anchor like a later start.
+
+        Any other later event moves the anchor of an open instance; ``when`` is asked when due.
+        """
+        if moment.type in self.types:
+            restart(moment, trigger, KEY)
+            return
+        for instance in open_instances(moment.customer, trigger):
+            if moment.occurred_ms > instance.anchor_ms:
+                if is_known(moment.customer, trigger, KEY, moment.occurred_ms):
+                    end_instance(moment, instance, Reason.SUPERSEDED)
+                else:
+                    move_instance(moment, trigger, instance)

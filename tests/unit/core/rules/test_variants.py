@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from app.core.compile import compile_rules
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.events import Event
-from app.core.rules.compile import compile_rules
 from app.core.rules.model import Trigger
 from app.core.rules.variants import variant_of
 from app.core.transitions import handle_event

@@ -9,6 +9,7 @@ from app.core.customer.scoring_model import NO_MODEL, Model
 from app.core.events import BOOKINGS, ORDERS, TYPES
 from app.core.rules.compile_steps import compile_experiment, exact, is_marketing, steps_of
 from app.core.rules.conditions import Facts, compile_condition, compile_field, fields_of
+from app.core.rules.document_values import minute_of_day, types_of
 from app.core.rules.model import (
     DEFAULT_ATTRIBUTION_MS,
     DEFAULT_CHANNELS,
@@ -16,18 +17,11 @@ from app.core.rules.model import (
     DEFAULT_PRIORITY,
     DEFAULT_RECALL_WINDOW_MS,
     LATENESS_MS,
-    Abandonment,
-    Anniversary,
     Cap,
     Channel,
     Experiment,
     Fatigue,
-    Frequency,
     Holdout,
-    Inactivity,
-    Kind,
-    Milestone,
-    OnEvent,
     QuietHours,
     Rules,
     Trigger,
@@ -36,6 +30,7 @@ from app.core.rules.model import (
 from app.core.rules.tokens import compile_token, path_of
 from app.core.time.durations import parse_duration_ms
 from app.core.time.zones import zone
+from app.core.triggers.kinds import compile_kind
 
 Document = Mapping[str, Any]
 
@@ -96,7 +91,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
             topic: {name: _plan(name, triggers.values()) for name in names}
             for topic, names in TYPES.items()
         },
-        anniversaries=tuple(t for t in triggers.values() if isinstance(t.kind, Anniversary)),
+        dated=tuple(t for t in triggers.values() if t.kind.follows_dates),
         memory_ms=max(
             attribution_ms + LATENESS_MS,
             recall_ms,
@@ -156,11 +151,6 @@ def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
     )
 
 
-def minute_of_day(text: str) -> int:
-    """Minutes past midnight in ``HH:MM``."""
-    return int(text[:2]) * 60 + int(text[3:])
-
-
 def _quiet_hours(body: Document | None, channels: Iterable[str]) -> QuietHours | None:
     if body is None:
         return None
@@ -171,11 +161,6 @@ def _quiet_hours(body: Document | None, channels: Iterable[str]) -> QuietHours |
     )
 
 
-def types_of(value: str | list[str]) -> tuple[str, ...]:
-    """One event type or a list of them, without repeats."""
-    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
-
-
 def _trigger(
     name: str,
     body: Document,
@@ -184,7 +169,7 @@ def _trigger(
     variants: Iterable[Document],
 ) -> Trigger:
     tokens: Document = body.get("tokens", {})
-    kind = _kind(body, facts)
+    kind = compile_kind(body, facts)
     return Trigger(
         name=name,
         kind=kind,
@@ -197,7 +182,7 @@ def _trigger(
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
-        key_field=kind.key if isinstance(kind, Abandonment | Frequency) else None,
+        key_field=kind.key_field,
         steps=steps_of(body, facts),
         experiment=experiment,
         tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
@@ -217,61 +202,20 @@ def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
     return used
 
 
-def _kind(body: Document, facts: Facts) -> Kind:
-    match body["kind"]:
-        case "event":
-            return OnEvent(types=types_of(body["on"]))
-        case "abandonment":
-            return Abandonment(types=types_of(body["start"]), key=body["key"])
-        case "milestone":
-            event_type, _, field = body.get("sum", body.get("count", "")).partition(".")
-            return Milestone(
-                type=event_type,
-                field=field or None,
-                mark=body["every"] if "every" in body else body["reaches"],
-                is_repeating="every" in body,
-            )
-        case "inactivity":
-            return Inactivity(types=types_of(body["since"]))
-        case "anniversary":
-            path = body["of"]
-            return Anniversary(
-                source="profile" if path.startswith("profile.") else "customer",
-                date=compile_field(path, facts),
-                minute=minute_of_day(body.get("at", "09:00")),
-            )
-        case "frequency":
-            return Frequency(
-                types=types_of(body["on"]),
-                key=body.get("key"),
-                times=body["times"],
-                within_ms=parse_duration_ms(body["within"]),
-            )
-        case unknown:
-            raise ValueError(f"no such kind: {unknown!r}")
-
-
-def opening_types(kind: Kind) -> tuple[str, ...]:
-    """The event types that can open an instance of this kind."""
-    if isinstance(kind, Milestone):
-        return (kind.type,)
-    return () if isinstance(kind, Anniversary) else kind.types
-
-
 def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
     ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
-    is_move = event_type in TYPES[ORDERS] | TYPES[BOOKINGS]
+    is_activity = event_type in TYPES[ORDERS] | TYPES[BOOKINGS]
     opens = tuple(
         t
         for t in ordered
-        if event_type in opening_types(t.kind) or (is_move and isinstance(t.kind, Inactivity))
+        if event_type in t.kind.types or (is_activity and t.kind.is_moved_by_activity)
     )
-    sums = {
-        t.kind.field for t in opens if isinstance(t.kind, Milestone) and t.kind.field is not None
-    } | ({"value"} if f"{event_type}.value" in ALWAYS_SUMMED else set())
+    sums = {t.kind.summed_field for t in opens if t.kind.summed_field is not None}
+    if f"{event_type}.value" in ALWAYS_SUMMED:
+        sums.add("value")
     return TypePlan(
         cancels=tuple(t for t in ordered if event_type in t.cancel),
         opens=opens,
-        abandonments=tuple((t, t.kind.key) for t in opens if isinstance(t.kind, Abandonment)),
+        keyed=tuple(t for t in opens if t.kind.requires_key),
         summed=tuple(sorted(sums)),
     )
