@@ -45,8 +45,8 @@ _BORDERS: Final[dict[str, list[tuple[Any, str]]]] = {
         (processor.PartitionProcessor, "_fire"),
     ],
     "commit": [
-        (at_least_once.AtLeastOnceLane, "_fill_outboxes"),
-        (exactly_once.ExactlyOnceLane, "_put_outputs"),
+        (at_least_once.AtLeastOncePartition, "_fill_outboxes"),
+        (exactly_once.ExactlyOncePartition, "_put_outputs"),
     ],
 }
 #: names of native threads by what they are there for

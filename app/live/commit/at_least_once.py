@@ -1,26 +1,25 @@
-"""A commit unit made durable at least once: every effect, in one numbered order.
+"""Commits a unit at least once: every effect, in one numbered order.
 
     1  outboxes filled, records encoded
     2  changelog produced
     3  changelog acknowledged
-    4  dispatch, decisions, outcomes, dead letters and rerouted records produced
+    4  dispatch, decisions, outcomes, dead letters and misrouted records produced
     5  those acknowledged
     6  records, timer index and changelog offset written to disk, in one write
     7  source offsets released for commit
 
 A crash before 3 has ended leaves the unit undone, and it is done again from the same input. After
 that the changelog has the records, with their outboxes: the replayed events are skipped, and what
-the outboxes hold is sent (again), under the same request ids. What the changelog has and may not
-have been sent is told apart by the marker that each unit writes for the ones before it
-(``EMITTED_KEY``): a recovery lists the entries after the last marker.
+the outboxes hold is produced (again), under the same request ids. Which outboxes are known to be on
+Kafka is said by the marker that each unit writes for the ones before it (``EMITTED_KEY``): a
+recovery lists the entries after the last marker.
 """
 
 from typing import Final
 
-from app.live.commit import outbox
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.commit.deliveries import PendingDeliveries, Producer
-from app.live.commit.outbox import OutputRecord
+from app.live.commit.outbox import OutputRecord, decode_entry, encode_entry, records_of
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.unit import CommitUnit
 from app.live.input.progress import InputProgress
@@ -35,22 +34,22 @@ class AtLeastOnce:
     def __init__(
         self,
         producer: Producer,
-        intake: InputProgress,
+        progress: InputProgress,
         outputs: OutputTopics,
         hook: Hook = ignore_hook,
     ) -> None:
         self.producer: Final = producer
-        self.intake: Final = intake
+        self.progress: Final = progress
         self.outputs: Final = outputs
         self.hook: Final = hook
 
-    def lane(
+    def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
-    ) -> "AtLeastOnceLane":
-        return AtLeastOnceLane(self, partition, customers, store)
+    ) -> "AtLeastOncePartition":
+        return AtLeastOncePartition(self, partition, customers, store)
 
 
-class AtLeastOnceLane:
+class AtLeastOncePartition:
     """Implements ``app.live.commit.committer.PartitionCommitter``.
 
     Up to the changelog offset ``_emitted_offset`` outboxes are known to be on Kafka.
@@ -68,24 +67,24 @@ class AtLeastOnceLane:
         self._customers = customers
         self._store = store
         self._emitted_offset = store.progress.offset
-        self.is_owed = False
+        self.has_unmarked_outboxes = False
 
-    async def seal(self) -> None:
-        await self._apply(CommitUnit(now_ms=0), is_sealing=True)
+    async def mark_outboxes_sent(self) -> None:
+        await self._commit(CommitUnit(now_ms=0), is_marking=True)
 
-    async def apply(self, unit: CommitUnit) -> None:
-        await self._apply(unit)
+    async def commit(self, unit: CommitUnit) -> None:
+        await self._commit(unit)
 
-    async def _apply(self, unit: CommitUnit, *, is_sealing: bool = False) -> None:
+    async def _commit(self, unit: CommitUnit, *, is_marking: bool = False) -> None:
         hook, customers, store = self._shared.hook, self._customers, self._store
         hook("before 1")
-        said = self._fill_outboxes(unit)
+        records = self._fill_outboxes(unit)
         changes = customers.changes()
         hook("after 1")
         hook("before 2")
         changelog = PendingDeliveries(self._shared.producer)
         topic, partition = self._shared.outputs.changelog, self._partition
-        if self.is_owed and (changes or is_sealing):
+        if self.has_unmarked_outboxes and (changes or is_marking):
             changelog.send(topic, partition, EMITTED_KEY, pack_offset(self._emitted_offset))
         for change in changes:
             changelog.send(topic, partition, change.customer_id, change.value)
@@ -95,10 +94,10 @@ class AtLeastOnceLane:
         hook("after 3")
         hook("before 4")
         outputs = PendingDeliveries(self._shared.producer)
-        for record in said:
-            outputs.send(*self._shared.outputs.said(record, partition))
-        for other in self._shared.outputs.beside(unit, partition):
-            outputs.send(*other)
+        for record in records:
+            outputs.send(*self._shared.outputs.producer_record(record, partition))
+        for side_record in self._shared.outputs.side_records(unit, partition):
+            outputs.send(*side_record)
         hook("after 4")
         hook("before 5")
         await outputs.wait()
@@ -107,24 +106,24 @@ class AtLeastOnceLane:
         if changelog.sent or unit.resend:
             offset = max(changelog.last_offset, store.progress.offset)
             store.write(changes, offset, clear_unsent=bool(unit.resend))
-            self.is_owed = bool(said)
+            self.has_unmarked_outboxes = bool(records)
             self._emitted_offset = max(changelog.last_offset, self._emitted_offset)
         customers.reset()
         hook("after 6")
         hook("before 7")
-        self._shared.intake.unit_done(partition, unit.taken, unit.positions)
+        self._shared.progress.unit_done(partition, unit.consumed, unit.positions)
         hook("after 7")
 
     def _fill_outboxes(self, unit: CommitUnit) -> list[OutputRecord]:
-        """All that is to be sent; what the unit says is in the outboxes then."""
+        """Return all output records to produce; those of the unit are in the outboxes then."""
         customers = self._customers
-        said = [
-            outbox.of_line(customer_id, line)
+        records = [
+            decode_entry(customer_id, entry)
             for customer_id in unit.resend
-            for line in customers.get(customer_id).outbox
+            for entry in customers.get(customer_id).outbox
         ]
         customers.empty_outboxes()
-        for record in outbox.said(unit):
-            customers.get(record.customer_id).outbox.append(outbox.line_of(record))
-            said.append(record)
-        return said
+        for record in records_of(unit):
+            customers.get(record.customer_id).outbox.append(encode_entry(record))
+            records.append(record)
+        return records

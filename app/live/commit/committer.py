@@ -1,4 +1,4 @@
-"""Making commit units durable: what a lane needs of it, whatever the guarantee.
+"""What a partition processor needs of a delivery guarantee: making commit units durable.
 
 ``app/live/commit/at_least_once.py`` and ``app/live/commit/exactly_once.py`` each list their effects
 in a numbered order.
@@ -11,7 +11,7 @@ from app.live.commit.unit import CommitUnit
 from tables.customers import PartitionCustomers
 from tables.partition import PartitionStore
 
-#: Called with "before N" and "after N" around every effect, in whatever thread it happens.
+#: Called with "before N" and "after N" around every effect, in the thread that makes the effect.
 Hook = Callable[[str], None]
 
 
@@ -19,24 +19,24 @@ class PartitionCommitter(Protocol):
     """Makes the units of one partition durable, one after the other."""
 
     @property
-    def is_owed(self) -> bool:
-        """The changelog does not say yet that what it has in outboxes is on Kafka."""
+    def has_unmarked_outboxes(self) -> bool:
+        """Whether outboxes are on Kafka that the changelog does not mark as sent yet."""
 
-    async def apply(self, unit: CommitUnit) -> None:
+    async def commit(self, unit: CommitUnit) -> None:
         """Make the unit durable. Raises InfrastructureError, with nothing released for commit."""
 
-    async def seal(self) -> None:
-        """Say in the changelog that everything so far is sent, so that no recovery repeats it."""
+    async def mark_outboxes_sent(self) -> None:
+        """Mark all outboxes so far as sent in the changelog, so that no recovery repeats them."""
 
 
 class Committer(Protocol):
     """Makes the units of one worker durable. Those of different partitions may overlap."""
 
-    def lane(
+    def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
     ) -> PartitionCommitter:
-        """For a partition, as long as this worker has it."""
+        """Return the committer of a partition, for as long as this worker is assigned it."""
 
 
 def ignore_hook(_: str) -> None:
-    """Nobody is watching."""
+    """Do nothing around effects."""

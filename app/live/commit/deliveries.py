@@ -1,4 +1,4 @@
-"""Producing with certainty: nothing counts as written before the broker has acknowledged it."""
+"""Produced records whose broker acknowledgements are awaited together."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Producer(Protocol):
 
 
 class PendingDeliveries:
-    """Records sent together and awaited together.
+    """A group of produced records whose acknowledgements are awaited together.
 
     ``send`` only queues; ``wait`` returns when the broker has all of them and raises
     InfrastructureError when it refused one.
@@ -67,7 +67,7 @@ class PendingDeliveries:
                 return
 
     async def wait(self) -> None:
-        """Until every record sent is acknowledged."""
+        """Return once every record sent is acknowledged. Raises InfrastructureError."""
         poll = self._producer.poll
         while self._pending:
             poll(0)

@@ -1,13 +1,13 @@
-"""A commit unit made durable exactly once: every effect, in one numbered order.
+"""Commits a unit exactly once: every effect, in one numbered order.
 
     1  records encoded, without outboxes                                           each unit
     2  transaction begun                                                    each transaction
-    3  changelog, dispatch, decisions, outcomes, dead letters, rerouted produced
+    3  changelog, dispatch, decisions, outcomes, dead letters, misrouted produced
     4  those acknowledged
     5  source offsets sent to the transaction, and with them the fence
     6  transaction committed
     7  records, timer index and changelog offset written to disk, in one write     each unit
-    8  source records let go
+    8  source records released from the input buffer
 
 A crash before 6 has ended leaves nothing that a read-committed reader sees: the transaction is
 aborted when this worker comes back, or by the broker when its time is up, and the units are done
@@ -15,17 +15,17 @@ again from the same input. After that everything is on Kafka, once, and what the
 from the changelog.
 
 There is nothing to send again, so no outbox is kept; what at_least_once left in one is sent when
-the lane begins, in a transaction that writes those records without it. A marker (``EMITTED_KEY``)
-then says that all outboxes up to here are on Kafka, so that no recovery looks for them again.
+the partition is assigned, in a transaction that writes those records without it. A marker
+(``EMITTED_KEY``) then says that all outboxes up to here are on Kafka, so that no recovery looks for
+them again.
 """
 
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from app.live.commit import outbox
 from app.live.commit.committer import Hook, ignore_hook
-from app.live.commit.outbox import OutputRecord
+from app.live.commit.outbox import OutputRecord, decode_entry, records_of
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.transactions import TransactionCoordinator, TransactionPart
 from app.live.commit.unit import CommitUnit
@@ -43,22 +43,22 @@ class ExactlyOnce:
     def __init__(
         self,
         transactions: TransactionCoordinator,
-        intake: InputProgress,
+        progress: InputProgress,
         outputs: OutputTopics,
         hook: Hook = ignore_hook,
     ) -> None:
         self.transactions: Final = transactions
-        self.intake: Final = intake
+        self.progress: Final = progress
         self.outputs: Final = outputs
         self.hook: Final = hook
 
-    def lane(
+    def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
-    ) -> "ExactlyOnceLane":
-        return ExactlyOnceLane(self, partition, customers, store)
+    ) -> "ExactlyOncePartition":
+        return ExactlyOncePartition(self, partition, customers, store)
 
 
-class ExactlyOnceLane:
+class ExactlyOncePartition:
     """Implements ``PartitionCommitter``, for one assignment of the partition."""
 
     def __init__(
@@ -72,30 +72,30 @@ class ExactlyOnceLane:
         self._partition = partition
         self._customers = customers
         self._store = store
-        self._membership = shared.intake.membership
-        self._sealed_offset = store.progress.offset
-        self.is_owed = self._sealed_offset >= 0
+        self._membership = shared.progress.membership
+        self._marked_offset = store.progress.offset
+        self.has_unmarked_outboxes = self._marked_offset >= 0
 
-    async def seal(self) -> None:
-        await self.apply(CommitUnit(now_ms=0))
+    async def mark_outboxes_sent(self) -> None:
+        await self.commit(CommitUnit(now_ms=0))
 
-    async def apply(self, unit: CommitUnit) -> None:
+    async def commit(self, unit: CommitUnit) -> None:
         shared, customers, store = self._shared, self._customers, self._store
-        hook, intake = shared.hook, shared.intake
+        hook, progress = shared.hook, shared.progress
         hook("before 1")
         positions = {
-            intake.tp(logical, self._partition): position
+            progress.tp(logical, self._partition): position
             for logical, position in unit.positions.items()
         }
-        part = TransactionPart(self._membership, positions or intake.fence(self._partition))
+        part = TransactionPart(self._membership, positions or progress.fence(self._partition))
         self._put_outputs(part, unit)
         customers.empty_outboxes()
         changes = customers.changes()
         entries: Messages = [
             {"key": change.customer_id, "value": change.value} for change in changes
         ]
-        if self.is_owed:
-            entries.append({"key": EMITTED_KEY, "value": pack_offset(self._sealed_offset)})
+        if self.has_unmarked_outboxes:
+            entries.append({"key": EMITTED_KEY, "value": pack_offset(self._marked_offset)})
         if entries:
             entries[-1]["callback"] = part.on_changelog
         part.add(shared.outputs.changelog, self._partition, entries)
@@ -105,39 +105,41 @@ class ExactlyOnceLane:
         if entries or unit.resend:
             offset = max(part.changelog_offset, store.progress.offset)
             store.write(changes, offset, clear_unsent=bool(unit.resend))
-            self.is_owed = False
+            self.has_unmarked_outboxes = False
         customers.reset()
         hook("after 7")
         hook("before 8")
-        intake.unit_done(self._partition, unit.taken, unit.positions)
+        progress.unit_done(self._partition, unit.consumed, unit.positions)
         hook("after 8")
 
     def _put_outputs(self, part: TransactionPart, unit: CommitUnit) -> None:
-        """All output of the unit, into the part."""
-        outputs, same = self._shared.outputs, self._partition
+        """Add all output of the unit to the part."""
+        outputs, input_partition = self._shared.outputs, self._partition
         names = outputs.names
         by_topic: dict[str, list[OutputRecord]] = {}
-        for record in chain(self._kept(unit), outbox.said(unit)):
+        for record in chain(self._left_in_outboxes(unit), records_of(unit)):
             by_topic.setdefault(names[record.topic], []).append(record)
         for topic, records in by_topic.items():
             if any(record.context is not None for record in records):
                 # a batch takes no headers; all of them one by one, so that they stay in order
-                part.others += [outputs.said(record, same) for record in records]
+                part.others += [
+                    outputs.producer_record(record, input_partition) for record in records
+                ]
                 continue
             messages: Messages = [
                 {"key": record.customer_id.encode(), "value": record.value} for record in records
             ]
             if outputs.partitions[topic] != outputs.inputs:
                 for each in messages:
-                    each["partition"] = outputs.place(topic, each["key"], same)
-            part.add(topic, same, messages)
-        part.others += outputs.beside(unit, same)
+                    each["partition"] = outputs.partition_of(topic, each["key"], input_partition)
+            part.add(topic, input_partition, messages)
+        part.others += outputs.side_records(unit, input_partition)
 
-    def _kept(self, unit: CommitUnit) -> Iterator[OutputRecord]:
-        """What outboxes hold that is sent again; those records are written without it."""
+    def _left_in_outboxes(self, unit: CommitUnit) -> Iterator[OutputRecord]:
+        """Yield what outboxes hold that is sent again; their records are written without it."""
         for customer_id in unit.resend:
             customer = self._customers.get(customer_id)
-            for line in customer.outbox:
-                yield outbox.of_line(customer_id, line)
+            for entry in customer.outbox:
+                yield decode_entry(customer_id, entry)
             if customer.outbox:
                 self._customers.changed(customer)

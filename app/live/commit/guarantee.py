@@ -1,4 +1,4 @@
-"""Which delivery guarantee holds, as set or as the broker allows, and the producer for it."""
+"""Chooses the delivery guarantee, as set or as the broker allows, and opens its producer."""
 
 import logging
 from collections.abc import Callable
@@ -34,7 +34,7 @@ MakeProducer = Callable[[dict[str, Any]], Producer]
 
 
 class OpenedProducer(NamedTuple):
-    """A producer, ready for transactions or not meant for them."""
+    """A producer, initialised for transactions or configured without them."""
 
     producer: Producer
     is_exactly_once: bool
@@ -44,9 +44,9 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> OpenedPr
     """The producer for the guarantee that is set, or for the best that the broker allows.
 
     Whatever the guarantee, a transaction that an earlier worker of this instance id left open is
-    aborted first, so that nobody has to wait for its timeout. Raises ConfigError when exactly_once
+    aborted first, so that no worker waits for its timeout. Raises ConfigError when exactly_once
     is set and cannot be had; also when nothing is set and only the credentials are in the way: to
-    promise less is for somebody to say. InfrastructureError when the broker does not answer.
+    promise less must be asked for. InfrastructureError when the broker does not answer.
     """
     wanted = settings.guarantee
     if wanted == "at_least_once":
@@ -97,8 +97,8 @@ def _at_least_once(
 def _has_transaction_settings(settings: Settings) -> bool:
     """Whether the broker has settings for transactions, or does not let us look.
 
-    The embedded broker has none and takes transactions all the same: who then reads from behind
-    one that was aborted gets nothing any more of that producer, and nobody is fenced.
+    The embedded broker has none and takes transactions all the same: a reader that begins behind an
+    aborted one gets nothing more of that producer, and no producer is fenced.
     """
     admin = Admin(settings)
     try:
@@ -115,7 +115,7 @@ def _abort_left_open(settings: Settings, make: MakeProducer) -> None:
         _init(make(transactional_config(settings)), _INIT_TRY_S)
     except KafkaException as exc:
         _log.info(
-            "transactions are not to be had, and not needed",
+            "the broker has no transactions; at_least_once needs none",
             extra={"action": "guarantee", "code": exc.args[0].name()},
         )
 

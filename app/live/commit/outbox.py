@@ -1,8 +1,8 @@
-"""What a unit says to the outside, and how an outbox keeps it until it is on Kafka.
+"""Output records of a commit unit and their encoding in a customer's outbox.
 
-A line of an outbox is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcomes, and
-the JSON of the record; with the small letter the trace context of the event behind it stands
-between the two.
+An entry of an outbox is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcomes,
+and then the JSON of the record; after a small letter the trace context of the event that caused
+the record (``CHARS`` bytes) stands between the two.
 """
 
 from collections.abc import Iterator
@@ -19,57 +19,57 @@ _TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
 
 
 class OutputRecord(NamedTuple):
-    """One record about a customer."""
+    """A decision, send request or outcome of one customer, encoded."""
 
     #: logical name
     topic: str
     customer_id: str
     value: bytes
-    #: trace context of the event behind it, CHARS long
+    #: trace context of the event that caused it, CHARS long
     context: bytes | None
 
 
-def said(unit: CommitUnit) -> Iterator[OutputRecord]:
-    """All that the unit says, decisions first."""
+def records_of(unit: CommitUnit) -> Iterator[OutputRecord]:
+    """Yield every output record of the unit, decisions first."""
     for decision in unit.decisions:
-        yield from of_decision(decision)
-    for outcome in unit.led_to:
-        yield of_outcome(outcome)
+        yield from records_of_decision(decision)
+    for outcome in unit.outcomes:
+        yield record_of_outcome(outcome)
 
 
-def of_decision(decision: Decision) -> Iterator[OutputRecord]:
-    """The decision's record, and what it puts on dispatch."""
+def records_of_decision(decision: Decision) -> Iterator[OutputRecord]:
+    """Yield the decision's record, then its send request or recall if it has one."""
     record, request = encode.written(decision)
-    yield _said("decisions", decision, record)
+    yield _record("decisions", decision, record)
     if request is not None:
-        yield _said("dispatch", decision, request)
+        yield _record("dispatch", decision, request)
 
 
-def of_outcome(outcome: SendOutcome) -> OutputRecord:
-    """The outcome's record."""
-    return _said("outcomes", outcome, encode.written_outcome(outcome))
+def record_of_outcome(outcome: SendOutcome) -> OutputRecord:
+    """Return the outcome's record."""
+    return _record("outcomes", outcome, encode.written_outcome(outcome))
 
 
-def _said(topic: str, of: Decision | SendOutcome, value: bytes) -> OutputRecord:
-    """With a copy of the value: what orjson returns takes 8 KB whatever its length, and a unit
-    keeps thousands.
+def _record(topic: str, source: Decision | SendOutcome, value: bytes) -> OutputRecord:
+    """Copy the value: what orjson returns takes 8 KB whatever its length, and a unit keeps
+    thousands.
     """
-    context = of.cause.traceparent
-    sent = None if context is None else context.encode()
-    return OutputRecord(topic, of.customer_id, bytes(memoryview(value)), sent)
+    context = source.cause.traceparent
+    encoded = None if context is None else context.encode()
+    return OutputRecord(topic, source.customer_id, bytes(memoryview(value)), encoded)
 
 
-def line_of(record: OutputRecord) -> bytes:
-    """The record as the customer's outbox keeps it."""
+def encode_entry(record: OutputRecord) -> bytes:
+    """Encode the record as an entry of its customer's outbox."""
     letter = _LETTERS[record.topic]
     if record.context is None:
         return letter + record.value
     return letter.lower() + record.context + record.value
 
 
-def of_line(customer_id: str, line: bytes) -> OutputRecord:
-    """What a line of the customer's outbox says."""
-    letter, body = line[:1], line[1:]
+def decode_entry(customer_id: str, entry: bytes) -> OutputRecord:
+    """Decode an entry of the customer's outbox."""
+    letter, body = entry[:1], entry[1:]
     topic = _TOPICS[letter.upper()]
     if letter.isupper():
         return OutputRecord(topic, customer_id, body, None)

@@ -1,4 +1,4 @@
-"""What a commit unit puts onto Kafka beside the changelog, and where each record goes."""
+"""The output topics of a commit unit and the producer record of each output."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,44 +35,46 @@ class OutputTopics:
     """Where output goes: names on the broker and partition counts of all topics written to."""
 
     changelog: str
-    #: what is said about customers: name on the broker by logical name
+    #: topics of records about customers: name on the broker by logical name
     names: Mapping[str, str]
     dead_letters: str
     repartition: str
     partitions: Mapping[str, int]
     #: partition count of the input topics
     inputs: int
-    #: what the topic of dead letters takes
-    largest_letter: int
+    #: largest message that the topic of dead letters takes, in bytes
+    largest_dead_letter_bytes: int
 
-    def place(self, topic: str, key: bytes, same: int) -> int:
-        """The partition of ``topic`` for a customer whose input partition is ``same``."""
+    def partition_of(self, topic: str, key: bytes, input_partition: int) -> int:
+        """Return the partition of ``topic`` for a customer of this input partition."""
         count = self.partitions[topic]
-        return same if count == self.inputs else partition_for(key, count)
+        return input_partition if count == self.inputs else partition_for(key, count)
 
-    def said(self, record: OutputRecord, same: int) -> ProducerRecord:
-        """The record about a customer, with its trace context."""
+    def producer_record(self, record: OutputRecord, input_partition: int) -> ProducerRecord:
+        """Return the record about a customer, with its trace context as a header."""
         topic, key = self.names[record.topic], record.customer_id.encode()
         context = record.context
         headers = () if context is None else ((HEADER, context),)
-        return ProducerRecord(topic, self.place(topic, key, same), key, record.value, headers)
+        return ProducerRecord(
+            topic, self.partition_of(topic, key, input_partition), key, record.value, headers
+        )
 
-    def beside(self, unit: CommitUnit, same: int) -> Iterator[ProducerRecord]:
-        """What the unit has to pass on that says nothing about a customer."""
+    def side_records(self, unit: CommitUnit, input_partition: int) -> Iterator[ProducerRecord]:
+        """Yield the unit's dead letters and misrouted records."""
         for letter in unit.dead_letters:
-            yield self.dead_letter(letter, same)
-        for stray in unit.strays:
-            yield self.stray(stray)
+            yield self.dead_letter(letter, input_partition)
+        for misrouted in unit.misrouted:
+            yield self.repartitioned(misrouted)
 
-    def dead_letter(self, letter: DeadLetter, same: int) -> ProducerRecord:
-        """The record that could not be understood, whole, and why.
+    def dead_letter(self, letter: DeadLetter, input_partition: int) -> ProducerRecord:
+        """Return the record that could not be understood, whole, with the reason as headers.
 
-        One that the topic would not take loses what makes it too large: its value's end, and its
-        headers if they do; ``trigger-cut`` says how many bytes it had.
+        One that is too large for the topic loses the end of its value, and its headers when they
+        alone are too large; the header ``trigger-cut`` says how many bytes it had.
         """
         record = letter.record
         kept, value = record.headers, record.value
-        room = self.largest_letter - _LETTER_OVERHEAD_BYTES - len(record.key or b"")
+        room = self.largest_dead_letter_bytes - _LETTER_OVERHEAD_BYTES - len(record.key or b"")
         size = sum(len(name) + len(text or b"") + _HEADER_BYTES for name, text in kept)
         cut: list[tuple[str, bytes | None]] = []
         if size + len(value or b"") > room:
@@ -91,19 +93,19 @@ class OutputTopics:
             ("trigger-engine-version", ENGINE_VERSION.encode()),
         ]
         topic = self.dead_letters
-        place = self.place(topic, record.key or b"", same)
-        return ProducerRecord(topic, place, record.key, value, headers)
+        partition = self.partition_of(topic, record.key or b"", input_partition)
+        return ProducerRecord(topic, partition, record.key, value, headers)
 
-    def stray(self, stray: MisroutedRecord) -> ProducerRecord:
-        """The record sent to where its customer is."""
-        place = partition_for(stray.key, self.inputs)
-        return ProducerRecord(self.repartition, place, stray.key, stray.value, stray.headers)
+    def repartitioned(self, record: MisroutedRecord) -> ProducerRecord:
+        """Return the record addressed to its customer's partition of the repartition topic."""
+        partition = partition_for(record.key, self.inputs)
+        return ProducerRecord(self.repartition, partition, record.key, record.value, record.headers)
 
 
 def output_topics(
-    settings: Settings, partitions: Mapping[str, int], inputs: int, largest_letter: int
+    settings: Settings, partitions: Mapping[str, int], inputs: int, largest_dead_letter_bytes: int
 ) -> OutputTopics:
-    """The outputs of an instance with these settings."""
+    """Return the output topics for these settings."""
     return OutputTopics(
         changelog=settings.changelog_topic,
         names={name: settings.topic(name) for name in ("decisions", "dispatch", "outcomes")},
@@ -111,5 +113,5 @@ def output_topics(
         repartition=settings.repartition_topic,
         partitions=partitions,
         inputs=inputs,
-        largest_letter=largest_letter,
+        largest_dead_letter_bytes=largest_dead_letter_bytes,
     )

@@ -1,9 +1,9 @@
-"""One transaction at a time for all partitions of a worker.
+"""Commits the units of all partitions of a worker in one transaction after the other.
 
-A producer has one transaction at a time and lanes have many units, so units are committed in
+A producer has one transaction at a time and partitions have many units, so units are committed in
 groups: those that are ready when a transaction may begin go into it together, the others wait for
 the next one, and are joined by more. While a transaction is being committed (in a thread: those
-calls block) lanes go on making units.
+calls block) the partition processors go on making units.
 """
 
 import asyncio
@@ -55,10 +55,10 @@ class TransactionalProducer(Protocol):
 
 
 class TransactionPart:
-    """What one commit unit puts into a transaction.
+    """The records and offsets of one commit unit in a transaction.
 
-    ``offsets`` are what the group has then; at least one, because it is with them that the broker
-    checks whether ``membership`` still holds.
+    ``offsets`` are the group's offsets after it; at least one, because the broker checks with them
+    whether ``membership`` still holds.
     """
 
     __slots__ = ("batches", "changelog_offset", "done", "membership", "offsets", "others", "size")
@@ -81,8 +81,8 @@ class TransactionPart:
             self.batches.append((topic, partition, messages))
             self.size += len(messages)
 
-    def let_go(self) -> None:
-        """Of the records: their callback holds this part, and cycles are collected rarely."""
+    def release(self) -> None:
+        """Drop the records: their callback holds this part, and cycles are collected rarely."""
         self.batches = []
         self.others = []
 
@@ -95,7 +95,7 @@ class TransactionPart:
 
 class TransactionCoordinator:
     """Commits parts. Once a transaction has failed, none is begun any more: the worker must end,
-    because nobody knows what its memory is worth.
+    because its memory may be ahead of Kafka.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class TransactionCoordinator:
     async def commit(self, part: TransactionPart) -> None:
         """Return once the part is committed, its ``changelog_offset`` known.
 
-        Raises InfrastructureError when it is not, or nobody knows.
+        Raises InfrastructureError when it is not, or when that is not known.
         """
         if self._failure is not None:
             raise self._failure
@@ -135,7 +135,7 @@ class TransactionCoordinator:
     async def _commit_waiting(self) -> None:
         try:
             while self._waiting:
-                # Lanes that are ready to run come first: what they make joins this transaction.
+                # Processors that are ready to run come first: their units join this transaction.
                 await asyncio.sleep(0)
                 await self._transact(self._take())
         finally:
@@ -162,7 +162,7 @@ class TransactionCoordinator:
             parts = parts + self._waiting
             self._waiting = []
         for part in parts:
-            part.let_go()
+            part.release()
             if part.done.done():
                 continue
             if failure is None:
@@ -171,7 +171,7 @@ class TransactionCoordinator:
                 part.done.set_exception(failure)
 
     async def _try(self, parts: list[TransactionPart]) -> tuple[str, InfrastructureError | None]:
-        """How the transaction ended, and what is to be done about it."""
+        """Return how the transaction ended, and the error if it did not commit."""
         loop = asyncio.get_running_loop()
         try:
             metadata = parts[0].membership.metadata(self._group_id)
@@ -208,14 +208,14 @@ class TransactionCoordinator:
                 if producer.produce_batch(topic, messages, partition) < len(messages):
                     error = next(each["_error"] for each in messages if "_error" in each)
                     raise KafkaException(error)
-            for topic, place, key, value, headers in part.others:
-                producer.produce(topic, value, key, place, headers=list(headers))
+            for topic, number, key, value, headers in part.others:
+                producer.produce(topic, value, key, number, headers=list(headers))
         hook("after 3")
 
     def _end(self, offsets: list[TopicPartition], metadata: bytes) -> None:
         """Commit what was produced. Runs in the thread.
 
-        Offsets come after every record is acknowledged: a member of the next generation, who
+        Offsets come after every record is acknowledged: a member of the next generation, which
         waits for offsets that are pending, then finds all records of this transaction before the
         end of the changelog that it reads up to.
         """
@@ -233,7 +233,7 @@ class TransactionCoordinator:
         hook("after 6")
 
     def _give_up(self, exc: Exception) -> tuple[str, InfrastructureError]:
-        """Abort, so that nobody has to wait for this transaction. Runs in the thread."""
+        """Abort, so that no reader waits for this transaction. Runs in the thread."""
         error: Any = exc.args[0] if isinstance(exc, KafkaException) else None
         outcome, what = "aborted", "nothing of it is visible"
         try:

@@ -1,4 +1,4 @@
-"""A commit unit: what some records, or a timer pass, of one partition amount to."""
+"""A commit unit: all effects of some records, or of a timer pass, of one partition."""
 
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -34,9 +34,9 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class CommitUnit:
-    """Collects while records are handled; then the effects make it durable, in one go.
+    """Collects effects while records are handled; then a committer makes them durable together.
 
-    ``taken`` and ``positions`` are per logical topic that is read: how many records of it are in
+    ``consumed`` and ``positions`` are per logical topic that is read: how many records of it are in
     the unit, and what may be committed once it is durable.
     """
 
@@ -44,46 +44,48 @@ class CommitUnit:
     decisions: list[Decision] = field(default_factory=list)
     #: those of the decisions whose time had come by itself, not with an event
     by_timer: list[Decision] = field(default_factory=list)
-    #: what sends led to, by the events of this unit
-    led_to: list[SendOutcome] = field(default_factory=list)
+    #: outcomes of sends, by the events of this unit
+    outcomes: list[SendOutcome] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     #: records of other partitions, to be sent there
-    strays: list[MisroutedRecord] = field(default_factory=list)
-    #: customers whose outbox is sent again, because nobody knows whether it ever was
+    misrouted: list[MisroutedRecord] = field(default_factory=list)
+    #: customers whose outbox is sent again, because it may not have been acknowledged
     resend: list[str] = field(default_factory=list)
-    taken: dict[str, int] = field(default_factory=dict)
+    consumed: dict[str, int] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     #: for the metrics: (topic, outcome) -> records, and lags in ms by topic
-    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    record_outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     lags_ms: dict[str, list[int]] = field(default_factory=dict)
-    #: for the metrics: (channel or nothing, kind) -> who left, complained or could not be reached
+    #: for the metrics: (channel or nothing, kind) -> unsubscribed, complained, bounced
     list_health: dict[tuple[str, str], int] = field(default_factory=dict)
     #: trace contexts of the events handled
     traces: list[str] = field(default_factory=list)
-    #: customer id -> decisions and outcomes
-    said: dict[str, int] = field(default_factory=dict)
+    #: customer id -> number of decisions and outcomes
+    records_per_customer: dict[str, int] = field(default_factory=dict)
     #: one customer has got as many of them as an outbox should hold
     is_heavy: bool = False
     skewed: int = 0
     timers: int = 0
 
     def add_decision(self, decision: Decision) -> None:
-        """One more decision."""
+        """Add a decision."""
         self.decisions.append(decision)
         self._weigh(decision.customer_id)
 
     def add_outcome(self, outcome: SendOutcome) -> None:
-        """One more thing that a send led to."""
-        self.led_to.append(outcome)
+        """Add an outcome of a send."""
+        self.outcomes.append(outcome)
         self._weigh(outcome.customer_id)
 
     def _weigh(self, customer_id: str) -> None:
-        count = self.said[customer_id] = self.said.get(customer_id, 0) + 1
+        count = self.records_per_customer[customer_id] = (
+            self.records_per_customer.get(customer_id, 0) + 1
+        )
         if count >= MOST_OF_ONE_CUSTOMER:
             self.is_heavy = True
 
     def note_list_health(self, event: Event, channels: Container[str]) -> None:
-        """Count the event if it says that somebody left, complained or could not be reached."""
+        """Count the event if it is an unsubscription, a complaint or a bounce."""
         kind = LIST_HEALTH.get(event.type)
         if kind is not None:
             channel = event.data.get("channel")
@@ -91,6 +93,6 @@ class CommitUnit:
             self.list_health[named, kind] = self.list_health.get((named, kind), 0) + 1
 
     def count(self, topic: str, outcome: str) -> None:
-        """One more record of the topic ended this way."""
+        """Count a record of the topic by its outcome."""
         key = (topic, outcome)
-        self.outcomes[key] = self.outcomes.get(key, 0) + 1
+        self.record_outcomes[key] = self.record_outcomes.get(key, 0) + 1

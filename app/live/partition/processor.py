@@ -108,7 +108,7 @@ class PartitionProcessor:
         self._task = shared.make_task(shared.rules, self._customers, self._decided, self._led_to)
         rules = shared.shadow_rules
         self._shadow = None if rules is None else Shadow(rules, shared.metrics)
-        self._effects = shared.effects.lane(partition, self._customers, store)
+        self._effects = shared.effects.for_partition(partition, self._customers, store)
         #: a record taken from the buffer whose turn comes after timers of another unit
         self._held: tuple[str, ConsumerRecord] | None = None
         self._wake = asyncio.Event()
@@ -199,12 +199,12 @@ class PartitionProcessor:
                 await asyncio.sleep(0)
             else:
                 await self._rest()
-        if self._effects.is_owed:
-            await self._effects.seal()
+        if self._effects.has_unmarked_outboxes:
+            await self._effects.mark_outboxes_sent()
 
     async def _rest(self) -> None:
-        if self._effects.is_owed and time.monotonic() - self.busy_at > 1.0:
-            await self._effects.seal()
+        if self._effects.has_unmarked_outboxes and time.monotonic() - self.busy_at > 1.0:
+            await self._effects.mark_outboxes_sent()
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._store.touch()
             if self.is_idle():
@@ -236,12 +236,12 @@ class PartitionProcessor:
         self._raise_watermark()
         self.clock.start_unit()
         unit = self._unit = CommitUnit(now_ms=self._now_ms())
-        unit.strays = self._strays.take()
+        unit.misrouted = self._strays.take()
         self._settle(unit)
         has_room = self._fire() and self._handle_records()
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
-        has_work = bool(unit.taken or unit.timers or unit.strays)
+        has_work = bool(unit.consumed or unit.timers or unit.misrouted)
         if has_work:
             self.busy_at = time.monotonic()
             await self._apply(unit, started)
@@ -270,14 +270,14 @@ class PartitionProcessor:
             outcome = "skipped" if error is None else self._dead(unit, REPARTITION, record, error)
             unit.count(REPARTITION, outcome)
         if settled:
-            unit.taken[REPARTITION] = len(settled)
+            unit.consumed[REPARTITION] = len(settled)
             unit.positions[REPARTITION] = position
 
     async def _apply(self, unit: CommitUnit, started: float) -> None:
         handled = time.perf_counter()
         spans = self._spans
         with nullcontext() if spans is None else spans.unit(self.partition, unit, started):
-            await self._effects.apply(unit)
+            await self._effects.commit(unit)
         self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
         log_unit(unit)
 
@@ -366,7 +366,7 @@ class PartitionProcessor:
         read, position = (
             (topic, record.offset + 1) if is_own else (REPARTITION, self._rerouted.handled(record))
         )
-        unit.taken[read] = unit.taken.get(read, 0) + 1
+        unit.consumed[read] = unit.consumed.get(read, 0) + 1
         unit.positions[read] = position
         if not is_stray:
             unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)

@@ -213,7 +213,7 @@ class Metrics:
 
     def unit_done(self, unit: CommitUnit, handling_s: float, effects_s: float) -> None:
         """Count a commit unit that is durable."""
-        for (topic, outcome), count in unit.outcomes.items():
+        for (topic, outcome), count in unit.record_outcomes.items():
             self._events.labels(topic, outcome).inc(count)
             if outcome == "duplicate":
                 self._duplicates.inc(count)
@@ -226,7 +226,7 @@ class Metrics:
         self._led_to.count(unit)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
-        for stray in unit.strays:
+        for stray in unit.misrouted:
             self._misrouted.labels(stray.topic).inc()
         if unit.skewed:
             self._skewed.inc(unit.skewed)
@@ -234,8 +234,8 @@ class Metrics:
             self._timers.inc(unit.timers)
         if unit.resend:
             self._resent.inc(len(unit.resend))
-        if unit.taken:
-            self._sizes.observe((), (sum(unit.taken.values()),))
+        if unit.consumed:
+            self._sizes.observe((), (sum(unit.consumed.values()),))
         self._durations.observe(("handling",), (handling_s,))
         self._durations.observe(("effects",), (effects_s,))
 

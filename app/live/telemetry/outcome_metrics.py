@@ -90,8 +90,8 @@ class OutcomeMetrics:
         """Count a unit that is durable."""
         if unit.decisions:
             self._count_messages(unit.decisions)
-        if unit.led_to:
-            self._count_outcomes(unit.led_to)
+        if unit.outcomes:
+            self._count_outcomes(unit.outcomes)
         for (channel, kind), count in unit.list_health.items():
             self._list_health.labels(channel, kind).inc(count)
 

@@ -96,13 +96,13 @@ class UnitSpans:
             "messaging.operation.type": "process",
             "messaging.consumer.group.name": self._group,
             "messaging.destination.partition.id": str(partition),
-            "messaging.batch.message_count": sum(unit.taken.values()),
+            "messaging.batch.message_count": sum(unit.consumed.values()),
             "trigger.timers": unit.timers,
             "trigger.decisions": len(unit.decisions),
             "trigger.requests": sum(each.dispatch is not None for each in unit.decisions),
             "trigger.dead_letters": len(unit.dead_letters),
         }
-        for topic, count in unit.taken.items():
+        for topic, count in unit.consumed.items():
             attributes[f"trigger.records.{topic}"] = count
         for topic, position in unit.positions.items():
             attributes[f"trigger.position.{topic}"] = position

@@ -47,7 +47,7 @@ class LocatedCustomers:
     def read_decisions(self, customer_id: str, partition: int, wanted: int) -> RecentDecisions:
         """The customer's newest decisions; may be called in a thread."""
         outputs = self._outputs
-        place = outputs.place(outputs.names["decisions"], customer_id.encode(), partition)
+        place = outputs.partition_of(outputs.names["decisions"], customer_id.encode(), partition)
         return read_back(self._settings, place, customer_id, wanted)
 
 

@@ -121,15 +121,15 @@ def test_an_outbox_line_keeps_topic_value_and_context(
     made, led_to = decision(context, request_), outcome(context)
     sent = None if context is None else context.encode()
 
-    said = [*outbox.of_decision(made), outbox.of_outcome(led_to)]
-    lines = [outbox.line_of(record) for record in said]
+    said = [*outbox.records_of_decision(made), outbox.record_of_outcome(led_to)]
+    lines = [outbox.encode_entry(record) for record in said]
 
     values = [value for value in (*written(made), written_outcome(led_to)) if value is not None]
     topics = ["decisions", *([] if request_ is None else ["dispatch"]), "outcomes"]
     assert [(each.topic, each.value, each.context) for each in said] == [
         (topic, value, sent) for topic, value in zip(topics, values, strict=True)
     ]
-    assert [outbox.of_line("c", line) for line in lines] == said
+    assert [outbox.decode_entry("c", line) for line in lines] == said
 
 
 def test_a_cause_of_before_has_no_context() -> None:

@@ -45,7 +45,7 @@ def test_what_the_rules_can_lead_to_stands_at_zero() -> None:
 
 
 def unit(*led_to: SendOutcome) -> CommitUnit:
-    return CommitUnit(now_ms=0, led_to=list(led_to))
+    return CommitUnit(now_ms=0, outcomes=list(led_to))
 
 
 def outcome(kind: Kind = Kind.CONVERSION, **more: Any) -> SendOutcome:

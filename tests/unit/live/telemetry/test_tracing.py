@@ -39,7 +39,7 @@ def test_a_unit_is_a_span_with_two_children(
 ) -> None:
     """From its first record to the end of its effects, with its figures."""
     unit = CommitUnit(now_ms=0)
-    unit.taken, unit.positions, unit.timers = {"orders": 3, "profiles": 1}, {"orders": 18}, 2
+    unit.consumed, unit.positions, unit.timers = {"orders": 3, "profiles": 1}, {"orders": 18}, 2
     unit.decisions = [decision(None, None), decision(None, SendRequest("send", "a", None, {}))]
     started = time.perf_counter() - 2.0
     before_ns = time.time_ns()
