@@ -47,12 +47,15 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     channels = _channels(document, caps)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
+    factor = throttle.get("fatigue", {}).get("cooldown_factor", 1)
     experiments = {
-        body["trigger"]: compile_experiment(name, body, bodies[body["trigger"]], timezone, facts)
+        body["trigger"]: compile_experiment(
+            name, body, bodies[body["trigger"]], timezone, facts, factor
+        )
         for name, body in document.get("experiments", {}).items()
     }
     variants = {
-        body["trigger"]: body["variants"].values()
+        body["trigger"]: (*body["variants"].values(), body)
         for body in document.get("experiments", {}).values()
     }
     triggers = {
@@ -98,6 +101,12 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
             cooldown_ms,
             *(cap.per_ms for cap in caps),
             *((fatigue.window_ms, fatigue.cooldown_ms) if fatigue else ()),
+            *(
+                ms
+                for experiment in experiments.values()
+                for variant in experiment.variants
+                for ms in variant.cooldown or ()
+            ),
         ),
         document=document,
     )
@@ -194,7 +203,8 @@ def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
     """Every field path that the trigger's conditions and tokens name."""
     used = {path_of(text) for text in trigger.get("tokens", {}).values()}
     used |= fields_of(trigger.get("when", {}))
-    for step in (trigger, *trigger.get("steps", ()), *variants):
+    bodies = (trigger, *variants)
+    for step in (*bodies, *(step for body in bodies for step in body.get("steps", ()))):
         used |= fields_of(step.get("when", {}))
         template = step.get("template")
         for entry in template if isinstance(template, list) else ():

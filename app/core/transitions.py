@@ -20,6 +20,7 @@ from app.core.events import ENGAGEMENT, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules, TypePlan
+from app.core.rules.variants import steps_of
 from app.core.triggers.cancel import cancel
 from app.core.triggers.decide import decide
 
@@ -177,7 +178,7 @@ def fire_timer(
     """Decide a step whose time has come. A step that the rules no longer have just goes."""
     moment = DecisionContext(rules=rules, customer=customer, now_ms=now_ms, emit=emit)
     trigger = rules.triggers.get(instance.trigger)
-    if trigger is None or pending.step >= len(trigger.steps):
+    if trigger is None or pending.step >= len(steps_of(trigger, customer.customer_id, instance)):
         instance.steps.remove(pending)
         customer.timer_gone(pending.fire_ms)
         if not instance.steps:

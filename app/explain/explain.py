@@ -12,6 +12,7 @@ from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.conditions import compile_condition
 from app.core.rules.messages import message_of
 from app.core.rules.model import Rules
+from app.core.rules.variants import steps_of
 from app.core.time.instants import format_rfc3339, parse_rfc3339
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
 from app.explain.history import known_events, known_sends
@@ -137,7 +138,9 @@ def _timer(
     trigger = rules.triggers.get(instance.trigger)
     template: str | None = None
     expires_ms: int | None = None
-    if trigger is not None and pending.step < len(trigger.steps):
+    if trigger is not None and pending.step < len(
+        steps_of(trigger, customer.customer_id, instance)
+    ):
         template = message_of(trigger, pending.step, instance, customer, now_ms).template
         expires_ms = pending.due_ms + trigger.expires_ms
     return Timer(

@@ -53,12 +53,12 @@ def _count(
     new: Rules,
 ) -> None:
     trigger = new.triggers.get(instance.trigger)
-    if trigger is None or pending.step >= len(trigger.steps):
+    steps = () if trigger is None else steps_of(trigger, customer_id, instance)
+    if trigger is None or pending.step >= len(steps):
         change.dropped += 1
         return
     change.kept += 1
-    after_ms = steps_of(trigger, customer_id, instance.anchor_ms)[pending.step].after_ms
-    is_elsewhere = pending.due_ms != instance.anchor_ms + after_ms
+    is_elsewhere = pending.due_ms != instance.anchor_ms + steps[pending.step].after_ms
     if is_elsewhere or _is_at_another_time(old.triggers[instance.trigger], trigger):
         change.kept_elsewhere += 1
 

@@ -124,3 +124,41 @@ def test_a_recall_and_a_cancelled_step_name_the_variant_too(run: Run) -> None:
         ("send", ("x", "long")),
         ("recall", ("x", "long")),
     ]
+
+
+def test_the_audience_is_asked_when_the_instance_opens(run: Run) -> None:
+    """Who joins it before the message is due stays out, and who leaves it stays in."""
+    audience = {"field": "profile.locale", "op": "eq", "value": "de"}
+    top = trial(when=audience)
+    for at_start, later, expected in (("de", "en", ("x", "long")), ("en", "de", None)):
+        lines = [
+            updated(START, email="ann@x", locale=at_start),
+            event("subscribed", START),
+            updated(START + MINUTE, locale=later),
+        ]
+        made = run(rules(top=top, hello=welcome(after="5m")), lines, until_ms=START + HOUR)
+        assert [d["experiment"] for d in made] == [expected]
+        assert made[0]["due_ms"] - START == (10 if expected else 5) * MINUTE
+
+
+def test_a_variant_may_have_steps_of_its_own(run: Run) -> None:
+    """More of them than the trigger, each with its own template."""
+    step: dict[str, Any] = {"channels": ["email"]}
+    own = [step | {"after": f"{n}m", "template": f"own-{n}"} for n in (1, 2, 3)]
+    variants = {"short": {"weight": 0.05}, "long": {"weight": 0.95, "steps": own}}
+    made = run(rules(top=trial(variants=variants), hello=welcome()), LINES, until_ms=START + HOUR)
+    assert [(d["step"], d["template"]) for d in made] == [
+        (0, "own-1"),
+        (1, "own-2"),
+        (2, "own-3"),
+    ]
+    assert verdicts(made)[-1] == ("send", "passed", 3 * MINUTE + 5000)
+
+
+def test_the_cooldown_of_a_variant_takes_the_place_of_the_files(run: Run) -> None:
+    """Two hours instead of two days: the third subscription is answered, the second is not."""
+    variants = {"short": {"weight": 0.05}, "long": {"weight": 0.95, "cooldown": "2h"}}
+    top = trial(variants=variants) | {"throttle": {"cooldown": "48h"}}
+    lines = [*LINES, *(event("subscribed", START + hours * HOUR) for hours in (1, 3))]
+    made = run(rules(top=top, hello=welcome()), lines)
+    assert [d["outcome"] for d in made] == ["send", "suppress", "send"]

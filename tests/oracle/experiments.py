@@ -13,10 +13,25 @@ Assigned = tuple[str, str] | None
 STEP_FIELDS = ("after", "template", "channels", "send_time")
 
 
-def assigned(rules: Mapping[str, Any], trigger: str, customer: str, anchor: int) -> Assigned:
-    """Experiment and variant of an instance; None when no experiment of its trigger covers it."""
+def audiences(rules: Mapping[str, Any], trigger: str) -> dict[str, Any]:
+    """Who may take part in the trigger's experiments: name -> condition, None for everybody."""
+    return {
+        name: experiment.get("when")
+        for name, experiment in rules.get("experiments", {}).items()
+        if experiment["trigger"] == trigger
+    }
+
+
+def assigned(
+    rules: Mapping[str, Any], trigger: str, customer: str, instance: Mapping[str, Any]
+) -> Assigned:
+    """Experiment and variant of an instance; None when no experiment of its trigger covers it, or
+    the customer was not in the audience when it opened.
+    """
     for name, experiment in rules.get("experiments", {}).items():
-        if experiment["trigger"] != trigger or not covers(experiment, anchor, rules):
+        if name not in instance["audiences"]:
+            continue
+        if experiment["trigger"] != trigger or not covers(experiment, instance["anchor"], rules):
             continue
         digest = sha256(f"{experiment['salt']}|{name}|{customer}".encode()).digest()
         at = Fraction(int.from_bytes(digest[:8], "big") % 10_000, 10_000)
@@ -58,6 +73,8 @@ def steps_of(
     """The steps, the short form with one message included; the first as the variant has it."""
     body = rules["triggers"][trigger]
     steps = body.get("steps") or [{name: body[name] for name in STEP_FIELDS if name in body}]
+    if "steps" in body_of(rules, assignment):
+        return list(body_of(rules, assignment)["steps"])
     changes = {
         name: value
         for name, value in body_of(rules, assignment).items()

@@ -20,7 +20,7 @@ def judge(
 ) -> Verdict:
     """outcome, reason, channel and next_eligible_ms of a step that is due."""
     trigger = rules["triggers"][instance["trigger"]]
-    assignment = assigned(rules, instance["trigger"], customer["name"], instance["anchor"])
+    assignment = assigned(rules, instance["trigger"], customer["name"], instance)
     step = steps_of(rules, instance["trigger"], assignment)[instance["deciding"]]
     is_marketing = trigger.get("category", "marketing") == "marketing"
     last_chance = due + duration_ms(trigger.get("expires", "24h"))
@@ -32,7 +32,8 @@ def judge(
         return suppress("condition")
     if template_or_none(rules, customer, instance["data"], step, now) is None:
         return suppress("condition")
-    if is_marketing and is_cooling_down(rules, customer, instance, now):
+    own = body_of(rules, assignment).get("cooldown")
+    if is_marketing and is_cooling_down(rules, customer, instance, now, own):
         return suppress("cooldown")
 
     first_failure: str | None = None
@@ -116,13 +117,17 @@ def check(
 
 
 def is_cooling_down(
-    rules: Mapping[str, Any], customer: Customer, instance: Mapping[str, Any], now: int
+    rules: Mapping[str, Any],
+    customer: Customer,
+    instance: Mapping[str, Any],
+    now: int,
+    own: str | None = None,
 ) -> bool:
-    """Whether another instance of the family had a send within the cooldown."""
+    """Whether another instance of the family had a send within the cooldown, the variant's own if
+    it has one.
+    """
     throttle = rules.get("throttle", {})
-    if "cooldown" not in throttle:
-        return False
-    cooldown = duration_ms(throttle["cooldown"])
+    cooldown = duration_ms(throttle.get("cooldown", 0) if own is None else own)
     if is_tired(rules, customer, now):
         cooldown = int(Decimal(str(throttle["fatigue"].get("cooldown_factor", 1))) * cooldown)
     family = family_of(rules, instance["trigger"])

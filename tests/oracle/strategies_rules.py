@@ -311,6 +311,16 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
 
 
 @st.composite
+def _series(draw: st.DrawFn, channels: tuple[str, ...]) -> list[Rules]:
+    """The steps of a variant that has its own: as many as it likes."""
+    afters = draw(st.lists(AFTER_SECONDS, min_size=1, max_size=3, unique=True).map(sorted))
+    return [
+        {"after": f"{after}s", "template": f"v{n}", "channels": draw(_some(channels))}
+        for n, after in enumerate(afters)
+    ]
+
+
+@st.composite
 def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str, ...]) -> Rules:
     """An experiment on the trigger that most histories lie in."""
     changes: dict[str, st.SearchStrategy[Any]] = {
@@ -319,9 +329,13 @@ def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str,
         "template": st.just("other") | TEMPLATES,
         "channels": _some(channels),
     }
+    whole: dict[str, st.SearchStrategy[Any]] = {"weight": changes["weight"]}
     if trigger.get("category") != "transactional":
-        changes["ghost"] = st.booleans()
-    variant = st.fixed_dictionaries({}, optional=changes)
+        changes |= {"ghost": st.booleans(), "cooldown": ANY_DURATION}
+        whole["cooldown"] = ANY_DURATION
+    variant = st.fixed_dictionaries({}, optional=changes) | st.fixed_dictionaries(
+        {"steps": _series(channels)}, optional=whole
+    )
     found: Rules = {
         "trigger": name,
         "salt": draw(st.sampled_from(["s1", "s2"])),
@@ -333,6 +347,8 @@ def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str,
     }
     if draw(st.integers(0, 2)) == 0:
         found["max_duration"] = draw(LONG | st.just("1000d"))
+    if draw(st.integers(0, 2)) == 0:
+        found["when"] = draw(CONDITIONS)
     return found
 
 

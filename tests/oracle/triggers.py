@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from tests.oracle.calendar import anniversary_ms, clock_time, duration_ms, local
 from tests.oracle.customer import Customer, anniversary_date, holds, zone
-from tests.oracle.experiments import assigned, steps_of
+from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
 from tests.oracle.reading import amount, key_text, types_in, visible
 
@@ -179,9 +179,14 @@ def add_instance(
 ) -> Instance:
     """Puts an instance and a timer for each of its steps."""
     instance = {"trigger": name, "key": key, "anchor": anchor, "data": data, "has_fired": False}
+    instance["audiences"] = [
+        experiment
+        for experiment, when in audiences(world["rules"], name).items()
+        if holds(when, customer, data, world["rules"], world["now"])
+    ]
     customer["instances"].append(instance)
     customer["identities"].add((name, key, anchor))
-    assignment = assigned(world["rules"], name, customer["name"], anchor)
+    assignment = assigned(world["rules"], name, customer["name"], instance)
     for number, step in enumerate(steps_of(world["rules"], name, assignment)):
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
@@ -282,6 +287,7 @@ def fire(world: World, timer: Timer) -> None:
             "trigger": name,
             "key": instance["key"],
             "anchor": instance["anchor"],
+            "audiences": instance["audiences"],
             "step": step,
             "due": due,
             "decided": world["now"],
@@ -320,7 +326,7 @@ def record(
 ) -> None:
     """Adds a decision made now."""
     rules, name = world["rules"], instance["trigger"]
-    assignment = assigned(rules, name, customer["name"], instance["anchor"])
+    assignment = assigned(rules, name, customer["name"], instance)
     body = steps_of(rules, name, assignment)[step]
     world["decisions"].append(
         {

@@ -32,6 +32,8 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     steps: list[PendingStep]
     #: the anchoring event was a ``delivered``
     is_delivery: bool = False
+    #: the experiment with an audience that the customer was in when the instance opened
+    audience: str | None = None
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):

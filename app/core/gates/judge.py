@@ -52,7 +52,7 @@ def judge(
         is_tired = rules.fatigue is not None and is_fatigued(
             customer, rules.fatigue, now_ms, checks
         )
-        failed = _cooldown(rules, trigger, customer, instance, now_ms, is_tired, checks)
+        failed = _cooldown(rules, trigger, message, customer, instance, now_ms, is_tired, checks)
     if failed is not None:
         return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(checks))
     verdicts: list[ChannelVerdict] = []
@@ -111,6 +111,7 @@ def _expiry_and_conditions(
 def _cooldown(
     rules: Rules,
     trigger: Trigger,
+    message: Message,
     customer: Customer,
     instance: Instance,
     now_ms: int,
@@ -118,6 +119,8 @@ def _cooldown(
     checks: list[Check],
 ) -> Reason | None:
     cooldown_ms = rules.fatigue.cooldown_ms if is_tired and rules.fatigue else rules.cooldown_ms
+    if message.cooldown is not None:
+        cooldown_ms = message.cooldown[is_tired]
     if not cooldown_ms:
         return None
     since_ms = _last_of_family(customer, trigger, instance, now_ms - cooldown_ms)

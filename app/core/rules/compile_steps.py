@@ -1,7 +1,9 @@
 """From the steps and experiments of a valid rules document to compiled ones."""
 
+import json
 from collections.abc import Mapping
 from fractions import Fraction
+from hashlib import sha256
 from itertools import accumulate
 from math import ceil
 from typing import Any
@@ -36,7 +38,9 @@ def is_marketing(trigger: Document) -> bool:
 
 
 def steps_of(trigger: Document, facts: Facts, variant: Document | None = None) -> tuple[Step, ...]:
-    """The trigger's steps, the first of them as the variant has it."""
+    """The trigger's steps; with a variant its own, or the trigger's with the first changed."""
+    if variant is not None and "steps" in variant:
+        trigger = {**trigger, "steps": variant["steps"]}
     single = {name: body for name, body in trigger.items() if name != "when"}
     first, *others = trigger.get("steps", [single])
     if variant is not None:
@@ -71,8 +75,8 @@ def _send_time(body: Document) -> SendTime:
     )
 
 
-#: What a variant may change in a step.
-VARIED = ("after", "template", "channels")
+#: What a variant may change in the first step.
+VARIED = ("after", "template", "channels", "deliver")
 
 
 def start_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
@@ -93,14 +97,29 @@ def end_ms_of(experiment: Document, timezone: ZoneInfo) -> int:
     return start_ms_of(experiment, timezone) + parse_duration_ms(experiment["max_duration"])
 
 
+def design_of(experiment: Document) -> str:
+    """The first 16 hexadecimal digits of SHA-256 of the entry as canonical JSON: sorted keys, no
+    blanks, UTF-8, values as they are written, without the experiment's name.
+    """
+    text = json.dumps(experiment, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
 def compile_experiment(
-    name: str, body: Document, trigger: Document, timezone: ZoneInfo, facts: Facts
+    name: str,
+    body: Document,
+    trigger: Document,
+    timezone: ZoneInfo,
+    facts: Facts,
+    cooldown_factor: float = 1,
 ) -> Experiment:
-    """The experiment on that trigger."""
+    """The experiment on that trigger. ``cooldown_factor`` is that of the fatigued."""
     weights = [exact(variant.get("weight", 1)) for variant in body["variants"].values()]
     shares = accumulate(weight / sum(weights) for weight in weights)
     return Experiment(
         name=name,
+        design=design_of(body),
+        audience=_condition(body, facts),
         salt=body["salt"],
         start_ms=start_ms_of(body, timezone),
         end_ms=end_ms_of(body, timezone),
@@ -110,7 +129,15 @@ def compile_experiment(
                 below=ceil(share * BUCKETS),
                 is_ghost=variant.get("ghost", False),
                 steps=steps_of(trigger, facts, variant),
+                cooldown=_cooldown(variant, cooldown_factor),
             )
             for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)
         ),
     )
+
+
+def _cooldown(variant: Document, factor: float) -> tuple[int, int] | None:
+    if "cooldown" not in variant:
+        return None
+    cooldown_ms = parse_duration_ms(variant["cooldown"])
+    return cooldown_ms, int(exact(factor) * cooldown_ms)

@@ -14,23 +14,22 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """One step of one instance at one now.
 
     ``template`` None: there are several and no condition holds. ``experiment``: (name, variant).
+    ``cooldown``: a variant's own, (ms, ms for a fatigued customer).
     """
 
     step: Step
     template: str | None
     experiment: tuple[str, str] | None = None
     is_ghost: bool = False
+    design: str | None = None
+    cooldown: tuple[int, int] | None = None
 
 
 def message_of(
     trigger: Trigger, step: int, instance: Instance, customer: Customer, now_ms: int
 ) -> Message:
     """The message of the step with that index, which the trigger has."""
-    variant = (
-        None
-        if trigger.experiment is None
-        else variant_of(trigger.experiment, customer.customer_id, instance.anchor_ms)
-    )
+    variant = variant_of(trigger, customer.customer_id, instance)
     if variant is None:
         content = trigger.steps[step]
         return Message(content, template_of(content, instance.data, customer, now_ms))
@@ -41,6 +40,8 @@ def message_of(
         template_of(content, instance.data, customer, now_ms),
         (trigger.experiment.name, variant.name),
         variant.is_ghost,
+        trigger.experiment.design,
+        variant.cooldown,
     )
 
 

@@ -59,19 +59,27 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
 
-    ``steps`` are the trigger's with what the variant changes.
+    ``steps`` are the trigger's with what the variant changes. ``cooldown`` takes the place of the
+    trigger's: (ms, ms for a fatigued customer).
     """
 
     name: str
     below: int
     is_ghost: bool
     steps: tuple[Step, ...]
+    cooldown: tuple[int, int] | None = None
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """Instances anchored at start <= t < end are divided among the variants."""
+    """Instances anchored at start <= t < end are divided among the variants.
+
+    ``audience`` is asked when an instance opens. ``design`` tells this experiment's plan from any
+    other: 16 hexadecimal digits of the SHA-256 of its entry in the rules file.
+    """
 
     name: str
+    design: str
+    audience: Condition | None
     salt: str
     start_ms: int
     end_ms: int

@@ -74,7 +74,8 @@ def _remember_send(
     oldest_ms = decision.due_ms - moment.rules.memory_ms
     if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
         customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
-    usual = trigger.steps[decision.step].template
+    steps = trigger.steps
+    usual = steps[decision.step].template if decision.step < len(steps) else None
     customer.sends.append(
         Sent(
             now_ms,

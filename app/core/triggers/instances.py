@@ -11,7 +11,7 @@ from app.core.decisions import Cause, Reason
 from app.core.events import DELIVERY, ITEMS
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.model import Trigger
-from app.core.rules.variants import steps_of
+from app.core.rules.variants import audience_of, steps_of
 from app.core.triggers.decide import drop_step
 
 _NOTHING: Final[dict[str, list[int]]] = {}
@@ -80,16 +80,18 @@ def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
 
 def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) -> None:
     """Anchor an open instance anew at the event: as if it ended and another one opened."""
-    if len(instance.steps) != len(trigger.steps) or any(step.deferred for step in instance.steps):
+    planned = steps_of(trigger, moment.customer.customer_id, instance)
+    if len(instance.steps) != len(planned) or any(step.deferred for step in instance.steps):
         end_instance(moment, instance, Reason.SUPERSEDED)
         start_instance(moment, trigger, instance.key)
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
+    instance.audience = audience_of(trigger, moment.data, moment.customer, moment.now_ms)
     for pending in instance.steps:
         moment.customer.timer_gone(pending.fire_ms)
-    instance.steps = _pending_steps(moment, trigger, instance.anchor_ms)
+    instance.steps = _pending_steps(moment, trigger, instance)
     for pending in instance.steps:
         moment.customer.timer_added(pending.fire_ms)
     _join_immediate(moment, trigger, instance)
@@ -105,8 +107,9 @@ def add_instance(
     cause: Cause,
 ) -> Instance:
     """Put a new instance with all its steps into the record."""
-    steps = _pending_steps(moment, trigger, anchor_ms)
-    instance = Instance(trigger.name, key, anchor_ms, data, cause, steps)
+    instance = Instance(trigger.name, key, anchor_ms, data, cause, [])
+    instance.audience = audience_of(trigger, data, moment.customer, moment.now_ms)
+    instance.steps = steps = _pending_steps(moment, trigger, instance)
     instances = moment.customer.instances
     instances.append(instance)
     for pending in steps:
@@ -117,10 +120,12 @@ def add_instance(
     return instance
 
 
-def _pending_steps(moment: DecisionContext, trigger: Trigger, anchor_ms: int) -> list[PendingStep]:
+def _pending_steps(
+    moment: DecisionContext, trigger: Trigger, instance: Instance
+) -> list[PendingStep]:
     pending: list[PendingStep] = []
-    for step in steps_of(trigger, moment.customer.customer_id, anchor_ms):
-        due_ms = anchor_ms + step.after_ms
+    for step in steps_of(trigger, moment.customer.customer_id, instance):
+        due_ms = instance.anchor_ms + step.after_ms
         pending.append(PendingStep(len(pending), due_ms, firing_ms(moment.rules, trigger, due_ms)))
     return pending
 
@@ -129,9 +134,10 @@ def end_instance(moment: DecisionContext, instance: Instance, reason: Reason) ->
     """Take an open instance out: deferred steps are decided, those not yet due just go."""
     moment.customer.instances.remove(instance)
     trigger = moment.rules.triggers.get(instance.trigger)
+    planned = steps_of(trigger, moment.customer.customer_id, instance) if trigger else ()
     for pending in instance.steps:
         moment.customer.timer_gone(pending.fire_ms)
-        if pending.deferred and trigger is not None and pending.step < len(trigger.steps):
+        if pending.deferred and trigger is not None and pending.step < len(planned):
             drop_step(moment, trigger, instance, pending, reason)
     instance.steps = []
 

@@ -42,7 +42,7 @@ def check(
     problems = list(_check_globals(document, known))
     for name, body in document.get("triggers", {}).items():
         problems += _check_trigger(f"triggers.{name}", body, known)
-    return [*problems, *check_experiments(document, known)]
+    return [*problems, *check_experiments(document, known, _check_steps)]
 
 
 def _model_facts(document: Document, given: frozenset[str] | None) -> frozenset[str]:

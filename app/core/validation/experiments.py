@@ -1,21 +1,26 @@
 """What can be wrong with the experiments of a rules document beyond their shape."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.core.rules.compile_steps import end_ms_of, is_marketing, start_ms_of
+from app.core.rules.compile_steps import VARIED, end_ms_of, is_marketing, start_ms_of
+from app.core.rules.metrics import DEFAULT_METRIC, METRICS, NEED_A_MESSAGE, metric_named
 from app.core.rules.model import DEFAULT_MAX_CONCURRENT_EXPERIMENTS
 from app.core.time.durations import parse_duration_ms
 from app.core.time.zones import zone
-from app.core.validation.conditions import Known, check_content
+from app.core.validation.conditions import Known, check_condition, check_content
 from app.core.validation.problems import Problem, check_channels, check_positive
 
 Document = Mapping[str, Any]
+#: (path, body with ``steps``, names) -> what is wrong with the steps
+CheckSteps = Callable[[str, Document, Known], Iterator[Problem]]
 
 
-def check_experiments(document: Document, known: Known) -> Iterator[Problem]:
-    """Their triggers, variants and times, one by one and against each other."""
+def check_experiments(
+    document: Document, known: Known, check_steps: CheckSteps
+) -> Iterator[Problem]:
+    """Their triggers, audiences, variants, metrics and times, one by one and against each other."""
     experiments: Document = document.get("experiments", {})
     try:
         timezone = zone(document.get("timezone", "UTC"))
@@ -33,6 +38,12 @@ def check_experiments(document: Document, known: Known) -> Iterator[Problem]:
         varied.setdefault(trigger, name)
         trigger_body = document.get("triggers", {}).get(trigger)
         yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, known)
+        for label, variant in body["variants"].items():
+            if "steps" in variant:
+                yield from check_steps(f"{path}.variants.{label}", variant, known)
+        if "when" in body:
+            yield from check_condition(f"{path}.when", body["when"], known)
+        yield from _check_metrics(path, body)
         yield from _check_times(path, body, timezone)
     yield from _check_concurrency(document, experiments, timezone)
 
@@ -46,9 +57,32 @@ def _check_variants(
         if "channels" in variant:
             yield from check_channels(f"{path}.{name}", variant, known.channels)
         yield from check_content(f"{path}.{name}", variant, known)
-        if variant.get("ghost") and trigger is not None and not is_marketing(trigger):
-            expected = "nothing here, because a transactional message is not held back"
-            yield Problem(f"{path}.{name}.ghost", expected, "true")
+        both = [field for field in VARIED if field in variant and "steps" in variant]
+        if both:
+            expected = "nothing here, because `steps` says it all"
+            yield Problem(f"{path}.{name}.{both[0]}", expected, repr(variant[both[0]]))
+        if trigger is None or is_marketing(trigger):
+            continue
+        for field in ("ghost", "cooldown"):
+            if variant.get(field):
+                expected = "nothing here, because a transactional message is not held back"
+                yield Problem(f"{path}.{name}.{field}", expected, repr(variant[field]))
+
+
+def _check_metrics(path: str, body: Document) -> Iterator[Problem]:
+    """The metric and the guardrail's are recorded, and a ghost variant can have the former."""
+    ghosts = [name for name, variant in body["variants"].items() if variant.get("ghost")]
+    metric = metric_named(body.get("metric", DEFAULT_METRIC))
+    if metric is None:
+        yield Problem(f"{path}.metric", f"one of {', '.join(METRICS)}", repr(body["metric"]))
+    elif metric in NEED_A_MESSAGE and ghosts:
+        possible = ", ".join(sorted(METRICS.keys() - NEED_A_MESSAGE))
+        expected = f"one that {ghosts[0]}, which sends nothing, can have ({possible})"
+        yield Problem(f"{path}.metric", expected, repr(body["metric"]))
+    if "guardrail" in body:
+        named = body["guardrail"]["metric"]
+        if metric_named(named) is None:
+            yield Problem(f"{path}.guardrail.metric", f"one of {', '.join(METRICS)}", repr(named))
 
 
 def _check_times(path: str, body: Document, timezone: ZoneInfo) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Assignment at scale: the shares are right and experiments do not know of each other."""
 
 from collections import Counter
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -10,8 +11,9 @@ from app.core.compile import compile_rules
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.events import Event
+from app.core.rules.compile_steps import design_of
 from app.core.rules.model import Trigger
-from app.core.rules.variants import variant_of
+from app.core.rules.variants import variant_at
 from app.core.transitions import handle_event
 from app.formats.encode import written
 
@@ -46,7 +48,7 @@ def triggers() -> dict[str, Trigger]:
 
 def _name(trigger: Trigger, customer_id: str) -> str:
     assert trigger.experiment is not None
-    variant = variant_of(trigger.experiment, customer_id, 1 << 50)
+    variant = variant_at(trigger.experiment, customer_id, 1 << 50)
     assert variant is not None
     return variant.name
 
@@ -104,3 +106,10 @@ def test_decision_and_send_request_say_the_variant() -> None:
             assert value is not None
             assert orjson.loads(value)["experiment"] == expected
         assert customer.sends[0].experiment == variant
+
+
+def test_the_design_is_the_hash_of_the_entry_as_it_is_written() -> None:
+    """Sorted keys, no blanks, without the name: the example of the documentation, by hand."""
+    body = {"variants": {"b": {}, "a": {"weight": 0.5}}, "trigger": "one", "salt": "\u00fc"}
+    text = '{"salt":"\u00fc","trigger":"one","variants":{"a":{"weight":0.5},"b":{}}}'
+    assert design_of(body) == sha256(text.encode()).hexdigest()[:16]

@@ -72,6 +72,39 @@ def test_every_problem_of_an_experiment_is_said() -> None:
     assert found["experiments.x4.variants.b.colour"].endswith("| 'colour'")
 
 
+def test_metrics_audiences_and_what_variants_change_are_checked() -> None:
+    """Against the one list of metrics, the ghost variant, and what goes together."""
+    ghost = "{a: {}, b: {ghost: true}}"
+    steps = "[{template: t, channels: [fax]}]"
+    found = problems_of(
+        _experiments(
+            _body("hello", metric="revenue", max_duration="1d"),
+            _body("there", metric="opens", variants=ghost, start="2026-03-01", max_duration="1d"),
+            _body(
+                "other",
+                start="2026-05-01",
+                when="{field: profile.nope, op: exists}",
+                guardrail="{metric: sales, worst: 0.1}",
+                variants=f"{{a: {{}}, b: {{steps: {steps}, after: 1h}}}}",
+                max_duration="1d",
+            ),
+            _body("receipt", start="2026-07-01", variants="{a: {}, b: {cooldown: 1h}}"),
+            _body("fourth", start="2025-07-01", guardrail="{metric: opened, worst: 1}"),
+        )
+    )
+    assert found["experiments.x0.metric"].startswith("one of conversion, recovery")
+    assert (
+        "b, which sends nothing, can have (conversion, recovery, review, support)"
+        in (found["experiments.x1.metric"])
+    )
+    assert "profile.birthday" in found["experiments.x2.when.field"]
+    assert found["experiments.x2.guardrail.metric"].endswith("| 'sales'")
+    assert "`steps` says it all" in found["experiments.x2.variants.b.after"]
+    assert "email, sms, push" in found["experiments.x2.variants.b.steps[0].channels[0]"]
+    assert "transactional" in found["experiments.x3.variants.b.cooldown"]
+    assert "experiments.x4.guardrail.worst" in found
+
+
 def test_more_experiments_at_once_than_allowed_are_refused() -> None:
     """Four that overlap are too many by default; they may follow each other, or be allowed."""
     names = ("hello", "there", "other", "fourth")
