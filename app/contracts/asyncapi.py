@@ -13,10 +13,11 @@ from app.contracts.events import (
     example,
 )
 from app.contracts.outputs import DEAD_LETTER_HEADERS, RECORDS, TRACE_HEADERS, record_schema
-from app.core.events import INPUT_TOPICS, PROFILES, TYPES
+from app.core.events import PROFILES, TYPES
 from app.core.rules.model import Rules
 from app.kafka.topic_specs import TopicSpec, needed
 from app.settings.model import Settings
+from app.settings.topics import CHANGELOG, DEAD_LETTERS, REPARTITION, Topic, topics_with
 
 ASYNCAPI: Final = "3.0.0"
 _BINDING: Final = "0.5.0"
@@ -25,17 +26,6 @@ _BYTES: Final = "application/octet-stream"
 #: Not a reference: in this place AsyncAPI's schema takes one for two things at once.
 _KEY: Final[Schema] = {name: CUSTOMER_ID[name] for name in ("type", "minLength", "maxLength")}
 
-_TOPICS: Final = {
-    "orders": "Shop events: browsing, carts, orders, delivery.",
-    "bookings": "Travel events: itineraries, passengers, seats, payments, prices.",
-    "profiles": "Profile and consent updates, compacted; a null value erases the customer.",
-    "engagement": "What happened to messages.",
-    "dispatch": "Send requests and recalls, for the channel senders.",
-    "decisions": "Every decision with its whole reasoning, those that send nothing included.",
-    "outcomes": "What each send, or ghost send, led to.",
-    "dead-letters": "Records that could not be understood, whole, with the reason in headers.",
-    "customers-changelog": "Internal: the customers table. Its values are not a contract.",
-}
 _DESCRIPTION: Final = """\
 All records are keyed by the customer's id (UTF-8); partitions are Kafka's murmur2 of the key.
 A type that a topic does not carry is ignored and counted; unknown fields are accepted and not kept.
@@ -48,9 +38,9 @@ they are written in transactions, and what an aborted one has left is not meant 
 
 def document(settings: Settings, rules: Rules) -> dict[str, Any]:
     """The document for an instance with these settings and rules."""
-    channels = {logical: _address(settings, logical) for logical in _TOPICS}
+    topics = [each for each in topics_with(settings.declared_inputs) if each.name != REPARTITION]
     messages = _messages()
-    needs = {need.topic: need for need in needed(settings)}
+    specs = {spec.logical: spec for spec in needed(settings)}
     return {
         "asyncapi": ASYNCAPI,
         "info": {
@@ -61,10 +51,10 @@ def document(settings: Settings, rules: Rules) -> dict[str, Any]:
         "defaultContentType": _JSON,
         "servers": {"kafka": _server(settings)},
         "channels": {
-            logical: _channel(logical, address, sorted(messages[logical]), needs[address])
-            for logical, address in channels.items()
+            topic.name: _channel(topic, sorted(messages.get(topic.name, ())), specs[topic.name])
+            for topic in topics
         },
-        "operations": _operations(settings, messages),
+        "operations": _operations(settings, topics),
         "components": {
             "messages": {
                 name: message for named in messages.values() for name, message in named.items()
@@ -72,11 +62,6 @@ def document(settings: Settings, rules: Rules) -> dict[str, Any]:
             "schemas": _schemas(rules),
         },
     }
-
-
-def _address(settings: Settings, logical: str) -> str:
-    is_internal = logical == "customers-changelog"
-    return settings.changelog_topic if is_internal else settings.topic(logical)
 
 
 def _server(settings: Settings) -> Schema:
@@ -90,46 +75,46 @@ def _server(settings: Settings) -> Schema:
     }
 
 
-def _channel(logical: str, address: str, names: list[str], need: TopicSpec) -> Schema:
-    config = need.config(1)
-    topic: Schema = {"cleanup.policy": [config["cleanup.policy"]]}
+def _channel(topic: Topic, names: list[str], spec: TopicSpec) -> Schema:
+    config = spec.config(1)
+    configuration: Schema = {"cleanup.policy": [config["cleanup.policy"]]}
     if "retention.ms" in config:
-        topic["retention.ms"] = int(config["retention.ms"])
+        configuration["retention.ms"] = int(config["retention.ms"])
     return {
-        "address": address,
-        "title": logical,
-        "description": _TOPICS[logical],
+        "address": spec.topic,
+        "title": topic.name,
+        "description": topic.sentence,
         "servers": [{"$ref": "#/servers/kafka"}],
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
             "kafka": {
-                "topic": address,
-                "topicConfiguration": topic,
+                "topic": spec.topic,
+                "topicConfiguration": configuration,
                 "bindingVersion": _BINDING,
             }
         },
     }
 
 
-def _operations(settings: Settings, messages: dict[str, dict[str, Schema]]) -> Schema:
+_VERBS: Final = {"input": ("receive",), "output": ("send",), "internal": ("receive", "send")}
+
+
+def _operations(settings: Settings, topics: list[Topic]) -> Schema:
     """What the engine does with each channel: it receives inputs and sends outputs."""
-    operations: Schema = {}
-    for logical in messages:
-        verbs = ["receive"] if logical in INPUT_TOPICS else ["send"]
-        if logical == "customers-changelog":
-            verbs = ["receive", "send"]
-        for verb in verbs:
-            operations[f"{verb}_{logical}"] = _operation(settings, verb, logical)
-    return operations
+    return {
+        f"{verb}_{topic.name}": _operation(settings, verb, topic)
+        for topic in topics
+        for verb in _VERBS[topic.role]
+    }
 
 
-def _operation(settings: Settings, verb: str, logical: str) -> Schema:
+def _operation(settings: Settings, verb: str, topic: Topic) -> Schema:
     operation: Schema = {
         "action": verb,
-        "channel": {"$ref": f"#/channels/{logical}"},
-        "summary": _TOPICS[logical],
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "summary": topic.sentence,
     }
-    if verb == "receive" and logical in INPUT_TOPICS:
+    if topic.role == "input":
         group = {"type": "string", "enum": [settings.app_id]}
         operation["bindings"] = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
     return operation
@@ -143,7 +128,7 @@ def _messages() -> dict[str, dict[str, Schema]]:
             name: _message(name, record.__doc__ or "", name, headers="trace_headers")
             for name, record in records.items()
         }
-    found["dead-letters"] = {
+    found[DEAD_LETTERS] = {
         "dead_letter": _message(
             "dead_letter",
             "The record as it came: key, value and headers.",
@@ -152,7 +137,7 @@ def _messages() -> dict[str, dict[str, Schema]]:
             content_type=_BYTES,
         )
     }
-    found["customers-changelog"] = {
+    found[CHANGELOG] = {
         "customer_record": _message(
             "customer_record",
             "A customer's record; null erases.",

@@ -11,8 +11,8 @@ from app.core.errors import InfrastructureError
 from app.demo.happening import Happening
 from app.kafka.clients import consumer_config, producer_config
 from app.settings.model import Settings
+from app.settings.topics import OUTPUTS
 
-_OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
 _FETCHED: Final = 500
 _FLUSH_TIMEOUT_S: Final = 2.0
 
@@ -61,7 +61,7 @@ class Reader:
     """What the worker puts out, from the first record on. Close it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._names = {settings.topic(name): name for name in _OUTPUTS}
+        self._names = {settings.topic(name): name for name in OUTPUTS}
         self._consumer = Consumer(consumer_config(settings))
         self._consumer.assign(
             [

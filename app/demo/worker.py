@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.errors import InfrastructureError
 from app.kafka import embedded_guard
-from app.settings.model import PREFIX as SETTINGS_PREFIX
+from app.settings.variable import PREFIX as SETTINGS_PREFIX
 
 #: so that a checkout that is not installed works from any folder
 _CODE: Final = Path(__file__).parents[2]

@@ -1,43 +1,18 @@
 """What each topic has to be like, and in what a given one differs."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from app.settings.model import DEAD_LETTERS, INPUTS, OUTPUTS, Settings
+from app.core.events import PROFILES
+from app.settings.model import Settings
 from app.settings.parsers import duration_ms, duration_text
+from app.settings.topics import FOR_EVER, Topic, topics_with
 
 _COMPACT: Final = "compact"
 _DELETE: Final = "delete"
 
-#: A topic that keeps everything: a rehearsal publishes history under its old timestamps, which a
-#: broker would otherwise delete before anybody has read it.
-_FOR_EVER: Final = "for ever"
-
-#: logical name -> (retention a created topic gets, the shortest that does the job): the inputs
-#: must outlast an outage, the outputs their readers', the reports' attribution windows too.
-_RETENTION: Final = {
-    "orders": (_FOR_EVER, "1d"),
-    "bookings": (_FOR_EVER, "1d"),
-    "engagement": (_FOR_EVER, "1d"),
-    "dispatch": ("7d", "1d"),
-    "decisions": ("30d", "7d"),
-    "outcomes": ("90d", "7d"),
-    "dead-letters": ("30d", "7d"),
-}
-#: What a worker does with every topic, in the words of Kafka's access lists: it looks whether the
-#: topic is as needed.
-_LOOK: Final = ("Describe", "DescribeConfigs")
-_READ: Final = (*_LOOK, "Read")
-_WRITE: Final = (*_LOOK, "Write")
-_READ_WRITE: Final = (*_READ, "Write")
-#: The decisions are read back to explain them.
-_OPERATIONS: Final = {
-    **dict.fromkeys(INPUTS, _READ),
-    **dict.fromkeys(OUTPUTS, _WRITE),
-    "decisions": _READ_WRITE,
-}
 #: What an erasure overwrites is gone from the log this long after, whatever else is written.
 _COMPACTED_WITHIN: Final = "1d"
 #: In ms. A rehearsal publishes history under its old timestamps, and all that is old may be
@@ -46,20 +21,21 @@ _NEVER_COMPACTED: Final = str(2**62)
 #: A record with all that it may hold (app/core/customer/limits.py); a dead letter with what others
 #: let pass.
 _LARGEST_BYTES: Final = 8 << 20
-#: Counted from when a record was sent on: it must outlast an outage.
-_REPARTITION_RETENTION: Final = ("7d", "1d")
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one topic has to be like. ``retention`` is None for a compacted one, which keeps all."""
 
+    logical: str
+    role: Literal["input", "output", "internal"]
     #: on the broker
     topic: str
     #: access that a worker needs, when the topic is there already
     operations: tuple[str, ...]
     cleanup_policy: str
-    #: (a created topic's, the shortest that will do)
-    retention: tuple[str, str] | None = None
+    #: a created topic's, and the shortest that will do
+    retention: str | None = None
+    least_retention: str | None = None
     #: compacted by name only
     is_kept_whole: bool = False
     #: the largest batch of records that a created one takes, in bytes; None: what the broker says
@@ -75,8 +51,8 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
         elif self.cleanup_policy == _COMPACT:
             config["max.compaction.lag.ms"] = str(duration_ms(_COMPACTED_WITHIN))
         if self.retention is not None:
-            kept = self.retention[0]
-            config["retention.ms"] = "-1" if kept == _FOR_EVER else str(duration_ms(kept))
+            is_endless = self.retention == FOR_EVER
+            config["retention.ms"] = "-1" if is_endless else str(duration_ms(self.retention))
         if self.message_bytes is not None:
             config["max.message.bytes"] = str(self.message_bytes)
         if replication_factor > 2:
@@ -99,39 +75,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def needed(settings: Settings) -> list[TopicSpec]:
     """Every topic that the worker reads or writes."""
-    plain = [
-        TopicSpec(
-            topic=settings.topic(name),
-            operations=_OPERATIONS[name],
-            cleanup_policy=_DELETE,
-            retention=retention,
-            is_copartitioned=name in INPUTS,
-            message_bytes=_LARGEST_BYTES if name == DEAD_LETTERS else None,
-        )
-        for name, retention in _RETENTION.items()
-    ]
-    compacted = [
-        TopicSpec(
-            topic=topic,
-            operations=operations,
-            cleanup_policy=_COMPACT,
-            is_copartitioned=True,
-            message_bytes=largest,
-            is_kept_whole=is_kept_whole,
-        )
-        for topic, operations, largest, is_kept_whole in (
-            (settings.topic("profiles"), _READ, None, settings.clock == "records"),
-            (settings.changelog_topic, _READ_WRITE, _LARGEST_BYTES, False),
-        )
-    ]
-    repartition = TopicSpec(
-        topic=settings.repartition_topic,
-        operations=_READ_WRITE,
-        cleanup_policy=_DELETE,
-        retention=_REPARTITION_RETENTION,
-        is_copartitioned=True,
+    return [_spec(topic, settings) for topic in topics_with(settings.declared_inputs)]
+
+
+def _spec(topic: Topic, settings: Settings) -> TopicSpec:
+    return TopicSpec(
+        logical=topic.name,
+        role=topic.role,
+        topic=settings.topic(topic.name),
+        operations=topic.operations,
+        cleanup_policy=_COMPACT if topic.retention is None else _DELETE,
+        retention=topic.retention,
+        least_retention=topic.least_retention,
+        is_copartitioned=topic.role != "output",
+        is_kept_whole=topic.name == PROFILES and settings.clock == "records",
+        message_bytes=_LARGEST_BYTES if topic.is_large else None,
     )
-    return [*plain, *compacted, repartition]
 
 
 def count_findings(settings: Settings, counts: Mapping[str, int]) -> list[Finding]:
@@ -166,10 +125,10 @@ def config_findings(need: TopicSpec, config: Mapping[str, str]) -> Iterable[Find
             topic=need.topic, what="cleanup.policy", got=policy, expected=need.cleanup_policy
         )
     retention_ms = int(config.get("retention.ms", "-1"))
-    if need.retention is not None and 0 <= retention_ms < duration_ms(need.retention[1]):
+    if need.least_retention and 0 <= retention_ms < duration_ms(need.least_retention):
         yield Finding(
             topic=need.topic,
             what="retention.ms",
             got=duration_text(retention_ms),
-            expected=f"{need.retention[1]} at least",
+            expected=f"{need.least_retention} at least",
         )

@@ -20,7 +20,8 @@ from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.progress import InputProgress
 from app.live.input.transport import BatchSchema, broker_urls
 from app.live.telemetry.gauges import RecoveryFigures
-from app.settings.model import REPARTITION, Settings
+from app.settings.model import Settings
+from app.settings.topics import REPARTITION
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 
 #: Changelog messages (each up to ``max_poll_records`` entries) applied at once during recovery.

@@ -37,7 +37,8 @@ from app.live.telemetry.tracing import unit_spans
 from app.live.web.customer_lookup import LiveExplanations, LocatedCustomers
 from app.live.web.routes import ExplainRoutes
 from app.live.web.server import WebServer
-from app.settings.model import DEAD_LETTERS, Settings
+from app.settings.model import Settings
+from app.settings.topics import DEAD_LETTERS
 from app.version import ENGINE_VERSION
 
 _log: Final = logging.getLogger(__name__)

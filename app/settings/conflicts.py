@@ -1,31 +1,27 @@
 """What each setting allows by itself but all of them together do not."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.core.events import INPUT_TOPICS
+from app.settings.model import Settings
+from app.settings.variable import PREFIX
 
-if TYPE_CHECKING:
-    from app.settings.model import Settings
-
-_PREFIX: Final = "TRIGGER_"
-_OUTPUTS: Final = ("dispatch", "decisions", "outcomes", "dead-letters")
 _PASSWORD_FIELDS: Final = ("sasl_username", "sasl_password")
 _ENDPOINT_FIELDS: Final = ("sasl_token_url", "sasl_client_id", "sasl_client_secret")
 _SSL_FIELDS: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password")
 
 
-def find_conflicts(settings: "Settings", given: Mapping[str, str]) -> list[str]:
+def find_conflicts(settings: Settings, given: Mapping[str, str]) -> list[str]:
     """One text for each; ``given`` is field -> the variable that it was set with."""
     return [
         *_sasl_problems(settings, given),
         *_ssl_problems(settings, given),
         *_registry_problems(settings, given),
-        *_topic_problems(settings),
+        *settings.ambiguous_topics(),
     ]
 
 
-def _sasl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
+def _sasl_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
     protocol = settings.security_protocol
     of_tokens = ("sasl_token_file", *_ENDPOINT_FIELDS, "sasl_scope")
     if not protocol.startswith("SASL_"):
@@ -58,8 +54,8 @@ def _sasl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
     if "sasl_token_file" not in given:
         if not any(field in given for field in _ENDPOINT_FIELDS):
             problems.append(
-                f"{_PREFIX}SASL_TOKEN_FILE or {_PREFIX}SASL_TOKEN_URL: got neither,"
-                f" expected one of them with {_PREFIX}SASL_MECHANISM=OAUTHBEARER"
+                f"{PREFIX}SASL_TOKEN_FILE or {PREFIX}SASL_TOKEN_URL: got neither,"
+                f" expected one of them with {PREFIX}SASL_MECHANISM=OAUTHBEARER"
             )
         else:
             problems += [
@@ -76,7 +72,7 @@ def _sasl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _ssl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
+def _ssl_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
     protocol = settings.security_protocol
     problems = [
         _unused(given[field], "SECURITY_PROTOCOL", protocol, "SSL or SASL_SSL")
@@ -85,45 +81,33 @@ def _ssl_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
     ]
     if ("ssl_certfile" in given) != ("ssl_keyfile" in given):
         problems.append(
-            f"{_PREFIX}SSL_CERTFILE and {_PREFIX}SSL_KEYFILE: got one of them, expected both"
+            f"{PREFIX}SSL_CERTFILE and {PREFIX}SSL_KEYFILE: got one of them, expected both"
         )
     return problems
 
 
-def _registry_problems(settings: "Settings", given: Mapping[str, str]) -> list[str]:
+def _registry_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
     prefix = "schema_registry_"
     problems = []
     if settings.schema_registry_url is None:
         problems += [
-            f"{variable}: got a value without {_PREFIX}SCHEMA_REGISTRY_URL,"
-            " expected both or neither"
+            f"{variable}: got a value without {PREFIX}SCHEMA_REGISTRY_URL, expected both or neither"
             for field, variable in given.items()
             if field.startswith(prefix)
         ]
     for one, other in (("username", "password"), ("certfile", "keyfile")):
         if (prefix + one in given) != (prefix + other in given):
-            names = f"{_PREFIX}SCHEMA_REGISTRY_{one.upper()} and ..._{other.upper()}"
+            names = f"{PREFIX}SCHEMA_REGISTRY_{one.upper()} and ..._{other.upper()}"
             problems.append(f"{names}: got one of them, expected both")
     return problems
 
 
-def _topic_problems(settings: "Settings") -> list[str]:
-    names = [settings.topic(topic) for topic in (*INPUT_TOPICS, *_OUTPUTS)]
-    names += [settings.changelog_topic, settings.repartition_topic]
-    return [
-        f"{_PREFIX}TOPIC_*: got the name {twice!r} more than once, expected different names"
-        for twice in sorted({each for each in names if names.count(each) > 1})
-    ]
-
-
 def _missing(field: str, because: str, value: str) -> str:
-    return (
-        f"{_PREFIX}{field.upper()}: got nothing, expected a value with {_PREFIX}{because}={value}"
-    )
+    return f"{PREFIX}{field.upper()}: got nothing, expected a value with {PREFIX}{because}={value}"
 
 
 def _unused(variable: str, because: str, value: str, expected: str) -> str:
     return (
-        f"{variable}: got a value with {_PREFIX}{because}={value}, which does not use it,"
+        f"{variable}: got a value with {PREFIX}{because}={value}, which does not use it,"
         f" expected {expected}"
     )

@@ -48,7 +48,7 @@ def read_secret_file(value: str) -> Secret:
 
 
 def read_token_file(value: str) -> Secret:
-    """The same of a file that is not empty: whoever says nothing must not pass for its reader."""
+    """The same of a file that is not empty: an empty secret would open for an empty header."""
     found = read_secret_file(value)
     if not found.reveal():
         raise ValueError("the path of a file that is not empty")
@@ -96,6 +96,11 @@ def duration_ms(value: str) -> int:
     if match is None:
         raise ValueError("a duration such as 500ms, 30s, 15m, 48h or 10d")
     return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def duration_s(value: str) -> float:
+    """The same in seconds."""
+    return duration_ms(value) / 1000
 
 
 def transaction_timeout_ms(value: str) -> int:

@@ -1,1 +1,1 @@
-"""One module for each thing that ``deploy/check`` checks; see deploy/checking/__init__.py."""
+"""One module for each thing that ``deploy/check`` checks; see deploy/checks/support/__init__.py."""

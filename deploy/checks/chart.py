@@ -12,13 +12,13 @@ from typing import Final
 
 import yaml
 
-from deploy.checking.assertions import ASSERTIONS
-from deploy.checking.binaries import helm
-from deploy.checking.cases import REFUSED, cases, everything, good_values
-from deploy.checking.mutations import FAULTS, MALFORMED, unnoticed
-from deploy.checking.place import Place
-from deploy.checking.place import run as call
-from deploy.checking.render import (
+from deploy.checks.support.assertions import ASSERTIONS
+from deploy.checks.support.binaries import helm
+from deploy.checks.support.cases import REFUSED, cases, everything, good_values
+from deploy.checks.support.mutations import FAULTS, MALFORMED, unnoticed
+from deploy.checks.support.place import Place
+from deploy.checks.support.place import run as call
+from deploy.checks.support.render import (
     NEWEST,
     OLDEST,
     OVERLAYS,
@@ -27,8 +27,8 @@ from deploy.checking.render import (
     overlay,
     template,
 )
-from deploy.checking.results import Broken, Result, judged, ok
-from deploy.checking.schemas import operator_kinds, problems
+from deploy.checks.support.results import Broken, Result, judged, ok
+from deploy.checks.support.schemas import operator_kinds, problems
 
 #: name -> objects
 Rendered = dict[str, list[Manifest]]

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.checking.cases import everything, good_values
-from deploy.checking.place import DEPLOY, Place
-from deploy.checking.place import run as call
-from deploy.checking.render import OVERLAYS, overlay, template
-from deploy.checking.results import Result, judged
+from deploy.checks.support.cases import everything, good_values
+from deploy.checks.support.place import DEPLOY, Place
+from deploy.checks.support.place import run as call
+from deploy.checks.support.render import OVERLAYS, overlay, template
+from deploy.checks.support.results import Result, judged
 
 _PINNED: Final = DEPLOY / "requirements" / "checkov.txt"
 

@@ -16,9 +16,9 @@ import jsonschema
 from app.contracts.files import ASYNCAPI_FILE, SCHEMAS_FOLDER, contract_files, write_contracts
 from app.rules_file.load import load_rules
 from app.settings.model import Settings
-from deploy.checking.place import Place, debian_programs
-from deploy.checking.place import run as run_program
-from deploy.checking.results import Broken, NotHere, Result, failed, judged, ok, skipped
+from deploy.checks.support.place import Place, debian_programs
+from deploy.checks.support.place import run as run_program
+from deploy.checks.support.results import Broken, NotHere, Result, failed, judged, ok, skipped
 
 #: AsyncAPI's schema of documents, as @asyncapi/specs of SPECS ships it (Apache-2.0), unchanged.
 PACKED_SCHEMA: Final = "asyncapi/asyncapi-3.0.0.schema.json.gz"

@@ -3,8 +3,8 @@
 import shutil
 from collections.abc import Iterator
 
-from deploy.checking.place import Place
-from deploy.checking.results import Result, judged, skipped
+from deploy.checks.support.place import Place
+from deploy.checks.support.results import Result, judged, skipped
 from deploy.monitoring import dashboards
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import yaml
 
 from app.kafka.topic_specs import TopicSpec, needed
-from app.settings.model import INPUTS, Settings
-from deploy.checking.place import Place
-from deploy.checking.results import Result, judged, skipped
+from app.settings.model import Settings
+from deploy.checks.support.place import Place
+from deploy.checks.support.results import Result, judged, skipped
 
 _HEADER = "# Written by deploy/check --write from {source}. Change that instead.\n"
 _FOLDER = "chart/files"
@@ -62,18 +62,16 @@ def _wanted(place: Place) -> dict[str, str]:
 
 def _topics() -> str:
     """What the engine needs of each topic, under names that do not depend on settings."""
-    settings = Settings()
-    lines = [_line(need, settings) for need in needed(settings)]
+    lines = [_line(need) for need in needed(Settings())]
     text: str = yaml.safe_dump({"topics": lines}, sort_keys=False)
-    return _HEADER.format(source="app/kafka/topic_specs.py") + text
+    return _HEADER.format(source="app/settings/topics.py") + text
 
 
-def _line(need: TopicSpec, settings: Settings) -> dict[str, object]:
-    internal = f"{settings.app_id}-"
+def _line(need: TopicSpec) -> dict[str, object]:
     return {
-        "name": need.topic.removeprefix(internal),
-        "isInternal": need.topic.startswith(internal),
-        "isInput": need.topic in INPUTS,
+        "name": need.logical,
+        "isInternal": need.role == "internal",
+        "isInput": need.role == "input",
         "operations": list(need.operations),
         "config": need.config(1),
     }

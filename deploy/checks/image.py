@@ -12,11 +12,11 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.checking.containers import Store, runnable
-from deploy.checking.image import Image, built
-from deploy.checking.place import Place
-from deploy.checking.place import run as call
-from deploy.checking.results import Result, judged, ok
+from deploy.checks.support.containers import Store, runnable
+from deploy.checks.support.image import Image, built
+from deploy.checks.support.place import Place
+from deploy.checks.support.place import run as call
+from deploy.checks.support.results import Result, judged, ok
 
 _MOST_BYTES: Final = 250_000_000
 #: As the chart's security context does it.

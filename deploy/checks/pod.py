@@ -18,12 +18,12 @@ from app.kafka.clients import consumer_config, producer_config
 from app.kafka.embedded_broker import EmbeddedBroker
 from app.kafka.partitioning import partition_for
 from app.settings.model import Settings
-from deploy.checking.containers import runnable
-from deploy.checking.image import TAG, built
-from deploy.checking.place import Place
-from deploy.checking.pod import Pod
-from deploy.checking.render import template
-from deploy.checking.results import NotHere, Result, judged, ok
+from deploy.checks.support.containers import runnable
+from deploy.checks.support.image import TAG, built
+from deploy.checks.support.place import Place
+from deploy.checks.support.pod import Pod
+from deploy.checks.support.render import template
+from deploy.checks.support.results import NotHere, Result, judged, ok
 
 _PARTITIONS: Final = 4
 _CUSTOMER: Final = "customer-1"

@@ -13,8 +13,8 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.checking.place import Place
-from deploy.checking.results import Result, judged
+from deploy.checks.support.place import Place
+from deploy.checks.support.results import Result, judged
 
 #: pinned file -> the extras of pyproject.toml whose bounds it has to meet, None: none of them
 _FILES: Final[dict[str, tuple[str, ...] | None]] = {

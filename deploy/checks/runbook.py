@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from deploy.checking.place import Place
-from deploy.checking.results import Result, judged
+from deploy.checks.support.place import Place
+from deploy.checks.support.results import Result, judged
 from deploy.monitoring import runbook
 
 

@@ -6,11 +6,11 @@ from types import ModuleType
 
 import pytest
 
-from deploy.checking import __main__ as runner
-from deploy.checking.place import Place, debian_programs
-from deploy.checking.place import run as call
-from deploy.checking.results import Broken, NotHere, Result, Verdict, failed, judged, ok
+from deploy.checks import __main__ as runner
 from deploy.checks import requirements
+from deploy.checks.support.place import Place, debian_programs
+from deploy.checks.support.place import run as call
+from deploy.checks.support.results import Broken, NotHere, Result, Verdict, failed, judged, ok
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from app.live.repartition.progress import RepartitionProgress
 from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
-from app.settings.model import REPARTITION, Settings
+from app.settings.model import Settings
+from app.settings.topics import REPARTITION
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)

@@ -34,7 +34,8 @@ from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
 from app.live.telemetry.unit_log import log_unit
-from app.settings.model import REPARTITION, Settings
+from app.settings.model import Settings
+from app.settings.topics import REPARTITION
 from tables import records
 from tables.customers import PartitionCustomers
 from tables.layout import head_of, record_of

@@ -56,6 +56,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- get $kafka.topicNames (index . 1) | default (printf "%s%s" $kafka.topicPrefix (index . 1)) -}}
 {{- end -}}
 
+{{/*
+Every topic, as YAML with a list `topics`: the lines of files/topics.yaml, and a line like that of
+orders for each input topic that the rules declare under `events:`. What the rules of a ConfigMap
+kept elsewhere declare is in kafka.declaredTopics.
+*/}}
+{{- define "trigger-engine.topics" -}}
+{{- $topics := (.Files.Get "files/topics.yaml" | fromYaml).topics -}}
+{{- $names := list -}}
+{{- $input := dict -}}
+{{- range $topics -}}
+{{- $names = append $names .name -}}
+{{- if eq .name "orders" }}{{ $input = . }}{{ end -}}
+{{- end -}}
+{{- $declared := .Values.kafka.declaredTopics -}}
+{{- if not .Values.rules.existingConfigMap -}}
+{{- $rules := .Values.rules.content | default (.Files.Get "files/rules.yaml") | fromYaml -}}
+{{- $declared = concat $declared (keys (get $rules "events" | default dict)) -}}
+{{- end -}}
+{{- range $declared | uniq | sortAlpha -}}
+{{- if not (has . $names) -}}
+{{- $topics = append $topics (merge (dict "name" .) $input) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "topics" $topics | toYaml -}}
+{{- end -}}
+
 {{/* The same for a line of files/topics.yaml: internal topics start with the app id. */}}
 {{- define "trigger-engine.topicOf" -}}
 {{- $root := index . 0 -}}

@@ -19,7 +19,7 @@
 -}}
 {{- with .Values.kafka.topicPrefix }}{{ $_ := set $env "TOPIC_PREFIX" . }}{{ end -}}
 {{- range $logical, $actual := .Values.kafka.topicNames -}}
-{{- $_ := set $env (printf "TOPIC_%s" ($logical | upper | replace "-" "_")) $actual -}}
+{{- $_ := set $env (printf "TOPIC_%s" ($logical | upper | replace "-" "_" | replace "." "_")) $actual -}}
 {{- end -}}
 {{- if include "trigger-engine.hasShadow" . }}{{ $_ := set $env "SHADOW" "/etc/trigger/rules/shadow.yaml" }}{{ end -}}
 {{- if include "trigger-engine.caSecret" . }}{{ $_ := set $env "SSL_CAFILE" (printf "%s/ca.crt" $secrets) }}{{ end -}}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.checking.place import Place
-from deploy.checking.results import NotHere, Verdict
 from deploy.checks import contracts
+from deploy.checks.support.place import Place
+from deploy.checks.support.results import NotHere, Verdict
 from tests.unit.contracts.judging import ROOT
 
 DRIFT, DOCUMENT, SCHEMAS, PARSER = range(4)

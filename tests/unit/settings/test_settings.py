@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.settings.load import load_settings
-from app.settings.model import Settings
+from app.settings.model import Settings, rows
 from app.settings.parsers import Secret, duration_ms, duration_text
 
 SASL = {
@@ -297,3 +297,17 @@ def test_a_registrys_credentials_go_with_its_address_and_each_other() -> None:
         "TRIGGER_SCHEMA_REGISTRY_PASSWORD",
         "TRIGGER_SCHEMA_REGISTRY_USERNAME",
     ]
+
+
+def test_every_row_of_the_table_can_be_set_and_says_what_it_is_for() -> None:
+    """One variable a row, one sentence, and a parser that says what it expects."""
+    table = list(rows())
+
+    names = [row.variable.name for row in table]
+    assert len(set(names)) == len(names)
+    unset = {"topic_names", "declared_inputs"}
+    assert {row.field for row in table} == set(Settings.__struct_fields__) - unset
+    for row in table:
+        sentence = row.variable.sentence
+        assert sentence[0].isupper(), row.field
+        assert sentence.endswith("."), row.field

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.live.worker import STOP_DEADLINE_S
-from app.settings.model import INPUTS
-from deploy.checking.assertions.parts import container, least_workers, pod, variables, workers
-from deploy.checking.render import Manifest, named, of_kind
+from app.settings.topics import INPUTS
+from deploy.checks.support.assertions.parts import container, least_workers, pod, variables, workers
+from deploy.checks.support.render import Manifest, named, of_kind
 
 #: What a stop may take beside the drain: the container's start of it, and its end.
 _MARGIN_S: Final = 5

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from deploy.checking.assertions.parts import container, nodes, pod, variables
-from deploy.checking.assertions.settings import FILES
-from deploy.checking.render import Manifest, named, of_kind
+from deploy.checks.support.assertions.parts import container, nodes, pod, variables
+from deploy.checks.support.assertions.settings import FILES
+from deploy.checks.support.render import Manifest, named, of_kind
 
 #: Kinds of volume that the Pod Security Standard "restricted" allows.
 _VOLUMES: Final = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.checking.render import Manifest, of_kind, the
+from deploy.checks.support.render import Manifest, of_kind, the
 
 
 def workers(manifests: list[Manifest]) -> Manifest:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from deploy.checking.place import Place, debian_programs, run
-from deploy.checking.results import Broken, NotHere
+from deploy.checks.support.place import Place, debian_programs, run
+from deploy.checks.support.results import Broken, NotHere
 
 _BUILDING: Final = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 _RUNNING: Final = {

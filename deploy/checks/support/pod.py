@@ -17,11 +17,11 @@ from urllib.request import urlopen
 
 import yaml
 
-from deploy.checking.assertions.parts import container, pod, variables, workers
-from deploy.checking.containers import Store
-from deploy.checking.place import Place
-from deploy.checking.render import Manifest, of_kind, the
-from deploy.checking.results import Broken
+from deploy.checks.support.assertions.parts import container, pod, variables, workers
+from deploy.checks.support.containers import Store
+from deploy.checks.support.place import Place
+from deploy.checks.support.render import Manifest, of_kind, the
+from deploy.checks.support.results import Broken
 
 #: What podman does not know, or does with a program that the image has not.
 _NOT_FOR_PODMAN: Final = ("startupProbe", "livenessProbe", "readinessProbe", "ports")

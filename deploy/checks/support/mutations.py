@@ -4,10 +4,10 @@ import copy
 from collections.abc import Callable
 from typing import Any, Final
 
-from deploy.checking.assertions import ASSERTIONS
-from deploy.checking.assertions.parts import container, pod, workers
-from deploy.checking.render import NEWEST, OLDEST, Manifest, the
-from deploy.checking.schemas import problems
+from deploy.checks.support.assertions import ASSERTIONS
+from deploy.checks.support.assertions.parts import container, pod, workers
+from deploy.checks.support.render import NEWEST, OLDEST, Manifest, the
+from deploy.checks.support.schemas import problems
 
 Fault = Callable[[list[Manifest]], Any]
 

@@ -10,8 +10,8 @@ from app.core.errors import ConfigError
 from app.rules_file.load import load_rules
 from app.settings.load import load_settings
 from app.settings.model import Settings
-from deploy.checking.assertions.parts import container, pod, variables
-from deploy.checking.render import Manifest, of_kind
+from deploy.checks.support.assertions.parts import container, pod, variables
+from deploy.checks.support.render import Manifest, of_kind
 
 #: Ends of the names of variables that hold the path of a file.
 FILES: Final = ("_FILE", "_CAFILE", "_CERTFILE", "_KEYFILE")

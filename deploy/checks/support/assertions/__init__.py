@@ -6,8 +6,8 @@ Each ``problems_*`` function takes all objects of one rendering and yields what 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from deploy.checking.assertions.kafka import problems_access, problems_topics
-from deploy.checking.assertions.running import (
+from deploy.checks.support.assertions.kafka import problems_access, problems_topics
+from deploy.checks.support.assertions.running import (
     problems_budget,
     problems_identity,
     problems_probes,
@@ -15,10 +15,18 @@ from deploy.checking.assertions.running import (
     problems_stopping,
     problems_volume,
 )
-from deploy.checking.assertions.security import problems_network, problems_pod, problems_secrets
-from deploy.checking.assertions.settings import problems_rules, problems_settings
-from deploy.checking.assertions.wiring import problems_names, problems_ports, problems_selectors
-from deploy.checking.render import Manifest
+from deploy.checks.support.assertions.security import (
+    problems_network,
+    problems_pod,
+    problems_secrets,
+)
+from deploy.checks.support.assertions.settings import problems_rules, problems_settings
+from deploy.checks.support.assertions.wiring import (
+    problems_names,
+    problems_ports,
+    problems_selectors,
+)
+from deploy.checks.support.render import Manifest
 
 #: What is asserted, in the words of the table.
 ASSERTIONS: Final[dict[str, Callable[[list[Manifest]], Iterable[str]]]] = {

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from deploy.checking.results import Broken, NotHere
+from deploy.checks.support.results import Broken, NotHere
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 DEPLOY: Final = ROOT / "deploy"
 _SHOWN_CHARS: Final = 1_500
 

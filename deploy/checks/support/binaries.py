@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from deploy.checking.place import DEPLOY, Place, run
-from deploy.checking.results import NotHere
+from deploy.checks.support.place import DEPLOY, Place, run
+from deploy.checks.support.results import NotHere
 
 _PINNED: Final = DEPLOY / "requirements" / "helm.txt"
 _LAYER: Final = "package/lib/layer.zip"

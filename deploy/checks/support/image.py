@@ -10,9 +10,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.checking.containers import Store, store
-from deploy.checking.place import Place, run
-from deploy.checking.results import NotHere
+from deploy.checks.support.containers import Store, store
+from deploy.checks.support.place import Place, run
+from deploy.checks.support.results import NotHere
 
 TAG: Final = "localhost/trigger-engine:check"
 _BASE: Final = "localhost/python-base:check"

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from deploy.checking.assertions.parts import container, nodes, pod, selects, workers
-from deploy.checking.render import Manifest, named, of_kind, the
+from deploy.checks.support.assertions.parts import container, nodes, pod, selects, workers
+from deploy.checks.support.render import Manifest, named, of_kind, the
 
 _COMMON = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"}
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.checking.binaries import helm, kubectl
-from deploy.checking.place import Place, run
-from deploy.checking.results import Broken
+from deploy.checks.support.binaries import helm, kubectl
+from deploy.checks.support.place import Place, run
+from deploy.checks.support.results import Broken
 
 #: The ends of what Chart.yaml says it runs on, with the schemas that there are.
 OLDEST: Final = "1.29.0"

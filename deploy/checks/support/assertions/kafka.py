@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from app.kafka.topic_specs import config_findings, count_findings, needed
-from deploy.checking.assertions.settings import settings_if_right
-from deploy.checking.render import Manifest, of_kind
+from deploy.checks.support.assertions.settings import settings_if_right
+from deploy.checks.support.render import Manifest, of_kind
 
 
 def problems_topics(manifests: list[Manifest]) -> Iterator[str]:

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy import checks
-from deploy.checking.place import ROOT, Place
-from deploy.checking.results import Broken, NotHere, Result, Verdict, failed, skipped
+from deploy.checks.support.place import ROOT, Place
+from deploy.checks.support.results import Broken, NotHere, Result, Verdict, failed, skipped
 
 _STYLES = {Verdict.OK: "green", Verdict.FAILED: "bold red", Verdict.SKIPPED: "bold yellow"}
 _WIDTH = 150
@@ -27,7 +27,11 @@ _WIDTH = 150
 
 def main() -> int:
     """0 when nothing failed, 1 when something did, 2 on bad usage."""
-    found = {each.name for each in pkgutil.iter_modules(checks.__path__)}
+    found = {
+        each.name
+        for each in pkgutil.iter_modules(checks.__path__)
+        if not each.ispkg and each.name != "__main__"
+    }
     parser = argparse.ArgumentParser(prog="deploy/check", description="Check what is in deploy/.")
     parser.add_argument("names", nargs="*", metavar="CHECK", help=", ".join(sorted(found)))
     parser.add_argument("--list", action="store_true", help="say what each check is")

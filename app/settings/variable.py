@@ -1,0 +1,19 @@
+"""What a setting's row says besides its default: its variable, how it is read, what it is for."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+PREFIX: Final = "TRIGGER_"
+
+
+class Variable(NamedTuple):
+    """Annotates a field of ``Settings``."""
+
+    #: without the prefix
+    name: str
+    #: raises ValueError with what it expected
+    parse: Callable[[str], Any]
+    #: one sentence for the reference
+    sentence: str
+    #: reads a secret from the file that ``NAME_FILE`` names
+    parse_file: Callable[[str], Any] | None = None
