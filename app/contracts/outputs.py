@@ -14,6 +14,7 @@ from app.contracts import DRAFT, Schema
 from app.contracts.patterns import TRACEPARENT, UTC_MS, UUID
 from app.core.decisions import Outcome, Reason
 from app.core.events import INPUT_TOPICS
+from app.core.gates.registry import Gate
 from app.core.outcomes import Kind, Role
 
 Time = Annotated[str, Meta(pattern=UTC_MS)]
@@ -25,19 +26,6 @@ RequestId = Annotated[
     ),
 ]
 Category = Literal["marketing", "transactional"]
-Gate = Literal[
-    "expired",
-    "condition",
-    "cooldown",
-    "fatigue",
-    "reach",
-    "consent",
-    "suppressed",
-    "cap",
-    "quiet",
-    "send_time",
-    "holdout",
-]
 
 
 class Cause(msgspec.Struct, forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ def _caps(throttle: Document) -> tuple[Cap, ...]:
     return tuple(
         Cap(
             limit=cap["limit"],
-            tired_limit=max(1, int(exact(factor) * cap["limit"])),
+            fatigued_limit=max(1, int(exact(factor) * cap["limit"])),
             per_ms=parse_duration_ms(cap["per"]),
             channel=cap.get("channel"),
         )

@@ -24,7 +24,7 @@ HOLDOUT: Final = Outcome.HOLDOUT
 
 
 class Reason(StrEnum):
-    """Why. All but the last five are the name of the gate that decided."""
+    """Why. The reason of a gate has its name (``app.core.gates.registry``)."""
 
     EXPIRED = "expired"
     CONDITION = "condition"

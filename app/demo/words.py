@@ -1,10 +1,11 @@
 """Decisions in words: why a message was sent, held back, put off or taken back."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
+from app.core.decisions import Reason
 from app.core.time.instants import parse_rfc3339
 
 _ADDRESSES: Final = {
@@ -64,32 +65,34 @@ def words_of(decision: Mapping[str, Any]) -> str:
 
 
 def _why(decision: Mapping[str, Any]) -> str:
-    reason = decision["reason"]
+    reason = Reason(decision["reason"])
     check = _failed_check(decision, reason)
     match reason:
-        case "expired":
+        case Reason.EXPIRED:
             late_s = _seconds_between(decision["due_at"], decision["decided_at"])
             return f"too late: it was due {_span(late_s)} ago"
-        case "cooldown":
+        case Reason.COOLDOWN:
             ago_s = _seconds_between(check["last_sent_at"], decision["decided_at"])
             return f"{ago_s:.0f} s after another {check['family']} message"
-        case "reach":
+        case Reason.REACH:
             return _ADDRESSES.get(check["field"], f"no {check['field']}")
-        case "consent":
+        case Reason.CONSENT:
             return f"no consent to {check['channel']}"
-        case "suppressed":
+        case Reason.SUPPRESSED:
             return _CAUSES[check["cause"]]
-        case "cap":
+        case Reason.CAP:
             return f"had {check['count']} messages in {check['per_s']} s"
-        case "quiet":
+        case Reason.QUIET:
             return f"{check['local_time']} in {check['timezone']}"
-        case "condition":
+        case Reason.CONDITION:
             return "its condition does not hold any more"
-        case "cancelled":
+        case Reason.CANCELLED:
             return "not needed any more"
-        case "superseded":
+        case Reason.SUPERSEDED:
             return "something newer took its place"
-    return str(reason)
+        case Reason.PASSED | Reason.HOLDOUT | Reason.SEND_TIME:
+            return str(reason)
+    assert_never(reason)
 
 
 def _failed_check(decision: Mapping[str, Any], gate: str) -> Mapping[str, Any]:

@@ -8,15 +8,23 @@ from app.core.customer.facts import FACTS, INSTANT_FACTS
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Outcome
 from app.core.gates.fatigue import is_fatigued
+from app.core.gates.usage import cap_use, channel_state, cooldown_of, last_sent_by_family
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.conditions import compile_condition
 from app.core.rules.messages import message_of
-from app.core.rules.model import Rules
+from app.core.rules.model import Cap, Rules
 from app.core.rules.variants import steps_of
-from app.core.time.instants import format_rfc3339, parse_rfc3339
-from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance, Timer
+from app.core.rules.zone import zone_of
+from app.core.time.instants import SECOND_MS, format_rfc3339, parse_rfc3339
+from app.explain.explanation import (
+    CapUse,
+    CooldownUse,
+    ExplainedDecision,
+    Explanation,
+    OpenInstance,
+    Timer,
+)
 from app.explain.history import known_events, known_sends
-from app.explain.usage import cap_use, channel_state, cooldowns, zone_name
 
 #: Profile fields that say nothing about who it is.
 _IMPERSONAL: Final = frozenset({"timezone", "locale", "channels", "consent"})
@@ -41,19 +49,19 @@ def explain(
     """
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
     results = {sent.request_id: led_to(sent) for sent in customer.sends}
-    is_tired = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
+    fatigued = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
     return Explanation(
         customer_id=customer.customer_id,
         now_ms=now_ms,
-        timezone=zone_name(customer, rules),
+        timezone=zone_of(rules, customer).key,
         rules_version=rules.version,
         profile=_profile(customer, show_personal),
         facts=_facts(customer, rules, now_ms),
-        is_fatigued=is_tired,
+        is_fatigued=fatigued,
         is_held_out=_is_held_out(customer, rules),
         channels=[channel_state(customer, rules, c, now_ms) for c in rules.channels.values()],
-        caps=[cap_use(customer, cap, now_ms, is_tired=is_tired) for cap in rules.caps],
-        cooldowns=cooldowns(customer, rules, now_ms, is_tired=is_tired),
+        caps=[_cap(customer, cap, now_ms, fatigued=fatigued) for cap in rules.caps],
+        cooldowns=_cooldowns(customer, now_ms, cooldown_of(rules, fatigued=fatigued)),
         instances=[
             _instance(customer, instance, rules, now_ms)
             for instance in _by_next_timer(customer)
@@ -66,6 +74,26 @@ def explain(
             _decision(record, results) for record in reversed(own[-recent:] if recent else [])
         ],
     )
+
+
+def _cap(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
+    use = cap_use(customer, cap, now_ms, fatigued=fatigued)
+    return CapUse(
+        limit=use.limit,
+        per_s=cap.per_ms // SECOND_MS,
+        channel=cap.channel,
+        used=use.count,
+        free_ms=use.free_ms,
+    )
+
+
+def _cooldowns(customer: Customer, now_ms: int, cooldown_ms: int) -> list[CooldownUse]:
+    """The families that cool down, by name."""
+    last_ms = last_sent_by_family(customer, now_ms - cooldown_ms)
+    return [
+        CooldownUse(family=family, last_ms=sent_ms, until_ms=sent_ms + cooldown_ms)
+        for family, sent_ms in sorted(last_ms.items())
+    ]
 
 
 def _tells_a_date(instance: Instance, rules: Rules) -> bool:

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.core.gates.usage import ChannelState
+
 
 class CapUse(msgspec.Struct, frozen=True, kw_only=True):
     """``used`` of ``limit`` sends in the last ``per_s``; ``channel`` None: on all together.
@@ -24,21 +26,6 @@ class CooldownUse(msgspec.Struct, frozen=True, kw_only=True):
     family: str
     last_ms: int
     until_ms: int
-
-
-class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether marketing could use the channel now, the caps aside.
-
-    ``consent_given`` is what the profile says (None: nothing, the default holds), ``suppressed``
-    the cause, ``quiet_until_ms`` None outside of quiet hours.
-    """
-
-    channel: str
-    has_address: bool
-    has_consent: bool
-    consent_given: bool | None
-    suppressed: str | None
-    quiet_until_ms: int | None
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from zoneinfo import ZoneInfo
 
+from app.core.gates import registry
+from app.core.gates.usage import ChannelState
 from app.core.time.durations import span_text
 from app.core.time.instants import parse_rfc3339
 from app.core.time.zones import local
-from app.explain.explanation import CapUse, ChannelState, ExplainedDecision
+from app.explain.explanation import CapUse, ExplainedDecision
 
 Gate = Mapping[str, Any]
 #: An instant (epoch ms) as local time.
@@ -71,7 +73,7 @@ def headline(decision: ExplainedDecision, when: When) -> str:
             why = _why(decision, when)
             return f"not sent: {why}; possible again {when(decision.next_eligible_ms)}"
     why = _why(decision, when)
-    if decision.reason in ("cap", "quiet"):
+    if decision.reason in registry.LIMITS:
         return f"not sent: {why}; waiting would have been too late"
     return f"not sent: {why}"
 
@@ -94,38 +96,45 @@ def _why(decision: ExplainedDecision, when: When) -> str:
 
 def gate_words(gate: Gate, when: When) -> str:
     """One gate with its figures."""
-    passed = gate["verdict"] == "pass"
-    match gate["gate"]:
-        case "expired":
+    try:
+        known = registry.Gate(gate["gate"])
+    except ValueError:  # of a newer version
+        figures = (f"{k} {v}" for k, v in gate.items() if k not in ("gate", "verdict", "channel"))
+        return ", ".join([gate["gate"].replace("_", " "), *figures])
+    return _known_gate_words(known, gate, gate["verdict"] == "pass", when)
+
+
+def _known_gate_words(known: registry.Gate, gate: Gate, passed: bool, when: When) -> str:
+    match known:
+        case registry.Gate.EXPIRED:
             return "in time" if passed else "too late"
-        case "condition":
+        case registry.Gate.CONDITION:
             return _condition(passed, gate.get("of", "trigger"))
-        case "fatigue":
-            tired = "tired: stricter limits" if gate["fatigued"] else "not tired"
-            return f"opened {gate['opened']} of {gate['sends']} messages, {tired}"
-        case "cooldown":
+        case registry.Gate.FATIGUE:
+            fatigued = "fatigued: stricter limits" if gate["fatigued"] else "not fatigued"
+            return f"opened {gate['opened']} of {gate['sends']} messages, {fatigued}"
+        case registry.Gate.COOLDOWN:
             return _cooldown(gate, when)
-        case "reach":
+        case registry.Gate.REACH:
             return f"has {gate['field']}" if passed else f"no {gate['field']} on file"
-        case "consent":
+        case registry.Gate.CONSENT:
             return _consent(gate["channel"], passed, gate["given"])
-        case "suppressed":
+        case registry.Gate.SUPPRESSED:
             if passed:
                 return f"{gate['channel']} is open"
             return f"{gate['channel']}: {_CAUSES.get(gate['cause'], gate['cause'])}"
-        case "cap":
+        case registry.Gate.CAP:
             return cap_words(gate["count"], gate["limit"], gate["per_s"], gate.get("only"))
-        case "quiet":
+        case registry.Gate.QUIET:
             quiet = "not in quiet hours" if passed else "in quiet hours"
             return f"{gate['local_time']} in {gate['timezone']}, {quiet}"
-        case "send_time":
+        case registry.Gate.SEND_TIME:
             return _send_time(gate, passed)
-        case "holdout":
+        case registry.Gate.HOLDOUT:
             if "experiment" in gate:
                 return f"gets nothing in experiment {gate['experiment']} ({gate['variant']})"
             return "not in the control group" if passed else "in the control group"
-    figures = (f"{k} {v}" for k, v in gate.items() if k not in ("gate", "verdict", "channel"))
-    return ", ".join([gate["gate"].replace("_", " "), *figures])
+    assert_never(known)
 
 
 def _condition(passed: bool, of: str) -> str:

@@ -1,6 +1,7 @@
 """What limits are called, and what each cost."""
 
-from app.backtest.report.tally import QUIET, Limit, LimitCost, Tally, limit_of
+from app.backtest.report.tally import Limit, LimitCost, Tally, limit_of
+from app.core.gates.registry import Gate
 from app.core.rules.model import Rules
 from app.core.time.durations import span_text
 
@@ -12,7 +13,7 @@ def limit_costs(tally: Tally, rules: Rules) -> dict[str, LimitCost]:
         where = "" if cap.channel is None else f", {cap.channel}"
         known[limit_of(cap)] = f"{cap.limit} in {span_text(cap.per_ms)}{where}"
     if rules.quiet_hours is not None:
-        known[QUIET] = "quiet hours"
+        known[Gate.QUIET] = "quiet hours"
     for limit in sorted(tally.costs, key=str):
         known.setdefault(limit, str(limit))
     return {name: tally.costs.get(limit, LimitCost()) for limit, name in known.items()}

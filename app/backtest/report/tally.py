@@ -12,22 +12,20 @@ import msgspec
 
 from app.core.attribution import ASSISTED
 from app.core.decisions import Check, Decision, Outcome, Reason
+from app.core.gates.registry import LIMITS, Gate
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Cap
 from app.core.time.instants import DAY_MS, MINUTE_MS
 
 #: (UTC day since 1970, trigger, channel, outcome, reason)
 Kind = tuple[int, str, str | None, Outcome, Reason]
-#: A cap by its window in seconds and the one channel it is for; anything else by its name.
+#: A cap by its window in seconds and the one channel it is for; another limit by its gate.
 Limit = tuple[int, str | None] | str
-
-QUIET: Final = "quiet"
 
 #: Looked up once: these are compared for every decision.
 _SUPPRESS: Final = Outcome.SUPPRESS
 _DEFER: Final = Outcome.DEFER
 _RECALL: Final = Outcome.RECALL
-_LIMITS: Final = frozenset({Reason.CAP, Reason.QUIET})
 
 
 class LimitCost(msgspec.Struct):
@@ -175,7 +173,7 @@ class Tally:
         if held_up_by is not None:
             for limit in held_up_by:
                 self.costs[limit].lost_later += 1
-        elif decision.reason in _LIMITS:
+        elif decision.reason in LIMITS:
             for limit in failing_limits(decision.gates):
                 self._cost(limit).lost_at_once += 1
 
@@ -191,13 +189,15 @@ def limit_of(cap: Cap) -> Limit:
     return cap.per_ms // 1000, cap.channel
 
 
+def _cap_of(check: Check) -> Limit:
+    return check.figures["per_s"], check.figures.get("only")
+
+
 def failing_limits(gates: tuple[Check, ...]) -> set[Limit]:
-    """The caps that were full, and whether it was quiet, on any channel that was looked at."""
+    """The caps that were full, and the other limits that failed, on any channel looked at."""
     found: set[Limit] = set()
     for check in gates:
-        if check.verdict == "fail":
-            if check.gate == "cap":
-                found.add((check.figures["per_s"], check.figures.get("only")))
-            elif check.gate == "quiet":
-                found.add(QUIET)
+        if check.verdict == "fail" and check.gate in LIMITS:
+            is_cap = check.gate == Gate.CAP
+            found.add(_cap_of(check) if is_cap else check.gate)
     return found

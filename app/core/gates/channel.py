@@ -8,10 +8,8 @@ import msgspec
 from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
 from app.core.decisions import Check, Reason
-from app.core.gates import evidence
+from app.core.gates import evidence, usage
 from app.core.rules.model import Channel, Rules, Step
-from app.core.rules.zone import zone_of
-from app.core.time.zones import is_inside, local, next_local_time
 
 
 class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -45,18 +43,16 @@ def judge_channel(
     customer: Customer,
     channel: Channel,
     now_ms: int,
-    is_tired: bool,
+    fatigued: bool,
     checks: list[Check],
 ) -> ChannelVerdict:
     name = channel.name
-    has_address = bool(channel.address({}, customer, now_ms))
-    checks.append(evidence.reach(name, has_address, channel.requires))
-    if not has_address:
+    reachable = usage.has_address(customer, channel, now_ms)
+    checks.append(evidence.reach(name, reachable, channel.requires))
+    if not reachable:
         return _UNREACHABLE
     if is_marketing:
-        consent = customer.profile.get("consent")
-        given = consent.get(name) if consent else None
-        consents = channel.consent_default if given is None else given
+        consents, given = usage.consent_of(customer, channel)
         checks.append(evidence.consent(name, consents, given))
         if not consents:
             return _NOT_WANTED
@@ -68,7 +64,7 @@ def judge_channel(
         return _SUPPRESSED
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(channel, customer, now_ms, is_tired, checks)
+    cap_ms = _next_under_caps(channel, customer, now_ms, fatigued, checks)
     quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
     if cap_ms is None and quiet_ms is None:
         return _PASSED
@@ -82,32 +78,15 @@ def judge_channel(
 
 
 def _next_under_caps(
-    channel: Channel,
-    customer: Customer,
-    now_ms: int,
-    is_tired: bool,
-    checks: list[Check],
+    channel: Channel, customer: Customer, now_ms: int, fatigued: bool, checks: list[Check]
 ) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
-    sends = customer.sends
     for cap in channel.caps:
-        only, after_ms = cap.channel, now_ms - cap.per_ms
-        sent_ms = []
-        for sent in sends:
-            if (
-                sent.decided_ms > after_ms
-                and sent.is_marketing
-                and (only is None or sent.channel == only)
-            ):
-                sent_ms.append(sent.decided_ms)  # noqa: PERF401 as in open_instances
-        count = len(sent_ms)
-        limit = cap.tired_limit if is_tired else cap.limit
-        checks.append(evidence.cap(channel.name, count, limit, cap.per_ms, only))
-        if count >= limit:
-            sent_ms.sort()
-            free_ms = sent_ms[count - limit] + cap.per_ms
-            latest_ms = free_ms if latest_ms is None else max(latest_ms, free_ms)
+        use = usage.cap_use(customer, cap, now_ms, fatigued=fatigued)
+        checks.append(evidence.cap(channel.name, use.count, use.limit, cap.per_ms, cap.channel))
+        if use.free_ms is not None:
+            latest_ms = use.free_ms if latest_ms is None else max(latest_ms, use.free_ms)
     return latest_ms
 
 
@@ -115,12 +94,8 @@ def _next_after_quiet(
     rules: Rules, customer: Customer, channel: str, now_ms: int, checks: list[Check]
 ) -> int | None:
     """The next end of the quiet hours when now is inside them; None otherwise."""
-    quiet = rules.quiet_hours
-    if quiet is None or channel not in quiet.channels:
+    quiet = usage.quiet_of(customer, rules, channel, now_ms)
+    if quiet is None:
         return None
-    tz = zone_of(rules, customer)
-    wall = local(now_ms, tz)
-    minute = wall.hour * 60 + wall.minute
-    is_quiet = is_inside(minute, quiet.start, quiet.end)
-    checks.append(evidence.quiet(channel, not is_quiet, minute, tz.key))
-    return next_local_time(now_ms, quiet.end, tz) if is_quiet else None
+    checks.append(evidence.quiet(channel, quiet.until_ms is None, quiet.minute, quiet.timezone))
+    return quiet.until_ms

@@ -1,4 +1,4 @@
-"""The checks that gates record, one function a gate, each made once and shared."""
+"""The checks that gates record: one function for each gate, and each check made once."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -7,10 +7,27 @@ from app.core.decisions import Check, make_check
 from app.core.identity import BUCKETS
 from app.core.time.instants import SECOND_MS, format_rfc3339
 
-#: Indexed by whether the gate was passed.
-EXPIRED: Final = (make_check("expired", False), make_check("expired", True))
-CONDITION: Final = (make_check("condition", False), make_check("condition", True))
-STEP_CONDITION: Final = tuple(make_check("condition", ok, of="step") for ok in (False, True))
+_IN_TIME: Final = make_check("expired", True)
+_TOO_LATE: Final = make_check("expired", False)
+_HOLDS: Final = make_check("condition", True)
+_FAILS: Final = make_check("condition", False)
+_STEP_HOLDS: Final = make_check("condition", True, of="step")
+_STEP_FAILS: Final = make_check("condition", False, of="step")
+
+
+def expired(*, passed: bool) -> Check:
+    """Whether the step is decided in time."""
+    return _IN_TIME if passed else _TOO_LATE
+
+
+def condition(*, passed: bool) -> Check:
+    """Whether the trigger's condition holds."""
+    return _HOLDS if passed else _FAILS
+
+
+def step_condition(*, passed: bool) -> Check:
+    """Whether the step's own condition holds."""
+    return _STEP_HOLDS if passed else _STEP_FAILS
 
 
 @lru_cache(maxsize=1024)
@@ -23,16 +40,16 @@ def content(template: str | None) -> Check:
 
 @lru_cache(maxsize=1024)
 def cooldown(family: str, cooldown_ms: int, last_ms: int | None) -> Check:
-    """``last_ms``: the send of the family that is still warm."""
+    """``last_ms``: the send of the family that the cooldown counts from."""
     figures = {} if last_ms is None else {"last_sent_at": format_rfc3339(last_ms)}
     cooldown_s = cooldown_ms // SECOND_MS
     return make_check("cooldown", last_ms is None, family=family, cooldown_s=cooldown_s, **figures)
 
 
 @lru_cache(maxsize=4096)
-def fatigue(sends: int, opened: int, is_tired: bool) -> Check:
+def fatigue(sends: int, opened: int, fatigued: bool) -> Check:
     """Stops nothing itself: it says which cooldown and limits the checks after it use."""
-    return make_check("fatigue", True, sends=sends, opened=opened, fatigued=is_tired)
+    return make_check("fatigue", True, sends=sends, opened=opened, fatigued=fatigued)
 
 
 @lru_cache(maxsize=1024)
@@ -92,7 +109,7 @@ def send_time(
 
 @lru_cache(maxsize=1024)
 def ghost(experiment: str, variant: str) -> Check:
-    """Held out because the variant is one that nobody gets."""
+    """Held out because the variant gets nothing."""
     return make_check("holdout", False, experiment=experiment, variant=variant)
 
 

@@ -1,4 +1,4 @@
-"""Fatigue: somebody who gets a lot and opens little of it gets less (spec section 6)."""
+"""Fatigue: customers who get many messages and open few of them get fewer (spec section 6)."""
 
 from app.core.customer.record import Customer
 from app.core.decisions import Check
@@ -18,6 +18,6 @@ def is_fatigued(customer: Customer, fatigue: Fatigue, now_ms: int, checks: list[
         if sent.decided_ms > after_ms and sent.is_marketing:
             sends += 1
             opened += sent.is_opened
-    is_tired = sends >= fatigue.min_sends and opened / sends < fatigue.open_rate_below
-    checks.append(evidence.fatigue(sends, opened, is_tired))
-    return is_tired
+    fatigued = sends >= fatigue.min_sends and opened / sends < fatigue.open_rate_below
+    checks.append(evidence.fatigue(sends, opened, fatigued))
+    return fatigued

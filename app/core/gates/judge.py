@@ -13,6 +13,7 @@ from app.core.gates import evidence
 from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.send_time import best_time_ms
+from app.core.gates.usage import cooldown_of, last_sent_ms
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.messages import Message
 from app.core.rules.model import Rules, Trigger
@@ -29,7 +30,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     checks: tuple[Check, ...] = ()
 
 
-_UNHINDERED: Final = Reason.PASSED
+_PASSED: Final = Reason.PASSED
 _HELD_OUT: Final = Reason.HOLDOUT
 
 
@@ -42,24 +43,24 @@ def judge(
     pending: PendingStep,
     now_ms: int,
 ) -> Verdict:
-    """Put one step, as its message has it, through its gates at ``now_ms``."""
+    """Check one step, as its message has it, against its gates at ``now_ms``."""
     step = message.step
     checks: list[Check] = []
     last_ms = pending.due_ms + trigger.expires_ms
-    is_tired = False
+    fatigued = False
     failed = _expiry_and_conditions(trigger, message, customer, instance, now_ms, last_ms, checks)
     if failed is None and trigger.is_marketing:
-        is_tired = rules.fatigue is not None and is_fatigued(
+        fatigued = rules.fatigue is not None and is_fatigued(
             customer, rules.fatigue, now_ms, checks
         )
-        failed = _cooldown(rules, trigger, message, customer, instance, now_ms, is_tired, checks)
+        failed = _cooldown(rules, trigger, message, customer, instance, now_ms, fatigued, checks)
     if failed is not None:
         return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(checks))
     verdicts: list[ChannelVerdict] = []
     for name in channel_order(step, customer.profile):
         channel = rules.channels[name]
         verdict = judge_channel(
-            rules, trigger.is_marketing, customer, channel, now_ms, is_tired, checks
+            rules, trigger.is_marketing, customer, channel, now_ms, fatigued, checks
         )
         if verdict.failed is None:
             if step.send_time is not None:
@@ -87,18 +88,18 @@ def _expiry_and_conditions(
     step's own, and that one of several templates fits.
     """
     is_fresh = now_ms <= last_ms
-    checks.append(evidence.EXPIRED[is_fresh])
+    checks.append(evidence.expired(passed=is_fresh))
     if not is_fresh:
         return Reason.EXPIRED
     if trigger.when is not None:
         holds = trigger.when(instance.data, customer, now_ms)
-        checks.append(evidence.CONDITION[holds])
+        checks.append(evidence.condition(passed=holds))
         if not holds:
             return Reason.CONDITION
     step = message.step
     if step.when is not None:
         holds = step.when(instance.data, customer, now_ms)
-        checks.append(evidence.STEP_CONDITION[holds])
+        checks.append(evidence.step_condition(passed=holds))
         if not holds:
             return Reason.CONDITION
     if step.template is None:
@@ -115,38 +116,17 @@ def _cooldown(
     customer: Customer,
     instance: Instance,
     now_ms: int,
-    is_tired: bool,
+    fatigued: bool,
     checks: list[Check],
 ) -> Reason | None:
-    cooldown_ms = rules.fatigue.cooldown_ms if is_tired and rules.fatigue else rules.cooldown_ms
+    cooldown_ms = cooldown_of(rules, fatigued=fatigued)
     if message.cooldown is not None:
-        cooldown_ms = message.cooldown[is_tired]
+        cooldown_ms = message.cooldown[fatigued]
     if not cooldown_ms:
         return None
-    since_ms = _last_of_family(customer, trigger, instance, now_ms - cooldown_ms)
+    since_ms = last_sent_ms(customer, trigger, instance, now_ms - cooldown_ms)
     checks.append(evidence.cooldown(trigger.family, cooldown_ms, since_ms))
     return None if since_ms is None else Reason.COOLDOWN
-
-
-def _last_of_family(
-    customer: Customer, trigger: Trigger, instance: Instance, after_ms: int
-) -> int | None:
-    """The newest send of the family at t > ``after_ms`` that another instance made."""
-    newest: int | None = None
-    for sent in customer.sends:
-        if (
-            sent.decided_ms > after_ms
-            and sent.is_marketing
-            and sent.family == trigger.family
-            and not (
-                sent.anchor_ms == instance.anchor_ms
-                and sent.key == instance.key
-                and sent.trigger == instance.trigger
-            )
-            and (newest is None or sent.decided_ms > newest)
-        ):
-            newest = sent.decided_ms
-    return newest
 
 
 def _pass(
@@ -170,7 +150,7 @@ def _pass(
         checks.append(evidence.ghost(*message.experiment))
     return Verdict(
         outcome=HOLDOUT if held_out else SEND,
-        reason=_HELD_OUT if held_out else _UNHINDERED,
+        reason=_HELD_OUT if held_out else _PASSED,
         channel=channel,
         checks=tuple(checks),
     )

@@ -111,11 +111,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
     """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all.
 
-    ``tired_limit`` takes the limit's place for a fatigued customer.
+    ``fatigued_limit`` takes the limit's place for a fatigued customer.
     """
 
     limit: int
-    tired_limit: int
+    fatigued_limit: int
     per_ms: int
     channel: str | None
 

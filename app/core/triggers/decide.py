@@ -78,18 +78,18 @@ def _remember_send(
     usual = steps[decision.step].template if decision.step < len(steps) else None
     customer.sends.append(
         Sent(
-            now_ms,
-            decision.due_ms,
-            trigger.name,
-            trigger.family,
-            instance.key,
-            instance.anchor_ms,
-            decision.step,
-            decision.channel,
-            trigger.is_marketing,
-            decision.outcome is HOLDOUT,
-            decision.request_id,
-            instance.cause,
+            decided_ms=now_ms,
+            due_ms=decision.due_ms,
+            trigger=trigger.name,
+            family=trigger.family,
+            key=instance.key,
+            anchor_ms=instance.anchor_ms,
+            step=decision.step,
+            channel=decision.channel,
+            is_marketing=trigger.is_marketing,
+            is_ghost=decision.outcome is HOLDOUT,
+            request_id=decision.request_id,
+            cause=instance.cause,
             experiment=message.experiment,
             template=None if message.template == usual else message.template,
             delivered_order=order_of(instance.data) if instance.is_delivery else None,
@@ -108,10 +108,10 @@ def send_request(
 ) -> SendRequest:
     """The record for the channel senders: a send, or the recall of one."""
     customer, now_ms = moment.customer, moment.now_ms
-    way = moment.rules.channels.get(channel)
+    known = moment.rules.channels.get(channel)
     return SendRequest(
         kind,
-        None if way is None else way.address(data, customer, now_ms),
+        None if known is None else known.address(data, customer, now_ms),
         customer.profile.get("locale"),
         {token.name: token.value(data, customer, now_ms) for token in trigger.tokens},
     )

@@ -147,7 +147,7 @@ def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
     name, found = trigger.name, []
     for instance in customer.instances:
         if instance.trigger == name:
-            found.append(instance)  # noqa: PERF401 a comprehension costs a function each time
+            found.append(instance)
     if len(found) > 1:
         found.sort(key=lambda instance: (instance.key, instance.anchor_ms))
     return found

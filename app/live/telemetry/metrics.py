@@ -19,6 +19,7 @@ from prometheus_client import (
 
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import INPUT_TOPICS
+from app.core.gates.registry import POSSIBLE_REASONS
 from app.core.rules.model import Rules
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry.histogram import BatchHistogram
@@ -43,17 +44,6 @@ EVENT_OUTCOMES: Final = (
 
 #: How a transaction ends (app/live/commit/transactions.py).
 TRANSACTION_OUTCOMES: Final = ("committed", "aborted", "fenced", "failed")
-
-#: What steps can be decided, and why.
-_POSSIBLE: Final = {
-    Outcome.SEND: (Reason.PASSED,),
-    Outcome.HOLDOUT: (Reason.HOLDOUT,),
-    Outcome.RECALL: (Reason.CANCELLED,),
-    Outcome.DEFER: (Reason.CAP, Reason.QUIET, Reason.SEND_TIME),
-    Outcome.SUPPRESS: tuple(
-        each for each in Reason if each not in (Reason.PASSED, Reason.HOLDOUT, Reason.SEND_TIME)
-    ),
-}
 
 
 class Metrics:
@@ -205,7 +195,7 @@ class Metrics:
             self._decisions.remove(trigger, str(Outcome.SEND), str(Reason.PASSED))
         for trigger in rules.triggers:
             self._lateness.begin((trigger,))
-            for outcome, reasons in _POSSIBLE.items():
+            for outcome, reasons in POSSIBLE_REASONS.items():
                 for reason in reasons:
                     self._decisions.labels(trigger, str(outcome), str(reason))
         self._triggers = set(rules.triggers)

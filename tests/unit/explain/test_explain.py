@@ -177,7 +177,7 @@ def test_a_gate_that_the_words_do_not_know_shows_its_figures() -> None:
     assert "new gate, figure 9" in explanation_text(found)
 
 
-def test_a_tired_customer_has_the_stricter_limits() -> None:
+def test_a_fatigued_customer_has_the_stricter_limits() -> None:
     """Two sends that nobody opened: half the cap of four, twice the cooldown."""
     fatigue = "fatigue: {window: 30d, min_sends: 2, open_rate_below: 0.5, cooldown_factor: 2,"
     throttle = f"throttle:\n  {fatigue} cap_factor: 0.5}}"
@@ -213,7 +213,7 @@ def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
         ({"gate": "send_time", "verdict": "pass", "opens": 2}, "2 opens on record, too few"),
         (
             {"gate": "fatigue", "verdict": "pass", "opened": 0, "sends": 7, "fatigued": True},
-            "opened 0 of 7 messages, tired",
+            "opened 0 of 7 messages, fatigued",
         ),
         (
             {"gate": "holdout", "verdict": "fail", "experiment": "e", "variant": "none"},

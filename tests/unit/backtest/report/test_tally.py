@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from app.backtest.report.tally import QUIET, LimitCost, Tally
+from app.backtest.report.tally import LimitCost, Tally
 from app.core.decisions import Cause, Check, Decision, Outcome, Reason, SendRequest
 from app.core.gates.evidence import cap, quiet
+from app.core.gates.registry import Gate
 from app.core.outcomes import Kind, SendOutcome
 from app.core.time.instants import DAY_MS, HOUR_MS
 
@@ -67,7 +68,7 @@ def test_a_step_is_held_up_once_however_often_it_is_deferred() -> None:
     )
     assert tally.costs == {
         (86400, None): LimitCost(held_up=1, deferrals=2, sent_later=1),
-        QUIET: LimitCost(held_up=1, deferrals=1, sent_later=1),
+        Gate.QUIET: LimitCost(held_up=1, deferrals=1, sent_later=1),
     }
     assert tally.delays_min == {120: 1}
 
@@ -88,7 +89,7 @@ def test_lost_later_lost_at_once_and_still_waiting_are_told_apart() -> None:
 def test_a_send_that_found_another_channel_counts_as_moved() -> None:
     """The limit changed the channel, not the time."""
     tally = taken(decided(Outcome.SEND, Reason.PASSED, NIGHT, FREE, is_dispatched=True))
-    assert tally.costs == {QUIET: LimitCost(moved=1)}
+    assert tally.costs == {Gate.QUIET: LimitCost(moved=1)}
     assert tally.delays_min == {}
 
 

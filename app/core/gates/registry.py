@@ -1,0 +1,118 @@
+"""The registry of gates: what each is called, can decide and reports.
+
+Readers of decisions (explanations, contracts, metrics, reports, the demo) ask it, so that a gate is
+declared here and nowhere else.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from app.core.decisions import Outcome, Reason
+
+
+class Gate(StrEnum):
+    """A check on the record of a decision, in the order in which the checks are made."""
+
+    EXPIRED = "expired"
+    CONDITION = "condition"
+    FATIGUE = "fatigue"
+    COOLDOWN = "cooldown"
+    REACH = "reach"
+    CONSENT = "consent"
+    SUPPRESSED = "suppressed"
+    CAP = "cap"
+    QUIET = "quiet"
+    SEND_TIME = "send_time"
+    HOLDOUT = "holdout"
+
+
+class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gate checks (``sentence``), the figures that its check may carry, and the outcomes of
+    a step that it stops; none: the gate only reports.
+    """
+
+    sentence: str
+    figures: tuple[str, ...]
+    stops_with: tuple[Outcome, ...] = (Outcome.SUPPRESS,)
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether a step may wait for the gate to open, or be lost by it."""
+        return self.stops_with == _WAITS
+
+
+_WAITS: Final = (Outcome.DEFER, Outcome.SUPPRESS)
+
+GATES: Final[dict[Gate, GateSpec]] = {
+    Gate.EXPIRED: GateSpec(
+        sentence="The step is decided no later than its due time plus the trigger's `expires`.",
+        figures=(),
+    ),
+    Gate.CONDITION: GateSpec(
+        sentence="The conditions of the trigger and of the step hold, and one of several templates"
+        " fits.",
+        figures=("of", "template"),
+    ),
+    Gate.FATIGUE: GateSpec(
+        sentence="Whether the customer opens too few messages, which makes cooldown and caps"
+        " stricter.",
+        figures=("sends", "opened", "fatigued"),
+        stops_with=(),
+    ),
+    Gate.COOLDOWN: GateSpec(
+        sentence="No other instance has sent a message of the family during the cooldown.",
+        figures=("family", "cooldown_s", "last_sent_at"),
+    ),
+    Gate.REACH: GateSpec(
+        sentence="The profile has the address that the channel needs.", figures=("field",)
+    ),
+    Gate.CONSENT: GateSpec(
+        sentence="The customer agrees to the channel, or said nothing and its default is yes.",
+        figures=("given",),
+    ),
+    Gate.SUPPRESSED: GateSpec(
+        sentence="The customer has not unsubscribed or complained, and the address did not bounce.",
+        figures=("cause",),
+    ),
+    Gate.CAP: GateSpec(
+        sentence="Fewer sends than the limit are in the rolling window of the cap.",
+        figures=("count", "limit", "per_s", "only"),
+        stops_with=_WAITS,
+    ),
+    Gate.QUIET: GateSpec(
+        sentence="The customer's local time is outside the quiet hours of the channel.",
+        figures=("local_time", "timezone"),
+        stops_with=_WAITS,
+    ),
+    Gate.SEND_TIME: GateSpec(
+        sentence="It is the local hour in which the customer reads most, or none is worth waiting"
+        " for.",
+        figures=("opens", "min_opens", "best_hour", "local_time", "timezone"),
+        stops_with=(Outcome.DEFER,),
+    ),
+    Gate.HOLDOUT: GateSpec(
+        sentence="The customer is neither in a control group nor in a variant that gets nothing.",
+        figures=("bucket", "limit", "experiment", "variant"),
+        stops_with=(Outcome.HOLDOUT,),
+    ),
+}
+
+#: The gates for which steps wait, and which cost messages.
+LIMITS: Final[frozenset[str]] = frozenset(gate for gate, spec in GATES.items() if spec.is_limit)
+
+#: What steps can be decided, and why: a gate's reason has the gate's name.
+POSSIBLE_REASONS: Final[dict[Outcome, tuple[Reason, ...]]] = {
+    Outcome.SEND: (Reason.PASSED,),
+    Outcome.HOLDOUT: (Reason.HOLDOUT,),
+    Outcome.RECALL: (Reason.CANCELLED,),
+    Outcome.DEFER: tuple(
+        Reason(gate) for gate, spec in GATES.items() if Outcome.DEFER in spec.stops_with
+    ),
+    Outcome.SUPPRESS: (
+        *(Reason(gate) for gate, spec in GATES.items() if Outcome.SUPPRESS in spec.stops_with),
+        Reason.CANCELLED,
+        Reason.SUPERSEDED,
+    ),
+}

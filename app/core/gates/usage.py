@@ -1,0 +1,143 @@
+"""How much of each limit a customer has used, and what stands in the way of a channel.
+
+The gates and the explanations both ask this. Windows are (now - length, now].
+"""
+
+import msgspec
+
+from app.core.customer.record import Customer, Instance, Sent
+from app.core.customer.suppression import suppression_of
+from app.core.rules.model import Cap, Channel, Rules, Trigger
+from app.core.rules.zone import zone_of
+from app.core.time.zones import is_inside, local, next_local_time
+
+
+class CapUse(msgspec.Struct, frozen=True, gc=False):
+    """``count`` sends of the ``limit`` that holds for the customer are in the window of ``cap``.
+
+    ``free_ms``: when enough of them will have left it; None: another send fits now.
+    """
+
+    cap: Cap
+    count: int
+    limit: int
+    free_ms: int | None
+
+
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether marketing could use the channel now, the caps aside.
+
+    ``consent_given`` is what the profile says (None: nothing, the default holds), ``suppressed``
+    the cause, ``quiet_until_ms`` None outside of quiet hours.
+    """
+
+    channel: str
+    has_address: bool
+    has_consent: bool
+    consent_given: bool | None
+    suppressed: str | None
+    quiet_until_ms: int | None
+
+
+class Quiet(msgspec.Struct, frozen=True, gc=False):
+    """The customer's local minute of the day, and when quiet hours end; None: it is not quiet."""
+
+    minute: int
+    timezone: str
+    until_ms: int | None
+
+
+def cap_use(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
+    """The sends and ghost sends that a cap counts at ``now_ms``."""
+    only, after_ms = cap.channel, now_ms - cap.per_ms
+    sent_ms = []
+    for sent in customer.sends:
+        if (
+            sent.decided_ms > after_ms
+            and sent.is_marketing
+            and (only is None or sent.channel == only)
+        ):
+            sent_ms.append(sent.decided_ms)
+    count = len(sent_ms)
+    limit = cap.fatigued_limit if fatigued else cap.limit
+    if count < limit:
+        return CapUse(cap, count, limit, None)
+    sent_ms.sort()
+    return CapUse(cap, count, limit, sent_ms[count - limit] + cap.per_ms)
+
+
+def cooldown_of(rules: Rules, *, fatigued: bool) -> int:
+    """The cooldown that holds for the customer, in ms; 0: none."""
+    return rules.fatigue.cooldown_ms if fatigued and rules.fatigue else rules.cooldown_ms
+
+
+def last_sent_ms(
+    customer: Customer, trigger: Trigger, instance: Instance, after_ms: int
+) -> int | None:
+    """The newest send of the trigger's family at t > ``after_ms`` that another instance made."""
+    newest: int | None = None
+    for sent in customer.sends:
+        if (
+            sent.decided_ms > after_ms
+            and sent.is_marketing
+            and sent.family == trigger.family
+            and not _is_made_by(sent, instance)
+            and (newest is None or sent.decided_ms > newest)
+        ):
+            newest = sent.decided_ms
+    return newest
+
+
+def _is_made_by(sent: Sent, instance: Instance) -> bool:
+    return (
+        sent.anchor_ms == instance.anchor_ms
+        and sent.key == instance.key
+        and sent.trigger == instance.trigger
+    )
+
+
+def last_sent_by_family(customer: Customer, after_ms: int) -> dict[str, int]:
+    """The newest send of each family at t > ``after_ms``, whatever instance made it."""
+    newest: dict[str, int] = {}
+    for sent in customer.sends:
+        if sent.is_marketing and sent.decided_ms > after_ms:
+            newest[sent.family] = max(sent.decided_ms, newest.get(sent.family, sent.decided_ms))
+    return newest
+
+
+def consent_of(customer: Customer, channel: Channel) -> tuple[bool, bool | None]:
+    """Whether the customer agrees to the channel, and what the profile says about it itself."""
+    consent = customer.profile.get("consent")
+    given = consent.get(channel.name) if consent else None
+    return (channel.consent_default if given is None else given), given
+
+
+def has_address(customer: Customer, channel: Channel, now_ms: int) -> bool:
+    """Whether the profile has what the channel needs."""
+    return bool(channel.address({}, customer, now_ms))
+
+
+def quiet_of(customer: Customer, rules: Rules, channel: str, now_ms: int) -> Quiet | None:
+    """How the quiet hours apply to the channel at ``now_ms``; None when the rules have none."""
+    quiet = rules.quiet_hours
+    if quiet is None or channel not in quiet.channels:
+        return None
+    tz = zone_of(rules, customer)
+    wall = local(now_ms, tz)
+    minute = wall.hour * 60 + wall.minute
+    is_quiet = is_inside(minute, quiet.start, quiet.end)
+    return Quiet(minute, tz.key, next_local_time(now_ms, quiet.end, tz) if is_quiet else None)
+
+
+def channel_state(customer: Customer, rules: Rules, channel: Channel, now_ms: int) -> ChannelState:
+    """What the gates of one channel would find now."""
+    consents, given = consent_of(customer, channel)
+    quiet = quiet_of(customer, rules, channel.name, now_ms)
+    return ChannelState(
+        channel=channel.name,
+        has_address=has_address(customer, channel, now_ms),
+        has_consent=consents,
+        consent_given=given,
+        suppressed=suppression_of(customer, channel.name, channel.requires),
+        quiet_until_ms=None if quiet is None else quiet.until_ms,
+    )
