@@ -1,47 +1,105 @@
-"""What every run says at its end."""
+"""Which tests a run selects, what it leaves running, and what it says at its end."""
 
 import signal
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
 
+import psutil
 import pytest
 from xdist.workermanage import WorkerController
 
+from tests import needs
+from tests.effort import SLOW, SOAK, register_profiles, selection
 from tests.fault import table
-from tests.kafka import wanted
 
-_MISSED = "kafka_missed"
+register_profiles()
+
+_MISSING: Final = "missing_needs"
+_LEFT_OUT: Final = pytest.StashKey[Counter[str]]()
+#: Fixtures that start an Apache Kafka; the parameter of that name asks ``broker`` for one.
+_KAFKA_FIXTURES: Final = frozenset({"kafka", "cluster"})
+_NEEDS_KAFKA: Final = "needs_kafka"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Several processes share the tests by files, as brokers and other fixtures are shared."""
+    if config.option.numprocesses and config.option.dist == "no":
+        config.option.dist = "loadfile"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Soaks are left out of a run that names neither a path nor a mark: they have ``-m soak``.
+    """Select by marks, unless single tests are named.
 
     A shell has Ctrl-C ignored in what it starts in the background, and so would all processes that
     tests start: here it is heard again.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    is_asked = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.markexpr
-    if not is_asked:
-        config.option.markexpr = "not soak"
+    asked = config.option.markexpr
+    if not asked and config.args and all("::" in arg for arg in config.args):
+        asked = f"not {SOAK}"
+    config.option.markexpr = selection(asked)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever runs on Apache Kafka needs it, and takes minutes."""
+    fixtures = frozenset(getattr(item, "fixturenames", ()))
+    callspec = getattr(item, "callspec", None)
+    broker = callspec.params.get("broker") if callspec is not None else None
+    if broker == "kafka" or (broker is None and fixtures & _KAFKA_FIXTURES):
+        item.add_marker(_NEEDS_KAFKA)
+        item.add_marker(SLOW)
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    """Count what the marks leave out."""
+    for item in items:
+        counts = item.config.stash.setdefault(_LEFT_OUT, Counter())
+        counts[SOAK if item.get_closest_marker(SOAK) else SLOW] += 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process of several tells the one that reports."""
+    """End what tests have left running; a process of several tells the one that reports."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_MISSED] = wanted.missed
+        output[_MISSING] = needs.missing
+        output[SLOW], output[SOAK] = _left_out(session.config)
+    if not hasattr(session.config, "workerinput") and session.config.option.numprocesses:
+        return
+    for process in psutil.Process().children(recursive=True):
+        process.kill()
 
 
 def pytest_testnodedown(node: WorkerController) -> None:
     """Hear what that process tells."""
     output = getattr(node, "workeroutput", {})
-    wanted.missed = wanted.missed or output.get(_MISSED)
+    needs.missing.update(output.get(_MISSING, {}))
+    counts = node.config.stash.setdefault(_LEFT_OUT, Counter())
+    for name in (SLOW, SOAK):  # each process has collected the same tests
+        counts[name] = max(counts[name], output.get(name, 0))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the fault suite counted; and nobody overlooks that tests ran on the embedded broker
-    alone.
-    """
+def _left_out(config: pytest.Config) -> tuple[int, int]:
+    counts = config.stash.get(_LEFT_OUT, Counter())
+    return counts[SLOW], counts[SOAK]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What the fault suite counted, then what was not tested and how to test it."""
     table.show(terminalreporter)
-    if wanted.missed:
-        terminalreporter.section("NOT TESTED ON APACHE KAFKA", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{wanted.missed}. Only the embedded broker was used.", red=True)
+    slow, soak = _left_out(config)
+    lines = [f"needs {need}: {why}. {needs.REMEDIES[need]}" for need, why in needs.missing.items()]
+    if slow:
+        lines.append(f"{slow} slow tests (Apache Kafka, Prometheus, browser, statistics):")
+        lines.append('    pytest -n4 -m "not soak" --hypothesis-profile=ci')
+    if soak:
+        lines.append(f"{soak} soaks (processes and brokers are killed for minutes):")
+        lines.append("    pytest -n4 -m soak")
+    if lines:
+        terminalreporter.section("NOT TESTED", sep="!", red=bool(needs.missing), bold=True)
+        for line in lines:
+            terminalreporter.line(line, red=line.startswith("needs"))

@@ -7,11 +7,13 @@ import pytest
 
 from tests.bench.command import run
 
+pytestmark = pytest.mark.slow
+
 _FEW = ("--events", "400", "--customers", "40")
 
 
 def figures(*arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run(*arguments, timeout_s=120).stdout)
+    found: dict[str, Any] = json.loads(run(*arguments, timeout_s=900).stdout)
     return found
 
 

@@ -10,9 +10,11 @@ from tests.bench.command import run
 from tests.bench.compare.inputs import make
 from tests.bench.compare.process import apart
 
+pytestmark = pytest.mark.slow
+
 _EVENTS = 600
 _CUSTOMERS = 200
-_TIMEOUT_S = 300
+_TIMEOUT_S = 1800
 
 
 @pytest.fixture(scope="module")

@@ -39,11 +39,14 @@ def test_what_the_issue_lists_is_alarmed() -> None:
     }
 
 
+@pytest.mark.needs_prometheus
 def test_promtool_reads_the_rules() -> None:
     require_prometheus()
     assert alerts.promtool("check", "rules", alerts.RULES) == []
 
 
+@pytest.mark.needs_prometheus
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", alerts.CASES, ids=lambda path: path.stem)
 def test_the_cases_hold(cases: Path) -> None:
     """promtool plays every case: which alerts fire when, and no others."""
@@ -51,6 +54,8 @@ def test_the_cases_hold(cases: Path) -> None:
     assert alerts.promtool("test", "rules", cases) == []
 
 
+@pytest.mark.needs_prometheus
+@pytest.mark.slow
 def test_the_cases_would_notice(tmp_path: Path) -> None:
     """With every threshold moved out of reach each alert that should fire is missed by a case."""
     require_prometheus()

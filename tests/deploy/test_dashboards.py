@@ -25,6 +25,7 @@ def test_grafana_knows_every_field_and_its_type(name: str) -> None:
     assert dashboards.misfits(name) == []
 
 
+@pytest.mark.needs_prometheus
 @pytest.mark.parametrize("name", dashboards.DASHBOARDS)
 def test_promtool_reads_every_query(name: str) -> None:
     """No query is malformed, and none has a variable that the dashboard does not define."""

@@ -13,7 +13,7 @@ PARTITIONS: Final = 12 if IS_WHOLE else 4
 #: Records in a commit unit, so that there are some eighty transactions whatever the budget.
 UNIT_RECORDS: Final = max(5, EVENTS // (80 * PARTITIONS))
 #: How long a case may take that nothing holds up.
-DEADLINE_S: Final = 60.0 + EVENTS / 200
+DEADLINE_S: Final = 300.0 + EVENTS / 50
 
 
 def some(of_whole: int, of_few: int) -> int:

@@ -70,6 +70,6 @@ def test_profiles_of_a_rehearsal_are_kept_whole(kafka: KafkaCluster, settings: S
             report = publish(each, whole.part(number, 4), timestamps="occurred_at")
             published += report.published["profiles"]
 
-    wait_for("compacted", lambda: 0 < profile_updates(live) < published // 2, 60.0)
+    wait_for("compacted", lambda: 0 < profile_updates(live) < published // 2)
 
     assert profile_updates(settings) == published // 2

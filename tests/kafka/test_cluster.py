@@ -52,7 +52,7 @@ def produce(cluster: KafkaCluster, topic: str) -> None:
 def end(cluster: KafkaCluster, topic: str) -> int:
     """The partition's end as its leader says."""
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "g"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     try:
         while True:
             try:
@@ -124,7 +124,7 @@ def test_it_ends_with_its_starter(number: signal.Signals) -> None:
         assert folder.exists()
         starter.send_signal(number)
         starter.wait()
-    psutil.wait_procs(children, timeout=20)
+    psutil.wait_procs(children, timeout=3000)
     assert not any(child.is_running() for child in children)
     assert not folder.exists()
 
@@ -147,7 +147,7 @@ def test_a_jar_that_is_not_as_listed_is_refused(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1
@@ -162,7 +162,7 @@ def test_without_java_or_maven_it_says_what_is_missing(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1

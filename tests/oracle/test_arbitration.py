@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.examples.test_triggers import MINUTE, START, Line, event, updated
 from tests.oracle.engine import run_engine
 from tests.oracle.strategies_rules import Rules
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = examples(150)
 ARBITRATION = 5 * MINUTE
 NAMES = ("a", "b", "c", "d", "e", "f")
 

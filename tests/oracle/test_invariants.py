@@ -1,12 +1,13 @@
 """The invariants hold of the oracle itself: a wrong oracle would accuse a right engine."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.oracle import invariants, oracle
 from tests.oracle.strategies import Scenario, scenarios
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = examples(60)
 
 
 @SETTINGS

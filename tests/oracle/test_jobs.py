@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Outage
@@ -12,6 +12,7 @@ from app.backtest.output import OutputFolder
 from app.backtest.parallel.shard import Pace
 from app.backtest.run import Ran, run_backtest
 from app.core.compile import compile_rules
+from tests.effort import examples
 from tests.oracle.strategies import Scenario, scenarios
 
 
@@ -34,7 +35,7 @@ def left_by(jobs: int, scenario: Scenario, pace: Pace) -> tuple[Ran, dict[str, b
         return ran, {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(
     scenario=scenarios(),
     jobs=st.sampled_from([2, 3]),

@@ -1,12 +1,13 @@
 """What is seen of a line at a glance is what reading all of it says."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.history import read_arrival
 from app.backtest.parallel.line_headers import LineHeader, sight_lines
 from app.core.events import Event
 from tests.bench.events import START_MS, events, profiles
+from tests.effort import examples
 
 SOUND = [
     *events(60, 5),
@@ -54,7 +55,7 @@ BITS = (
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(
     line=st.sampled_from(SOUND),
     changes=st.lists(

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules_file.load import find_problems
+from tests.effort import examples
 from tests.oracle import invariants, oracle
 from tests.oracle.engine import run_engine, run_whole_engine
 from tests.oracle.strategies import Scenario, scenarios
 from tests.oracle.strategies_rules import Rules, rule_sets
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = examples(150)
 
 
 def decide(rules: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Rules replaced in the middle of a history: whatever was open goes on as a plan says."""
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.history import read_arrivals
@@ -13,10 +13,11 @@ from app.core.events import Event
 from app.core.rules.variants import steps_of
 from app.rules_file.load import parse_rules
 from tables.in_memory import InMemoryCustomers
+from tests.effort import examples
 from tests.oracle.strategies import Scenario, scenarios
 from tests.oracle.strategies_rules import Rules, rule_sets
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = examples(60)
 DAY_MS = 86_400_000
 GRACE_MS = 5_000
 T0_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z

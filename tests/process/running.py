@@ -20,8 +20,8 @@ from app.kafka.clients import consumer_config, producer_config
 from app.kafka.partitioning import partition_for
 from app.settings.model import Settings
 
-#: Long, for machines that are busy: nobody waits longer than it takes.
-DEADLINE_S: Final = 60.0
+#: Long, for machines that are busy; a wait ends as soon as its state is reached.
+DEADLINE_S: Final = 300.0
 _POLL_S: Final = 0.05
 Headers = list[tuple[str, str | bytes | None]]
 _PORT: Final = re.compile(r"web server listens on \S+:(\d+)")
@@ -106,7 +106,7 @@ class RunningWorker:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, deadline_s: float = 10.0) -> int:
+    def stop(self, deadline_s: float = DEADLINE_S) -> int:
         """SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait(deadline_s)

@@ -103,7 +103,7 @@ def test_every_purchase_of_cdnow_is_counted(instance: Instance) -> None:
         TRIGGER_CLOCK="records", TRIGGER_GRACE=f"{GRACE_MS}ms", TRIGGER_RULES=str(rules)
     ) as worker:
         total = sum(expected.values())
-        wait_for("all", lambda: worker.metric("trigger_decisions_total") >= total, 240)
+        wait_for("all", lambda: worker.metric("trigger_decisions_total") >= total, 1200)
         assert worker.metric("trigger_events_total", outcome="applied") == len(bought)
         assert worker.stop() == 0, worker.log
     decisions = instance.wire.values("decisions")

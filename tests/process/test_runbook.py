@@ -83,7 +83,7 @@ def test_a_topic_that_was_made_anew_is_skipped_and_says_so(instance: Instance) -
     admin = AdminClient(admin_config(wire.settings))
     admin.delete_topics([wire.settings.topic("orders")])[wire.settings.topic("orders")].result()
     wait_for(
-        "gone", lambda: wire.settings.topic("orders") not in admin.list_topics(timeout=5).topics
+        "gone", lambda: wire.settings.topic("orders") not in admin.list_topics(timeout=60).topics
     )
     assert topics.create(wire.settings).created == (wire.settings.topic("orders"),)
     rewind(wire)

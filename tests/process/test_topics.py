@@ -23,7 +23,7 @@ def make(settings: Settings, name: str, partitions: int, **config: str) -> None:
     admin = AdminClient(admin_config(settings))
     for future in admin.create_topics([topic]).values():
         future.result()
-    wait_for(topic.topic, lambda: topic.topic in admin.list_topics(timeout=5).topics)
+    wait_for(topic.topic, lambda: topic.topic in admin.list_topics(timeout=60).topics)
 
 
 def test_created_topics_are_as_needed(settings: Settings) -> None:

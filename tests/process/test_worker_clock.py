@@ -164,7 +164,7 @@ def test_a_rehearsal_decides_what_the_backtest_decides(instance: Instance) -> No
     with instance.worker(**REHEARSAL) as worker:
         worker.wait_until_ready()
         assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
-        wait_for("all", lambda: worker.metric("trigger_events_total") == len(lines), 40)
+        wait_for("all", lambda: worker.metric("trigger_events_total") == len(lines))
         found = instance.wire.wait_for_values("decisions", len(expected))
         outcomes = instance.wire.wait_for_values("outcomes", len(led_to))
         assert worker.stop() == 0, worker.log
@@ -196,10 +196,10 @@ def test_a_rehearsal_killed_in_between_still_decides_the_same(
 
     assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
     with instance.worker(**variables, TRIGGER_MAX_POLL_RECORDS="20") as worker:
-        wait_for("some", lambda: worker.metric("trigger_events_total") > 150, 40)
+        wait_for("some", lambda: worker.metric("trigger_events_total") > 150)
         worker.kill()
     with instance.worker(**variables) as worker:
-        wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0, 40)
+        wait_for("the rest", lambda: worker.metric("trigger_events_total") > 0)
         wait_for("all", lambda: len(found("decisions")) >= len(expected))
         wait_for("outcomes", lambda: len(found("outcomes")) >= len(led_to))
         assert worker.stop() == 0, worker.log

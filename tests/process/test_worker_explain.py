@@ -26,7 +26,7 @@ def free_ports(count: int) -> list[int]:
 def get(url: str) -> tuple[int, str, str]:
     """Status, Location and body; no redirect is followed."""
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.netloc, timeout=10)
+    connection = HTTPConnection(parts.netloc, timeout=120)
     try:
         connection.request("GET", f"{parts.path}?{parts.query}")
         answer = connection.getresponse()

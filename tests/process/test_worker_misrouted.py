@@ -70,7 +70,7 @@ def test_a_publisher_that_partitions_by_crc32_gets_the_backtests_decisions(
     )
     assert elsewhere > len(lines) / 2
     with instance.worker(**REHEARSAL) as worker:
-        wait_for("all", lambda: handled(worker) == len(lines), 60)
+        wait_for("all", lambda: handled(worker) == len(lines))
         found = instance.wire.wait_for_values("decisions", len(expected))
         assert worker.metric("trigger_misrouted_events_total") == elsewhere
         assert worker.stop() == 0, worker.log
@@ -110,7 +110,7 @@ def test_a_purchase_that_waits_on_a_wrong_partition_stops_the_reminder(instance:
     wire.flush()
     time.sleep(6.5)  # the outage: both reminders of every cart are due now
     with instance.worker(TRIGGER_MAX_POLL_RECORDS="50") as worker:
-        wait_for("all", lambda: handled(worker) >= 3020, 40)
+        wait_for("all", lambda: handled(worker) >= 3020)
         wait_for("age", lambda: 0 < worker.metric("trigger_watermark_age_seconds") < 8)
         requests = wire.wait_for_values("dispatch", sent_before + 20)
         assert worker.metric("trigger_timers_pending") == 0

@@ -36,7 +36,7 @@ def members(wire: Wire) -> int:
 
 def wait_until_quiet(worker: RunningWorker) -> None:
     """Until it has partitions, and nothing more to commit for them."""
-    wait_for("a share", lambda: worker.metric("trigger_customers") > 0, 40)
+    wait_for("a share", lambda: worker.metric("trigger_customers") > 0)
     seen, since = -1.0, time.monotonic()
 
     def is_quiet() -> bool:
@@ -76,14 +76,14 @@ def zombie_and_successor(
         )
 
     with worker("a", PAUSE_AT=at, PAUSE_WHEN=str(paused)) as zombie, worker("b") as successor:
-        wait_for("both", lambda: members(wire) == 2, 40)
+        wait_for("both", lambda: members(wire) == 2)
         for each in (zombie, successor):
             wait_until_quiet(each)
         paused.touch()
         publish_orders(wire, ids)
         process = psutil.Process(zombie.process.pid)
         wait_for("pause", lambda: process.status() == psutil.STATUS_STOPPED)
-        wait_for("taken for dead", lambda: members(wire) == 1, 40)
+        wait_for("taken for dead", lambda: members(wire) == 1)
         yield zombie, successor, ids
 
 

@@ -12,7 +12,7 @@ WITHOUT = f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r})); "
 def python(code: str) -> subprocess.CompletedProcess[str]:
     """A fresh interpreter."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=600
     )
 
 

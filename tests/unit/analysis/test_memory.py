@@ -23,6 +23,7 @@ def figures(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
     }
 
 
+@pytest.mark.slow
 def test_memory_keeps_to_its_limit(tmp_path: Path) -> None:
     """600 MB of files in 250 MB (and the interpreter with its libraries, which take 100 MB more);
     the figures are those with plenty.

@@ -119,6 +119,8 @@ def test_the_other_pages_say_what_they_found(pages: dict[str, str]) -> None:
     assert "No high-value model" in text
 
 
+@pytest.mark.needs_browser
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [500, 1200])
 def test_a_browser_shows_the_pages(pages: dict[str, str], tmp_path: Path, width: int) -> None:
     """Each has a picture, and no part of it is wider than the window."""
@@ -131,8 +133,6 @@ def test_a_browser_shows_the_pages(pages: dict[str, str], tmp_path: Path, width:
         path.write_text(page.replace("</body>", measure), encoding="utf-8")
         url, size = f"file://{path}", f"--window-size={width},900"
         dom = in_chromium(url, tmp_path, "--dump-dom", size)
-        if dom is None:
-            return
         wide, window = re.search(r"<title>(\d+) of (\d+)</title>", dom).groups()  # type: ignore[union-attr]
         assert int(wide) <= int(window), name
         in_chromium(url, tmp_path, f"--screenshot={picture}", size)

@@ -30,6 +30,8 @@ from app.core.customer.scoring_model import Model, parse_model
 from app.core.time.instants import DAY_MS, parse_rfc3339
 from tests.unit.analysis import real_data
 
+pytestmark = pytest.mark.slow
+
 RULES: Final = """\
 version: 1
 channels: {email: {requires: email}}

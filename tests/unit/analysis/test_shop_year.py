@@ -10,6 +10,8 @@ import pytest
 from app.cli import main
 from tests.unit.analysis.shop_year import EXPERIMENT, ShopYear, write_rules
 
+pytestmark = pytest.mark.slow
+
 CUSTOMERS: Final = 2_000
 
 

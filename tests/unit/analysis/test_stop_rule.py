@@ -4,6 +4,7 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
+import pytest
 
 from app.analysis.experiments.design import Arm, Design
 from app.analysis.experiments.exposures import NEVER, Exposures
@@ -81,6 +82,7 @@ def is_tempting(finding: Finding) -> bool:
     return looks and finding.verdict == "running"
 
 
+@pytest.mark.slow
 def test_without_an_effect_at_most_one_in_twenty_has_a_winner() -> None:
     """2,000 experiments, looked at every day: a verdict comes once, never changes, and at most 5 %
     are false winners. Stopping on the first day that looks good makes several times as many.
@@ -101,6 +103,7 @@ def test_without_an_effect_at_most_one_in_twenty_has_a_winner() -> None:
     assert tempted > 2 * winners
 
 
+@pytest.mark.slow
 def test_a_true_lift_is_found_as_often_as_planned() -> None:
     """15 % more than 20 %, at the planned sample: power within 3 points of the computed."""
     base, lift = 0.2, 0.15

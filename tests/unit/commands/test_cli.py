@@ -36,7 +36,7 @@ def run(*args: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
 
 
@@ -113,7 +113,7 @@ def test_a_reader_that_goes_away_is_no_traceback(unbuffered: str, tmp_path: Path
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=30,
+            timeout=300,
         )
     assert (done.returncode, done.stderr) == (141, "")
 

@@ -23,7 +23,7 @@ def _run(**variables: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     ).stdout.strip()
 
 

@@ -9,11 +9,12 @@ from zoneinfo import available_timezones
 import jsonschema
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from app.contracts.events import all_types, example
 from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
 from app.publish.check.lines import check_line
+from tests.effort import examples
 from tests.unit.contracts.judging import ROOT, refusal, shipped_rules
 from tests.unit.contracts.strategies import Event, events
 
@@ -51,7 +52,7 @@ def _is_out_of_years(text: object) -> bool:
 
 
 @given(events())
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 def test_schema_and_engine_agree(drawn: tuple[str, str, Event]) -> None:
     """Both ways: what one refuses the other refuses too, but for what a schema cannot say."""
     topic, name, event = drawn

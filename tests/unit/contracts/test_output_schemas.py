@@ -7,7 +7,7 @@ from functools import cache
 import jsonschema
 import msgspec
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from ruamel.yaml import YAML
 
 from app.backtest.clock import Outage
@@ -18,6 +18,7 @@ from app.core import decisions
 from app.core.outcomes import SendOutcome
 from app.formats.encode import written, written_outcome
 from app.rules_file.load import parse_rules
+from tests.effort import examples
 from tests.oracle.strategies import Scenario, scenarios
 from tests.unit.contracts.judging import ROOT
 
@@ -52,7 +53,7 @@ def run(scenario: Scenario) -> tuple[list[decisions.Decision], list[SendOutcome]
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_whatever_goes_out_is_as_the_contract_says(scenario: Scenario) -> None:
     """Random rules and histories: recalls, ghosts, experiments, gates with all their figures."""
     made, led_to = run(scenario)

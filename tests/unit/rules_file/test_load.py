@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -16,6 +16,7 @@ from app.core.errors import ConfigError
 from app.core.events import TYPES, Event
 from app.core.transitions import handle_event
 from app.rules_file.load import SCHEMA, RulesError, find_problems, load_rules, parse_rules
+from tests.effort import examples
 
 DEFAULT_RULES = Path(__file__).parents[3] / "deploy" / "rules.yaml"
 DOCUMENT: dict[str, Any] = YAML(typ="safe", pure=True).load(DEFAULT_RULES)
@@ -171,7 +172,7 @@ def broken_documents(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 @given(document=broken_documents())
 def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
     """The validator refuses all that the schema refuses; what it accepts compiles and decides."""

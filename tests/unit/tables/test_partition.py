@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.customer.record import Customer, Instance, PendingStep
@@ -18,6 +18,7 @@ from tables import records
 from tables.customers import TOMBSTONE_MS, PartitionCustomers
 from tables.layout import EMITTED_KEY, NO_HEAD, Head, head_of, pack_offset, pack_value, record_of
 from tables.partition import Change, PartitionStore
+from tests.effort import examples
 
 IDS = ["a", "b", "c", "ä" * 40, "x|y"]
 OPERATIONS = st.lists(
@@ -61,7 +62,7 @@ def with_timer(customer: Customer, due_ms: int | None) -> None:
     customer.due_ms = None
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(OPERATIONS)
 def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
     operations: list[tuple[str, str, int | None]],

@@ -23,7 +23,7 @@ from tests.bench.events import START_MS, events, profiles
 DAY = 86_400_000
 CUSTOMERS = 300
 EVENTS = 6000
-WAIT_S = 120
+WAIT_S = 600
 
 
 def history(seed: int = 5) -> list[bytes]:

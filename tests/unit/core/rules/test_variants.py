@@ -53,6 +53,7 @@ def _name(trigger: Trigger, customer_id: str) -> str:
     return variant.name
 
 
+@pytest.mark.slow
 def test_a_million_customers_fall_evenly_and_independently(triggers: dict[str, Trigger]) -> None:
     """Each 50/50 split is within 3 standard deviations; the two are independent (chi-square)."""
     one, other = triggers["one"], triggers["other"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.contracts.events import example
@@ -15,6 +15,7 @@ from app.publish.check.lines import check_line, check_lines
 from app.publish.check.remarks import Remark
 from app.publish.lines import parse_line
 from app.rules_file.load import parse_rules
+from tests.effort import examples
 from tests.unit.contracts.judging import refusal, shipped_rules
 from tests.unit.contracts.strategies import JSON, Event, events
 
@@ -126,7 +127,7 @@ def broken_events(draw: st.DrawFn) -> tuple[str, Event, set[str]]:
 
 
 @given(broken_events(), st.sampled_from(SPELLINGS))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_every_fault_is_told_with_its_path(
     broken: tuple[str, Event, set[str]],
     spelling: tuple[Callable[[str, Event], Line], Callable[[str], str]],
@@ -141,7 +142,7 @@ def test_every_fault_is_told_with_its_path(
     events() | st.tuples(st.just("orders"), st.just("x"), st.dictionaries(st.text(), JSON)),
     st.sampled_from(SPELLINGS[:3]),
 )
-@settings(max_examples=600, deadline=None)
+@examples(600)
 def test_a_line_has_errors_exactly_when_the_engine_has(
     drawn: tuple[str, str, Event],
     spelling: tuple[Callable[[str, Event], Line], Callable[[str], str]],
