@@ -6,6 +6,7 @@ that another process uses, or that cannot be read for want of rights or space, i
 """
 
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ from tables.layout import AS_OF_KEY, unpack_offset
 _log: Final = logging.getLogger(__name__)
 
 _MIB: Final = 1 << 20
+#: What RocksDB says of its lock file when this process holds it, and when another one does.
+_HELD_HERE: Final = "lock hold by current process"
+_HELD_ELSEWHERE: Final = "While lock file"
 #: How old files may be: Kafka keeps a null value for ``delete.retention.ms``, a day by default, and
 #: then compaction may take it away, and with it all that says that a customer is no more.
 TRUSTED_MS: Final = 20 * 3_600_000
@@ -37,10 +41,7 @@ def open_database(path: Path, cache: "rocksdict.Cache | None", now_ms: int) -> R
         if is_full(exc):
             raise full(path) from exc
         if not is_damage(exc):
-            raise InfrastructureError(
-                f"the database of a partition cannot be opened: {exc}; is another worker using"
-                f" {path}? If not, mend what is named, or delete it: the changelog has everything"
-            ) from exc
+            raise _cannot_open(path, exc) from exc
         _remove(path, "it is damaged")
         return Rdict(str(path), options=_options(cache))
     as_of = database.get(AS_OF_KEY)
@@ -50,6 +51,25 @@ def open_database(path: Path, cache: "rocksdict.Cache | None", now_ms: int) -> R
         _remove(path, "it is older than the changelog remembers erasures")
         return Rdict(str(path), options=_options(cache))
     return database
+
+
+def _cannot_open(path: Path, exc: Exception) -> InfrastructureError:
+    """What to raise for files that are neither damaged nor on a full volume."""
+    said = str(exc)
+    if _HELD_HERE in said:
+        return InfrastructureError(
+            f"the database {path} is still open in this process ({os.getpid()}): it was opened"
+            " twice, or not closed when its partition left; start the worker again, and report it"
+        )
+    if _HELD_ELSEWHERE in said:
+        return InfrastructureError(
+            f"the database {path} is open in another process: another worker uses this data"
+            " directory; stop it, or give this one its own TRIGGER_DATA_DIR"
+        )
+    return InfrastructureError(
+        f"the database {path} cannot be opened: {said}; mend what is named, or delete the folder:"
+        " the changelog has everything"
+    )
 
 
 def is_damage(exc: Exception) -> bool:

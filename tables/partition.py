@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
+from weakref import WeakSet
 
 import rocksdict
-from rocksdict import RdictIter, WriteBatch, WriteOptions
+from rocksdict import Rdict, RdictIter, WriteBatch, WriteOptions
 
 from app.core.errors import InfrastructureError
 from tables.layout import (
@@ -69,6 +70,59 @@ class ChangelogEntry(Protocol):
     def timestamp(self) -> int: ...
 
 
+class KeyScan:
+    """Iterates over the keys with a prefix, as the database was when the scan began.
+
+    Its iterator keeps the database's files locked, also after the database is closed; so the store
+    closes every scan that is still referenced before it closes the database.
+    """
+
+    __slots__ = ("__weakref__", "_entries", "_failed", "_is_first", "_prefix")
+
+    def __init__(
+        self,
+        database: Rdict,
+        first: bytes,
+        prefix: bytes,
+        failed: Callable[[str, Exception], InfrastructureError],
+    ) -> None:
+        self._prefix = prefix
+        self._failed = failed
+        self._is_first = True
+        try:
+            self._entries: RdictIter | None = database.iter()
+            self._entries.seek(first)
+        except Exception as exc:
+            raise failed("read", exc) from exc
+
+    def __iter__(self) -> "KeyScan":
+        return self
+
+    def __next__(self) -> bytes:
+        """The next key. Raises InfrastructureError when the database cannot be read."""
+        entries = self._entries
+        if entries is None:
+            raise StopIteration
+        try:
+            if not self._is_first:
+                entries.next()
+            self._is_first = False
+            if entries.valid():
+                key: bytes = entries.key()
+                if key.startswith(self._prefix):
+                    return key
+            else:
+                entries.status()
+        except Exception as exc:
+            raise self._failed("read", exc) from exc
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Release the iterator; the scan yields nothing more."""
+        self._entries = None
+
+
 class PartitionStore:
     """Owns the database at ``path``. Not shared between threads or tasks of two partitions.
 
@@ -85,6 +139,7 @@ class PartitionStore:
         self._now = now
         self._path = path
         self._db = open_database(path, cache, now())
+        self._scans: WeakSet[KeyScan] = WeakSet()
         #: whether what was written last is not in the write-ahead log
         self._is_in_bulk = False
         self.progress = unpack_progress(self._read(PROGRESS_KEY))
@@ -94,9 +149,17 @@ class PartitionStore:
         return str(self._path)
 
     def close(self) -> None:
-        """Release the files; nothing else may be called after it."""
-        self.settle()
-        self._db.close()
+        """Release the files and their lock; nothing else may be called after it.
+
+        Raises InfrastructureError when what is in memory cannot be written; the files are released
+        all the same.
+        """
+        try:
+            self.settle()
+        finally:
+            for scan in list(self._scans):
+                scan.close()
+            self._db.close()
 
     def get(self, customer_id: bytes) -> bytes | None:
         """The customer's entry (tables/layout.py), None for one not known."""
@@ -113,20 +176,11 @@ class PartitionStore:
         """Size of the table files on disk; what is in memory and its log do not count."""
         return self._db.property_int_value("rocksdb.total-sst-files-size") or 0
 
-    def _keys(self, first: bytes, prefix: bytes) -> Iterator[bytes]:
-        """Keys with this prefix from ``first`` on, as the database is at the first step."""
-        try:
-            entries: RdictIter = self._db.iter()
-            entries.seek(first)
-            while entries.valid():
-                key = entries.key()
-                if not key.startswith(prefix):
-                    return
-                yield key
-                entries.next()
-            entries.status()
-        except Exception as exc:
-            raise self._failed("read", exc) from exc
+    def _keys(self, first: bytes, prefix: bytes) -> KeyScan:
+        """Scan the keys with this prefix from ``first`` on, as the database is now."""
+        scan = KeyScan(self._db, first, prefix, self._failed)
+        self._scans.add(scan)
+        return scan
 
     def _failed(self, what: str, exc: Exception) -> InfrastructureError:
         """What to raise; damage is remembered for the next opening."""
@@ -143,7 +197,7 @@ class PartitionStore:
     def timers_from(self, due_ms: int) -> Iterator[tuple[int, str]]:
         """(due time, customer id) of every customer with a timer at or after it, in order.
 
-        Sees the database as it is at the first step.
+        Sees the database as it is now, and ends early when the store is closed.
         """
         return map(timer_of, self._keys(timer_key(due_ms, b""), TIMER))
 

@@ -4,8 +4,8 @@ Faust assigns partitions, replays the changelog and keeps standbys; this store o
 databases and applies what is replayed. Nothing is read or written through Faust's table mapping:
 records, index and changelog are one commit unit, which a mapping cannot say.
 
-A changelog message is a stretch of entries (the transport hands over whole fetches), and its
-offset is where the stretch ends.
+A changelog message is a record batch (the transport hands over whole fetches), and its offset is
+that of the last entry.
 """
 
 import time
@@ -43,7 +43,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._partitions: dict[int, PartitionStore] = {}
         self._cache = shared_cache()
-        #: active and recovered: their lanes write, and the changelog does not
+        #: active and recovered: written by commit units, no more from the changelog
         self._working: set[int] = set()
         self.on_applied: OnApplied = _ignore_count
         self.on_recovered: OnRecovered = _ignore_recovered
@@ -79,8 +79,8 @@ class CustomersStore(Store):  # type: ignore[misc]
         to_key: Callable[[Any], Any],
         to_value: Callable[[Any], Any],
     ) -> None:
-        """Apply stretches of the changelog; those of partitions that are not recovered or followed
-        any more, which may still be under way when the assignment changes, are left out.
+        """Apply batches of the changelog. Batches of partitions that are neither recovered nor
+        followed any more, still under way when the assignment changes, are left out.
 
         Faust logs an exception from here, takes the offset as applied and goes on; so it is
         reported first.
@@ -160,25 +160,25 @@ class CustomersStore(Store):  # type: ignore[misc]
 
 
 def _require_all_before(message: Any, known: int) -> None:
-    """See that the stretch before this one was applied, or had before. InfrastructureError."""
+    """Check that the batch before this one was applied. Raises InfrastructureError."""
     if message.value.after > known:
         raise InfrastructureError(
             f"changelog partition {message.partition}: got what comes after offset"
-            f" {message.value.after}, expected what comes after {known}: a stretch was lost on the"
+            f" {message.value.after}, expected what comes after {known}: a batch was lost on the"
             " way; it is read again after a restart"
         )
 
 
 def _ignore(_: object) -> None:
-    """What is told goes nowhere until somebody listens."""
+    """The default callback: does nothing."""
 
 
 async def _ignore_recovered(_: object) -> None:
-    """Likewise."""
+    """The default callback of a recovery: does nothing."""
 
 
 def _ignore_count(_: int, __: bool) -> None:
-    """Likewise."""
+    """The default callback of applied entries: does nothing."""
 
 
 def _wall_ms() -> int:

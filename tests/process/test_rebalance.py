@@ -23,6 +23,7 @@ pytestmark = pytest.mark.soak
 PARTITIONS = 12
 CUSTOMERS = 120
 SESSION_S = 6.0
+RETURNS = 20
 _numbers = count(1)
 
 
@@ -64,13 +65,19 @@ class Fleet:
         return self._folder / f"data-{name}"
 
     def start(
-        self, name: str, *, is_static: bool = True, session_s: float = SESSION_S
+        self,
+        name: str,
+        *,
+        is_static: bool = True,
+        session_s: float = SESSION_S,
+        standbys: int = 1,
     ) -> RunningWorker:
         """A worker; it takes up the name's files."""
         more = {
             "TRIGGER_DATA_DIR": str(self.data_dir(name)),
             "TRIGGER_INSTANCE_ID": f"worker-{name}" if is_static else "",
             "TRIGGER_SESSION_TIMEOUT": f"{session_s:g}s",
+            "TRIGGER_STANDBY_REPLICAS": str(standbys),
         }
         more["TRIGGER_RULES"] = str(self._folder / "rules.yaml")
         log = self._folder / f"{name}.log"
@@ -193,6 +200,23 @@ def test_workers_join_leave_and_die(fleet: Fleet) -> None:
         fleet.wait_until_shared()
     finally:
         fleet.hush(thread)
+    fleet.requests()
+
+
+def test_partitions_leave_and_come_back_twenty_times(fleet: Fleet) -> None:
+    """Without standbys their databases are closed and opened again by one process."""
+    stays = fleet.start("a", is_static=False, standbys=0)
+    fleet.wait_until_shared()
+    thread = fleet.publishing()
+    try:
+        for _ in range(RETURNS):
+            fleet.start("b", is_static=False, standbys=0)
+            fleet.wait_until_shared()
+            fleet.stop("b")
+            fleet.wait_until_shared()
+    finally:
+        fleet.hush(thread)
+    assert stays.get("/live")[0] == 200
     fleet.requests()
 
 
