@@ -1,4 +1,4 @@
-"""What the web server says of a customer, as data and as a page, and who may see personal data."""
+"""The routes that explain a customer, as data and as a page, and the guard of personal data."""
 
 import hmac
 import logging
@@ -26,7 +26,8 @@ PAGE_PATH: Final = "/customers/"
 #: Any text, escaped as a URL needs it.
 ONE_CUSTOMER: Final = "{customer:[^/]+}"
 MAX_RECENT: Final = 200
-_BEARER: Final = "Bearer "
+#: The scheme of ``Authorization``, in any case (RFC 9110, 11.1).
+_BEARER: Final = "bearer"
 #: No store may keep it, no other site may learn where somebody came from.
 _PRIVATE: Final = {
     "Cache-Control": "no-store",
@@ -38,7 +39,7 @@ Write = Callable[[Explanation], web.Response]
 
 
 class ExplainRoutes:
-    """Without ``token`` nobody is shown personal data."""
+    """Answers questions about one customer. Without ``token`` no personal data is shown."""
 
     def __init__(self, explanations: LiveExplanations, token: Secret | None) -> None:
         self._explanations = explanations
@@ -125,11 +126,12 @@ class ExplainRoutes:
     def _refuse_personal(self, request: web.Request) -> web.Response | None:
         if self._token is None:
             return refusal(403, "this worker has no TRIGGER_WEB_TOKEN: it shows no personal data")
-        given = request.headers.get("Authorization", "")
-        wanted = _BEARER + self._token.reveal()
-        if hmac.compare_digest(
-            given.encode(errors="surrogateescape"), wanted.encode(errors="surrogateescape")
-        ):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        is_right = hmac.compare_digest(
+            given.strip().encode(errors="surrogateescape"),
+            self._token.reveal().encode(errors="surrogateescape"),
+        )
+        if is_right and scheme.lower() == _BEARER:
             return None
         headers = {"WWW-Authenticate": 'Bearer realm="personal data"'}
         return refusal(401, "show_personal needs the bearer token of TRIGGER_WEB_TOKEN", headers)

@@ -1,5 +1,6 @@
-"""The worker's own little web server: ``/live /startup /ready /metrics`` and what it is given."""
+"""The worker's web server: ``/live /startup /ready /metrics`` and the routes that it is given."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -7,17 +8,18 @@ from typing import Final
 from aiohttp import web
 
 from app.live.telemetry.metrics import Metrics
+from app.live.web.connections import BoundedRendering, listen, without_version
 
 _log: Final = logging.getLogger(__name__)
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class WebServer:
-    """Serves from ``start`` to ``stop``, ``routes`` too. What is given is asked at each request.
+    """Serves ``routes`` and its own from ``start`` to ``stop``.
 
-    Live means that the event loop turns: a worker that cannot work ends by itself. Started: the
-    group has let it in, so that what remains before it is ready is reading its state back, which
-    takes as long as it takes.
+    ``is_ready`` and ``has_joined`` are called at each request. Live means that the event loop
+    turns: a worker that cannot work ends by itself. Started: the group has let it in, so that what
+    remains before it is ready is reading its state back, which takes as long as it takes.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class WebServer:
     ) -> None:
         self._host = host
         self._port = port
-        self._metrics = metrics
+        self._metrics = BoundedRendering(metrics.render)
         self._is_ready = is_ready
         self._has_joined = has_joined
         app = web.Application()
@@ -40,21 +42,24 @@ class WebServer:
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._render)
         app.router.add_routes(routes)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=1.0
-        )
+        app.on_response_prepare.append(without_version)
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
+        self._listener: asyncio.Server | None = None
 
     async def start(self) -> int:
         """Listen; returns the port, which with port 0 is a free one. Raises OSError."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
+        server = self._runner.server
+        assert server is not None
+        self._listener = await listen(server, self._host, self._port)
+        port: int = self._listener.sockets[0].getsockname()[1]
         _log.info("web server listens on %s:%d", self._host, port, extra={"action": "listening"})
         return port
 
     async def stop(self) -> None:
-        """Close all connections."""
+        """Stop listening and close all connections."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
 
     async def _live(self, _: web.Request) -> web.Response:
@@ -70,5 +75,5 @@ class WebServer:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
-    async def _render(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.render(), headers={"Content-Type": _METRICS_TYPE})
+    async def _render(self, request: web.Request) -> web.StreamResponse:
+        return await self._metrics.answer(request, _METRICS_TYPE)

@@ -119,6 +119,9 @@ def test_personal_data_needs_the_token() -> None:
     path = "/explain/ann?show_personal=1"
     (shown,) = ask(path, given=f"Bearer {TOKEN}")
     assert all(secret in shown.text for secret in PERSONAL)
+    for scheme in ("bearer", "BEARER"):
+        (shown,) = ask(path, given=f"{scheme} {TOKEN}")
+        assert shown.status == 200
     (not_asked,) = ask("/explain/ann", given=f"Bearer {TOKEN}")
     assert not any(secret in not_asked.text for secret in PERSONAL)
     for given in (
