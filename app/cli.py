@@ -6,11 +6,13 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from typing import Final
 
 from app import commands
 from app.commands._huge_pages import use_huge_pages
 from app.core.errors import ConfigError, EventError, InfrastructureError
+from app.formats.printable import PrintableStream, printable
 from app.version import ENGINE_VERSION
 
 DONE: Final = 0
@@ -21,6 +23,10 @@ INTERRUPTED: Final = 130
 NOBODY_READS: Final = 141
 #: Commands that keep every customer in memory.
 _ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
+#: Commands that print tables with styles; and those that print no value from outside and may steer
+#: the terminal.
+_STYLED: Final = frozenset({"experiments", "funnel", "kpis", "plan", "segments"})
+_OWN_TERMINAL: Final = frozenset({"demo", "worker"})
 
 
 def console() -> int:
@@ -36,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(argv)
         sys.stdout.flush()
     except (ConfigError, EventError) as exc:
-        print(f"triggers: {exc}", file=sys.stderr)
+        print(printable(f"triggers: {exc}"), file=sys.stderr)
         return BAD_INPUT
     except InfrastructureError as exc:
-        print(f"triggers: {exc}", file=sys.stderr)
+        print(printable(f"triggers: {exc}"), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -56,8 +62,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as exc:
         # argparse has said all there is to say: help, the version, or what is wrong
         return BAD_INPUT if exc.code else DONE
-    code: int = args.run(args)
-    return code
+    shown = PrintableStream(sys.stdout, has_styles=args.command in _STYLED)
+    with nullcontext() if args.command in _OWN_TERMINAL else redirect_stdout(shown):
+        code: int = args.run(args)
+        return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,6 +18,7 @@ import orjson
 
 from app.core.errors import TriggerError
 from app.core.time.instants import format_rfc3339
+from app.formats.printable import printable, printable_line
 from app.settings.model import Settings
 
 #: Libraries that narrate; what goes wrong in them is heard all the same. They never get DEBUG, at
@@ -92,9 +93,11 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback after it."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}{fields}"
+        line = printable_line(
+            f"{_time(record)} {record.levelname} {record.name}: {_message(record)}{fields}"
+        )
         error = record.exc_info[1] if record.exc_info else None
-        return line if error is None else f"{line}\n{exception_text(error)}"
+        return line if error is None else f"{line}\n{printable(exception_text(error))}"
 
 
 class JsonFormatter(logging.Formatter):

@@ -15,6 +15,7 @@ from app.explain.explain import DEFAULT_RECENT
 from app.explain.explanation import Explanation
 from app.explain.page import CONTENT_SECURITY_POLICY, customer_page
 from app.explain.written import explanation_json, explanation_text
+from app.formats.printable import printable
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
 from app.live.web.customer_lookup import Busy, LiveExplanations, Unknown
 from app.settings.parsers import Secret
@@ -174,7 +175,7 @@ def _json(explanation: Explanation) -> web.Response:
 
 
 def _text(explanation: Explanation) -> web.Response:
-    return private(explanation_text(explanation), "text/plain")
+    return private(printable(explanation_text(explanation)), "text/plain")
 
 
 def _html(explanation: Explanation) -> web.Response:
