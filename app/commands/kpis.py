@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.commands._files import add_files, add_memory, model_at, rules_beside
 from app.commands._options import Subparsers
 from app.core.errors import ConfigError
+from app.core.time.instants import parse_rfc3339
 
 if TYPE_CHECKING:
     from app.analysis.data.customers import SegmentsOf
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from app.core.rules.model import Rules
 
 #: As ``app.analysis.kpis.dimensions`` has them; that module needs the extra.
-BY: Final = ("trigger", "channel", "segment", "variant", "week")
+BY: Final = ("trigger", "step", "channel", "segment", "cluster", "variant", "week")
 WIDTH_IN_FILES: Final = 160
+#: Later than any message.
+MAX_MS: Final = 1 << 62
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -38,12 +41,30 @@ def add_parser(subparsers: Subparsers) -> None:
         "--customers",
         type=Path,
         metavar="FILE",
-        help="records for --by segment (default: customers.jsonl beside decisions)",
+        help="records for --by segment where the decisions do not say it (default:"
+        " customers.jsonl beside decisions)",
     )
     parser.add_argument(
         "--model", type=Path, help="segments are its clusters, not those of the rules"
     )
     parser.add_argument("--currency", help="count money in this one only")
+    parser.add_argument(
+        "--cost",
+        nargs="+",
+        type=_cost,
+        default=[],
+        metavar="CHANNEL=MONEY",
+        help="what a message costs, like sms=0.05: adds the cost and the return on it",
+    )
+    parser.add_argument(
+        "--period", type=_period, metavar="FROM/TO", help="messages decided in it only"
+    )
+    parser.add_argument(
+        "--against",
+        type=_period,
+        metavar="FROM/TO",
+        help="another period beside it, like 2026-01-01/2026-02-01, with the differences",
+    )
     add_memory(parser)
     parser.add_argument("--format", choices=("table", "json", "html"), default="table")
     parser.set_defaults(run=run)
@@ -54,14 +75,18 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.extra import require
 
     require("triggers kpis")
+    from msgspec.structs import replace
     from rich.console import Console
 
     from app.analysis.data.database import Database
     from app.analysis.kpis.page import report_page
-    from app.analysis.kpis.report import Question, make_report
+    from app.analysis.kpis.report import Question, make_report, put_beside
     from app.analysis.kpis.written import print_report, report_json
 
     rules = rules_beside(args.rules, args.decisions[0])
+    period = args.period
+    if args.against is not None and period is None:
+        period = (args.against[1], MAX_MS)
     question = Question(
         decisions=args.decisions,
         outcomes=args.outcomes,
@@ -70,9 +95,15 @@ def run(args: argparse.Namespace) -> int:
         rules=rules,
         customers=_customers(args, rules) if args.by == "segment" else None,
         currency=args.currency,
+        period=period,
+        costs=dict(args.cost),
     )
     with Database(args.memory) as database:
         report = make_report(question, database)
+    if args.against is not None:
+        with Database(args.memory) as database:
+            other = make_report(replace(question, period=args.against), database)
+        report = put_beside(report, other)
     match args.format:
         case "json":
             print(report_json(report))
@@ -84,12 +115,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers":
-    """Who is in which segment. Raises ConfigError when that cannot be known."""
+def _cost(text: str) -> tuple[str, float]:
+    channel, _, money = text.partition("=")
+    try:
+        cost = float(money)
+    except ValueError:
+        cost = -1.0
+    if not channel or not 0 <= cost < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected CHANNEL=MONEY like sms=0.05, got {text!r}")
+    return channel, cost
+
+
+def _period(text: str) -> tuple[int, int]:
+    """From and to in epoch ms, of dates (in UTC) or RFC 3339 times."""
+    first, _, last = text.partition("/")
+    try:
+        period = _instant(first), _instant(last)
+    except ValueError:
+        period = 0, 0
+    if period[0] >= period[1]:
+        raise argparse.ArgumentTypeError(
+            f"expected FROM/TO like 2026-01-01/2026-02-01, the later last, got {text!r}"
+        )
+    return period
+
+
+def _instant(text: str) -> int:
+    return parse_rfc3339(text if "T" in text else f"{text}T00:00:00Z")
+
+
+def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers | None":
+    """Who is in which segment by the records that were named, or else are beside the decisions;
+    None: the decisions have to say it. Raises ConfigError when that cannot be known.
+    """
     from app.analysis.kpis.report import Customers
     from app.backtest.saved_run import CUSTOMERS, SavedRun
 
     path = args.customers or args.decisions[0].parent / CUSTOMERS
+    is_chosen = args.customers is not None or args.model is not None
+    is_usable = rules is not None and (args.rules is not None or "model" not in rules.document)
+    if not is_chosen and not (path.is_file() and is_usable):
+        return None
     if not path.is_file():
         raise ConfigError(
             f"{path}: not there; --by segment needs the records that triggers backtest keeps beside"
@@ -99,6 +165,7 @@ def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers":
         path=path,
         now_ms=SavedRun(path.parent).now_ms,
         segments_of=_segments_of(args.model, args.rules, rules),
+        is_chosen=is_chosen,
     )
 
 

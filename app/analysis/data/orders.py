@@ -2,6 +2,9 @@
 
 Columns: customer, event, occurred_ms, value, currency, gap_days (since the customer's purchase
 before it, NULL for the first), place (1 for the first).
+
+``goods``, what they say of categories: customer, category, occurred_ms, value (price times quantity
+of an item, else the purchase's value for its one category).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,7 @@ from app.core.time.instants import DAY_MS
 from app.formats.json_lines import open_lines
 
 _Row = tuple[str, str, int, float, str]
+_Good = tuple[str, str, str, int, float]
 
 
 def load_orders(database: Database, paths: Sequence[Path], *, currency: str | None = None) -> None:
@@ -34,14 +38,22 @@ def load_orders(database: Database, paths: Sequence[Path], *, currency: str | No
             (customer VARCHAR, event VARCHAR, occurred_ms BIGINT, value DOUBLE, currency VARCHAR)
         """
     )
+    database.run(
+        """
+        CREATE TEMP TABLE arrived_goods
+            (customer VARCHAR, event VARCHAR, category VARCHAR, occurred_ms BIGINT, value DOUBLE)
+        """
+    )
     for path in paths:
-        for rows in in_batches(_purchases(path)):
-            customers, events, instants, values, currencies = zip(*rows, strict=True)
+        for events in in_batches(_purchases(path)):
+            _insert_goods(database, [good for event in events for good in _goods(event, currency)])
+            rows = [_row(event, event.data) for event in events]
+            customers, event_ids, instants, values, currencies = zip(*rows, strict=True)
             database.insert(
                 "arrived",
                 {
                     "customer": np.array(customers, dtype=object),
-                    "event": np.array(events, dtype=object),
+                    "event": np.array(event_ids, dtype=object),
                     "occurred_ms": np.array(instants, dtype=np.int64),
                     "value": np.array(values, dtype=np.float64),
                     "currency": np.array(currencies, dtype=object),
@@ -67,14 +79,56 @@ def load_orders(database: Database, paths: Sequence[Path], *, currency: str | No
         {"currency": currency},
     )
     database.run("DROP TABLE arrived")
+    database.run(
+        """
+        CREATE TEMP TABLE goods AS
+        SELECT customer, category, any_value(occurred_ms) AS occurred_ms, sum(value) AS value
+        FROM (SELECT DISTINCT * FROM arrived_goods) GROUP BY customer, event, category
+        """
+    )
+    database.run("DROP TABLE arrived_goods")
 
 
-def _purchases(path: Path) -> Iterator[_Row]:
+def _insert_goods(database: Database, goods: list[_Good]) -> None:
+    if not goods:
+        return
+    names = ("customer", "event", "category", "occurred_ms", "value")
+    types: tuple[Any, ...] = (object, object, object, np.int64, np.float64)
+    columns = zip(*goods, strict=True)
+    database.insert(
+        "arrived_goods",
+        {
+            name: np.array(column, dtype=type_)
+            for name, type_, column in zip(names, types, columns, strict=True)
+        },
+    )
+
+
+def _goods(event: Event, currency: str | None) -> Iterator[_Good]:
+    """One a category: from the items that say theirs, else from the purchase's own category."""
+    data = event.data
+    if currency is not None and data.get("currency") not in (None, currency):
+        return
+    found: dict[str, float] = {}
+    items = data.get("items")
+    for item in items if isinstance(items, list) else ():
+        category = item.get("category") if isinstance(item, dict) else None
+        if isinstance(category, str):
+            price, quantity = number(item.get("price")), number(item.get("quantity"))
+            worth = float(price or 0) * float(1 if quantity is None else quantity)
+            found[category] = found.get(category, 0.0) + worth
+    if not found and isinstance(data.get("category"), str):
+        found[data["category"]] = float(number(data.get("value")) or 0)
+    for category, value in found.items():
+        yield event.customer_id, event.event_id, category, event.occurred_ms, value
+
+
+def _purchases(path: Path) -> Iterator[Event]:
     with open_lines(path) as lines:
         for arrival in read_arrivals(lines):
             event = arrival.content
             if isinstance(event, Event) and event.is_known and event.type in PURCHASES:
-                yield _row(event, event.data)
+                yield event
 
 
 def _row(event: Event, data: dict[str, Any]) -> _Row:

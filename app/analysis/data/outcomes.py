@@ -9,7 +9,8 @@ margin, currency, latency_s.
 ``results``, one row a request: is_delivered, is_opened, is_clicked, is_bounced, is_complained,
 is_unsubscribed, is_surveyed, is_reviewed, recoveries, contacts (ids of ``support`` events),
 directs, assists, revenue and margin of the direct ones, how many of these say no value, no margin,
-and the first and last of their currencies by name ('' for none).
+and the first and last of their currencies by name ('' for none), bought (event, value, margin of
+every purchase of either role), scores (of surveys, NULL without one).
 
 With a ``currency`` purchases in another one count as purchases, and their money as not said.
 
@@ -32,6 +33,7 @@ _COLUMNS: Final = {
     "role": "VARCHAR",
     "value": "DOUBLE",
     "margin": "DOUBLE",
+    "score": "DOUBLE",
     "currency": "VARCHAR",
     "latency_s": "DOUBLE",
     "occurred_at": "VARCHAR",
@@ -59,8 +61,8 @@ def load_outcomes(
         database.run(
             f"""
             CREATE TEMP TABLE outcomes AS
-            SELECT {REQUEST} AS request, trigger, kind, role, value, margin, currency, latency_s,
-                {epoch_ms("occurred_at")} AS occurred_ms,
+            SELECT {REQUEST} AS request, trigger, kind, role, value, margin, score, currency,
+                latency_s, {epoch_ms("occurred_at")} AS occurred_ms,
                 CASE WHEN kind IN ('conversion', 'recovery', 'support')
                     THEN coalesce(cause.event_id, occurred_at) END AS event
             FROM {lines}
@@ -87,8 +89,9 @@ def load_outcomes(
         """
         CREATE TEMP TABLE rare AS
         SELECT request, count(DISTINCT event) FILTER (kind = 'recovery') AS recoveries,
-            list(DISTINCT event) FILTER (kind = 'support') AS contacts
-        FROM outcomes WHERE kind IN ('recovery', 'support') GROUP BY request
+            list(DISTINCT event) FILTER (kind = 'support') AS contacts,
+            any_value(score) FILTER (kind = 'surveyed') AS score
+        FROM outcomes WHERE kind IN ('recovery', 'support', 'surveyed') GROUP BY request
         """
     )
     database.run(
@@ -102,7 +105,8 @@ def load_outcomes(
             count(*) FILTER (is_direct AND value IS NULL) AS without_value,
             count(*) FILTER (is_direct AND margin IS NULL) AS without_margin,
             min(coalesce(currency, '')) FILTER (is_direct AND value IS NOT NULL) AS currency_from,
-            max(coalesce(currency, '')) FILTER (is_direct AND value IS NOT NULL) AS currency_to
+            max(coalesce(currency, '')) FILTER (is_direct AND value IS NOT NULL) AS currency_to,
+            list({'event': event, 'value': value, 'margin': margin}) AS bought
         FROM purchases GROUP BY request
         """
     )

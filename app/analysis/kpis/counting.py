@@ -32,6 +32,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     without_value: int = 0
     without_margin: int = 0
     currencies: frozenset[str] = frozenset()
+    #: channel -> messages
+    channels: dict[str, int] = {}
     sums: dict[str, ClusterSums] = {}
 
     def of(self, metric: str) -> ClusterSums:
@@ -46,6 +48,10 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
             without_value=self.without_value + other.without_value,
             without_margin=self.without_margin + other.without_margin,
             currencies=self.currencies | other.currencies,
+            channels={
+                name: self.channels.get(name, 0) + other.channels.get(name, 0)
+                for name in {**self.channels, **other.channels}
+            },
             sums={
                 name: self.of(name).joined(other.of(name)) for name in {**self.sums, **other.sums}
             },
@@ -88,15 +94,27 @@ def _join(arms: dict[tuple[str, bool], Arm], row: dict[str, Any], arm: Arm) -> N
 
 def _rows(by: str | None, where: str) -> str:
     """The messages of one slice of the customers."""
-    kept = "true" if by == "variant" else "NOT is_ghost_variant"
+    kept = "true" if by == "variant" else f"NOT is_ghost_variant AND {_compared(by)}"
     return f"{grouped('facts', by)} WHERE {where} AND {kept} AND slice BETWEEN $first AND $last"
+
+
+def _compared(by: str | None) -> str:
+    """Which ghost sends are held against the sends: those of the trigger's own holdout for a group
+    within such a trigger, else those of the file's holdout.
+    """
+    of_file = "(is_global_ghost AND NOT is_own_ghost)"
+    if by not in ("trigger", "step"):
+        return f"(NOT is_ghost OR {of_file})"
+    of_trigger = "(is_own_ghost AND NOT is_global_ghost)"
+    return f"(NOT is_ghost OR CASE WHEN is_own_holdout THEN {of_trigger} ELSE {of_file} END)"
 
 
 def _totals_query(by: str | None) -> str:
     return f"""
         SELECT grp, is_ghost, count(*) AS messages, sum(directs) AS directs,
             sum(without_value) AS without_value, sum(without_margin) AS without_margin,
-            min(currency_from) AS currency_from, max(currency_to) AS currency_to
+            min(currency_from) AS currency_from, max(currency_to) AS currency_to,
+            histogram(coalesce(channel, '-')) AS channels
         FROM {_rows(by, "true")} GROUP BY grp, is_ghost
         """
 
@@ -108,6 +126,7 @@ def _totals_arm(row: dict[str, Any]) -> Arm:
         without_value=int(row["without_value"] or 0),
         without_margin=int(row["without_margin"] or 0),
         currencies=frozenset({row["currency_from"], row["currency_to"]} - {None}),
+        channels={name: int(count) for name, count in row["channels"].items()},
     )
 
 

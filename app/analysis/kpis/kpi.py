@@ -13,7 +13,7 @@ from app.analysis.statistics.clusters import (
 )
 from app.analysis.statistics.intervals import Interval
 
-Unit = Literal["share", "points", "money", "days", "number"]
+Unit = Literal["share", "points", "money", "days", "number", "count"]
 
 _CONCENTRATED: Final = "a few customers have most of these: the interval is too narrow"
 
@@ -22,9 +22,10 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True):
     """One figure of one group. ``value`` None: it cannot be computed, and ``reason`` says why.
 
     A ``share`` is in 0..1, ``points`` are a difference of two shares, ``money`` is in
-    ``currency``. ``low`` and ``high`` are its 95 % interval by ``method``. ``sample`` counts
-    ``of_what``; of a comparison ``others`` counts those that it was compared with. ``count`` is the
-    numerator of a share. ``reason`` of a figure that is there is what to know of it.
+    ``currency``, a ``count`` is of things that are whole. ``low`` and ``high`` are its 95 %
+    interval by ``method``. ``sample`` counts ``of_what``; of a comparison ``others`` counts those
+    that it was compared with. ``count`` is the numerator of a share. ``reason`` of a figure that is
+    there is what to know of it.
     """
 
     name: str

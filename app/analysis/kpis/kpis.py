@@ -1,7 +1,10 @@
 """The KPIs of spec section 9 of one group, from its counts."""
 
+from collections.abc import Mapping
+
 import msgspec
 
+from app.analysis.kpis.absolute import absolute_kpis
 from app.analysis.kpis.counting import Arm, Counts
 from app.analysis.kpis.kpi import Kpi, difference, mean, mean_difference, missing, share
 
@@ -16,10 +19,78 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     abandonments: frozenset[str]
     deliveries: frozenset[str]
     source: str | None = None
+    #: kinds of outcome that the files have
+    kinds: frozenset[str] = frozenset()
 
 
-def message_kpis(counts: Counts, known: Known) -> list[Kpi]:
-    """All that messages and their outcomes say, in the order of the contract."""
+def message_kpis(
+    counts: Counts, known: Known, costs: Mapping[str, float] | None = None, lift_of: str = ""
+) -> list[Kpi]:
+    """All that messages and their outcomes say, in the order of the contract.
+
+    ``lift_of`` is what to say of the comparison with those held out.
+    """
+    kpis = [
+        *_rates(counts, known),
+        *absolute_kpis(counts, costs or {}, known.kinds),
+        _score(counts.sent),
+    ]
+    return [_explained(_engaged(kpi, known), lift_of) for kpi in kpis]
+
+
+#: Rates that messages can only have when the files have engagement events at all.
+_OF_ENGAGEMENT = frozenset(
+    {
+        "open_rate",
+        "click_rate",
+        "delivery_rate",
+        "read_rate",
+        "read_rate_after_delivery",
+        "unsubscribe_rate",
+        "complaint_rate",
+        "bounce_rate",
+    }
+)
+_ENGAGEMENT = frozenset(
+    {"delivered", "opened", "clicked", "bounced", "complained", "unsubscribed", "surveyed"}
+)
+_LIFTS = frozenset(
+    {
+        "incremental_lift",
+        "recovery_lift",
+        "support_difference",
+        "incremental_orders",
+        "incremental_revenue",
+        "incremental_margin",
+        "support_contacts_avoided",
+        "return_on_cost",
+    }
+)
+
+
+def _engaged(kpi: Kpi, known: Known) -> Kpi:
+    """A rate of 0 that only says that nothing reports engagement is none."""
+    if kpi.name not in _OF_ENGAGEMENT or kpi.value is None:
+        return kpi
+    if not known.kinds & _ENGAGEMENT:
+        return missing(kpi, "no engagement events in the files: nothing reports what was opened")
+    if kpi.name == "delivery_rate" and "delivered" not in known.kinds:
+        return missing(kpi, "no delivery confirmations in the files")
+    return kpi
+
+
+def _explained(kpi: Kpi, lift_of: str) -> Kpi:
+    if kpi.name not in _LIFTS or kpi.value is None or not lift_of:
+        return kpi
+    reason = lift_of if kpi.reason is None else f"{kpi.reason}; {lift_of}"
+    return msgspec.structs.replace(kpi, reason=reason)
+
+
+def _score(sent: Arm) -> Kpi:
+    return mean("survey_score", "Survey score", sent.of("score"), "answered surveys", "number")
+
+
+def _rates(counts: Counts, known: Known) -> list[Kpi]:
     sent, ghost = counts.sent, counts.ghost
     return [
         *_recovery(sent, ghost, known),

@@ -24,6 +24,10 @@ class MetricSet(msgspec.Struct, frozen=True):
 
 _MESSAGES: Final = "count(*)"
 _INSTANCES: Final = "count(DISTINCT hash(trigger, key, anchor_ms))"
+#: so that x / m is a mean over customers
+_CUSTOMER: Final = "1"
+_CONTACTS: Final = "len(list_distinct(flatten(list(contacts) FILTER (contacts IS NOT NULL))))"
+_BOUGHT: Final = "list_distinct(flatten(list(bought) FILTER (bought IS NOT NULL)))"
 _DELIVERED_ORDERS: Final = "count(DISTINCT cause)"
 
 
@@ -53,6 +57,15 @@ SETS: Final = (
             "unsubscribed": _messages_with("is_unsubscribed"),
             "complained": _messages_with("is_complained"),
             "bounced": _messages_with("is_bounced"),
+            "score": Metric("sum(score)", "count(score)"),
+            # purchases that followed messages of the customer, each of them once
+            "customer_orders": Metric(f"len({_BOUGHT})", _CUSTOMER),
+            "customer_revenue": Metric(
+                f"list_sum(list_transform({_BOUGHT}, lambda p: p.value))", _CUSTOMER
+            ),
+            "customer_margin": Metric(
+                f"list_sum(list_transform({_BOUGHT}, lambda p: p.margin))", _CUSTOMER
+            ),
         },
     ),
     MetricSet("is_abandonment", {"recovered": Metric("sum(recoveries)", _INSTANCES)}),
@@ -61,10 +74,8 @@ SETS: Final = (
         {
             "read_after_delivery": _READ,
             "reviewed": Metric("count(DISTINCT cause) FILTER (is_reviewed)", _DELIVERED_ORDERS),
-            "contacts": Metric(
-                "len(list_distinct(flatten(list(contacts) FILTER (contacts IS NOT NULL))))",
-                _DELIVERED_ORDERS,
-            ),
+            "contacts": Metric(_CONTACTS, _DELIVERED_ORDERS),
+            "customer_contacts": Metric(_CONTACTS, _CUSTOMER),
         },
     ),
 )

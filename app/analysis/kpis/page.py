@@ -7,11 +7,16 @@ from app.analysis.kpis.kpi import Kpi
 from app.analysis.kpis.report import Report
 from app.analysis.kpis.tables import COHORT_DAYS, Cohort, Funnel
 from app.analysis.kpis.written import (
+    CATEGORIES_HEAD,
+    CHANGES_HEAD,
+    category_cells,
+    change_cells,
     count_text,
     group_title,
     interval_text,
     notes,
     percent_text,
+    period_text,
     sample_text,
     summary,
     value_text,
@@ -26,6 +31,9 @@ _CARDS: Final = (
     ("recovery_rate", "recovered"),
     ("conversion_rate", "converted"),
     ("incremental_lift", "lift over the holdout"),
+    ("incremental_orders", "orders more"),
+    ("incremental_revenue", "revenue more"),
+    ("support_contacts_avoided", "support contacts avoided"),
     ("revenue_per_message", "revenue per message"),
     ("open_rate", "opened"),
     ("click_rate", "clicked"),
@@ -55,6 +63,8 @@ def report_page(report: Report) -> str:
         *_cohorts(report.cohorts),
         *_compared(report),
         *(_kpis(report, group, kpis) for group, kpis in report.groups.items()),
+        *_changes(report),
+        *_categories(report),
     )
 
 
@@ -121,8 +131,9 @@ def _lifts(report: Report) -> list[Html]:
     text = (
         "Share of messages that a purchase followed within the attribution window, less the same"
         " share of the ghost sends of held-out customers. An interval that does not reach zero is"
-        " an effect beyond chance. Who is held out gets no marketing at all, so the lift of one"
-        " trigger has in it what the customer's other messages did."
+        " an effect beyond chance. Who is held out by the file's holdout gets no marketing at all,"
+        " so there the lift of one trigger has in it what the customer's other messages did; a trigger"
+        " with a holdout of its own shows its own effect."
     )
     return [section("Lift over the holdout", tag("p", text), *parts)]
 
@@ -244,6 +255,36 @@ def _compared(report: Report) -> list[Html]:
             )
             figures.append(figure(label, intervals(label, spreads, _percent)))
     return [section(f"By {report.by}", *figures)] if figures else []
+
+
+def _changes(report: Report) -> list[Html]:
+    """The other period beside this one."""
+    if report.against is None:
+        return []
+    then = period_text(report.against)
+    text = (
+        "The difference is this period less the other. Its interval takes the two as independent:"
+        " for customers who are in both it is wide rather than narrow."
+    )
+    parts = [
+        table(
+            f"{group_title(report, group)}, against {then}",
+            CHANGES_HEAD,
+            [change_cells(change) for change in found],
+            right=range(1, len(CHANGES_HEAD)),
+        )
+        for group, found in report.changes.items()
+    ]
+    return [section(f"Against {then}", tag("p", text), *parts, is_wide=True)]
+
+
+def _categories(report: Report) -> list[Html]:
+    if not report.categories:
+        return []
+    rows = [category_cells(each) for each in report.categories]
+    caption = "What was bought in the period, with or without a message"
+    right = range(1, len(CATEGORIES_HEAD))
+    return [section("Revenue by category", table(caption, CATEGORIES_HEAD, rows, right=right))]
 
 
 def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:

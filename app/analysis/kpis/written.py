@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich import box
@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.analysis.kpis.against import Change
+from app.analysis.kpis.customers import CategoryRevenue
 from app.analysis.kpis.kpi import Kpi, Unit
 from app.analysis.kpis.report import Report
 from app.core.time.instants import format_rfc3339
@@ -18,9 +20,10 @@ from app.core.time.instants import format_rfc3339
 def report_json(report: Report) -> str:
     """Everything; instants RFC 3339 (``from``, ``to``)."""
     whole: dict[str, Any] = msgspec.to_builtins(report)
-    for name in ("from", "to"):
-        instant_ms = whole.pop(f"{name}_ms")
-        whole[name] = None if instant_ms is None else format_rfc3339(instant_ms)
+    for part in (whole, whole["against"]):
+        for name in ("from", "to") if part is not None else ():
+            instant_ms = part.pop(f"{name}_ms")
+            part[name] = None if instant_ms is None else format_rfc3339(instant_ms)
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
@@ -39,8 +42,82 @@ def print_report(report: Report, console: Console) -> None:
             cells = (kpi.label, value_text(kpi), interval_text(kpi), sample_text(kpi))
             table.add_row(*(Text(cell) for cell in (*cells, kpi.reason or "")))
         console.print(table)
+        _print_changes(report, group, console)
+    _print_categories(report, console)
     for note in notes(report):
         console.print(Text(note))
+
+
+def _print_changes(report: Report, group: str, console: Console) -> None:
+    found = report.changes.get(group)
+    if not found or report.against is None:
+        return
+    title = f"Against {period_text(report.against)}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(CHANGES_HEAD[0], overflow="fold")
+    for name in CHANGES_HEAD[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for change in found:
+        table.add_row(*(Text(cell) for cell in change_cells(change)))
+    console.print(table)
+
+
+def _print_categories(report: Report, console: Console) -> None:
+    if not report.categories:
+        return
+    table = Table(
+        title="Revenue by category", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column(CATEGORIES_HEAD[0], overflow="fold")
+    for name in CATEGORIES_HEAD[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in report.categories:
+        table.add_row(*(Text(cell) for cell in category_cells(each)))
+    console.print(table)
+
+
+CHANGES_HEAD: Final = ("KPI", "now", "then", "difference", "95 % interval", "samples")
+CATEGORIES_HEAD: Final = ("category", "revenue", "customers", "per customer", "95 % interval")
+
+
+def change_cells(change: Change) -> tuple[str, ...]:
+    """One row under CHANGES_HEAD."""
+    unit: Unit = "points" if change.unit == "share" else change.now.unit
+    interval = "-"
+    if change.interval is not None:
+        ends = (change.interval.low, change.interval.high)
+        interval = " to ".join(_signed(end, unit, None) for end in ends)
+    return (
+        change.label,
+        value_text(change.now),
+        value_text(change.then),
+        "-" if change.difference is None else _signed(change.difference, unit, change.currency),
+        interval,
+        f"{count_text(change.now.sample)}, {count_text(change.then.sample)}",
+    )
+
+
+def category_cells(each: CategoryRevenue) -> tuple[str, ...]:
+    """One row under CATEGORIES_HEAD."""
+    return (
+        each.category,
+        _text(each.revenue, "money", None),
+        count_text(each.per_customer.sample),
+        value_text(each.per_customer),
+        interval_text(each.per_customer),
+    )
+
+
+def _signed(value: float, unit: Unit, currency: str | None) -> str:
+    text = _text(value, unit, currency)
+    return f"+{text}" if value > 0 and not text.startswith("+") else text
+
+
+def period_text(report: Report) -> str:
+    """``2026-01-01 to 2026-01-31``."""
+    if report.from_ms is None or report.to_ms is None:
+        return "a period without messages"
+    return f"{format_rfc3339(report.from_ms)[:10]} to {format_rfc3339(report.to_ms)[:10]}"
 
 
 def group_title(report: Report, group: str) -> str:
@@ -108,11 +185,17 @@ def _text(value: float, unit: Unit, currency: str | None) -> str:
             sign = "+" if value > 0 else ""
             return f"{sign}{percent_text(value)} pp"
         case "money":
-            return f"{value:.2f}{f' {currency}' if currency else ''}"
+            return f"{_grouped(value)}{f' {currency}' if currency else ''}"
         case "days":
             return f"{value:.1f} days"
         case "number":
             return f"{value:.4f}"
+        case "count":
+            return f"{value:+,.0f}".replace(",", "\u202f")
+
+
+def _grouped(value: float) -> str:
+    return f"{value:,.2f}".replace(",", "\u202f")
 
 
 def percent_text(value: float) -> str:

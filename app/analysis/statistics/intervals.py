@@ -44,12 +44,27 @@ def newcombe(successes: float, trials: float, others: float, other_trials: float
     "Interval estimation for the difference between independent proportions", Stat. Med. 17,
     873-890.
     """
-    first, other = successes / trials, others / other_trials
-    a, b = wilson(successes, trials), wilson(others, other_trials)
+    return difference_of_intervals(
+        successes / trials,
+        wilson(successes, trials),
+        others / other_trials,
+        wilson(others, other_trials),
+    )
+
+
+def difference_of_intervals(
+    first: float, of_first: Interval, other: float, of_other: Interval
+) -> Interval:
+    """Of the difference of two independent estimates, the first minus the other, from the 95 %
+    interval of each.
+
+    Zou and Donner (2008), "Construction of confidence limits about effect measures: a general
+    approach", Stat. Med. 27, 1693-1702 (MOVER); for two shares it is Newcombe's interval.
+    """
     difference = first - other
     return Interval(
-        difference - sqrt((first - a.low) ** 2 + (b.high - other) ** 2),
-        difference + sqrt((a.high - first) ** 2 + (other - b.low) ** 2),
+        difference - sqrt((first - of_first.low) ** 2 + (of_other.high - other) ** 2),
+        difference + sqrt((of_first.high - first) ** 2 + (other - of_other.low) ** 2),
     )
 
 

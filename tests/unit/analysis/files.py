@@ -32,6 +32,9 @@ def decision(
     experiment: tuple[str, str] | None = None,
     step: int = 0,
     cause: str = "e-0",
+    segments: list[str] | None = None,
+    design: str | None = None,
+    gates: tuple[dict[str, Any], ...] = (),
 ) -> dict[str, Any]:
     """One line; ``name`` tells requests apart. The key is the name when none is given."""
     decided = format_rfc3339(T0 + round(day * DAY_MS))
@@ -55,8 +58,10 @@ def decision(
         "expires_at": decided,
         "next_eligible_at": None,
         "rules_version": "v",
-        "gates": [],
+        "gates": list(gates),
         "cause": {"topic": "orders", "partition": None, "offset": 0, "event_id": cause},
+        "segments": segments,
+        "design": design,
     }
 
 
@@ -69,6 +74,7 @@ def outcome(
     value: float | None = None,
     margin: float | None = None,
     currency: str | None = "EUR",
+    score: float | None = None,
     day: float = 1,
     trigger: str = "cart",
     ghost: bool = False,
@@ -87,6 +93,7 @@ def outcome(
         "role": role,
         "value": value,
         "margin": margin,
+        "score": score,
         "currency": currency if is_money else None,
         "latency_s": day * 86_400,
         "occurred_at": format_rfc3339(T0 + round(day * DAY_MS)),
