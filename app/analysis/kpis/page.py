@@ -132,8 +132,8 @@ def _lifts(report: Report) -> list[Html]:
         "Share of messages that a purchase followed within the attribution window, less the same"
         " share of the ghost sends of held-out customers. An interval that does not reach zero is"
         " an effect beyond chance. Who is held out by the file's holdout gets no marketing at all,"
-        " so there the lift of one trigger has in it what the customer's other messages did; a trigger"
-        " with a holdout of its own shows its own effect."
+        " so there the lift of one trigger has in it what the customer's other messages did; a"
+        " trigger with a holdout of its own shows its own effect."
     )
     return [section("Lift over the holdout", tag("p", text), *parts)]
 
