@@ -80,7 +80,7 @@ class _Worker:
 
     def __init__(self, settings: Settings, hook: Hook | None, make_task: MakeEngine | None) -> None:
         self._settings = settings
-        self._metrics = Metrics()
+        self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
         self._rules = RulesReloader(settings.rules_path, self._metrics)
         self._shadow_rules = load_shadow_rules(settings)
         self._make_task = make_task or Engine

@@ -163,6 +163,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication_factor: Annotated[
         int, Variable("REPLICATION_FACTOR", count(1, 100), "Replicas of topics that are created.")
     ] = 1
+    metrics_detail: Annotated[
+        Literal["trigger", "total"],
+        Variable(
+            "METRICS_DETAIL",
+            choice("trigger", "total"),
+            "Series per trigger, or with an empty trigger label: fewer series, no trigger's alert.",
+        ),
+    ] = "trigger"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Variable("LOG_LEVEL", choice("debug", "info", "warning", "error"), "Least level written."),

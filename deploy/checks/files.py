@@ -1,19 +1,23 @@
-"""The chart's copies: rules, alerts, dashboards and topics are what the rest of the project says.
+"""The chart's files from elsewhere: rules, alerts, dashboards, topics, schema and README.
 
-Helm reads files inside the chart only. ``deploy/check --write`` brings the copies up to date.
+Helm reads files inside the chart only. ``deploy/check --write files`` brings them up to date: the
+copies, the settings and topics in values.schema.json, and README.md out of values.yaml.
 """
 
+import json
 from collections.abc import Iterator
 
 import yaml
 
 from app.kafka.topic_specs import TopicSpec, needed
 from app.settings.model import Settings
+from deploy.checks.support.chart_values import chart_readme, undescribed, with_settings
 from deploy.checks.support.place import Place
 from deploy.checks.support.results import Result, judged, skipped
 
 _HEADER = "# Written by deploy/check --write from {source}. Change that instead.\n"
 _FOLDER = "chart/files"
+_STALE = "not up to date: run deploy/check --write files"
 
 
 def run(place: Place) -> Iterator[Result]:
@@ -23,10 +27,15 @@ def run(place: Place) -> Iterator[Result]:
     for name, content in wanted.items():
         path = folder / name
         found = path.read_text() if path.exists() else None
-        problem = [] if found == content else ["not up to date: run deploy/check --write"]
+        problem = [] if found == content else [_STALE]
         yield judged(f"deploy/{_FOLDER}/{name}", problem, f"{len(content)} characters")
     if "alerts.yaml" not in wanted:
         yield skipped("alert rules", "there is no deploy/prometheus/rules.yaml")
+    for name, content in _described(place).items():
+        problem = [] if (place.deploy / name).read_text() == content else [_STALE]
+        yield judged(f"deploy/{name}", problem, f"{len(content)} characters")
+    values = (place.deploy / "chart" / "values.yaml").read_text()
+    yield judged("every value has a comment", undescribed(values))
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     yield judged(
         "nothing else in the chart's files",
@@ -45,6 +54,18 @@ def write(place: Place) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+    for name, content in _described(place).items():
+        (place.deploy / name).write_text(content)
+
+
+def _described(place: Place) -> dict[str, str]:
+    """Path under deploy -> content, of files that are partly or wholly written from elsewhere."""
+    folder = place.deploy / "chart"
+    schema = json.loads((folder / "values.schema.json").read_text())
+    return {
+        "chart/values.schema.json": json.dumps(with_settings(schema), indent=2) + "\n",
+        "chart/README.md": chart_readme((folder / "values.yaml").read_text()),
+    }
 
 
 def _wanted(place: Place) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Shadow:
         """Compare with the live decisions of the same commit unit, and count."""
         if live or self._made:
             for (trigger, verdict), count in compare(live, self._made).items():
-                self._metrics.shadow_decisions.labels(trigger, verdict).inc(count)
+                self._metrics.shadow_decided(trigger, verdict, count)
             self._made.clear()
         self._customers.trim()
 

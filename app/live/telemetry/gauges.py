@@ -3,16 +3,12 @@
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-_PER_PARTITION: Final = (
-    ("trigger_customers", "Customers with a record."),
-    ("trigger_timers_pending", "Steps that wait for their time."),
-    ("trigger_state_bytes", "Files of a partition's database, its newest writes not counted."),
-)
+from app.live.telemetry import specs
 
 
 class PartitionFigures(NamedTuple):
@@ -40,7 +36,7 @@ class RecoveryFigures(NamedTuple):
 
 
 class GaugeSources(NamedTuple):
-    """Whom to ask about a worker."""
+    """Callbacks that supply gauge values at scrape time."""
 
     #: what ``/ready`` says
     is_ready: Callable[[], bool]
@@ -70,45 +66,19 @@ class LiveGauges(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         ask = self._ask
-        yield _gauge("trigger_ready", "1 while the worker is ready.", ask.is_ready())
+        yield specs.READY.sample(ask.is_ready())
         running_s, last_s, remaining = ask.recovery()
-        yield _gauge(
-            "trigger_recovery_seconds",
-            "How long state is being rebuilt from the changelog, 0 when it is not.",
-            running_s,
-        )
-        yield _gauge(
-            "trigger_last_recovery_seconds",
-            "How long the last finished rebuilding of state took.",
-            last_s,
-        )
-        yield _gauge(
-            "trigger_recovery_remaining_records",
-            "Changelog records that the rebuilding of state has to read yet.",
-            remaining,
-        )
-        yield _gauge(
-            "trigger_buffered_records",
-            "Records fetched and not handled.",
-            ask.buffered_records(),
-        )
+        yield specs.RECOVERY.sample(running_s)
+        yield specs.LAST_RECOVERY.sample(last_s)
+        yield specs.RECOVERY_REMAINING.sample(remaining)
+        yield specs.BUFFERED.sample(ask.buffered_records())
         yield from self._of_partitions()
         yield from self._of_disk()
 
     def _of_partitions(self) -> Iterable[GaugeMetricFamily]:
-        customers, pending, state = families = [
-            GaugeMetricFamily(name, help, labels=["partition"]) for name, help in _PER_PARTITION
-        ]
-        age = GaugeMetricFamily(
-            "trigger_watermark_age_seconds",
-            "Now minus the watermark; while there is none, since the partition was assigned.",
-            labels=["partition"],
-        )
-        lag = GaugeMetricFamily(
-            "trigger_consumer_lag_records",
-            "Records on the broker that are not handled, by its last answer.",
-            labels=["topic", "partition"],
-        )
+        customers, pending = specs.CUSTOMERS.family(), specs.TIMERS_PENDING.family()
+        state, age = specs.STATE_BYTES.family(), specs.WATERMARK_AGE.family()
+        lag = specs.CONSUMER_LAG.family()
         for figures in self._ask.partitions():
             label = str(figures.partition)
             customers.add_metric([label], figures.customers)
@@ -118,7 +88,7 @@ class LiveGauges(Collector):
                 age.add_metric([label], figures.watermark_age_s)
             for topic, records in figures.lag_records.items():
                 lag.add_metric([topic, label], records)
-        yield from (*families, age, lag)
+        yield from (customers, pending, state, age, lag)
 
     def _of_disk(self) -> Iterable[GaugeMetricFamily]:
         """Nothing while the folder cannot be asked about: a missing figure is no zero."""
@@ -126,11 +96,5 @@ class LiveGauges(Collector):
             total, _, free = self._disk_usage(self._data_dir)
         except OSError:
             return
-        yield _gauge("trigger_disk_size_bytes", "Size of the volume that the state is on.", total)
-        yield _gauge(
-            "trigger_disk_free_bytes", "What is free on the volume that the state is on.", free
-        )
-
-
-def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, help, value=value)
+        yield specs.DISK_SIZE.sample(total)
+        yield specs.DISK_FREE.sample(free)

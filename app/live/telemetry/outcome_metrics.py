@@ -8,55 +8,29 @@ from collections import Counter as Tally
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from app.core.attribution import ASSISTED
 from app.core.decisions import Decision, Outcome
 from app.core.outcomes import Kind, SendOutcome
 from app.core.rules.model import Rules, Trigger
 from app.live.commit.unit import LIST_HEALTH, CommitUnit
+from app.live.telemetry import specs
 
-_LABELS: Final = ("trigger", "channel", "variant", "kind")
 _KINDS: Final = {Outcome.SEND: "send", Outcome.HOLDOUT: "ghost", Outcome.RECALL: "recall"}
 
 
 class OutcomeMetrics:
     """The part of ``Metrics`` that is about what sends led to."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._messages = Counter(
-            "trigger_marketing_messages",
-            "Marketing steps: send, ghost or recall.",
-            _LABELS,
-            registry=registry,
-        )
-        self._outcomes = Counter(
-            "trigger_outcomes",
-            "What marketing sends led to; kind `assisted` is a conversion that another send got.",
-            _LABELS,
-            registry=registry,
-        )
-        self._ghost_outcomes = Counter(
-            "trigger_ghost_outcomes", "The same of ghost sends.", _LABELS, registry=registry
-        )
-        self._revenue = Counter(
-            "trigger_revenue",
-            "Value of conversions that sends got, in the rules' currency.",
-            ("trigger", "channel"),
-            registry=registry,
-        )
-        self._margin = Counter(
-            "trigger_margin",
-            "Margin of conversions that sends got, in the rules' currency: gains and losses apart.",
-            ("trigger", "channel", "sign"),
-            registry=registry,
-        )
-        self._list_health = Counter(
-            "trigger_list_health",
-            "Unsubscriptions, complaints and bounces; the channel is empty where none is named.",
-            ("channel", "kind"),
-            registry=registry,
-        )
+    def __init__(self, registry: CollectorRegistry, *, by_trigger: bool = True) -> None:
+        self._by_trigger = by_trigger
+        self._messages = specs.MESSAGES.counter(registry)
+        self._outcomes = specs.OUTCOMES.counter(registry)
+        self._ghost_outcomes = specs.GHOST_OUTCOMES.counter(registry)
+        self._revenue = specs.REVENUE.counter(registry)
+        self._margin = specs.MARGIN.counter(registry)
+        self._list_health = specs.LIST_HEALTH.counter(registry)
         self._currency: str | None = None
 
     def use_rules(self, rules: Rules) -> None:
@@ -73,18 +47,22 @@ class OutcomeMetrics:
             if trigger.is_marketing:
                 self._begin(trigger)
 
+    def _label(self, trigger: str) -> str:
+        return trigger if self._by_trigger else ""
+
     def _begin(self, trigger: Trigger) -> None:
+        label = self._label(trigger.name)
         variants = trigger.experiment.variants if trigger.experiment is not None else ()
         steps = {"": trigger.steps} | {variant.name: variant.steps for variant in variants}
         for variant, in_order in steps.items():
             for channel in {channel for step in in_order for channel in step.channels}:
                 for kind in _KINDS.values():
-                    self._messages.labels(trigger.name, channel, variant, kind)
+                    self._messages.labels(label, channel, variant, kind)
                 for outcome in (*Kind, ASSISTED):
-                    self._outcomes.labels(trigger.name, channel, variant, str(outcome))
-                self._revenue.labels(trigger.name, channel)
+                    self._outcomes.labels(label, channel, variant, str(outcome))
+                self._revenue.labels(label, channel)
                 for sign in ("gain", "loss"):
-                    self._margin.labels(trigger.name, channel, sign)
+                    self._margin.labels(label, channel, sign)
 
     def count(self, unit: CommitUnit) -> None:
         """Count a unit that is durable."""
@@ -97,7 +75,7 @@ class OutcomeMetrics:
 
     def _count_messages(self, decisions: Iterable[Decision]) -> None:
         tally = Tally(
-            (each.trigger, each.channel, each.experiment, _KINDS[each.outcome])
+            (self._label(each.trigger), each.channel, each.experiment, _KINDS[each.outcome])
             for each in decisions
             if each.category == "marketing" and each.outcome in _KINDS
         )
@@ -108,13 +86,14 @@ class OutcomeMetrics:
         for each in outcomes:
             counter = self._ghost_outcomes if each.is_ghost else self._outcomes
             kind = ASSISTED if each.role == ASSISTED else each.kind.value
-            counter.labels(each.trigger, each.channel, _variant(each.experiment), kind).inc()
+            trigger = self._label(each.trigger)
+            counter.labels(trigger, each.channel, _variant(each.experiment), kind).inc()
             if each.role == "direct" and not each.is_ghost and each.currency == self._currency:
                 self._count_money(each)
 
     def _count_money(self, outcome: SendOutcome) -> None:
         """A counter only rises: a value under zero is none, a margin under zero a loss."""
-        trigger, channel = outcome.trigger, outcome.channel
+        trigger, channel = self._label(outcome.trigger), outcome.channel
         if outcome.value is not None and outcome.value > 0:
             self._revenue.labels(trigger, channel).inc(outcome.value)
         if outcome.margin:

@@ -25,13 +25,13 @@
 {{- $sasl := $kafka.security.sasl -}}
 {{- if include "trigger-engine.usesOauth" . -}}
 {{- if $sasl.oauth.serviceAccountAudience -}}
-{{- if or $sasl.oauth.tokenUrl $sasl.secretName -}}
+{{- if or $sasl.oauth.tokenUrl $sasl.secretName $kafka.security.existingSecret -}}
 {{- fail "kafka.security.sasl.oauth: got serviceAccountAudience and a token endpoint, expected one of them" -}}
 {{- end -}}
 {{- if .Values.keda.enabled -}}
 {{- fail "keda.enabled: KEDA has no ServiceAccount's token of this audience, expected kafka.security.sasl.oauth.tokenUrl" -}}
 {{- end -}}
-{{- else if not (and $sasl.oauth.tokenUrl $sasl.oauth.clientId $sasl.secretName) -}}
+{{- else if not (and $sasl.oauth.tokenUrl $sasl.oauth.clientId (include "trigger-engine.saslSecret" .)) -}}
 {{- fail "kafka.security.sasl: got not all of oauth.tokenUrl, oauth.clientId and secretName, expected them with OAUTHBEARER" -}}
 {{- end -}}
 {{- else if include "trigger-engine.usesSasl" . -}}
@@ -57,6 +57,16 @@
 {{- end -}}
 {{- if ne (empty .username) (empty .secretName) -}}
 {{- fail "schemaRegistry.username and schemaRegistry.secretName: got one of them, expected both" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
+{{- fail "podMonitor and serviceMonitor: got both, expected one: every worker would be counted twice" -}}
+{{- end -}}
+{{- $topics := list -}}
+{{- range (include "trigger-engine.topics" . | fromYaml).topics }}{{ $topics = append $topics .name }}{{ end -}}
+{{- range $logical, $_ := $kafka.topicNames -}}
+{{- if not (has $logical $topics) -}}
+{{- fail (printf "kafka.topicNames.%s: got a topic that is not known, expected one of %s" $logical (join ", " $topics)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.rules.existingConfigMap (or .Values.rules.content .Values.rules.shadow .Values.rules.extraFiles) -}}

@@ -34,7 +34,7 @@
 
 {{- define "trigger-engine.saslSecret" -}}
 {{- if include "trigger-engine.usesSasl" . -}}
-{{- .Values.kafka.security.sasl.secretName | default (include "trigger-engine.kafkaUser" .) -}}
+{{- .Values.kafka.security.sasl.secretName | default .Values.kafka.security.existingSecret | default (include "trigger-engine.kafkaUser" .) -}}
 {{- end -}}
 {{- end -}}
 

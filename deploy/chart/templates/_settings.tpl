@@ -61,8 +61,18 @@
 {{- end -}}
 {{- $_ := set $env $name $value -}}
 {{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if or (eq .name "TRIGGER_INSTANCE_ID") (hasKey $env (trimPrefix "TRIGGER_" .name)) -}}
+{{- if hasPrefix "TRIGGER_" .name -}}
+{{- fail (printf "extraEnv: %s: the chart sets it itself, from another value" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $value := $env }}
 - name: TRIGGER_{{ $name }}
   value: {{ $value | toString | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}

@@ -13,6 +13,9 @@ Values = dict[str, Any]
 _RULES_TEXT: Final = "version: 1\nchannels: {email: {requires: email}}\ntriggers: {}\n"
 _SERVERS: Final = "broker-0.kafka.example:9093,broker-1.kafka.example:9094"
 
+#: Input topics that the rules kept elsewhere declare.
+DECLARED_ELSEWHERE: Final = ("loyalty.points",)
+
 SECURITY: Final[dict[str, Values]] = {
     "plaintext": {},
     "tls": {"kafka": {"security": {"protocol": "SSL", "tls": {"caSecretName": "kafka-ca"}}}},
@@ -35,6 +38,15 @@ SECURITY: Final[dict[str, Values]] = {
             "security": {
                 "protocol": "SASL_SSL",
                 "sasl": {"username": "triggers", "secretName": "kafka-password"},
+            }
+        }
+    },
+    "password of a secret kept elsewhere": {
+        "kafka": {
+            "security": {
+                "protocol": "SASL_SSL",
+                "existingSecret": "kafka",
+                "sasl": {"username": "triggers"},
             }
         }
     },
@@ -93,6 +105,7 @@ _MONITORING: Final[dict[str, Values]] = {
         "prometheusRule": {"enabled": True, "runbookBase": "https://git.example/triggers/main"},
     },
 }
+_MONITORING["service monitor"] = {"serviceMonitor": {"enabled": True}}
 _NETWORK: Final[dict[str, Values]] = {
     "network policy": {"networkPolicy": {"clients": [{"podSelector": {}}]}},
     "no network policy": {"networkPolicy": {"enabled": False}},
@@ -106,7 +119,10 @@ _RULES: Final[dict[str, Values]] = {
             "extraFiles": {"model.json": "{}"},
         }
     },
-    "rules kept elsewhere": {"rules": {"existingConfigMap": "rules", "hasShadow": True}},
+    "rules kept elsewhere": {
+        "rules": {"existingConfigMap": "rules", "hasShadow": True},
+        "kafka": {"declaredTopics": list(DECLARED_ELSEWHERE)},
+    },
 }
 #: Take turns.
 _OTHERS: Final[tuple[Values, ...]] = (
@@ -127,13 +143,36 @@ _OTHERS: Final[tuple[Values, ...]] = (
     },
     {"serviceAccount": {"create": False}, "topologySpread": {"zones": "", "hosts": ""}},
     {
-        "kafka": {"topicNames": {"orders": "Shop_Orders.v2", "dead-letters": "dlq"}, "appId": "t2"},
+        "kafka": {
+            "topicNames": {"orders": "Shop_Orders.v2", "dead-letters": "dlq"},
+            "appId": "t2",
+        },
         "settings": {"GRACE": "10s", "MAX_POLL_RECORDS": "1000"},
         "fullnameOverride": "engine",
     },
     {
         "volume": {"storageClassName": "fast", "size": "1Ti", "annotations": {"a/b": "c"}},
-        "image": {"pullSecrets": [{"name": "registry"}], "tag": "1.2.3"},
+        "image": {"tag": "1.2.3"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "commonLabels": {"cost-centre": "growth"},
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraVolumes": [{"name": "cache", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+        "extraContainers": [
+            {
+                "name": "proxy",
+                "image": "proxy:1.0.0",
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "resources": {
+                    "requests": {"cpu": "10m", "memory": "16Mi"},
+                    "limits": {"cpu": "100m", "memory": "64Mi"},
+                },
+            }
+        ],
         "podLabels": {"team": "growth"},
         "podAnnotations": {"a/b": "c"},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
@@ -194,6 +233,19 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
         {"settings": {"WEB_TOKEN": "x"}},
         "invalid propertyName 'WEB_TOKEN'",
     ),
+    "a topic that there is not": (
+        {"kafka": {"topicNames": {"order": "x"}}},
+        "kafka.topicNames.order: got a topic that is not known",
+    ),
+    "two monitors": (
+        {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}},
+        "podMonitor and serviceMonitor",
+    ),
+    "a variable that the chart makes": (
+        {"extraEnv": [{"name": "TRIGGER_APP_ID", "value": "x"}]},
+        "extraEnv: TRIGGER_APP_ID",
+    ),
+    "a setting that there is not": ({"settings": {"GRASE": "1s"}}, "GRASE"),
     "a value nobody knows": ({"replicas": 3}, "'replicas' not allowed"),
     "the tag latest": ({"image": {"tag": "latest"}}, "/image/tag"),
     "a privileged port": ({"web": {"port": 80}}, "/web/port"),

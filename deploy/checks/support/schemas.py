@@ -60,6 +60,7 @@ def _from_models() -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
         ("keda.sh/v1alpha1", keda.ScaledObject),
         ("keda.sh/v1alpha1", keda.TriggerAuthentication),
         ("monitoring.coreos.com/v1", prometheus.PodMonitor),
+        ("monitoring.coreos.com/v1", prometheus.ServiceMonitor),
         ("monitoring.coreos.com/v1", prometheus.PrometheusRule),
     ):
         yield (api, model.__name__), model.model_json_schema(by_alias=True)

@@ -19,8 +19,8 @@ def pod(manifests: list[Manifest]) -> Manifest:
 
 
 def container(manifests: list[Manifest]) -> Manifest:
-    """The only container of a pod."""
-    (found,) = pod(manifests)["spec"]["containers"]
+    """The worker's container of a pod."""
+    (found,) = (each for each in pod(manifests)["spec"]["containers"] if each["name"] == "worker")
     assert isinstance(found, dict)
     return found
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.live.worker import STOP_DEADLINE_S
-from app.settings.topics import INPUTS
 from deploy.checks.support.assertions.parts import container, least_workers, pod, variables, workers
+from deploy.checks.support.assertions.settings import settings_if_right
 from deploy.checks.support.render import Manifest, named, of_kind
 
 #: What a stop may take beside the drain: the container's start of it, and its end.
@@ -115,8 +115,8 @@ def problems_scaling(manifests: list[Manifest]) -> Iterator[str]:
             yield f"{named(scaled[0])}: {data['topic']}: allows idle workers"
         if any(not isinstance(value, str) for value in data.values()):
             yield f"{named(scaled[0])}: {data['topic']}: metadata that is not text"
-    prefix = found.get("TRIGGER_TOPIC_PREFIX", "")
-    wanted = {found.get(f"TRIGGER_TOPIC_{name.upper()}", prefix + name) for name in INPUTS}
+    settings = settings_if_right(manifests)
+    wanted = set() if settings is None else set(settings.input_topics.values())
     topics = {trigger["metadata"]["topic"] for trigger in spec["triggers"]}
     if topics != wanted:
         yield f"{named(scaled[0])}: looks at {sorted(topics)}, expected {sorted(wanted)}"

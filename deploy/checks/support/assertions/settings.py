@@ -6,11 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from app.core.errors import ConfigError
 from app.rules_file.load import load_rules
 from app.settings.load import load_settings
 from app.settings.model import Settings
 from deploy.checks.support.assertions.parts import container, pod, variables
+from deploy.checks.support.cases import DECLARED_ELSEWHERE
 from deploy.checks.support.render import Manifest, of_kind
 
 #: Ends of the names of variables that hold the path of a file.
@@ -28,7 +31,15 @@ def settings_of(manifests: list[Manifest]) -> Settings:
                 path = Path(folder, name)
                 path.write_text(_CONTENT)
                 found[name] = str(path)
-        return load_settings(found)
+        return load_settings(found).with_declared_inputs(_declared(manifests))
+
+
+def _declared(manifests: list[Manifest]) -> tuple[str, ...]:
+    """Input topics that the rules declare: those given, or those kept elsewhere."""
+    for each in of_kind(manifests, "ConfigMap"):
+        if "rules.yaml" in each.get("data", {}):
+            return tuple(yaml.safe_load(each["data"]["rules.yaml"]).get("events", {}))
+    return DECLARED_ELSEWHERE
 
 
 def settings_if_right(manifests: list[Manifest]) -> Settings | None:

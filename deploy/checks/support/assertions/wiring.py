@@ -19,6 +19,7 @@ def problems_selectors(manifests: list[Manifest]) -> Iterator[str]:
         ("PodDisruptionBudget", "selector"),
         ("NetworkPolicy", "podSelector"),
         ("PodMonitor", "selector"),
+        ("ServiceMonitor", "selector"),
     ):
         for each in of_kind(manifests, kind):
             selectors[named(each)] = each["spec"][field]
@@ -29,7 +30,10 @@ def problems_selectors(manifests: list[Manifest]) -> Iterator[str]:
             yield f"{what}: selects {selector}, the pods have {labels}"
         elif "app.kubernetes.io/instance" not in selector["matchLabels"]:
             yield f"{what}: selects {selector}: other releases' pods too"
-    for monitor in of_kind(manifests, "PodMonitor"):
+    for monitor in (
+        *of_kind(manifests, "PodMonitor"),
+        *of_kind(manifests, "ServiceMonitor"),
+    ):
         spaces = monitor["spec"].get("namespaceSelector", {}).get("matchNames", [])
         if spaces != [the(manifests, "StatefulSet")["metadata"]["namespace"]]:
             yield f"{named(monitor)}: looks in {spaces}"

@@ -72,9 +72,9 @@ class Pair:
         self.made.clear()
         return {
             sample.labels["verdict"]: sample.value
-            for metric in self.metrics.shadow_decisions.collect()
+            for metric in self.metrics.registry.collect()
             for sample in metric.samples
-            if sample.name.endswith("_total")
+            if sample.name == "trigger_shadow_decisions_total"
         }
 
 

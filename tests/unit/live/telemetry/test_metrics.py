@@ -8,7 +8,9 @@ import pytest
 from app.core.decisions import Cause, Decision, Outcome, Reason
 from app.core.rules.model import Rules
 from app.live.commit.unit import CommitUnit
+from app.live.telemetry.gauges import GaugeSources, LiveGauges, PartitionFigures, RecoveryFigures
 from app.live.telemetry.metrics import Metrics
+from app.live.telemetry.specs import SPECS
 from app.rules_file.load import load_rules
 
 RULES = """\
@@ -117,3 +119,35 @@ def test_lateness_is_of_what_a_timer_waited_for() -> None:
 def test_no_series_of_creation_times() -> None:
     """They would double the number of series for nothing."""
     assert b"_created" not in Metrics().render()
+
+
+def test_the_table_is_what_a_worker_serves() -> None:
+    """Names, kinds, labels and sentences: the reference is written from the table."""
+    metrics = Metrics()
+    figures = PartitionFigures(0, 1, 1, 1, 1.0, {"orders": 0})
+    sources = GaugeSources(
+        lambda: True, lambda: RecoveryFigures(0.0, 0.0, 0), lambda: [figures], lambda: 0
+    )
+    metrics.registry.register(LiveGauges(sources, Path()))
+
+    served = {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            family.documentation,
+        )
+        for family in metrics.registry.collect()
+        if family.name.startswith("trigger_")
+    }
+
+    assert served == {spec.name: (spec.kind, spec.help) for spec in SPECS}
+
+
+def test_without_detail_all_triggers_share_one_series(rules: Rules) -> None:
+    """The figures add up under an empty trigger label, and no trigger has a series of its own."""
+    metrics = Metrics(by_trigger=False)
+    metrics.use_rules(rules)
+
+    text = metrics.render().decode()
+
+    assert 'trigger_decisions_total{outcome="send",reason="passed",trigger=""}' in text
+    assert 'trigger="one"' not in text
