@@ -8,7 +8,7 @@ and the key that a start of an abandonment must have.
 
 from app.contracts import DRAFT, Schema
 from app.contracts.fields import EXAMPLES, HARD, READ, READS_AS
-from app.contracts.patterns import DATE, RFC3339
+from app.contracts.patterns import RFC3339, YEARLY_DATE
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, TEXT_FIELDS
 from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, PROFILES, TYPES
@@ -114,7 +114,7 @@ def _profile(rules: Rules) -> Schema:
     text: Schema = {"type": ["string", "null"]}
     properties: dict[str, Schema] = dict.fromkeys(sorted(TEXT_FIELDS), text) | {
         "timezone": text | {"description": "IANA, such as Europe/Berlin. It must exist."},
-        "birthday": text | {"pattern": DATE, "description": "YYYY-MM-DD"},
+        "birthday": text | {"pattern": YEARLY_DATE, "description": "YYYY-MM-DD or --MM-DD"},
         "channels": {
             "type": ["array", "null"],
             "items": {"enum": channels},

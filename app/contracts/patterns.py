@@ -16,6 +16,11 @@ _OFFSET: Final = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 
 #: A day that the calendar has, ``YYYY-MM-DD``.
 DATE: Final = f"^{_DATE}$"
+#: The same, or a day of any year, ``--MM-DD``.
+YEARLY_DATE: Final = (
+    f"^(?:{_DATE}|--(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9])))$"
+)
 #: RFC 3339 with an offset, as events may carry it.
 RFC3339: Final = f"^{_DATE}[Tt ]{_TIME}{_OFFSET}$"
 #: RFC 3339 in UTC with milliseconds, as everything that goes out has it.

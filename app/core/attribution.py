@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from app.core.context import EventContext
-from app.core.customer.facts import number
 from app.core.customer.limits import MAX_ENGAGEMENTS
+from app.core.customer.purchases import number
 from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
 from app.core.outcomes import EmitOutcome, Kind, Role, SendOutcome

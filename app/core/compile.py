@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.core.customer.facts import ALWAYS_SUMMED, FACTS
+import msgspec
+
+from app.core.customer.facts import ALWAYS_SUMMED, FACTS, RATES_WINDOW_MS
+from app.core.customer.purchases import CANCELLATIONS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
 from app.core.events import BOOKINGS, ORDERS, TYPES
@@ -97,6 +100,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         dated=tuple(t for t in triggers.values() if t.kind.follows_dates),
         memory_ms=max(
             attribution_ms + LATENESS_MS,
+            RATES_WINDOW_MS,
             recall_ms,
             cooldown_ms,
             *(cap.per_ms for cap in caps),
@@ -113,13 +117,13 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
 
 
 def _facts(segments: Document, model: Model | None) -> Facts:
-    facts = {**FACTS, **NO_MODEL, **({} if model is None else model.facts)}
-    compiled = [(name, compile_condition(tree, facts)) for name, tree in segments.items()]
+    facts = Facts(values={**FACTS, **NO_MODEL, **({} if model is None else model.facts)})
+    compiled = [(name, compile_condition(tree, facts)) for name, tree in sorted(segments.items())]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
         return [name for name, condition in compiled if condition({}, customer, now_ms)]
 
-    return {**facts, "segments": held}
+    return msgspec.structs.replace(facts, values={**facts.values, "segments": held})
 
 
 def _channels(document: Document, caps: tuple[Cap, ...]) -> dict[str, Channel]:
@@ -223,7 +227,10 @@ def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
     sums = {t.kind.summed_field for t in opens if t.kind.summed_field is not None}
     if f"{event_type}.value" in ALWAYS_SUMMED:
         sums.add("value")
+    taken_back, _ = CANCELLATIONS.get(event_type, ("", ""))
     return TypePlan(
+        is_activity=is_activity,
+        takes_back=tuple(t for t in ordered if t.kind.is_counted and taken_back in t.kind.types),
         cancels=tuple(t for t in ordered if event_type in t.cancel),
         opens=opens,
         keyed=tuple(t for t in opens if t.kind.requires_key),

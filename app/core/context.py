@@ -34,6 +34,10 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
     data: dict[str, Any]
     event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
+    #: False for a purchase that had been cancelled before it was read: it counts nowhere
+    is_counted: bool = True
+    #: it cancelled a purchase that had been counted
+    has_taken_back: bool = False
 
     @property
     def cause(self) -> Cause:

@@ -13,6 +13,7 @@ from app.core.context import DecisionContext, Emit, EventContext, usable_data
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS
 from app.core.customer.profile import ProfileUpdate, apply_update, parse_update, require_room
+from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.customer.suppression import take_engagement
 from app.core.errors import EventError
@@ -26,7 +27,7 @@ from app.core.triggers.decide import decide
 
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
-_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed"})
+_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
 
 class Handled(StrEnum):
@@ -84,6 +85,9 @@ def handle_event(
         attribute(moment, emit_outcome)
     for trigger in plan.cancels:
         cancel(moment, trigger)
+    if moment.has_taken_back:
+        for trigger in plan.takes_back:
+            trigger.kind.take_back(moment, trigger)
     for trigger in plan.opens:
         trigger.kind.take_event(moment, trigger)
     if moment.immediate:
@@ -110,7 +114,16 @@ def _learn(
     customer, rules = moment.customer, moment.rules
     has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
     dates_before = _dates(customer) if has_dates else None
-    count_event(customer, moment.type, moment.occurred_ms, moment.data, plan.summed, moment.now_ms)
+    occurred_ms, data = moment.occurred_ms, moment.data
+    moment.is_counted = count_event(
+        customer, moment.type, occurred_ms, data, plan.summed, moment.now_ms
+    )
+    if plan.is_activity:
+        seen_ms = customer.last_seen_ms
+        if seen_ms is None or occurred_ms > seen_ms:
+            customer.last_seen_ms = occurred_ms
+        if moment.type in CANCELLATIONS:
+            moment.has_taken_back = cancel_purchases(customer, moment.type, occurred_ms, data)
     if update is not None:
         apply_update(customer, update, moment.occurred_ms, rules.addresses)
     elif event.topic == ENGAGEMENT:

@@ -121,6 +121,13 @@ def date_or_none(value: Any) -> date | None:
         return None
 
 
+def yearly_or_none(value: Any) -> date | None:
+    """A day that comes again: `YYYY-MM-DD`, or `--MM-DD` as one of a leap year long ago."""
+    if isinstance(value, str) and value.startswith("--"):
+        return date_or_none(f"0004{value[1:]}")
+    return date_or_none(value)
+
+
 def is_zone(name: Any) -> bool:
     """Whether the name is one of the time zone database."""
     if not isinstance(name, str) or not name:

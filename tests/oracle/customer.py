@@ -1,10 +1,11 @@
 """What the oracle knows of a customer: all that ever arrived, folded anew at each question."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
-from tests.oracle.calendar import DAY_MS, date_or_none, local
-from tests.oracle.reading import SCALAR_FIELDS, amount, visible
+from tests.oracle.calendar import DAY_MS, duration_ms, instant_or_none, local, yearly_or_none
+from tests.oracle.reading import SCALAR_FIELDS, amount, key_text, visible
 
 Customer = dict[str, Any]
 
@@ -24,6 +25,7 @@ def new_customer(name: str) -> Customer:
         "hits": {},  # (frequency trigger, key) -> [t]
         "instances": [],
         "identities": set(),  # (trigger, key, anchor) ever opened
+        "decided_marks": set(),  # (milestone trigger, key) of which a step was decided
         "fired_years": {},  # anniversary trigger -> the last year that fired
         "opens": [],  # t of each open and click
         "sends": [],  # sends and ghost sends, recalled ones included
@@ -61,33 +63,96 @@ def zone(customer: Customer, rules: Mapping[str, Any]) -> str:
     return str(profile(customer).get("timezone", rules.get("timezone", "UTC")))
 
 
+CANCELLERS = {
+    "order_placed": ("order_cancelled", "order_id"),
+    "booking_confirmed": ("booking_cancelled", "booking_id"),
+}
+
+
+def standing(customer: Customer, type_name: str) -> list[dict[str, Any]]:
+    """Events of the type in order of arrival, without the purchases that were cancelled."""
+    events = [e for e in customer["events"] if e["type"] == type_name]
+    if type_name not in CANCELLERS:
+        return events
+    canceller, field = CANCELLERS[type_name]
+    cancels = [e for e in customer["events"] if e["type"] == canceller]
+
+    def is_cancelled(event: dict[str, Any]) -> bool:
+        name = key_text(event["data"].get(field))
+        return name is not None and any(
+            key_text(cancel["data"].get(field)) == name and cancel["t"] >= event["t"]
+            for cancel in cancels
+        )
+
+    return [event for event in events if not is_cancelled(event)]
+
+
 def facts(customer: Customer, rules: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """The `customer.*` fields as they are now; a first or last order that never was is absent."""
+    """The `customer.*` fields as they are now; what was never there is absent."""
     events = customer["events"]
-    orders = [e["t"] for e in events if e["type"] == "order_placed"]
-    bookings = [e["t"] for e in events if e["type"] == "booking_confirmed"]
+    orders, bookings = standing(customer, "order_placed"), standing(customer, "booking_confirmed")
+    purchases = [e for e in events if e in orders or e in bookings]
     spend: float = 0
-    for event in events:
-        if event["type"] in ("order_placed", "booking_confirmed"):
-            spend = round(spend + amount(visible(event["data"], rules).get("value")), 6)
-    purchases = orders + bookings
+    reduced = 0
+    for event in purchases:
+        data = visible(event["data"], rules)
+        spend = round(spend + amount(data.get("value")), 6)
+        reduced += is_reduced(event["data"], data)
+    times = [e["t"] for e in purchases]
     if not purchases:
         lifecycle = "prospect"
-    elif now - max(purchases) > 180 * DAY_MS:
+    elif now - max(times) > 180 * DAY_MS:
         lifecycle = "lapsed"
     else:
         lifecycle = "new" if len(purchases) == 1 else "returning"
     views = [e for e in events if e["type"] == "product_viewed" and e["t"] > now - 30 * DAY_MS]
+    sends = [s for s in customer["sends"] if s["is_marketing"] and not s["is_recalled"]]
+    month = [s for s in sends if s["decided"] > now - 30 * DAY_MS]
+    opens = [touch for send in sends for touch in touches(customer, send)]
+    seen = [e["t"] for e in events if e["topic"] not in ("profiles", "engagement")]
     known: dict[str, Any] = {
         "orders": len(orders),
         "bookings": len(bookings),
-        "spend": spend,
+        "spend": spend if isfinite(spend) else None,
+        "average_order_value": spend / len(purchases) if purchases and isfinite(spend) else None,
+        "discount_share": reduced / len(purchases) if purchases else None,
+        "first_order_at": min((e["t"] for e in orders), default=None),
+        "last_order_at": max((e["t"] for e in orders), default=None),
+        "last_seen_at": max(seen, default=None),
+        "last_open_at": max((t for _, t in opens), default=None),
+        "open_rate_30d": share(touches(customer, s) for s in month),
+        "click_rate_30d": share(
+            [t for t in touches(customer, s) if t[0] == "message_clicked"] for s in month
+        ),
+        "messages_7d": sum(s["decided"] > now - 7 * DAY_MS for s in sends),
         "views_30d": len(views),
         "lifecycle": lifecycle,
     }
-    if orders:
-        known |= {"first_order_at": min(orders), "last_order_at": max(orders)}
-    return known
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def is_reduced(data: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
+    """Whether the old price is over the new one, or without one over the price."""
+    old = seen.get("old_price")
+    now = seen.get("new_price") if "new_price" in data else seen.get("price")
+    return leaf(old, "gt", now) if is_number(old) and is_number(now) else False
+
+
+def touches(customer: Customer, send: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The opens and clicks of a send, none of a ghost."""
+    return [
+        (event["type"], event["t"])
+        for event in customer["events"][send["events_before"] :]
+        if event["type"] in ("message_opened", "message_clicked")
+        and event["data"].get("request_id") == send["request_id"]
+        and not send["is_ghost"]
+    ]
+
+
+def share(found: Iterable[list[Any]]) -> float | None:
+    """How many of the lists are not empty, None of none."""
+    flags = [bool(one) for one in found]
+    return sum(flags) / len(flags) if flags else None
 
 
 def anniversary_date(customer: Customer, rules: Mapping[str, Any], path: str, now: int) -> Any:
@@ -96,7 +161,7 @@ def anniversary_date(customer: Customer, rules: Mapping[str, Any], path: str, no
     if root == "customer":
         instant = facts(customer, rules, now).get(rest[0])
         return None if instant is None else local(instant, zone(customer, rules)).date()
-    return date_or_none(field_or_none(profile(customer), rest))
+    return yearly_or_none(field_or_none(profile(customer), rest))
 
 
 def holds(
@@ -115,17 +180,41 @@ def holds(
         return any(holds(c, customer, event_data, rules, now) for c in condition["any"])
     if "not" in condition:
         return not holds(condition["not"], customer, event_data, rules, now)
-    root, *rest = condition["field"].split(".")
-    if condition["field"] == "customer.segments":
+    found = value_of(condition["field"], customer, event_data, rules, now)
+    op, value = condition["op"], condition.get("value", True)
+    if op == "older_than":
+        return is_number(found) and found < now - duration_ms(value)
+    if isinstance(value, dict):
+        other = value_of(value["field"], customer, event_data, rules, now)
+        if other is None or ("times" in value and not is_number(other)):
+            return False
+        other = to_the_millionth(other * value["times"] if "times" in value else other)
+        return leaf(to_the_millionth(found), op, other)
+    if condition["field"].endswith("_at") and condition["field"].startswith("customer."):
+        value = instant_or_none(value) if isinstance(value, str) else value
+    if condition["field"] == "profile.birthday" and op in ("gt", "gte", "lt", "lte"):
+        return not str(found).startswith("-") and leaf(found, op, value)
+    return leaf(found, op, to_the_millionth(value) if op not in ("in", "not_in") else value)
+
+
+def value_of(
+    field: str, customer: Customer, data: Mapping[str, Any], rules: Mapping[str, Any], now: int
+) -> Any:
+    """What the path names, None where there is nothing."""
+    root, *rest = field.split(".")
+    if field == "customer.segments":
         segments = rules.get("segments", {}).items()
-        found = [name for name, of in segments if holds(of, customer, {}, rules, now)]
-    elif root == "event":
-        found = field_or_none(visible(event_data, rules), rest)
-    elif root == "profile":
-        found = field_or_none(profile(customer), rest)
-    else:
-        found = field_or_none(facts(customer, rules, now), rest)
-    return leaf(found, condition["op"], condition.get("value", True))
+        return sorted(name for name, of in segments if holds(of, customer, {}, rules, now))
+    if root == "event":
+        return field_or_none(visible(data, rules), rest)
+    if root == "profile":
+        return field_or_none(profile(customer), rest)
+    return field_or_none(facts(customer, rules, now), rest)
+
+
+def to_the_millionth(value: Any) -> Any:
+    """A number rounded as sums are."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def field_or_none(record: Any, names: list[str]) -> Any:

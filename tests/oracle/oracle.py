@@ -162,7 +162,7 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
     """Adds the event to the customer's history and to what blocks their channels."""
     channels = world["rules"]["channels"]
     before = {c: address_or_none(world["rules"], customer, c) for c in channels}
-    customer["events"].append({name: event[name] for name in ("type", "t", "data")})
+    customer["events"].append({name: event[name] for name in ("topic", "type", "t", "data")})
     for channel, address in before.items():
         if address != address_or_none(world["rules"], customer, channel):
             customer["address_changes"][channel] = event["t"]

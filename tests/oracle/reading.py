@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.oracle.calendar import date_or_none, instant_or_none, is_zone
+from tests.oracle.calendar import instant_or_none, is_zone, yearly_or_none
 
 TYPES: dict[str, tuple[str, ...]] = {
     "orders": (
@@ -137,7 +137,7 @@ def is_profile(data: Mapping[str, Any], rules: Mapping[str, Any]) -> bool:
             return False
     if data.get("timezone") is not None and not is_zone(data["timezone"]):
         return False
-    if data.get("birthday") is not None and date_or_none(data["birthday"]) is None:
+    if data.get("birthday") is not None and yearly_or_none(data["birthday"]) is None:
         return False
     preferred = data.get("channels")
     if preferred is not None and not (

@@ -61,6 +61,7 @@ def _shop_data(draw: st.DrawFn) -> Line:
     data: Line = {
         "cart_id": draw(st.sampled_from(["c1", "c1", "c2", 7])),
         "booking_id": draw(st.sampled_from(["b1", "b1", "b2"])),
+        "order_id": draw(st.sampled_from(["o1", "o1", "o2", "o3", "o4", 5])),
         "session_id": "s1",
         "sku": draw(st.sampled_from(["k1", "k1", "k2", "k3"])),
         "value": draw(st.sampled_from([10, 20, 49.5, 69.5, 100, 150.25])),
@@ -71,7 +72,7 @@ def _shop_data(draw: st.DrawFn) -> Line:
         "items": st.sampled_from([[], ["k1"], ["k2", "k1"]]),
         "currency": st.sampled_from(["EUR", "EUR", "USD"]),
         "colour": st.just("red"),
-        "order_id": st.sampled_from(["o1", "o1", "o2"]),
+        "old_price": st.sampled_from([5, 20, 150]),
         "margin": st.sampled_from([3, -1.5, "3"]),
     }
     for name, strategy in extras.items():
@@ -93,6 +94,7 @@ def _profile_data(draw: st.DrawFn, rules: Rules, birthday_near: date) -> Line:
         birthday_near.replace(year=1992 if birthday_near.month == 2 else 1991).isoformat(),
         (birthday_near + timedelta(days=1)).isoformat(),
         "1996-02-29",
+        f"--{birthday_near:%m-%d}",
     ]
     fields: dict[str, st.SearchStrategy[Any]] = {
         "email": st.sampled_from(["a@x", "b@x", "c@x", "a@x", "b@x", None]),
@@ -126,6 +128,7 @@ def _profile_data(draw: st.DrawFn, rules: Rules, birthday_near: date) -> Line:
                 [
                     {"timezone": "Mars/Olympus"},
                     {"birthday": "2023-02-29"},
+                    {"birthday": "--02-30"},
                     {"channels": ["fax"]},
                     {"consent": {"fax": True}},
                     {"consent": "yes"},
@@ -215,6 +218,7 @@ def _bodies(
     # what sends lead to
     pools += [["order_placed", "booking_confirmed", "review_completed", "support_contacted"]]
     pools += [["message_opened", "message_clicked"]]
+    pools += [["order_cancelled", "booking_cancelled"]]
     pool = draw(st.sampled_from([one for one in pools if one]))
     name = draw(st.sampled_from(pool))
     customer = draw(st.sampled_from(customers))

@@ -143,8 +143,46 @@ LEAVES = st.one_of(
             {"field": "profile.channels", "op": "contains", "value": "push"},
             {"field": "customer.segments", "op": "contains", "value": "s1"},
             {"field": "customer.segments", "op": "contains", "value": "s2"},
-            {"field": "customer.segments", "op": "exists", "value": False},
         ]
+    ),
+    _numbers("customer.average_order_value", 20, 49.5),
+    _numbers("customer.discount_share", 0.5, 1),
+    _numbers("customer.open_rate_30d", 0.5, 1),
+    _numbers("customer.click_rate_30d", 0.5),
+    _numbers("customer.messages_7d", 1, 2),
+    st.fixed_dictionaries(
+        {
+            "field": st.sampled_from(
+                [
+                    "customer.first_order_at",
+                    "customer.last_order_at",
+                    "customer.last_seen_at",
+                    "customer.last_open_at",
+                ]
+            ),
+            "op": st.just("older_than"),
+            "value": st.sampled_from(["30m", "6h", "2d", "20d"]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "field": st.sampled_from(["event.price", "event.value", "customer.spend"]),
+            "op": st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"]),
+            "value": st.sampled_from(
+                [
+                    {"field": "event.value"},
+                    {"field": "event.old_price", "times": 0.95},
+                    {"field": "customer.average_order_value", "times": 2},
+                ]
+            ),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "field": st.just("profile.birthday"),
+            "op": st.sampled_from(["eq", "ne", "gt", "lte"]),
+            "value": st.sampled_from(["1991-06-01", "1994-01-01"]),
+        }
     ),
 )
 

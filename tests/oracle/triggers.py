@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from tests.oracle.calendar import anniversary_ms, clock_time, duration_ms, local
-from tests.oracle.customer import Customer, anniversary_date, holds, zone
+from tests.oracle.customer import Customer, anniversary_date, holds, standing, zone
 from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
 from tests.oracle.reading import amount, key_text, types_in, visible
@@ -61,6 +61,30 @@ def cancel(world: World, customer: Customer, event: dict[str, Any]) -> None:
         if trigger["kind"] == "anniversary" and covered:
             years = [customer["fired_years"].get(name, 0), *(int(one["key"]) for one in covered)]
             customer["fired_years"][name] = max(years)
+    if event["type"] in ("order_cancelled", "booking_cancelled"):
+        for name, trigger in triggers_in_order(world):
+            if trigger["kind"] == "milestone":
+                total = counter(world, customer, trigger)
+                under = [
+                    instance
+                    for instance in customer["instances"]
+                    if instance["trigger"] == name
+                    and float(instance["key"]) > total
+                    and (name, instance["key"]) not in customer["decided_marks"]
+                ]
+                end(world, customer, under, "cancelled")
+
+
+def counter(world: World, customer: Customer, trigger: dict[str, Any]) -> float:
+    """What a milestone counts, net of cancelled purchases."""
+    type_name, _, field = (trigger.get("count") or trigger["sum"]).partition(".")
+    counted = standing(customer, type_name)
+    if not field:
+        return len(counted)
+    total: float = 0
+    for one in counted:
+        total = round(total + amount(visible(one["data"], world["rules"]).get(field)), 6)
+    return total
 
 
 def recall(world: World, customer: Customer, name: str, key: str | None, t: int) -> None:
@@ -109,7 +133,7 @@ def open_all(world: World, customer: Customer, event: dict[str, Any]) -> list[In
         if trigger["kind"] == "event" and event["type"] in types_in(trigger["on"]):
             instance = open_one(world, customer, name, event["id"], event)
         elif trigger["kind"] == "milestone":
-            mark = mark_or_none(world, customer, trigger, event)
+            mark = mark_or_none(world, customer, name, trigger, event)
             if mark is not None:
                 instance = open_one(world, customer, name, mark, event)
         elif trigger["kind"] == "frequency" and event["type"] in types_in(trigger["on"]):
@@ -204,25 +228,33 @@ def bucket_end(world: World, name: str, eligible: int) -> int:
 
 
 def mark_or_none(
-    world: World, customer: Customer, trigger: dict[str, Any], event: dict[str, Any]
+    world: World,
+    customer: Customer,
+    name: str,
+    trigger: dict[str, Any],
+    event: dict[str, Any],
 ) -> str | None:
     """The mark that a counter reaches with this event, which is the customer's latest."""
     type_name, _, field = (trigger.get("count") or trigger["sum"]).partition(".")
     if event["type"] != type_name:
         return None
-    counted = [e for e in customer["events"] if e["type"] == type_name]
+    counted = standing(customer, type_name)
+    if not any(one is customer["events"][-1] for one in counted):
+        return None
     if "count" in trigger:
-        if "every" in trigger:
-            return str(len(counted)) if len(counted) % trigger["every"] == 0 else None
-        return str(len(counted)) if len(counted) == trigger["reaches"] else None
-    before: float = 0
-    total: float = 0
-    for one in counted:
-        before = total
-        total = round(total + amount(visible(one["data"], world["rules"]).get(field)), 6)
-    mark = trigger["reaches"]
-    text = str(int(mark)) if mark == int(mark) else str(mark)
-    return text if before < mark <= total else None
+        is_mark = (
+            len(counted) % trigger["every"] == 0
+            if "every" in trigger
+            else len(counted) == trigger["reaches"]
+        )
+        text = str(len(counted))
+    else:
+        total = counter(world, customer, trigger)
+        last = amount(visible(customer["events"][-1]["data"], world["rules"]).get(field))
+        mark = trigger["reaches"]
+        is_mark = round(total - last, 6) < mark <= total
+        text = str(int(mark)) if mark == int(mark) else str(mark)
+    return text if is_mark and (name, text) not in customer["decided_marks"] else None
 
 
 def has_become_frequent(
@@ -279,6 +311,8 @@ def fire(world: World, timer: Timer) -> None:
     found = judge(world["rules"], customer, instance | {"deciding": step}, due, world["now"])
     outcome, at = found["outcome"], found["next_eligible_ms"]
     record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
+    if outcome != "defer":
+        customer["decided_marks"].add((name, instance["key"]))
     if outcome == "defer":
         again = bucket_end(world, name, at)
         world["timers"].append(timer | {"at": again, "is_deferred": True})

@@ -11,7 +11,7 @@ from app.backtest.saved_run import read_customers
 from app.core.customer.facts import FACTS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
-from app.core.rules.conditions import compile_condition
+from app.core.rules.conditions import Facts, compile_condition
 from app.core.rules.model import Rules
 
 #: (customer, now in epoch ms) -> the segments they are in
@@ -20,7 +20,7 @@ SegmentsOf = Callable[[Customer, int], Iterable[str]]
 
 def rules_segments(rules: Rules, model: Model | None = None) -> SegmentsOf:
     """Those under ``segments:`` whose condition holds; a customer may be in several."""
-    facts = {**FACTS, **NO_MODEL, **({} if model is None else model.facts)}
+    facts = Facts(values={**FACTS, **NO_MODEL, **({} if model is None else model.facts)})
     conditions = [
         (name, compile_condition(tree, facts))
         for name, tree in rules.document.get("segments", {}).items()

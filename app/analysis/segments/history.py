@@ -89,9 +89,9 @@ class _Snapshots:
                 row = known_features(customer, at_ms)
                 if row is not None:
                     self._rows[customer_id] = row
-                    self._spent[customer_id] = spend(customer)
+                    self._spent[customer_id] = spend(customer) or 0.0
             elif customer_id in self._rows:
-                self._later[customer_id] = spend(customer) - self._spent[customer_id]
+                self._later[customer_id] = (spend(customer) or 0.0) - self._spent[customer_id]
 
     def early(self) -> Early:
         features = as_features(

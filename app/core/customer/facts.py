@@ -2,9 +2,11 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Final
 
-from app.core.customer.record import Customer
+from app.core.customer.purchases import add_amounts, count_purchase
+from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
 from app.core.time.instants import DAY_MS
 
@@ -12,16 +14,19 @@ VIEWS_WINDOW_MS: Final = 30 * DAY_MS
 #: More product views of one customer in 30 days than this count as this many.
 MAX_VIEWS: Final = 512
 LAPSED_AFTER_MS: Final = 180 * DAY_MS
+MESSAGES_WINDOW_MS: Final = 7 * DAY_MS
+RATES_WINDOW_MS: Final = 30 * DAY_MS
 #: Facts that are instants: rules may compare them with RFC 3339 text.
-INSTANT_FACTS: Final = frozenset({"first_order_at", "last_order_at"})
+INSTANT_FACTS: Final = frozenset(
+    {"first_order_at", "last_order_at", "last_seen_at", "last_open_at"}
+)
+#: Those whose local date can come again each year.
+DATE_FACTS: Final = frozenset({"first_order_at", "last_order_at"})
+#: Facts that are sums of money, rounded to a millionth.
+SUM_FACTS: Final = frozenset({"spend"})
 
 #: Sums that are kept for every customer, whether or not a rule asks for them today.
 ALWAYS_SUMMED: Final = frozenset(f"{name}.value" for name in PURCHASES)
-
-
-def number(value: object) -> float | int | None:
-    """A JSON number, or None: booleans are not numbers."""
-    return value if type(value) in (int, float) else None  # type: ignore[return-value]
 
 
 def count_event(
@@ -31,40 +36,21 @@ def count_event(
     data: dict[str, Any],
     summed: tuple[str, ...],
     now_ms: int,
-) -> None:
-    """Take one event into the counters. Counters never go down: a negative number adds nothing.
+) -> bool:
+    """Take one event into the counters. A negative number adds nothing.
 
-    ``summed`` are the data fields of this type whose sum is kept. Sums are rounded to a millionth
-    so that money adds up as people add it.
+    ``summed`` are the data fields of this type whose sum is kept. Returns False for a purchase that
+    had been cancelled before it was read: it counts nowhere.
     """
+    if event_type in PURCHASES:
+        return count_purchase(customer, event_type, occurred_ms, data, summed)
     counts = customer.counts
     counts[event_type] = counts.get(event_type, 0) + 1
-    for field in summed:
-        amount = number(data.get(field))
-        if amount is not None and amount > 0:
-            name = f"{event_type}.{field}"
-            customer.sums[name] = round(customer.sums.get(name, 0.0) + amount, 6)
+    if summed:
+        add_amounts(customer, event_type, data, summed)
     if event_type == "product_viewed":
         _count_view(customer.views_ms, occurred_ms, now_ms)
-    elif event_type in PURCHASES:
-        if event_type == "order_placed":
-            first_ms, last_ms = customer.first_order_ms, customer.last_order_ms
-            if first_ms is None or occurred_ms < first_ms:
-                customer.first_order_ms = occurred_ms
-            if last_ms is None or occurred_ms > last_ms:
-                customer.last_order_ms = occurred_ms
-        if is_discounted(data):
-            customer.discounted += 1
-        bought_ms = customer.last_purchase_ms
-        if bought_ms is None or occurred_ms > bought_ms:
-            customer.last_purchase_ms = occurred_ms
-
-
-def is_discounted(data: dict[str, Any]) -> bool:
-    """Whether an ``old_price`` is over what is paid (``new_price``, else ``price``)."""
-    old = number(data.get("old_price"))
-    new = number(data.get("new_price", data.get("price")))
-    return old is not None and new is not None and old > new
+    return True
 
 
 def _count_view(views_ms: list[int], occurred_ms: int, now_ms: int) -> None:
@@ -88,10 +74,17 @@ def bookings(customer: Customer) -> int:
     return customer.counts.get("booking_confirmed", 0)
 
 
-def spend(customer: Customer) -> float:
-    """The value of all orders and bookings."""
+def spend(customer: Customer) -> float | None:
+    """The value of all orders and bookings; None when it is more than a number can say."""
     sums = customer.sums
-    return round(sums.get("order_placed.value", 0) + sums.get("booking_confirmed.value", 0), 6)
+    total = sums.get("order_placed.value", 0) + sums.get("booking_confirmed.value", 0)
+    return round(total, 6) if isfinite(total) else None
+
+
+def average_order_value(customer: Customer) -> float | None:
+    """Spend by purchase, None without one."""
+    purchases, total = orders(customer) + bookings(customer), spend(customer)
+    return total / purchases if purchases and total is not None else None
 
 
 def views_30d(customer: Customer, now_ms: int) -> int:
@@ -121,13 +114,56 @@ def lifecycle(customer: Customer, now_ms: int) -> str:
     return "new" if purchases == 1 else "returning"
 
 
+def counting_sends(customer: Customer, after_ms: int) -> list[Sent]:
+    """Marketing sends and ghost sends decided after that time; a recalled one is none."""
+    return [sent for sent in customer.sends if sent.is_marketing and sent.decided_ms > after_ms]
+
+
+def last_open_at(customer: Customer, now_ms: int) -> int | None:
+    """The last open or click of a marketing send that is remembered."""
+    return max(
+        (
+            times[-1]
+            for sent in customer.sends
+            if sent.is_marketing
+            for times in (sent.opened_ms, sent.clicked_ms)
+            if times
+        ),
+        default=None,
+    )
+
+
+def open_rate_30d(customer: Customer, now_ms: int) -> float | None:
+    """The share of the last 30 days' marketing sends that were opened or clicked."""
+    sends = counting_sends(customer, now_ms - RATES_WINDOW_MS)
+    return sum(sent.is_opened for sent in sends) / len(sends) if sends else None
+
+
+def click_rate_30d(customer: Customer, now_ms: int) -> float | None:
+    """The share of the last 30 days' marketing sends that were clicked."""
+    sends = counting_sends(customer, now_ms - RATES_WINDOW_MS)
+    return sum(bool(sent.clicked_ms) for sent in sends) / len(sends) if sends else None
+
+
+def messages_7d(customer: Customer, now_ms: int) -> int:
+    """Marketing sends and ghost sends of the last 7 days."""
+    return len(counting_sends(customer, now_ms - MESSAGES_WINDOW_MS))
+
+
 #: ``customer.NAME`` -> its value for (customer, now); ``segments`` is added by the rules.
 FACTS: Final[dict[str, Callable[[Customer, int], Any]]] = {
     "orders": lambda customer, now_ms: orders(customer),
     "bookings": lambda customer, now_ms: bookings(customer),
     "spend": lambda customer, now_ms: spend(customer),
+    "average_order_value": lambda customer, now_ms: average_order_value(customer),
+    "discount_share": lambda customer, now_ms: discount_share(customer),
     "first_order_at": lambda customer, now_ms: customer.first_order_ms,
     "last_order_at": lambda customer, now_ms: customer.last_order_ms,
+    "last_seen_at": lambda customer, now_ms: customer.last_seen_ms,
+    "last_open_at": last_open_at,
+    "open_rate_30d": open_rate_30d,
+    "click_rate_30d": click_rate_30d,
+    "messages_7d": messages_7d,
     "views_30d": views_30d,
     "lifecycle": lifecycle,
 }

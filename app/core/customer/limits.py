@@ -22,6 +22,12 @@ MAX_OPENS: Final = 128
 MAX_ENGAGEMENTS: Final = 8
 #: Event ids remembered per customer.
 MAX_EVENT_IDS: Final = 32
+#: Purchases of one type that a cancellation can name, and cancelled ids that are remembered.
+MAX_PURCHASES: Final = 64
+#: A longer id of an order or booking cannot be cancelled.
+MAX_PURCHASE_ID_CHARS: Final = 128
+#: Marks of one milestone trigger that are remembered as reached; those below them are, too.
+MAX_MARKS: Final = 64
 #: Text of a data field that an instance keeps; a longer one counts as missing.
 MAX_TEXT_CHARS: Final = 1024
 #: ``items`` that an instance keeps, as JSON; longer ones count as missing when a step is due.

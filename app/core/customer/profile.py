@@ -17,6 +17,8 @@ TEXT_FIELDS: Final = frozenset(
 )
 PROFILE_FIELDS: Final = TEXT_FIELDS | {"channels", "consent", "attributes"}
 _ATTRIBUTE: Final = "attributes."
+#: Stands for the year of a date without one: a leap year before any customer's birth.
+NO_YEAR: Final = 4
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -38,6 +40,13 @@ def parse_date(text: object) -> date | None:
         return None
 
 
+def parse_yearly(text: object) -> date | None:
+    """The date in ``YYYY-MM-DD``, or in ``--MM-DD`` as one of the year NO_YEAR; else None."""
+    if isinstance(text, str) and text.startswith("--"):
+        return parse_date(f"{NO_YEAR:04}{text[1:]}")
+    return parse_date(text)
+
+
 def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> ProfileUpdate:
     """Check every profile field in ``data``. Raises EventError (reason ``profile``)."""
     fields: dict[str, Any] = {}
@@ -52,8 +61,8 @@ def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> Profil
             zone(fields["timezone"])
         except ValueError:
             raise _wrong("timezone", "the name of an IANA time zone") from None
-    if fields.get("birthday") is not None and parse_date(fields["birthday"]) is None:
-        raise _wrong("birthday", "a date that exists, as YYYY-MM-DD")
+    if fields.get("birthday") is not None and parse_yearly(fields["birthday"]) is None:
+        raise _wrong("birthday", "a date that exists, as YYYY-MM-DD or --MM-DD")
     if "channels" in data:
         fields["channels"] = _channel_order(data["channels"], channels)
     return ProfileUpdate(fields, _consent(data, channels), _attributes(data))

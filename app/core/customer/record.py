@@ -68,6 +68,28 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     clicked_ms: list[int] = []
 
 
+class Purchase(msgspec.Struct, array_like=True, gc=False):
+    """An order or booking that a cancellation can still take back, and what it added."""
+
+    #: empty: it cannot be cancelled
+    id: str
+    occurred_ms: int
+    #: data field -> amount in the sum of that field
+    amounts: dict[str, float]
+    is_discounted: bool
+
+
+class Purchases(msgspec.Struct, array_like=True, gc=False):
+    """The purchases of one type: the last ones by arrival, and of the others what is needed."""
+
+    kept: list[Purchase] = []
+    #: id -> newest cancellation, the last ids, oldest first
+    cancelled: dict[str, int] = {}
+    #: first and last of those that are no longer kept
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
 class Customer(msgspec.Struct, array_like=True, gc=False):
     """One customer's record, mutated in place by the core and by nobody else.
 
@@ -117,6 +139,12 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     opened_minutes: list[int] = []
     #: purchases at a reduced price
     discounted: int = 0
+    #: purchase type -> its purchases; ``counts`` and ``sums`` of these types are net
+    purchases: dict[str, Purchases] = {}
+    #: last event of a known type on a topic other than profiles and engagement
+    last_seen_ms: int | None = None
+    #: milestone trigger -> marks that a step was decided for, ascending: reached for good
+    reached: dict[str, list[float]] = {}
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

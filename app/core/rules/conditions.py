@@ -2,23 +2,58 @@
 
 A condition asks about the data of the anchoring event (``event.*``), the profile (``profile.*``)
 and derived facts (``customer.*``). A missing or null field makes a leaf false, ``exists: false``
-aside.
+aside. A leaf compares with a value of the rules file, or with another field, scaled.
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from app.core.customer.facts import FACTS, INSTANT_FACTS
+import msgspec
+
+from app.core.customer.facts import FACTS, INSTANT_FACTS, SUM_FACTS
 from app.core.customer.record import Customer
+from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
 
 #: (data of the anchoring event, customer, now in epoch ms) -> value or verdict
 Getter = Callable[[Mapping[str, Any], Customer, int], Any]
 Condition = Callable[[Mapping[str, Any], Customer, int], bool]
-Facts = Mapping[str, Callable[[Customer, int], Any]]
+Fact = Callable[[Customer, int], Any]
 
-OPS: Final = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "exists", "contains")
+#: Sums, products, and what they are compared with are rounded to so many decimal places.
+SUM_DECIMALS: Final = 6
+BIRTHDAY: Final = "profile.birthday"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What field paths mean beyond the record: the values of ``customer.*``, and which paths have
+    which type.
+    """
+
+    #: ``NAME`` in ``customer.NAME`` -> its value for (customer, now)
+    values: Mapping[str, Fact]
+    #: paths whose values are instants, in epoch ms
+    instants: frozenset[str] = frozenset(f"customer.{name}" for name in INSTANT_FACTS)
+    #: paths whose values are sums, rounded to a millionth
+    sums: frozenset[str] = frozenset(f"customer.{name}" for name in SUM_FACTS)
+
+
+BUILT_IN: Final = Facts(values=FACTS)
+
+OPS: Final = (
+    "eq",
+    "ne",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "in",
+    "not_in",
+    "exists",
+    "contains",
+    "older_than",
+)
 _ORDER: Final = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -27,11 +62,11 @@ _ORDER: Final = {
 }
 
 
-def compile_field(path: str, facts: Facts = FACTS) -> Getter:
+def compile_field(path: str, facts: Facts = BUILT_IN) -> Getter:
     """A getter for ``event.value``, ``profile.attributes.tier`` or ``customer.orders``."""
     scope, _, rest = path.partition(".")
     if scope == "customer":
-        fact = facts[rest]
+        fact = facts.values[rest]
         return lambda data, customer, now_ms: fact(customer, now_ms)
     if "." not in rest:
         if scope == "event":
@@ -51,7 +86,7 @@ def _descend(value: Any, parts: list[str]) -> Any:
     return value
 
 
-def compile_condition(tree: Mapping[str, Any], facts: Facts = FACTS) -> Condition:
+def compile_condition(tree: Mapping[str, Any], facts: Facts = BUILT_IN) -> Condition:
     """The closure for a condition that the schema has found well formed."""
     if "all" in tree:
         parts = tuple(compile_condition(part, facts) for part in tree["all"])
@@ -70,7 +105,8 @@ def compile_condition(tree: Mapping[str, Any], facts: Facts = FACTS) -> Conditio
 def fields_of(tree: Mapping[str, Any]) -> set[str]:
     """Every field path that a condition names."""
     if "field" in tree:
-        return {tree["field"]}
+        value = tree.get("value")
+        return {tree["field"], value["field"]} if isinstance(value, dict) else {tree["field"]}
     if "not" in tree:
         return fields_of(tree["not"])
     parts = [*tree.get("all", ()), *tree.get("any", ())]
@@ -79,18 +115,86 @@ def fields_of(tree: Mapping[str, Any]) -> set[str]:
 
 def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
     get = compile_field(path, facts)
-    if path.removeprefix("customer.") in INSTANT_FACTS:
-        value = _as_instants(value)
     if op == "exists":
         wanted = value is not False
         return lambda data, customer, now_ms: (get(data, customer, now_ms) is not None) is wanted
+    if op == "older_than":
+        return _compile_age(get, parse_duration_ms(value))
+    if isinstance(value, dict):
+        return _compile_comparison(get, op, value, facts)
+    if path in facts.instants:
+        value = _as_instants(value)
+    elif path in facts.sums:
+        value = _rounded(value)
     test = _test(op, value)
+    if path == BIRTHDAY and op in _ORDER:
+        return _compile_birthday(get, test)
 
     def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
         got = get(data, customer, now_ms)
         return got is not None and test(got)
 
     return leaf
+
+
+def _compile_age(get: Getter, age_ms: int) -> Condition:
+    """Whether an instant (epoch ms, or RFC 3339 text of an attribute) lies further back."""
+
+    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+        got = get(data, customer, now_ms)
+        if type(got) is str:
+            try:
+                got = parse_rfc3339(got)
+            except ValueError:
+                return False
+        return type(got) is int and got < now_ms - age_ms
+
+    return leaf
+
+
+def _compile_comparison(get: Getter, op: str, other: Mapping[str, Any], facts: Facts) -> Condition:
+    """Compare with another field, times a factor. Numbers are rounded first: see SUM_DECIMALS."""
+    get_other = compile_field(other["field"], facts)
+    factor = other.get("times")
+
+    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+        got, value = get(data, customer, now_ms), get_other(data, customer, now_ms)
+        if got is None or value is None:
+            return False
+        if factor is not None:
+            if type(value) not in (int, float):
+                return False
+            value *= factor
+        return _compare(op, _rounded(got), _rounded(value))
+
+    return leaf
+
+
+def _compare(op: str, left: Any, right: Any) -> bool:
+    if op == "eq":
+        return is_equal(left, right)
+    if op == "ne":
+        return not is_equal(left, right)
+    numbers = type(left) in (int, float) and type(right) in (int, float)
+    if not numbers and not (type(left) is str and type(right) is str):
+        return False
+    return bool(_ORDER[op](left, right))
+
+
+def _compile_birthday(get: Getter, test: Callable[[Any], bool]) -> Condition:
+    """Neither before nor after anything is a birthday without a year (``--MM-DD``)."""
+
+    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+        got = get(data, customer, now_ms)
+        return got is not None and not got.startswith("-") and test(got)
+
+    return leaf
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, SUM_DECIMALS) if type(value) is float else value
 
 
 def _as_instants(value: Any) -> Any:

@@ -28,6 +28,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     is_repeating: ClassVar[bool] = False
     #: an event of ``types`` without the key is a dead letter
     requires_key: ClassVar[bool] = False
+    #: it opens by a counter, which a cancelled purchase can take back
+    is_counted: ClassVar[bool] = False
     #: an open instance is moved by whatever else the customer does
     is_moved_by_activity: ClassVar[bool] = False
     #: its instances follow dates of the record: ``reschedule`` is called when one may have changed
@@ -75,3 +77,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         self, moment: "DecisionContext", trigger: "Trigger", instance: Instance
     ) -> None:
         """The instance was ended by a cancel event."""
+
+    def take_back(self, moment: "EventContext", trigger: "Trigger") -> None:
+        """A cancellation took back what a counter of ``types`` had counted."""
+
+    def take_decided(
+        self, moment: "DecisionContext", trigger: "Trigger", instance: Instance
+    ) -> None:
+        """A step of the instance got a verdict other than ``defer``."""

@@ -158,6 +158,10 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     #: those that need their key in the event, which is a dead letter without
     keyed: tuple[Trigger, ...] = ()
     summed: tuple[str, ...] = ()
+    #: it is of a topic other than profiles and engagement
+    is_activity: bool = False
+    #: the triggers that open by a counter which it can take back
+    takes_back: tuple[Trigger, ...] = ()
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

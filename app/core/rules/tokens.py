@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.facts import INSTANT_FACTS
 from app.core.customer.record import Customer
 from app.core.rules.conditions import Facts, Getter, compile_field
 from app.core.time.instants import format_rfc3339
@@ -51,7 +50,7 @@ def compile_token(name: str, text: str, facts: Facts) -> Token:
         name=name,
         get=compile_field(match["path"], facts),
         fallback=None if fallback is None else _literal(fallback),
-        is_instant=match["path"].removeprefix("customer.") in INSTANT_FACTS,
+        is_instant=match["path"] in facts.instants,
     )
 
 

@@ -30,6 +30,7 @@ def decide(
         pending.deferred = True
         customer.timer_added(pending.fire_ms)
     else:
+        trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
         if verdict.channel is not None:
             if trigger.is_marketing or trigger.cancel:

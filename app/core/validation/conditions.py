@@ -10,6 +10,7 @@ from app.core.customer.profile import PROFILE_FIELDS
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import DATA_FIELDS
 from app.core.rules.conditions import OPS
+from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
 from app.core.validation.problems import Problem
 
@@ -56,6 +57,10 @@ def check_condition(
         yield from check_condition(f"{path}.not", tree["not"], known, is_segment=is_segment)
     if "field" in tree:
         yield from check_field(f"{path}.field", tree["field"], known, is_segment=is_segment)
+        value = tree.get("value")
+        if isinstance(value, dict):
+            other = f"{path}.value.field"
+            yield from check_field(other, value["field"], known, is_segment=is_segment)
         yield from _check_value(path, tree, known)
 
 
@@ -93,7 +98,15 @@ def _check_value(path: str, leaf: Document, known: Known) -> Iterator[Problem]:
         if not isinstance(leaf.get("value", True), bool):
             yield Problem(f"{path}.value", "true or false, because op is exists", _found(leaf))
         return
-    elif "value" not in leaf or isinstance(value, list | dict) or value is None:
+    elif op == "older_than":
+        if not isinstance(value, str) or not is_duration(value):
+            yield Problem(
+                f"{path}.value", "a duration such as 30d, because op is older_than", _found(leaf)
+            )
+        return
+    elif isinstance(value, dict):
+        return
+    elif "value" not in leaf or isinstance(value, list) or value is None:
         yield Problem(f"{path}.value", f"one value, because op is {op}", _found(leaf))
         return
     if leaf["field"] == "customer.segments" and op == "contains" and value not in known.segments:
@@ -105,6 +118,14 @@ def _check_value(path: str, leaf: Document, known: Known) -> Iterator[Problem]:
                     parse_rfc3339(item)
             except ValueError:
                 yield Problem(f"{path}.value", "an RFC 3339 time with an offset", repr(item))
+
+
+def is_duration(text: str) -> bool:
+    """Whether it is one that the rules can have."""
+    try:
+        return parse_duration_ms(text) > 0
+    except ValueError:
+        return False
 
 
 def _found(leaf: Document) -> str:

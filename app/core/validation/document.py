@@ -7,7 +7,7 @@ make sense.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core.customer.facts import INSTANT_FACTS
+from app.core.customer.facts import DATE_FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import ALL_TYPES, DATA_FIELDS
 from app.core.rules.document_values import types_of
@@ -120,7 +120,7 @@ def _known_type(path: str, name: str) -> Iterator[Problem]:
 def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
     scope, _, field = of.partition(".")
     is_date = scope == "profile" and (field == "birthday" or field.startswith("attributes."))
-    if not is_date and not (scope == "customer" and field in INSTANT_FACTS):
+    if not is_date and not (scope == "customer" and field in DATE_FACTS):
         expected = "profile.birthday, profile.attributes.NAME, customer.first_order_at or"
         yield Problem(path, f"{expected} customer.last_order_at", repr(of))
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
-from app.core.customer.profile import parse_date
+from app.core.customer.profile import parse_yearly
 from app.core.customer.record import Customer, Instance
 from app.core.decisions import Cause
 from app.core.rules.conditions import Facts, Getter, compile_field
@@ -138,7 +138,7 @@ def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> d
     value = kind.date({}, customer, now_ms)
     if value is None:
         return None
-    return parse_date(value) if kind.source == "profile" else local(value, tz).date()
+    return parse_yearly(value) if kind.source == "profile" else local(value, tz).date()
 
 
 def in_year(day: date, year: int) -> date:

@@ -1,20 +1,26 @@
 """Milestone: a counter reaches its mark on this event for the first time."""
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from app.core.context import EventContext
-from app.core.customer.facts import number
+from app.core.context import DecisionContext, EventContext
+from app.core.customer.limits import MAX_MARKS
+from app.core.customer.purchases import number
+from app.core.customer.record import Customer, Instance
+from app.core.decisions import Reason
 from app.core.rules.conditions import Facts
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import open_instance
+from app.core.triggers.instances import end_instance, open_instance, open_instances
 
 
 class Milestone(Kind, frozen=True, kw_only=True):
     """A counter (``field`` None: of events; else the sum of that data field) reaches ``mark``, or
     with ``is_every`` a multiple of it.
     """
+
+    is_counted: ClassVar[bool] = True
 
     field: str | None
     mark: float
@@ -36,18 +42,64 @@ class Milestone(Kind, frozen=True, kw_only=True):
 
     def take_event(self, moment: EventContext, trigger: Trigger) -> None:
         """Open when the counter, which already contains the event, has just come to its mark."""
+        customer = moment.customer
+        if not moment.is_counted:
+            return
         if self.field is None:
-            count = moment.customer.counts[moment.type]
+            count = customer.counts[moment.type]
             reached = count % self.mark == 0 if self.is_every else count == self.mark
-            if reached:
+            if reached and not _is_reached(customer, trigger, count):
                 open_instance(moment, trigger, str(count))
             return
         amount = number(moment.data.get(self.field))
         if amount is None or amount <= 0:
             return
-        total = moment.customer.sums[f"{moment.type}.{self.field}"]
-        if round(total - amount, 6) < self.mark <= total:
+        total = customer.sums[f"{moment.type}.{self.field}"]
+        was_under = round(total - amount, 6) < self.mark <= total
+        if was_under and not _is_reached(customer, trigger, self.mark):
             open_instance(moment, trigger, mark_text(self.mark))
+
+    def take_back(self, moment: EventContext, trigger: Trigger) -> None:
+        """End the instance of a mark that the counter has fallen under, unless a step of it was
+        decided; the mark can then be reached again.
+        """
+        customer = moment.customer
+        if self.field is None:
+            total: float = customer.counts.get(self.types[0], 0)
+        else:
+            total = customer.sums.get(f"{self.types[0]}.{self.field}", 0)
+        for instance in open_instances(customer, trigger):
+            mark = _mark_of(instance)
+            if mark is not None and mark > total and not _is_reached(customer, trigger, mark):
+                end_instance(moment, instance, Reason.CANCELLED)
+
+    def take_decided(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
+        """The mark stays reached, whatever is cancelled later."""
+        mark = _mark_of(instance)
+        if mark is None or _is_reached(moment.customer, trigger, mark):
+            return
+        marks = moment.customer.reached.setdefault(trigger.name, [])
+        insort(marks, mark)
+        del marks[:-MAX_MARKS]
+
+
+def _is_reached(customer: Customer, trigger: Trigger, mark: float) -> bool:
+    """Whether a step was decided for the mark, as far as that is remembered."""
+    marks = customer.reached.get(trigger.name)
+    if not marks:
+        return False
+    if len(marks) == MAX_MARKS and mark < marks[0]:
+        return True
+    index = bisect_left(marks, mark)
+    return index < len(marks) and marks[index] == mark
+
+
+def _mark_of(instance: Instance) -> float | None:
+    """The mark that is the instance's key. None: it was opened as another kind, by older rules."""
+    try:
+        return float(instance.key)
+    except ValueError:
+        return None
 
 
 def mark_text(mark: float) -> str:
