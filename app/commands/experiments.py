@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.commands._files import add_files, add_memory
 from app.commands._options import Subparsers, parse_instant_option
+from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.analysis.experiments.report import Judged
@@ -38,6 +39,15 @@ def add_parser(subparsers: Subparsers) -> None:
         help="the relative lift to plan the sample for (default 0.15)",
     )
     parser.add_argument(
+        "--earlier",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="rules of before, to say what was changed in an experiment that has become invalid",
+    )
+    parser.add_argument("--only", metavar="NAME", help="this experiment alone: a page for its team")
+    parser.add_argument(
         "--promote",
         nargs="?",
         type=Path,
@@ -67,8 +77,20 @@ def run(args: argparse.Namespace) -> int:
     now_ms = None if args.now is None else parse_instant_option(args.now, "--now")
     with Database(args.memory) as database:
         judged = judge_all(
-            database, rules, args.decisions, args.outcomes, now_ms=now_ms, lift=args.lift
+            database,
+            rules,
+            args.decisions,
+            args.outcomes,
+            now_ms=now_ms,
+            lift=args.lift,
+            earlier=[load_rules(path) for path in args.earlier],
         )
+    if args.only is not None:
+        names = [each.design.name for each in judged]
+        judged = [each for each in judged if each.design.name == args.only]
+        if not judged:
+            expected = ", ".join(names) or "none: the rules have no experiments"
+            raise ConfigError(f"--only: expected one of {expected}, got {args.only!r}")
     match args.format:
         case "json":
             print(judged_json(judged))

@@ -20,9 +20,18 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     is_ghost: bool
 
 
+class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of customers with the metric that is just acceptable."""
+
+    metric: str
+    worst: float
+    is_less_better: bool
+
+
 class Design(msgspec.Struct, frozen=True, kw_only=True):
     """What was planned. Instances whose anchor is at or after ``from_ms`` count: the start and
-    ``burn_in``. ``end_ms`` and ``min_sample`` are None when the rules do not say.
+    ``burn_in``. ``end_ms`` and ``min_sample`` are None when the rules do not say. ``entry`` is the
+    experiment as the rules file has it, ``hash`` the design that decisions carry.
     """
 
     name: str
@@ -35,6 +44,9 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int | None
     min_sample: int | None
     window_ms: int
+    guardrail: Guardrail | None
+    hash: str
+    entry: dict[str, Any]
 
 
 def designs(rules: Rules) -> Iterator[Design]:
@@ -63,4 +75,14 @@ def _design(trigger: str, experiment: Experiment, body: dict[str, Any], window_m
         end_ms=experiment.end_ms if "max_duration" in body else None,
         min_sample=body.get("min_sample"),
         window_ms=window_ms,
+        guardrail=_guardrail(body.get("guardrail")),
+        hash=experiment.design,
+        entry=dict(body),
     )
+
+
+def _guardrail(body: dict[str, Any] | None) -> Guardrail | None:
+    if body is None:
+        return None
+    metric = metric_named(body["metric"]) or DEFAULT_METRIC
+    return Guardrail(metric=metric, worst=body["worst"], is_less_better=metric in LESS_IS_BETTER)

@@ -22,13 +22,15 @@ class Exposures(msgspec.Struct, frozen=True, kw_only=True):
     ``variant`` is the place in the design's arms. ``assigned_ms`` is the first decision to send or
     hold out, ``exposed_ms`` the first that was as the variant means it (a customer of the global
     holdout is not exposed to a variant that sends), ``success_ms`` the first of these decisions
-    against which the metric was recorded.
+    against which the metric was recorded, ``harmed_ms`` when the guardrail's metric was first
+    recorded against one of them.
     """
 
     variant: Instants
     assigned_ms: Instants
     exposed_ms: Instants
     success_ms: Instants
+    harmed_ms: Instants
 
 
 def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures:
@@ -54,14 +56,19 @@ def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures
         SELECT list_position($names, variant) - 1 AS variant,
             min(decided_ms) AS assigned_ms,
             coalesce(min(decided_ms) FILTER (is_exposed), {NEVER}) AS exposed_ms,
-            coalesce(min(decided_ms) FILTER (is_exposed AND is_success), {NEVER}) AS success_ms
+            coalesce(min(decided_ms) FILTER (is_exposed AND is_success), {NEVER}) AS success_ms,
+            coalesce(min(harmed_ms) FILTER (is_exposed), {NEVER}) AS harmed_ms
         FROM (
             SELECT customer, variant, decided_ms,
                 NOT is_ghost OR list_contains($ghosts, variant) AS is_exposed,
                 request IN (
                     SELECT request FROM outcomes WHERE kind = $metric AND occurred_ms <= $now_ms
-                ) AS is_success
-            FROM messages
+                ) AS is_success,
+                harmed_ms
+            FROM messages LEFT JOIN (
+                SELECT request, min(occurred_ms) AS harmed_ms FROM outcomes
+                WHERE kind = $guardrail AND occurred_ms <= $now_ms GROUP BY request
+            ) USING (request)
             WHERE experiment = $name AND anchor_ms >= $from_ms AND decided_ms <= $now_ms
         ) GROUP BY customer, variant
         """,
@@ -70,6 +77,7 @@ def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures
             "names": names,
             "ghosts": [arm.name for arm in design.arms if arm.is_ghost] or [""],
             "metric": design.metric,
+            "guardrail": "" if design.guardrail is None else design.guardrail.metric,
             "from_ms": design.from_ms,
             "now_ms": now_ms,
         },

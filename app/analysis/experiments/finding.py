@@ -4,9 +4,11 @@ from typing import Literal
 
 import msgspec
 
+from app.analysis.experiments.guardrail import GuardrailFinding
+from app.analysis.experiments.registration import Registered
 from app.analysis.statistics.intervals import Interval
 
-Verdict = Literal["running", "winner", "no difference", "invalid"]
+Verdict = Literal["running", "winner", "no difference", "stopped", "invalid"]
 
 
 class VariantFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +38,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     ``stop_ms`` is when it stopped taking in customers, None when it has not. The figures are of
     then, or, while it runs, so far. ``split_p`` is the p-value of the split among the variants.
+    ``stopped`` is the variant that broke its guardrail. ``registered`` are the designs that
+    decisions were made under.
     """
 
     verdict: Verdict
     winner: str | None = None
+    stopped: str | None = None
     reason: str
     now_ms: int
     stop_ms: int | None
     split_p: float
     variants: tuple[VariantFinding, ...]
+    guardrail: tuple[GuardrailFinding, ...] = ()
+    registered: tuple[Registered, ...] = ()

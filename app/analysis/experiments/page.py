@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from app.analysis.experiments.plain_words import happened, plan_rows, verdict_words, worth_words
 from app.analysis.experiments.report import Judged
-from app.analysis.experiments.written import FIRST_NUMBER, HEAD, cells, lines, verdict_text
+from app.analysis.experiments.written import FIRST_NUMBER, HEAD, cells, lines
 from app.analysis.kpis.written import percent_text
 from app.html.document import cards, document, figure, section
 from app.html.interval_plot import Spread, intervals
@@ -29,7 +30,8 @@ def experiments_page(judged: Sequence[Judged]) -> str:
 
 def _short(judged: Judged) -> str:
     finding = judged.finding
-    return finding.verdict if finding.winner is None else f"winner: {finding.winner}"
+    name = finding.winner or finding.stopped
+    return finding.verdict if name is None else f"{finding.verdict}: {name}"
 
 
 def _experiment(judged: Judged) -> Html:
@@ -52,14 +54,20 @@ def _experiment(judged: Judged) -> Html:
         label = f"{design.name}: difference from {finding.variants[0].name}, percentage points"
         figures.append(figure(label, intervals(label, lifts, lambda v: f"{percent_text(v)} pp")))
     rows = [cells(variant) for variant in finding.variants]
-    paragraphs = [tag("p", text) for text in lines(judged)]
-    if design.hypothesis is not None:
-        paragraphs.insert(0, tag("p", f"Hypothesis: {design.hypothesis}"))
+    plan = list(plan_rows(design))
+    worth = []
+    if judged.worth is not None:
+        worth = [tag("h3", "Worth a month"), tag("p", worth_words(design, judged.worth))]
     return section(
         f"{design.name} on {design.trigger}",
-        tag("p", tag("strong", verdict_text(finding))),
-        *paragraphs,
+        tag("p", tag("strong", verdict_words(judged)), class_="verdict"),
+        tag("p", f"Hypothesis: {design.hypothesis or 'none was written down'}"),
+        *worth,
+        tag("h3", "What happened"),
+        *(tag("p", text) for text in (*happened(finding), *lines(judged))),
         *figures,
+        tag("h3", "What was planned"),
+        table(f"Registered design of {design.name}", ("what", "how"), plan),
         table(f"Variants of {design.name}", HEAD, rows, right=range(FIRST_NUMBER, len(HEAD))),
         is_wide=True,
     )

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -16,13 +16,17 @@ from app.core.errors import ConfigError
 from app.core.rules.compile_steps import VARIED
 from app.rules_file.load import parse_rules
 
+#: What a trigger of one message says itself, and one with ``steps`` does not.
+_OF_ONE_STEP: Final = ("after", "template", "channels", "send_time", "deliver")
+
 
 def promoted(text: str, winners: Mapping[str, str]) -> str:
     """The rules file with each experiment (name -> winner) gone and its trigger as the winner has
-    it: ``after``, ``template`` and ``channels`` of the first step. All else stays as it is.
+    it: what it changes in the first step, all steps, the cooldown. All else stays as it is.
 
     Raises ConfigError when a winner sends nothing, because then it is the trigger that should go,
-    which is for a person to decide; and when anchors tie the places together.
+    or has shown to be better for an audience alone, which are for a person to decide; and when
+    anchors tie the places together.
     """
     for name, winner in winners.items():
         before = _loaded(text)
@@ -55,7 +59,18 @@ def _meant(document: Any, name: str, winner: str) -> Any:
             f"experiments.{name}: {winner!r}, which sends nothing, has won: take the trigger"
             f" {experiment['trigger']!r} out by hand if that is what it should do"
         )
+    if "when" in experiment:
+        raise ConfigError(
+            f"experiments.{name}: {winner!r} has won with the audience of the experiment alone: put"
+            " it in by hand, for them or for everybody"
+        )
     trigger = meant["triggers"][experiment["trigger"]]
+    if "cooldown" in variant:
+        trigger["cooldown"] = variant["cooldown"]
+    if "steps" in variant:
+        for field in _OF_ONE_STEP:
+            trigger.pop(field, None)
+        trigger["steps"] = variant["steps"]
     step = trigger["steps"][0] if "steps" in trigger else trigger
     step |= {field: variant[field] for field in VARIED if field in variant}
     if not meant["experiments"]:
@@ -70,6 +85,13 @@ def _edited(text: str, document: Any, name: str, winner: str) -> str:
     if "steps" in document["triggers"][trigger]:
         step = (*step, "steps", 0)
     variant: YamlPath = ("experiments", name, "variants", winner)
+    for field in ("cooldown", "steps"):
+        if field in experiment["variants"][winner]:
+            text = replaced(text, ("triggers", trigger, field), (*variant, field))
+    if "steps" in experiment["variants"][winner]:
+        for field in _OF_ONE_STEP:
+            if field in document["triggers"][trigger]:
+                text = removed(text, ("triggers", trigger, field))
     for field in VARIED:
         if field in experiment["variants"][winner]:
             text = replaced(text, (*step, field), (*variant, field))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,7 +12,9 @@ from app.analysis.data.outcomes import load_outcomes
 from app.analysis.experiments.design import Design, designs
 from app.analysis.experiments.exposures import load_exposures
 from app.analysis.experiments.finding import Finding
+from app.analysis.experiments.registration import registered, why_changed
 from app.analysis.experiments.verdict import judge
+from app.analysis.experiments.worth import Worth, worth_of
 from app.analysis.statistics.power import planned_sample, power_of
 from app.core.rules.model import Rules
 
@@ -32,11 +34,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment. ``plan`` is None while the first variant's rate is 0 or 1, or unknown."""
+    """One experiment. ``plan`` is None while the first variant's rate is 0 or 1, or unknown;
+    ``worth`` is None without a winner over the first variant.
+    """
 
     design: Design
     finding: Finding
     plan: Plan | None
+    worth: Worth | None = None
 
 
 def judge_all(
@@ -47,8 +52,10 @@ def judge_all(
     *,
     now_ms: int | None = None,
     lift: float = DEFAULT_LIFT,
+    earlier: Sequence[Rules] = (),
 ) -> list[Judged]:
-    """In the order of the triggers. ``now_ms`` None: the latest instant in the files.
+    """In the order of the triggers. ``now_ms`` None: the latest instant in the files. ``earlier``
+    are the rules before these, to say what was changed.
 
     Raises ConfigError when a file is not what it should be, or not of these rules.
     """
@@ -62,12 +69,27 @@ def judge_all(
                 (SELECT max(occurred_ms) FROM outcomes)), 0)
             """
         )
-    return [_judged(database, design, now_ms, lift) for design in planned]
+    documents = [rules.document for rules in earlier]
+    return [_judged(database, design, now_ms, lift, documents) for design in planned]
 
 
-def _judged(database: Database, design: Design, now_ms: int, lift: float) -> Judged:
-    finding = judge(load_exposures(database, design, now_ms), design, now_ms)
-    return Judged(design=design, finding=finding, plan=_plan(design, finding, lift))
+def _judged(
+    database: Database,
+    design: Design,
+    now_ms: int,
+    lift: float,
+    earlier: Sequence[dict[str, Any]],
+) -> Judged:
+    found = registered(database, design.name, now_ms)
+    changed = why_changed(found, design.name, design.entry, earlier)
+    finding = judge(load_exposures(database, design, now_ms), design, now_ms, changed)
+    finding = msgspec.structs.replace(finding, registered=tuple(found))
+    return Judged(
+        design=design,
+        finding=finding,
+        plan=_plan(design, finding, lift),
+        worth=worth_of(database, design, finding),
+    )
 
 
 def _plan(design: Design, finding: Finding, lift: float) -> Plan | None:

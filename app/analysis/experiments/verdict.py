@@ -10,8 +10,10 @@ import numpy as np
 from app.analysis.experiments.design import Design
 from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding, VariantFinding
+from app.analysis.experiments.guardrail import GuardrailFinding, watch
 from app.analysis.statistics.intervals import newcombe, wilson
 from app.analysis.statistics.power import ALPHA
+from app.analysis.statistics.sequential import split_p_at_any_look
 from app.analysis.statistics.significance import holm, split_p_value, two_shares
 
 #: A split that is less likely than this did not come of the assignment: strict, because it is
@@ -20,9 +22,17 @@ from app.analysis.statistics.significance import holm, split_p_value, two_shares
 SPLIT_LEVEL: Final = 0.001
 
 
-def judge(exposures: Exposures, design: Design, now_ms: int) -> Finding:
-    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict."""
+def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None = None) -> Finding:
+    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict.
+
+    ``changed``: what to say of a design that was changed after the first assignment.
+    """
     stop = stop_ms(exposures, design)
+    guardrail = watch(exposures, design, int(min(stop, now_ms)))
+    broken = [each for each in guardrail if each.broken_ms is not None]
+    worst = min(broken, key=lambda each: each.broken_ms or 0, default=None)
+    if worst is not None and worst.broken_ms is not None:
+        stop = min(stop, worst.broken_ms)
     is_stopped = stop <= now_ms
     until_ms = int(stop) if is_stopped else now_ms
     variants = _compared(exposures, design, until_ms)
@@ -35,9 +45,44 @@ def judge(exposures: Exposures, design: Design, now_ms: int) -> Finding:
             [each.assigned for each in variants], [arm.share for arm in design.arms]
         ),
         variants=variants,
+        guardrail=guardrail,
     )
+    if changed is not None:
+        return msgspec.structs.replace(finding, verdict="invalid", reason=changed)
+    if worst is not None:
+        return _stopped(finding, design, worst)
     is_complete = is_stopped and now_ms >= until_ms + design.window_ms
-    return _decided(finding, is_less_better=design.is_less_better) if is_complete else finding
+    if is_complete:
+        return _decided(finding, is_less_better=design.is_less_better)
+    return _checked(finding, design)
+
+
+def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Finding:
+    assert design.guardrail is not None
+    guardrail = design.guardrail
+    bound = "at most" if guardrail.is_less_better else "at least"
+    harmed = worst.harmed if guardrail.is_less_better else worst.sample - worst.harmed
+    reason = (
+        f"it broke its guardrail: {guardrail.metric} was to be {bound} {guardrail.worst:.2%}, and"
+        f" {harmed} of {worst.sample} customers are beyond that with a certainty that holds at"
+        " daily looks"
+    )
+    return msgspec.structs.replace(finding, verdict="stopped", stopped=worst.variant, reason=reason)
+
+
+def _checked(finding: Finding, design: Design) -> Finding:
+    """While it runs the split is looked at with a test that may be asked every day."""
+    counts = [each.assigned for each in finding.variants]
+    p_value = split_p_at_any_look(counts, [arm.share for arm in design.arms])
+    return finding if p_value >= SPLIT_LEVEL else _mismatch(finding, p_value)
+
+
+def _mismatch(finding: Finding, p_value: float) -> Finding:
+    reason = (
+        f"sample ratio mismatch: a split like this has p = {p_value:.2g}, so something"
+        " besides the assignment decides who is counted"
+    )
+    return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
 
 
 def stop_ms(exposures: Exposures, design: Design) -> float:
@@ -115,11 +160,7 @@ def _why_running(design: Design, variants: Sequence[VariantFinding], *, is_stopp
 def _decided(finding: Finding, *, is_less_better: bool) -> Finding:
     """A verdict: the sample is complete and so are its outcomes."""
     if finding.split_p < SPLIT_LEVEL:
-        reason = (
-            f"sample ratio mismatch: a split like this has p = {finding.split_p:.2g}, so something"
-            " besides the assignment decides who is counted"
-        )
-        return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
+        return _mismatch(finding, finding.split_p)
     if any(each.sample == 0 for each in finding.variants):
         reason = "a variant has no customers"
         return msgspec.structs.replace(finding, verdict="invalid", reason=reason)

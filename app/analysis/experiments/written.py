@@ -42,7 +42,7 @@ def _with_times(value: Any) -> Any:
         return [_with_times(item) for item in value]
     if not isinstance(value, dict):
         return value
-    instants = ("from_ms", "end_ms", "now_ms", "stop_ms")
+    instants = ("from_ms", "end_ms", "now_ms", "stop_ms", "first_ms", "last_ms", "broken_ms")
     return {
         f"{name[:-3]}_at" if name in instants else name: format_rfc3339(item)
         if name in instants and item is not None
@@ -71,8 +71,9 @@ def print_judged(judged: Sequence[Judged], console: Console) -> None:
 
 def verdict_text(finding: Finding) -> str:
     """``winner bold: better than ...``."""
-    winner = "" if finding.winner is None else f" {finding.winner}"
-    return f"{finding.verdict}{winner}: {finding.reason}"
+    name = finding.winner or finding.stopped
+    named = "" if name is None else f" {name}"
+    return f"{finding.verdict}{named}: {finding.reason}"
 
 
 def lines(judged: Judged) -> list[str]:

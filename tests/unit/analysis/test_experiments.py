@@ -8,6 +8,8 @@ import pytest
 
 from app.analysis.statistics.intervals import newcombe
 from app.cli import main
+from app.core.rules.compile_steps import design_of
+from app.rules_file.load import load_rules
 from tests.unit.analysis.files import bought, decision, outcome, write_lines
 
 Line = dict[str, Any]
@@ -246,3 +248,49 @@ def test_the_instants_are_those_of_the_rules(trial: Trial) -> None:
     """The start is a date in the rules' zone; JSON has RFC 3339."""
     found = trial.finding(messages("plain", 1), [])
     assert found["now_at"] == "2026-01-02T00:00:00.000Z"
+
+
+def test_a_changed_design_makes_the_experiment_invalid(trial: Trial, tmp_path: Path) -> None:
+    """At any look; the earlier rules say what was changed."""
+    before = design_of(load_rules(trial.rules).document["experiments"]["copy"])
+    decisions = messages("plain", 5, design=before) + messages("warm", 5, design=before)
+    assert trial.finding(decisions, [])["verdict"] == "running"
+    earlier = tmp_path / "earlier.yaml"
+    earlier.write_text(trial.rules.read_text())
+    trial.plan("min_sample: 70")
+    found = trial.finding(decisions, [])
+    assert found["verdict"] == "invalid"
+    assert "--earlier" in found["reason"]
+    found = trial.finding(decisions, [], "--earlier", str(earlier))
+    assert "min_sample: 100 -> 70" in found["reason"]
+    assert [each["design"] for each in found["registered"]] == [before]
+
+
+def test_a_broken_guardrail_stops_the_variant(trial: Trial) -> None:
+    """Long before the planned sample; only customers of that variant were harmed."""
+    trial.plan("min_sample: 100000\n    guardrail: {metric: unsubscribed, worst: 0.01}")
+    decisions = messages("plain", 200) + messages("warm", 200)
+    outcomes = [outcome(f"warm{n}", "unsubscribed", day=1.5) for n in range(30)]
+    found = trial.finding(decisions, outcomes)
+    assert (found["verdict"], found["stopped"]) == ("stopped", "warm")
+    assert [each["harmed"] for each in found["guardrail"]] == [0, 30]
+    assert trial.run(decisions, outcomes, "--promote")[0] == 1
+
+
+def test_the_page_tells_the_team_what_it_is_worth(trial: Trial) -> None:
+    """Hypothesis, design, what happened, the verdict in words, and customers and money a month."""
+    trial.plan("min_sample: 100\n    when: {field: profile.locale, op: eq, value: de}")
+    decisions = messages("plain", 120, day=15) + messages("warm", 120, day=15)
+    outcomes = [bought(f"warm{n}", 30, day=16) for n in range(60)]
+    outcomes += [bought(f"plain{n}", 30, day=16) for n in range(12)]
+    code, page = trial.run(decisions, outcomes, *AFTER, "--only", "copy", "--format", "html")
+    assert code == 0
+    for text in (
+        "warmer is better",
+        "warm wins: 50.0 % of its 120 customers made a purchase, against 10.0 %",
+        "profile.locale eq de",
+        "Worth a month",
+        "At 30.00 EUR a purchase",
+    ):
+        assert text in page
+    assert trial.run(decisions, outcomes, "--only", "other")[0] == 2

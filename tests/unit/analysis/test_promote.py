@@ -6,7 +6,7 @@ import pytest
 
 from app.analysis.experiments.promote import promote_file, promoted
 from app.core.errors import ConfigError
-from app.rules_file.load import load_rules
+from app.rules_file.load import load_rules, parse_rules
 from app.settings.model import default_rules_path
 
 RULES = """\
@@ -108,3 +108,25 @@ def test_anchors_that_tie_places_together_are_refused() -> None:
     assert "template: &t" in tied
     with pytest.raises(ConfigError, match="anchors"):
         promoted(tied, {"greeting": "warm"})
+
+
+def test_steps_of_a_winner_take_the_place_of_the_triggers() -> None:
+    """Of one that says its message itself, and of one that has steps."""
+    own = "[{template: a, channels: [email]}, {after: 1d, template: b, channels: [email]}]"
+    text = RULES.replace("{after: 5m, template: warm-hi}", f"{{steps: {own}}}")
+    text = text.replace("never: {ghost: true}", f"never: {{steps: {own}}}")
+    after = promoted(text, {"greeting": "warm", "timing": "never"})
+    rules = parse_rules(after.encode())
+    for name in ("hello", "cart"):
+        assert [step.template for step in rules.triggers[name].steps] == ["a", "b"]
+    assert "# short" in after
+    assert "# carts" in after
+
+
+def test_a_winner_with_an_audience_is_for_a_person() -> None:
+    """It has not been shown to be better for the others."""
+    text = RULES.replace(
+        "trigger: hello\n", "trigger: hello\n    when: {field: profile.email, op: exists}\n"
+    )
+    with pytest.raises(ConfigError, match="audience"):
+        promoted(text, {"greeting": "warm"})

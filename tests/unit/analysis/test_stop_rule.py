@@ -3,14 +3,16 @@
 from math import sqrt
 from typing import Final
 
+import msgspec
 import numpy as np
 import pytest
 
-from app.analysis.experiments.design import Arm, Design
+from app.analysis.experiments.design import Arm, Design, Guardrail
 from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding
 from app.analysis.experiments.verdict import judge
 from app.analysis.statistics.power import ALPHA, planned_sample, power_of
+from app.analysis.statistics.sequential import split_p_at_any_look
 from app.analysis.statistics.significance import two_shares
 from app.core.time.instants import DAY_MS
 
@@ -28,7 +30,7 @@ NO_EFFECT: Final = (
 )
 
 
-def design(variants: int, min_sample: int) -> Design:
+def design(variants: int, min_sample: int, worst: float | None = None) -> Design:
     """Equal shares, and the usual window."""
     arms = tuple(Arm(name=f"v{n}", share=1 / variants, is_ghost=False) for n in range(variants))
     return Design(
@@ -42,7 +44,15 @@ def design(variants: int, min_sample: int) -> Design:
         end_ms=DAYS * DAY_MS,
         min_sample=min_sample,
         window_ms=WINDOW_MS,
+        guardrail=None if worst is None else guardrail(worst),
+        hash="",
+        entry={},
     )
+
+
+def guardrail(worst: float) -> Guardrail:
+    """At most so many unsubscribe."""
+    return Guardrail(metric="unsubscribed", worst=worst, is_less_better=True)
 
 
 class Simulated:
@@ -61,12 +71,14 @@ class Simulated:
     def seen_at(self, now_ms: int) -> Exposures:
         """What the files would show then: who has come, and the successes that have happened."""
         has_come = self.come_ms <= now_ms
-        come_ms = self.come_ms[has_come]
+        come_ms, succeed_ms = self.come_ms[has_come], self.succeed_ms[has_come]
+        has_succeeded = succeed_ms <= now_ms
         return Exposures(
             variant=self.variant[has_come],
             assigned_ms=come_ms,
             exposed_ms=come_ms,
-            success_ms=np.where(self.succeed_ms[has_come] <= now_ms, come_ms, NEVER),
+            success_ms=np.where(has_succeeded, come_ms, NEVER),
+            harmed_ms=np.where(has_succeeded, succeed_ms, NEVER),
         )
 
 
@@ -130,3 +142,65 @@ def test_the_shares_of_chance_are_what_they_claim() -> None:
         draws = rng.binomial(sample, share, size=(4_000, 2))
         false = sum(two_shares(int(a), sample, int(b), sample) < 0.05 for a, b in draws)
         assert false / 4_000 < 0.05 + 3 * sqrt(0.05 * 0.95 / 4_000)
+
+
+def stopped_share(rng: np.random.Generator, rate: float, worst: float, count: int) -> float:
+    """How many of so many experiments a guardrail stops, when that is what every variant does."""
+    plan = design(2, 10**9, worst)
+    end_ms = DAYS * DAY_MS
+    stopped = 0
+    for _ in range(count):
+        finding = judge(Simulated(rng, [rate, rate], 80).seen_at(end_ms), plan, end_ms)
+        stopped += finding.verdict == "stopped"
+    return stopped / count
+
+
+@pytest.mark.slow
+def test_a_guardrail_stops_at_most_one_in_twenty_variants_that_do_no_harm() -> None:
+    """2,000 experiments that are looked at every day, with as much as is just acceptable."""
+    rng = np.random.default_rng(17)
+    found = {
+        worst: stopped_share(rng, worst, worst, EXPERIMENTS // 4)
+        for worst in (0.004, 0.02, 0.1, 0.3)
+    }
+    print("\nstopped without harm", {worst: f"{share:.2%}" for worst, share in found.items()})
+    assert sum(found.values()) / len(found) <= 0.05
+
+
+def test_a_guardrail_stops_harm_and_says_when() -> None:
+    """Three times as many as acceptable: nearly all are stopped, and before the end."""
+    rng = np.random.default_rng(19)
+    assert stopped_share(rng, 0.06, 0.02, 40) > 0.9
+    assert stopped_share(rng, 0.02, 0.02, 40) <= 0.1
+    end_ms = DAYS * DAY_MS
+    plan = design(2, 10**9, 0.02)
+    finding = judge(Simulated(rng, [0.02, 0.2], 80).seen_at(end_ms), plan, end_ms)
+    assert finding.stopped == "v1"
+    assert finding.stop_ms is not None
+    assert finding.stop_ms < end_ms / 2
+    later = judge(Simulated(np.random.default_rng(19), [0.2] * 2, 80).seen_at(end_ms), plan, end_ms)
+    assert later.stop_ms == min(each.broken_ms or end_ms for each in later.guardrail)
+
+
+def test_a_guardrail_of_a_wanted_metric_waits_for_the_window() -> None:
+    """At least 30 % were to convert and 10 % do; who has just come is no failure yet."""
+    rng = np.random.default_rng(23)
+    end_ms = DAYS * DAY_MS
+    wanted = Guardrail(metric="conversion", worst=0.3, is_less_better=False)
+    plan = msgspec.structs.replace(design(2, 10**9), guardrail=wanted)
+    assert judge(Simulated(rng, [0.35, 0.35], 80).seen_at(end_ms), plan, end_ms).stopped is None
+    found = judge(Simulated(rng, [0.4, 0.1], 80).seen_at(end_ms), plan, end_ms)
+    assert found.stopped == "v1"
+    early = judge(Simulated(rng, [0.4, 0.1], 80).seen_at(WINDOW_MS), plan, WINDOW_MS)
+    assert early.stopped is None
+
+
+def test_the_split_can_be_looked_at_every_day() -> None:
+    """Fair splits are accused in at most 5 % over all looks; one of 60 to 40 is found."""
+    rng = np.random.default_rng(29)
+    accused = 0
+    for _ in range(300):
+        counts = np.cumsum(rng.multinomial(40, [0.5, 0.5], size=60), axis=0)
+        accused += any(split_p_at_any_look(each, [0.5, 0.5]) < ALPHA for each in counts.tolist())
+    assert accused <= 0.05 * 300
+    assert split_p_at_any_look([600, 400], [0.5, 0.5]) < 0.001

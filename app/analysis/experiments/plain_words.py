@@ -1,0 +1,159 @@
+"""An experiment in words for its team: the plan, what happened, the verdict, what it is worth."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from app.analysis.experiments.design import Design
+from app.analysis.experiments.finding import Finding, VariantFinding
+from app.analysis.experiments.report import Judged
+from app.analysis.experiments.worth import Worth
+from app.analysis.kpis.written import count_text, percent_text
+from app.analysis.statistics.intervals import Interval
+from app.core.time.instants import format_rfc3339
+
+_METRIC_WORDS: Final = {
+    "conversion": "made a purchase",
+    "recovery": "came back and bought their cart",
+    "delivered": "got the message",
+    "opened": "opened the message",
+    "clicked": "clicked the message",
+    "surveyed": "answered the survey",
+    "review": "wrote a review",
+    "bounced": "had a message bounce",
+    "complained": "complained about a message",
+    "unsubscribed": "unsubscribed",
+    "support": "called the support",
+}
+
+
+def plan_rows(design: Design) -> Iterator[tuple[str, str]]:
+    """What was registered: (what, how it was decided)."""
+    entry = design.entry
+    yield "trigger", design.trigger
+    yield "metric", f"customers who {_METRIC_WORDS[design.metric]} ({design.metric})"
+    for arm in design.arms:
+        change = _change(entry["variants"][arm.name])
+        yield f"variant {arm.name}", f"{percent_text(arm.share)} % of the customers: {change}"
+    yield "audience", _condition_text(entry["when"]) if "when" in entry else "everybody"
+    yield "counted from", f"{format_rfc3339(design.from_ms)[:16]} UTC{_burn_in(entry)}"
+    yield "customers per variant", str(entry.get("min_sample", "not planned"))
+    yield "longest duration", str(entry.get("max_duration", "not planned"))
+    if design.guardrail is not None:
+        bound = "at most" if design.guardrail.is_less_better else "at least"
+        worst = f"{bound} {percent_text(design.guardrail.worst)} %"
+        words = _METRIC_WORDS[design.guardrail.metric]
+        yield "guardrail", f"a variant is stopped unless {worst} of its customers {words}"
+    yield "design", design.hash
+
+
+def _burn_in(entry: Mapping[str, Any]) -> str:
+    return f", the first {entry['burn_in']} left out" if "burn_in" in entry else ""
+
+
+def _change(variant: Mapping[str, Any]) -> str:
+    if variant.get("ghost"):
+        return "no message (everything is decided, nothing is sent)"
+    changes = {name: value for name, value in variant.items() if name not in ("weight", "ghost")}
+    if not changes:
+        return "the trigger as it is"
+    return ", ".join(f"{name}: {_value_text(value)}" for name, value in changes.items())
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} of its own"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _condition_text(tree: Mapping[str, Any]) -> str:
+    for group, word in (("all", " and "), ("any", " or ")):
+        if group in tree:
+            return f"({word.join(_condition_text(part) for part in tree[group])})"
+    if "not" in tree:
+        return f"not {_condition_text(tree['not'])}"
+    return f"{tree['field']} {tree['op']} {tree.get('value', '')}".strip()
+
+
+def verdict_words(judged: Judged) -> str:
+    """The verdict as one would tell it."""
+    design, finding = judged.design, judged.finding
+    first = finding.variants[0]
+    match finding.verdict:
+        case "winner":
+            winner = next(each for each in finding.variants if each.name == finding.winner)
+            return _winner_words(design, first, winner)
+        case "no difference":
+            return (
+                f"No variant did better than {first.name} by more than chance explains. Keep"
+                f" {first.name}, or try a bolder change."
+            )
+        case "stopped":
+            return f"Stop {finding.stopped}: {finding.reason}."
+        case "invalid":
+            return f"The figures cannot be used: {finding.reason}."
+        case _:
+            return f"Not decided yet: {finding.reason}. Do not stop it for what it shows so far."
+
+
+def _winner_words(design: Design, first: VariantFinding, winner: VariantFinding) -> str:
+    words = _METRIC_WORDS[design.metric]
+    if winner is first:
+        return f"{first.name} stays: every other variant did worse, beyond chance."
+    assert winner.rate is not None
+    assert first.rate is not None
+    assert winner.lift is not None
+    reach = winner.lift_interval
+    between = (
+        f", with 95 % certainty between {_points(reach.low)} and {_points(reach.high)}"
+        if reach
+        else ""
+    )
+    return (
+        f"{winner.name} wins: {percent_text(winner.rate)} % of its {count_text(winner.sample)}"
+        f" customers {words}, against {percent_text(first.rate)} % of {count_text(first.sample)}"
+        f" with {first.name}. That is {_points(winner.lift)} percentage points{between}."
+    )
+
+
+def _points(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{percent_text(value)}"
+
+
+def worth_words(design: Design, worth: Worth) -> str:
+    """What the winner brings in a month."""
+    words = _METRIC_WORDS[design.metric]
+    more = f"{worth.more:+,.0f}".replace(",", "\u202f")
+    text = (
+        f"At the experiment's pace {count_text(round(worth.customers))} customers come to this"
+        f" trigger in a month. If all of them get the winner, {more} more {words}"
+        f" ({_range(worth.interval)})."
+    )
+    if worth.money is None or worth.money_interval is None or worth.value is None:
+        return text
+    unit = f" {worth.currency}" if worth.currency else ""
+    money = f"{worth.money:+,.0f}".replace(",", "\u202f")
+    return (
+        f"{text} At {worth.value:.2f}{unit} a purchase that is {money}{unit} a month"
+        f" ({_range(worth.money_interval)})."
+    )
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.low:+,.0f} to {interval.high:+,.0f}".replace(",", "\u202f")
+
+
+def happened(finding: Finding) -> Iterator[str]:
+    """Dates and numbers, and how the guardrail stands."""
+    assigned = sum(each.assigned for each in finding.variants)
+    until = finding.now_ms if finding.stop_ms is None else finding.stop_ms
+    state = "So far" if finding.stop_ms is None else "In the end"
+    yield (
+        f"{state}, until {format_rfc3339(until)[:16]} UTC, {count_text(assigned)} customers were"
+        " drawn into the variants."
+    )
+    for each in finding.guardrail:
+        word = "holds" if each.broken_ms is None else "was broken"
+        yield (
+            f"The guardrail {word} for {each.variant}: {count_text(each.harmed)} of"
+            f" {count_text(each.sample)} customers are on the wrong side of it."
+        )
