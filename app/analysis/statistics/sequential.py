@@ -23,9 +23,10 @@ def log_evidence_over(successes: Counts, trials: Counts, limit: float) -> Number
     """log E against "the share is at most ``limit``", for each look.
 
     The likelihood ratio mixed over the alternatives in (limit, 1) with a Beta prior of mean
-    ``limit`` and first parameter 1, cut off there, so that harm near the limit is found (Robbins 1970, "Statistical methods related to the law of the iterated logarithm",
-    Ann. Math. Stat. 41, 1397-1409). Each ratio is a supermartingale for every share up to the
-    limit, so their mixture is. A success that is recorded late only makes it smaller.
+    ``limit`` and first parameter 1, cut off there, so that harm near the limit is found (Robbins
+    1970, "Statistical methods related to the law of the iterated logarithm", Ann. Math. Stat. 41,
+    1397-1409). Each ratio is a supermartingale for every share up to the limit, so their mixture
+    is. A success that is recorded late only makes it smaller.
     """
     a0, b0 = 1.0, (1 - limit) / limit
     a, b = a0 + successes, b0 + trials - successes
