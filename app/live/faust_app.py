@@ -12,16 +12,16 @@ import faust
 from faust.types import TP
 
 import agents
-from agents import bookings, engagement, orders, profiles, punctuator, repartition
+from agents import inputs, punctuator
 from app.kafka.faust_credentials import credentials
 from app.live.clock.machine_clock import MachineClock
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.progress import InputProgress
+from app.live.input.rebalance_listener import RebalanceListener
 from app.live.input.transport import BatchSchema, broker_urls
 from app.live.telemetry.gauges import RecoveryFigures
 from app.settings.model import Settings
-from app.settings.topics import REPARTITION
 from tables.store import STORE_URL, TABLE_NAME, CustomersStore
 
 #: Changelog messages (each up to ``max_poll_records`` entries) applied at once during recovery.
@@ -33,30 +33,30 @@ _HEARTBEAT_S: Final = 0.5
 #: Faust tells all members where each of them serves; a member that does not say where has this.
 #: Always the same: to a static member that comes back, Faust insists on the URL it had.
 _NO_URL: Final = "http://not-said.invalid"
-_INPUTS: Final = {
-    "orders": orders,
-    "bookings": bookings,
-    "profiles": profiles,
-    "engagement": engagement,
-    REPARTITION: repartition,
-}
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
-    """A Faust app with an ``intake`` and the broker's ``offsets`` for its consumer."""
+    """A Faust app with what its consumer needs of the worker.
+
+    ``input_progress``, ``offsets``, ``rebalance_listener`` and ``machine_clock`` are read by
+    ``app.live.input.transport`` and the consumer's thread.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        intake: InputProgress,
+        *,
+        progress: InputProgress,
         offsets: BrokerOffsets,
+        listener: RebalanceListener,
+        machine_clock: MachineClock,
         partitions: int,
-        wall: MachineClock,
     ) -> None:
-        self.intake = intake
-        self.wall = wall
-        self._last_recovery_s = 0.0
+        self.input_progress = progress
         self.offsets = offsets
+        self.rebalance_listener = listener
+        self.machine_clock = machine_clock
+        self._last_recovery_s = 0.0
         servers = settings.bootstrap_servers
         super().__init__(
             settings.app_id,
@@ -107,8 +107,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     def declare_agents(self, batches: agents.Batches) -> None:
         """Let everything that is read go to ``batches``."""
-        for logical, module in _INPUTS.items():
-            module.declare(self, self._inputs[logical], batches)
+        inputs.declare(self, self._inputs, batches)
         punctuator.declare(self, batches)
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:

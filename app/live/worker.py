@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from faust.types import TP
 
 from app.core.engine import Engine
 from app.core.errors import ConfigError, InfrastructureError
 from app.formats.schema_registry import schema_reader
 from app.kafka import topics
+from app.kafka.types import TopicPartition
 from app.live.clock.machine_clock import MachineClock
 from app.live.commit.at_least_once import AtLeastOnce
 from app.live.commit.committer import Committer, Hook, ignore_hook
@@ -28,7 +28,7 @@ from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
-from app.live.partition.processor import MakeEngine
+from app.live.partition.context import MakeEngine, PartitionContext
 from app.live.rules_reload import LOOK_S, RulesReloader
 from app.live.startup import collect_rarely, create_missing_topics, load_shadow_rules, use_uvloop
 from app.live.telemetry.gauges import GaugeSources, LiveGauges
@@ -54,17 +54,17 @@ _BUFFERED_FETCHES: Final = 4
 
 
 def run_worker(
-    settings: Settings, *, hook: Hook | None = None, make_task: MakeEngine | None = None
+    settings: Settings, *, hook: Hook | None = None, make_engine: MakeEngine | None = None
 ) -> int:
     """Run until SIGTERM or SIGINT (0) or until something fails (1).
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
-    is called around every effect; ``make_task`` makes the tasks: tests use both.
+    is called around every effect; ``make_engine`` makes the tasks: tests use both.
     Uses uvloop. A stop that hangs ends the process from here, STOP_DEADLINE_S after it began.
     """
     use_uvloop()
     collect_rarely()
-    worker = _Worker(settings, hook, make_task)
+    worker = _Worker(settings, hook, make_engine)
     try:
         with asyncio.Runner() as runner:
             return runner.run(worker.main())
@@ -78,12 +78,12 @@ def run_worker(
 class _Worker:
     """One run of the worker."""
 
-    def __init__(self, settings: Settings, hook: Hook | None, make_task: MakeEngine | None) -> None:
+    def __init__(self, settings: Settings, hook: Hook | None, make_engine: MakeEngine | None) -> None:
         self._settings = settings
         self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
         self._rules = RulesReloader(settings.rules_path, self._metrics)
         self._shadow_rules = load_shadow_rules(settings)
-        self._make_task = make_task or Engine
+        self._make_engine = make_engine or Engine
         self._read_by_schema = schema_reader(settings)
         self._spans = unit_spans(settings)
         self._partitions = topics.require_one_count(settings)
@@ -111,7 +111,7 @@ class _Worker:
             settings.web_port,
             self._metrics,
             self._is_ready,
-            self._intake.has_joined,
+            lambda: self._progress.positions.has_joined,
             ExplainRoutes(explanations, settings.web_token).routes(),
         )
         try:
@@ -139,47 +139,58 @@ class _Worker:
     def _build(self) -> None:
         settings = self._settings
         self._producer, self._is_exactly_once = open_producer(settings, self._new_producer)
-        self._intake = InputProgress(
+        self._progress = InputProgress(
             settings.read_topics,
             settings.max_poll_records * _BUFFERED_FETCHES,
-            commits=not self._is_exactly_once,
+            is_consumer_committing=not self._is_exactly_once,
         )
-        self._intake.on_commit_failed = self._metrics.commit_errors.inc
-        loop = asyncio.get_running_loop()
-        self._intake.on_group_lost = lambda error: _to(loop, self._fail, error)
         self._offsets = BrokerOffsets(settings)
         largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
         outputs = output_topics(settings, self._partition_counts(), self._partitions, largest)
-        effects = self._new_effects(outputs)
-        wall = MachineClock(lambda error: _to(loop, self._clock_set_back, error))
-        self._metrics.clock_step.set_function(wall.step_s)
-        self._processor = AssignedPartitions(
-            settings,
-            self._intake,
-            effects,
-            self._metrics,
-            self._make_task,
-            self._rules.in_use,
-            self._shadow_rules,
-            self._partitions,
-            self._fail,
-            wall,
-            self._read_by_schema,
-            self._spans,
+        machine_clock = self._new_machine_clock()
+        context = PartitionContext(
+            settings=settings,
+            progress=self._progress,
+            committer=self._new_committer(outputs),
+            metrics=self._metrics,
+            machine_clock=machine_clock,
+            input_partitions=self._partitions,
+            make_engine=self._make_engine,
+            shadow_rules=self._shadow_rules,
+            read_by_schema=self._read_by_schema,
+            spans=self._spans,
         )
+        self._assigned = AssignedPartitions(context, self._rules.in_use, self._fail)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._app = WorkerApp(settings, self._intake, self._offsets, self._partitions, wall)
-        self._app.declare_agents(self._processor)
-        self._customers = LocatedCustomers(settings, self._processor, self._app, outputs)
-        ask = GaugeSources(
-            self._is_ready, self._app.recovery, self._processor.figures, self._intake.waiting
+        self._app = WorkerApp(
+            settings,
+            progress=self._progress,
+            offsets=self._offsets,
+            listener=self._assigned,
+            machine_clock=machine_clock,
+            partitions=self._partitions,
         )
-        self._metrics.registry.register(LiveGauges(ask, settings.data_dir))
+        self._app.declare_agents(self._assigned)
+        self._customers = LocatedCustomers(
+            settings, self._assigned, self._app, outputs, self._partitions
+        )
+        sources = GaugeSources(
+            self._is_ready, self._app.recovery, self._assigned.figures, self._progress.buffered.total
+        )
+        self._metrics.registry.register(LiveGauges(sources, settings.data_dir))
 
-    def _new_effects(self, outputs: OutputTopics) -> Committer:
-        intake, hook = self._intake, self._hook
+    def _new_machine_clock(self) -> MachineClock:
+        loop = asyncio.get_running_loop()
+        clock = MachineClock(
+            lambda error: loop.call_soon_threadsafe(self._clock_set_back, error) and None
+        )
+        self._metrics.clock_step.set_function(clock.step_s)
+        return clock
+
+    def _new_committer(self, outputs: OutputTopics) -> Committer:
+        progress, hook = self._progress, self._hook
         if not self._is_exactly_once:
-            return AtLeastOnce(self._producer, intake, outputs, hook)
+            return AtLeastOnce(self._producer, progress, outputs, hook)
         self._transactions = TransactionCoordinator(
             self._producer,
             self._settings.app_id,
@@ -187,7 +198,7 @@ class _Worker:
             self._metrics.transaction_done,
             hook,
         )
-        return ExactlyOnce(self._transactions, intake, outputs, hook)
+        return ExactlyOnce(self._transactions, progress, outputs, hook)
 
     def _new_producer(self, config: dict[str, Any]) -> Producer:
         log_error = config.get("error_cb")
@@ -233,17 +244,17 @@ class _Worker:
 
     async def _recovered(self, partitions: set[int]) -> None:
         """Work on these partitions, once it is certain from where on."""
-        membership = self._intake.membership
+        membership = self._progress.membership
         committed = await self._offsets.committed(
-            TP(topic, number)
+            TopicPartition(topic, number)
             for topic in self._settings.read_topics.values()
             for number in sorted(partitions)
         )
-        if self._intake.membership != membership:
+        if self._progress.membership != membership:
             return  # the group is rebalancing again, and what comes of it is recovered again
         if self._is_exactly_once:
-            self._intake.resumed(committed)
-        self._processor.assign(partitions, self._app.store.partition)
+            self._progress.positions.resumed(committed)
+        self._assigned.assign(partitions, self._app.store.partition)
 
     async def _start(self) -> None:
         try:
@@ -262,7 +273,7 @@ class _Worker:
                 await asyncio.sleep(LOOK_S)
                 rules = await asyncio.to_thread(self._rules.look)
                 if rules is not None:
-                    self._processor.use_rules(rules)
+                    self._assigned.use_rules(rules)
                     self._rules.use(rules)
         except Exception as exc:
             self._fail(exc)
@@ -273,7 +284,7 @@ class _Worker:
         self._watchdog = threading.Timer(STOP_DEADLINE_S, self._end_process)
         self._watchdog.daemon = True
         self._watchdog.start()
-        await self._processor.release_all()
+        await self._assigned.release_all()
         if code == EXIT_DONE and self._failure.done():
             _log.error("worker failed", extra={"action": "failed"}, exc_info=self._failure.result())
             code = EXIT_FAILED
@@ -322,10 +333,3 @@ class _Worker:
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
             self._failure.set_result(error)
-
-
-def _to(
-    loop: asyncio.AbstractEventLoop, fail: Callable[[BaseException], None], error: BaseException
-) -> None:
-    """From another thread into the loop."""
-    loop.call_soon_threadsafe(fail, error)

@@ -20,7 +20,7 @@ from app.live.commit import at_least_once, exactly_once
 from app.live.commit.deliveries import PendingDeliveries
 from app.live.commit.transactions import TransactionCoordinator
 from app.live.input.timestamp_merge import TimestampMerge
-from app.live.partition import processor
+from app.live.partition import processor, record_handler
 from app.live.partition.assigned import AssignedPartitions
 from app.live.repartition.outgoing import MisroutedRecords
 from tables.customers import PartitionCustomers
@@ -30,7 +30,7 @@ from tests.process import worker_process
 #: layer -> (owner, name) of its functions; all run in the main thread.
 _BORDERS: Final[dict[str, list[tuple[Any, str]]]] = {
     "buffer": [(AssignedPartitions, "take"), (TimestampMerge, "add"), (MisroutedRecords, "find")],
-    "decode": [(processor, "decode_record")],
+    "decode": [(record_handler, "decode_record")],
     "load": [(PartitionCustomers, "get")],
     "decide": [(Engine, "handle"), (Engine, "fire_due"), (Engine, "run_to")],
     "encode": [
@@ -42,7 +42,7 @@ _BORDERS: Final[dict[str, list[tuple[Any, str]]]] = {
     "store": [(PartitionStore, "write"), (PartitionCustomers, "reset")],
     "lane": [
         (processor.PartitionProcessor, "_handle_records"),
-        (processor.PartitionProcessor, "_fire"),
+        (processor.PartitionProcessor, "_fire_timers"),
     ],
     "commit": [
         (at_least_once.AtLeastOncePartition, "_fill_outboxes"),

@@ -20,16 +20,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faust.types import TP
-
 from app.core.engine import Engine, Handled
 from app.core.errors import ConfigError
 from app.core.events import Event
 from app.live.clock import machine_clock
-from app.live.input.progress import InputProgress
 from app.live.partition import processor
 from app.live.partition.assigned import AssignedPartitions, OpenStore
-from app.live.partition.processor import MakeEngine
+from app.live.partition.context import MakeEngine
 from app.live.worker import run_worker
 from app.logs import configure_logging
 from app.settings.load import load_settings
@@ -78,7 +75,7 @@ def hook_from(environ: Mapping[str, str]) -> Callable[[str], None] | None:
 
 def tell_of_more(hook: Callable[[str], None]) -> None:
     """Call the hook around recovery and rebalances too."""
-    revoke, assign = InputProgress.revoked, AssignedPartitions.assign
+    revoke, assign = AssignedPartitions.partitions_revoked, AssignedPartitions.assign
     apply = CustomersStore.apply_changelog_batch
 
     def applied(self: CustomersStore, *args: Any, **kwargs: Any) -> None:
@@ -86,11 +83,11 @@ def tell_of_more(hook: Callable[[str], None]) -> None:
         apply(self, *args, **kwargs)
         hook("after recovery")
 
-    async def revoked(self: InputProgress, tps: set[TP]) -> None:
-        if tps:
+    async def revoked(self: AssignedPartitions, partitions: set[int]) -> None:
+        if partitions:
             hook("before revoked")
-        await revoke(self, tps)
-        if tps:
+        await revoke(self, partitions)
+        if partitions:
             hook("after revoked")
 
     def assigned(
@@ -101,12 +98,12 @@ def tell_of_more(hook: Callable[[str], None]) -> None:
         hook("after assigned")
 
     CustomersStore.apply_changelog_batch = applied  # type: ignore[method-assign]
-    InputProgress.revoked = revoked  # type: ignore[method-assign]
+    AssignedPartitions.partitions_revoked = revoked  # type: ignore[method-assign]
     AssignedPartitions.assign = assigned  # type: ignore[method-assign]
 
 
-def buggy_task(event_id: str) -> MakeEngine:
-    """Tasks that cannot handle one event."""
+def buggy_engine(event_id: str) -> MakeEngine:
+    """Engines that cannot handle one event."""
 
     class Buggy(Engine):
         def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
@@ -150,7 +147,7 @@ def main() -> int:
         return run_worker(
             settings,
             hook=hook,
-            make_task=buggy_task(fail_on) if fail_on else None,
+            make_engine=buggy_engine(fail_on) if fail_on else None,
         )
     except ConfigError as exc:
         print(exc, file=sys.stderr)

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
@@ -29,6 +29,17 @@ END_OF_TIME_MS: Final = 1 << 62
 #: 0001-01-02 to 9000-01-01: dates that every zone can write, and years of room to schedule after.
 MIN_MS = -62135510400000
 MAX_MS = 221845392000000
+
+
+class Instant(NamedTuple):
+    """Where the clocks of a partition stand when something is handled. Neither goes backwards."""
+
+    #: the engine's clock, for gates
+    now_ms: int
+    #: event time up to which the input is complete: timers at or before it are due
+    watermark_ms: int
+    #: the input was read up to its end a moment ago, so marketing steps may be decided
+    is_current: bool = True
 
 
 def parse_rfc3339(text: str) -> int:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
-from faust.types import TP
+from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as ClientPartition
 
 from app.core.errors import InfrastructureError
+from app.kafka.types import TopicPartition
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.commit.output_records import ProducerRecord
 from app.live.input.consumer_group import GroupMembership
@@ -63,7 +64,7 @@ class TransactionPart:
 
     __slots__ = ("batches", "changelog_offset", "done", "membership", "offsets", "others", "size")
 
-    def __init__(self, membership: GroupMembership, offsets: Mapping[TP, int]) -> None:
+    def __init__(self, membership: GroupMembership, offsets: Mapping[TopicPartition, int]) -> None:
         self.membership = membership
         self.offsets = offsets
         #: (topic, partition, messages as ``produce_batch`` takes them)
@@ -180,7 +181,7 @@ class TransactionCoordinator:
         try:
             self._begin(parts)
             offsets = [
-                TopicPartition(tp.topic, tp.partition, offset)
+                ClientPartition(tp.topic, tp.partition, offset)
                 for part in parts
                 for tp, offset in part.offsets.items()
             ]
@@ -212,7 +213,7 @@ class TransactionCoordinator:
                 producer.produce(topic, value, key, number, headers=list(headers))
         hook("after 3")
 
-    def _end(self, offsets: list[TopicPartition], metadata: bytes) -> None:
+    def _end(self, offsets: list[ClientPartition], metadata: bytes) -> None:
         """Commit what was produced. Runs in the thread.
 
         Offsets come after every record is acknowledged: a member of the next generation, which

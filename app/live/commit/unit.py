@@ -4,12 +4,12 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
-
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import SendOutcome
+from app.kafka.types import InputRecord
+from app.live.commit.record_outcome import RecordOutcome
 from app.live.repartition.envelope import MisroutedRecord
 
 #: A unit ends at so many decisions and outcomes of one customer: until they are sent they are in
@@ -28,7 +28,7 @@ class DeadLetter:
     """A record that cannot be understood, and why."""
 
     topic: str
-    record: ConsumerRecord
+    record: InputRecord
     error: EventError
 
 
@@ -54,7 +54,7 @@ class CommitUnit:
     consumed: dict[str, int] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     #: for the metrics: (topic, outcome) -> records, and lags in ms by topic
-    record_outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    record_outcomes: dict[tuple[str, RecordOutcome], int] = field(default_factory=dict)
     lags_ms: dict[str, list[int]] = field(default_factory=dict)
     #: for the metrics: (channel or nothing, kind) -> unsubscribed, complained, bounced
     list_health: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class CommitUnit:
             named = channel if isinstance(channel, str) and channel in channels else ""
             self.list_health[named, kind] = self.list_health.get((named, kind), 0) + 1
 
-    def count(self, topic: str, outcome: str) -> None:
+    def count(self, topic: str, outcome: RecordOutcome) -> None:
         """Count a record of the topic by its outcome."""
         key = (topic, outcome)
         self.record_outcomes[key] = self.record_outcomes.get(key, 0) + 1

@@ -1,9 +1,9 @@
-"""What the broker says of offsets, where an open transaction makes a difference.
+"""Ends of logs and committed offsets, where an open transaction makes a difference.
 
 A worker that died, or hangs, in a transaction may have records in the changelog and offsets in the
-group that are neither committed nor aborted yet. Whoever takes over its partitions must know how
-that ends before it reads: otherwise it would recover a state, or start from offsets, that a commit
-then changes behind its back. An open transaction ends when its worker comes back under the same
+group that are neither committed nor aborted yet. The worker that takes over its partitions must
+know how that ends before it reads: otherwise it would recover a state, or start from offsets, that
+a commit changes afterwards. An open transaction ends when its worker comes back under the same
 instance id, or with the transaction timeout.
 """
 
@@ -18,16 +18,16 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
-    TopicPartition,
 )
+from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
     AdminClient,
     OffsetSpec,
 )
-from faust.types import TP
 
 from app.core.errors import InfrastructureError
 from app.kafka.clients import admin_config
+from app.kafka.types import TopicPartition
 from app.settings.model import Settings
 
 _log: Final = logging.getLogger(__name__)
@@ -56,19 +56,19 @@ class BrokerOffsets:
         self._settings = settings
         self._admin = AdminClient(admin_config(settings))
 
-    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+    async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each log ends, records of open transactions counted in."""
-        found: dict[TP, int] = {}
+        found: dict[TopicPartition, int] = {}
         missing = set(tps)
         deadline = time.monotonic() + _PATIENCE_S
         while missing:
             answers = self._admin.list_offsets(
-                {TopicPartition(*tp): _LATEST for tp in missing},
+                {ClientPartition(*tp): _LATEST for tp in missing},
                 isolation_level=IsolationLevel.READ_UNCOMMITTED,
                 request_timeout=_REQUEST_TIMEOUT_S,
             )
             for asked, answer in answers.items():
-                tp = TP(asked.topic, asked.partition)
+                tp = TopicPartition(asked.topic, asked.partition)
                 try:
                     found[tp] = (await asyncio.wrap_future(answer)).offset
                 except KafkaException as exc:
@@ -77,12 +77,12 @@ class BrokerOffsets:
             missing -= found.keys()
         return found
 
-    async def committed(self, tps: Iterable[TP]) -> dict[TP, int]:
+    async def committed(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The group's offsets, once no transaction is open that would change one of them.
 
         Partitions without an offset are left out.
         """
-        asked = [TopicPartition(*tp) for tp in tps]
+        asked = [ClientPartition(*tp) for tp in tps]
         group_id = self._settings.app_id
         deadline = time.monotonic() + _PATIENCE_S
         is_told = False
@@ -100,7 +100,7 @@ class BrokerOffsets:
             errors = [each.error for each in answer.topic_partitions if each.error is not None]
             if not errors:
                 return {
-                    TP(each.topic, each.partition): each.offset
+                    TopicPartition(each.topic, each.partition): each.offset
                     for each in answer.topic_partitions
                     if each.offset >= 0
                 }

@@ -4,20 +4,21 @@ import asyncio
 import time
 from typing import Any, Final
 
-from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 
+from app.kafka.types import InputRecord, TopicPartition
 from app.live.clock.machine_clock import MachineClock
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group
-from app.live.input.progress import ReadState
+from app.live.input.read_progress import ReadState
 
 #: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
 FETCH_WAIT_MS: Final = 200
 POLL_S: Final = 0.2
 #: The least time from one empty answer of a broker to the next.
 _EMPTY_FETCH_S: Final = 0.02
-Fetched = tuple[dict[TP, list[ConsumerRecord]], dict[TP, tuple[int, ReadState]]]
+Fetched = tuple[
+    dict[TopicPartition, list[InputRecord]], dict[TopicPartition, tuple[int, ReadState]]
+]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -41,7 +42,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """
         await super().on_start()
         consumer = self._ensure_consumer()
-        on_lost = self.consumer.app.intake.on_group_lost
+        on_lost = self.consumer.app.rebalance_listener.group_lost
         self._watch = asyncio.create_task(watch_group(consumer, on_lost))
         fetcher = consumer._fetcher
         fetch_once = fetcher._proc_fetch_request
@@ -73,12 +74,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return NO_MEMBER
         return GroupMembership(generation, member_id)
 
-    async def fetch(self, tps: set[TP], epoch: int) -> Fetched:
+    async def fetch(self, tps: set[TopicPartition], epoch: int) -> Fetched:
         """What is there of these partitions, waiting a little, and how far each is read."""
         fetched: Fetched = await self.call_thread(self._fetch, tps, epoch)
         return fetched
 
-    async def _fetch(self, tps: set[TP], epoch: int) -> Fetched:
+    async def _fetch(self, tps: set[TopicPartition], epoch: int) -> Fetched:
         consumer = self._ensure_consumer()
         records = await self._fetch_records(
             consumer, tps, timeout=POLL_S, max_records=consumer._max_poll_records
@@ -94,7 +95,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return {}, {}
         return records, self._read_states(consumer)
 
-    def _read_states(self, consumer: Any) -> dict[TP, tuple[int, ReadState]]:
+    def _read_states(self, consumer: Any) -> dict[TopicPartition, tuple[int, ReadState]]:
         subscription = consumer._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None or not assignment.active:
@@ -103,22 +104,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in assignment.tps:
             state = assignment.state_value(tp)
             if state.timestamp is not None and state.has_valid_position:
-                as_of_ms = self._as_of_ms(TP(*tp), state.timestamp)
+                as_of_ms = self._as_of_ms(TopicPartition(*tp), state.timestamp)
                 end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 behind = 0 if end is None else max(0, end - state.position)
                 read = ReadState(as_of_ms, is_at_end, behind, end)
-                states[TP(*tp)] = state.position, read
+                states[TopicPartition(*tp)] = state.position, read
         return states
 
-    def _as_of_ms(self, tp: TP, stamp_ms: int) -> int:
+    def _as_of_ms(self, tp: TopicPartition, stamp_ms: int) -> int:
         """When the answer came, by a clock that is not set under way.
 
         An old answer keeps its time: the machine's clock may have been set since.
         """
-        answered: dict[TP, tuple[int, int]] = self.consumer.answered
+        answered: dict[TopicPartition, tuple[int, int]] = self.consumer.answered
         known = answered.get(tp)
         if known is None or known[0] != stamp_ms:
-            wall: MachineClock = self.consumer.app.wall
-            known = answered[tp] = stamp_ms, wall.of_machine_ms(stamp_ms)
+            machine_clock: MachineClock = self.consumer.app.machine_clock
+            known = answered[tp] = stamp_ms, machine_clock.of_machine_ms(stamp_ms)
         return known[1]

@@ -1,22 +1,21 @@
-"""The records of one partition number, from all topics, in the order of their timestamps."""
+"""Merges the records of one partition, from all topics, in the order of their timestamps."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
+from app.kafka.types import InputRecord
 
 Monotonic = Callable[[], float]
-IsReadUp = Callable[[str], bool]
+#: Logical topic -> the instant, epoch ms, as of which all that the broker has of it is here; None
+#: while more is known to be there, or its end is not known.
+ReadUpAsOf = Callable[[str], int | None]
 
 #: Later than any timestamp that a record can have.
 _FAR: Final = 1 << 64
 #: The origin of records that are where they belong.
 _OWN: Final = -1
-#: How long a rehearsal waits for records that are known to be there.
-_REHEARSAL_S: Final = 60.0
 
 
 class _Queue:
@@ -27,8 +26,9 @@ class _Queue:
     def __init__(self, topic: str) -> None:
         self.topic = topic
         self.empty_since = 0.0
-        #: (when it came, records); ``head`` is the place in the first chunk
-        self.chunks: deque[tuple[float, Sequence[ConsumerRecord]]] = deque()
+        #: (when it was added, when the broker had answered, records); ``head`` is the place in
+        #: the first chunk
+        self.chunks: deque[tuple[float, int, Sequence[InputRecord]]] = deque()
         self.head = 0
         self.size = 0
         #: of the first record not yet added
@@ -36,15 +36,15 @@ class _Queue:
 
 
 class TimestampMerge:
-    """Buffers records per topic and hands them out merged.
+    """Buffers records per topic and hands them out merged. Owned by a partition's processor.
 
-    A record is handed out when every other topic has one waiting that is not older, or is known
-    to have none: a topic read up to its end has none. One that is neither is waited for, until it
-    has had nothing for ``max_idle_s`` while the record was here.
+    A record is handed out when every other topic has one waiting that is not older, or is known to
+    have none: it was read up to its end as of an instant not before the broker sent the record. A
+    topic of which this is not known is waited for, however long it takes.
 
-    With ``is_rehearsal`` order matters more than time: a topic read up to its end is waited for
-    likewise, because the publisher may still be writing what belongs before; and one that is not,
-    which a busy machine may take long to read, for a minute.
+    With ``is_rehearsal`` a topic that is read up is waited for as well, because its publisher may
+    still be writing what belongs before: until it has had nothing for ``max_idle_s`` while the
+    record was here.
 
     Records that came by way of another partition wait in a queue for each topic and partition that
     they come from, which is there while it holds any; nothing is waited for in its stead.
@@ -53,7 +53,7 @@ class TimestampMerge:
     def __init__(
         self,
         topics: Iterable[str],
-        is_read_up: IsReadUp,
+        read_up_as_of: ReadUpAsOf,
         max_idle_s: float,
         *,
         is_rehearsal: bool = False,
@@ -64,20 +64,24 @@ class TimestampMerge:
         self._queues: dict[tuple[str, int], _Queue] = {
             (topic, _OWN): _Queue(topic) for topic in self._ranks
         }
-        self._is_read_up = is_read_up
+        self._read_up_as_of = read_up_as_of
         self._max_idle_s = max_idle_s
-        self._slow_s = max(max_idle_s, _REHEARSAL_S) if is_rehearsal else max_idle_s
         self._is_rehearsal = is_rehearsal
         self._monotonic = monotonic
-        #: when a record that was held back may go
+        #: when a record that a rehearsal holds back may go, by ``monotonic``
         self._held_until: float | None = None
+        #: the topic whose end has to be known before anything is handed out
+        self.waits_for: str | None = None
 
     def __len__(self) -> int:
         return sum(queue.size for queue in self._queues.values())
 
-    def add(self, topic: str, records: Sequence[ConsumerRecord], origin: int = _OWN) -> int:
+    def add(
+        self, topic: str, records: Sequence[InputRecord], as_of_ms: int, origin: int = _OWN
+    ) -> int:
         """Buffer records of a topic, in offset order; returns how many were had before.
 
+        ``as_of_ms`` is when the broker had last answered for the partition that they were read of;
         ``origin`` is the partition that they come from when it is another one.
         """
         queue = self._queues.get((topic, origin)) or self._add_queue(topic, origin)
@@ -87,7 +91,7 @@ class TimestampMerge:
         if had:
             records = records[had:]
         if records:
-            queue.chunks.append((self._monotonic(), records))
+            queue.chunks.append((self._monotonic(), as_of_ms, records))
             queue.size += len(records)
             queue.next_offset = records[-1].offset + 1
         return had
@@ -99,36 +103,28 @@ class TimestampMerge:
         )
         return queue
 
-    def take(self, limit: int) -> Iterator[tuple[str, ConsumerRecord]]:
+    def take(self, limit: int) -> Iterator[tuple[str, InputRecord]]:
         """Up to ``limit`` records that may be handed out now, each removed as it is yielded."""
         queues, left = self._queues, limit
-        self._held_until = None
+        self._held_until = self.waits_for = None
         while left > 0:
             best, best_ms, next_ms = None, _FAR, _FAR
-            gap_since = slow_since = -math.inf
+            empty: list[_Queue] = []
             for name, queue in queues.items():
                 if queue.size:
-                    head_ms = queue.chunks[0][1][queue.head].timestamp
+                    head_ms = queue.chunks[0][2][queue.head].timestamp
                     if head_ms < best_ms:
                         best, best_ms, next_ms = name, head_ms, best_ms
                     elif head_ms < next_ms:
                         next_ms = head_ms
-                elif not self._is_read_up(queue.topic):
-                    slow_since = max(slow_since, queue.empty_since)
-                elif self._is_rehearsal:
-                    gap_since = max(gap_since, queue.empty_since)
+                else:
+                    empty.append(queue)
             if best is None:
                 return
             queue = queues[best]
-            arrived, records = queue.chunks[0]
-            if gap_since > -math.inf or slow_since > -math.inf:
-                until = max(
-                    max(arrived, gap_since) + self._max_idle_s,
-                    max(arrived, slow_since) + self._slow_s if slow_since > -math.inf else 0.0,
-                )
-                if self._monotonic() < until:
-                    self._held_until = until
-                    return
+            added, as_of_ms, records = queue.chunks[0]
+            if empty and not self._may_pass(empty, added, as_of_ms):
+                return
             # A run: this topic's records up to the next topic's first. Equal timestamps go in the
             # order of the topics given. The caller may stop after any record.
             topic, at, last = queue.topic, queue.head, len(records) - 1
@@ -151,8 +147,23 @@ class TimestampMerge:
                 queue.head = at
                 yield topic, record
 
+    def _may_pass(self, empty: list[_Queue], added: float, as_of_ms: int) -> bool:
+        """Whether a record may go that was added, and sent by the broker, then."""
+        for queue in empty:
+            read_up_ms = self._read_up_as_of(queue.topic)
+            if read_up_ms is None or read_up_ms < as_of_ms:
+                self.waits_for = queue.topic
+                return False
+        if self._is_rehearsal:
+            quiet_since = max(added, *(queue.empty_since for queue in empty))
+            until = quiet_since + self._max_idle_s
+            if self._monotonic() < until:
+                self._held_until = until
+                return False
+        return True
+
     def wait_s(self) -> float | None:
-        """How long until a record that is held back now may go; None when none is held back."""
+        """How long until a record that a rehearsal holds back may go; None when it holds none."""
         if self._held_until is None:
             return None
         return max(0.0, self._held_until - self._monotonic())

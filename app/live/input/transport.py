@@ -7,9 +7,9 @@ changelog: the last position read, so that a log that ends in control records en
 Faust's queues lose messages: what is in them is thrown away when the flow is resumed, and it is
 resumed more than once in a rebalance, the last time after the positions were found. So nothing but
 what a recovery reads is fetched before the rebalance is over; and each message says what came
-before it, so that whoever takes it sees a loss.
+before it, so that its receiver sees a loss.
 
-Input topics: committed is what the processor says it has done (``InputProgress.positions``), never
+Input topics: committed is what was handled durably (``InputProgress.positions``), never
 what a stream acknowledged; a partition with a full buffer is not asked for; and every fetch says
 how far each partition is read. Changelog topics go to Faust's recovery as before.
 
@@ -22,15 +22,16 @@ transactions that were open then (``app.live.input.broker_offsets``).
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from aiokafka.structs import ConsumerRecord
 from faust import Schema
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import ConsumerMessage
 
+from app.kafka.types import InputRecord, TopicPartition
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.consumer_thread import POLL_S, ConsumerThread
 from app.live.input.progress import InputProgress
+from app.live.input.rebalance_listener import RebalanceListener
 from app.live.input.record_batch import RecordBatch
 
 #: The scheme of a broker URL that selects this transport.
@@ -48,7 +49,7 @@ class BatchSchema(Schema):  # type: ignore[misc]
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers batches and commits the intake's positions.
+    """Delivers batches and commits the positions of ``InputProgress``.
 
     ``app.live.input.progress`` is its partner, ``app.live.input.broker_offsets`` knows the ends of
     changelogs.
@@ -56,7 +57,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._intake: InputProgress = self.app.intake
+        self._progress: InputProgress = self.app.input_progress
+        self._listener: RebalanceListener = self.app.rebalance_listener
         self._offsets: BrokerOffsets = self.app.offsets
         #: changes whenever assignment or positions may have
         self.epoch = 0
@@ -64,61 +66,65 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.is_revoked = True
         #: the rebalance is over: streams and standbys may be read
         self._is_settled = False
-        #: how many stretches of a partition were handed over, and where the last one ended
-        self._handed: dict[TP, tuple[int, int]] = {}
+        #: how many batches of a partition were handed over, and where the last one ended
+        self._handed: dict[TopicPartition, tuple[int, int]] = {}
         #: when the broker last answered for a partition: by the machine's clock, and by ours
-        self.answered: dict[TP, tuple[int, int]] = {}
+        self.answered: dict[TopicPartition, tuple[int, int]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     # -- reading
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TopicPartition, ConsumerMessage]]:
         """One message per partition that has something new."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         if self.should_stop:
             return
-        wanted = self._intake.with_room(self._get_active_partitions())
+        wanted = self._progress.buffered.with_room(self._get_active_partitions())
         if not self._is_settled:
             wanted &= self.app.tables.recovery.active_tps
         if not wanted:
-            await self.wait_first(self._intake.wait_for_room(POLL_S), self.suspend_flow.wait())
+            await self.wait_first(self._progress.buffered.wait_for_room(POLL_S), self.suspend_flow.wait())
             return
         epoch = self.epoch
         batches, states = await self._thread.fetch(wanted, epoch)
         if self.should_stop or not self.flow_active or self.epoch != epoch:
             # A rebalance began meanwhile: it ends with a seek to what is committed.
             return
-        intake = self._intake
-        inputs = {tp: len(batch) for tp, batch in batches.items() if intake.is_input(tp)}
-        intake.fetched(
-            inputs, {tp: state for tp, (_, state) in states.items() if intake.is_input(tp)}
+        progress = self._progress
+        inputs = {tp: len(batch) for tp, batch in batches.items() if progress.is_input(tp)}
+        progress.fetched(
+            inputs, {tp: state for tp, (_, state) in states.items() if progress.is_input(tp)}
         )
+        self._listener.ends_known()
         for tp, batch in batches.items():
             self._log_end(tp)
             if tp in inputs and self.epoch == epoch:
-                yield tp, self._message(tp, batch, batch[-1].offset)
+                as_of_ms = progress.reading.answered_ms(tp) or 0
+                yield tp, self._message(tp, batch, batch[-1].offset, as_of_ms)
         for tp, (position, _) in states.items():
-            if self.epoch == epoch and tp in wanted and not intake.is_input(tp):
+            if self.epoch == epoch and tp in wanted and not progress.is_input(tp):
                 batch = batches.get(tp, [])
                 seen = self._read_offset[tp]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
                     yield tp, self._message(tp, batch, position - 1)
 
-    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+    async def highwaters(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
         """Where a recovery of these changelogs ends."""
         return await self._offsets.ends(partitions)
 
-    def _log_end(self, tp: TP) -> None:
+    def _log_end(self, tp: TopicPartition) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
 
     def settle(self) -> None:
         """A rebalance is over, unless the next has begun."""
         self._is_settled = not self.is_revoked
 
-    def _message(self, tp: TP, batch: list[ConsumerRecord], offset: int) -> ConsumerMessage:
+    def _message(
+        self, tp: TopicPartition, batch: list[InputRecord], offset: int, as_of_ms: int = 0
+    ) -> ConsumerMessage:
         number, after = self._handed.get(tp, (0, -1))
         self._handed[tp] = number + 1, offset
         return ConsumerMessage(
@@ -129,7 +135,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             0,
             (),
             None,
-            RecordBatch(batch, number, after),
+            RecordBatch(batch, number=number, after=after, as_of_ms=as_of_ms),
             None,
             0,
             0,
@@ -141,11 +147,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.epoch += 1
         await super().perform_seek()
 
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+    async def seek_wait(self, partitions: Mapping[TopicPartition, int]) -> None:
         self.epoch += 1
         await super().seek_wait(partitions)
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+    async def _add_gap(self, tp: TopicPartition, offset_from: int, offset_to: int) -> None:
         """Nothing: batches are contiguous by themselves."""
 
     # -- committing
@@ -156,37 +162,41 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._unacked_messages.discard(message)
         return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return iter(list(self._intake.positions()))
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TopicPartition]:
+        return iter(list(self._progress.positions.for_consumer()))
 
-    def _new_offset(self, tp: TP) -> int | None:
-        return self._intake.positions().get(tp)
+    def _new_offset(self, tp: TopicPartition) -> int | None:
+        return self._progress.positions.for_consumer().get(tp)
 
-    def verify_event_path(self, now: float, tp: TP) -> None:
+    def verify_event_path(self, now: float, tp: TopicPartition) -> None:
         """Nothing: Faust would miss the commits that transactions make."""
 
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         did_commit: bool = await super()._commit(offsets)
         if not did_commit:
-            self._intake.on_commit_failed()
+            self._listener.commit_failed()
         return did_commit
 
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Let the unit in progress end and commit it while the partitions are still ours."""
         self.epoch += 1
         self.is_revoked, self._is_settled = True, False
         self.stop_flow()
-        await self._intake.revoked(revoked)
+        progress = self._progress
+        progress.revoking()
+        inputs = {tp.partition for tp in revoked if progress.is_input(tp)}
+        await self._listener.partitions_revoked(inputs)
+        progress.revoked(revoked)
         if revoked and not self.should_stop:
             await self.commit()
-        self._intake.forget_positions(revoked)
+        progress.positions.forget(revoked)
         await super().on_partitions_revoked(revoked)
 
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+    async def on_partitions_assigned(self, assigned: set[TopicPartition], generation_id: int = 0) -> None:
         self.epoch += 1
         self.is_revoked, self._is_settled = False, False
         self._handed.clear()
-        self._intake.joined(self._thread.membership(generation_id))
+        self._progress.positions.joined(self._thread.membership(generation_id))
         await super().on_partitions_assigned(assigned, generation_id)
 
 

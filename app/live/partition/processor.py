@@ -1,40 +1,35 @@
-"""The work on one partition number: one commit unit after the other, never two at once."""
+"""Processes one partition: builds commit units from its records and due timers and commits them
+one at a time.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Final, Protocol
+from typing import Final
 
-from aiokafka.structs import ConsumerRecord
-
-from app.core.context import Emit
 from app.core.decisions import Decision
-from app.core.engine import Customers, Engine, Handled
-from app.core.errors import EventError, InfrastructureError
-from app.core.events import Event
-from app.core.outcomes import EmitOutcome, SendOutcome
+from app.core.errors import InfrastructureError
+from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
-from app.formats.decode import Erasure, ReadBySchema, decode_record
 from app.kafka.partitioning import partition_for
-from app.live.clock.machine_clock import MachineClock
-from app.live.clock.partition_clock import Clock, RecordsClock, WallClock
+from app.kafka.types import InputRecord
+from app.live.clock.partition_clock import PartitionClock, RecordsClock, WallClock
 from app.live.clock.watermark import BEGINNING_OF_TIME_MS, Watermark
-from app.live.commit.committer import Committer
-from app.live.commit.unit import CommitUnit, DeadLetter
+from app.live.commit.record_outcome import RecordOutcome
+from app.live.commit.unit import CommitUnit
 from app.live.customer_snapshot import CustomerSnapshot
-from app.live.input.progress import InputProgress
 from app.live.input.record_batch import RecordBatch
 from app.live.input.timestamp_merge import TimestampMerge
+from app.live.partition.context import PartitionContext
+from app.live.partition.record_handler import DecodedRecord, RecordHandler
 from app.live.partition.shadow import Shadow
+from app.live.partition.timers import fire_timers
 from app.live.repartition.incoming import RepartitionInput
 from app.live.repartition.outgoing import MisroutedRecords
-from app.live.repartition.progress import FAR_MS, RepartitionProgress, RepartitionWatermark
+from app.live.repartition.progress import FAR_MS, RepartitionWatermark
 from app.live.telemetry.gauges import PartitionFigures
-from app.live.telemetry.metrics import Metrics
-from app.live.telemetry.tracing import UnitSpans
 from app.live.telemetry.unit_log import log_unit
-from app.settings.model import Settings
 from app.settings.topics import REPARTITION
 from tables import records
 from tables.customers import PartitionCustomers
@@ -47,145 +42,153 @@ UNIT_CUSTOMERS: Final = 2000
 #: How often a quiet partition is looked through for tombstones that ended.
 SWEEP_S: Final = 3600.0
 
-MakeEngine = Callable[[Rules, Customers, Emit, EmitOutcome], Engine]
-
-
-class Shared(Protocol):
-    """What the lanes of a worker have in common."""
-
-    settings: Settings
-    intake: InputProgress
-    effects: Committer
-    metrics: Metrics
-    make_task: MakeEngine
-    rules: Rules
-    shadow_rules: Rules | None
-    input_partitions: int
-    read_by_schema: ReadBySchema | None
-    spans: UnitSpans | None
-    upstream: RepartitionProgress
-    wall: MachineClock
-
 
 class PartitionProcessor:
-    """Owns a partition's buffer, clock, task and customers between assignment and release."""
+    """Owns a partition's buffer, clock, engine and customers between assignment and revocation.
 
-    def __init__(self, partition: int, store: PartitionStore, shared: Shared) -> None:
-        settings, intake = shared.settings, shared.intake
+    ``run`` is a task of the worker's main loop, where all else is called too.
+    """
+
+    def __init__(
+        self, partition: int, store: PartitionStore, context: PartitionContext, rules: Rules
+    ) -> None:
+        settings, progress = context.settings, context.progress
         self.partition = partition
+        self._context = context
         self._store = store
-        self._intake = intake
-        self._metrics = shared.metrics
-        self._read_by_schema = shared.read_by_schema
-        self._spans = shared.spans
-        self._now_ms = shared.wall.now_ms
-        self._max_skew_ms = settings.max_skew_ms
-        self._tps = {topic: intake.tp(topic, partition) for topic in settings.read_topics}
-        self._buffer = TimestampMerge(
+        self._progress = progress
+        self._now_ms = context.machine_clock.now_ms
+        self._tps = {topic: progress.tp(topic, partition) for topic in settings.read_topics}
+        reading = progress.reading
+        self._merge = TimestampMerge(
             self._tps,
-            lambda topic: intake.is_read_up(self._tps[topic]),
+            lambda topic: reading.read_up_as_of_ms(self._tps[topic]),
             settings.max_idle_ms / 1000,
             is_rehearsal=settings.clock == "records",
         )
-        #: by topic, how many batches came
-        self._taken = dict.fromkeys(self._tps, 0)
-        self._strays = MisroutedRecords(settings.input_topics, partition, shared.input_partitions)
-        self._rerouted = RepartitionInput(intake.logical, self._buffer)
-        self._upstream = shared.upstream
-        self._arrivals = RepartitionWatermark(shared.upstream)
+        #: by topic, how many record batches came
+        self._batches = dict.fromkeys(self._tps, 0)
+        self._misrouted = MisroutedRecords(
+            settings.input_topics, partition, context.input_partitions
+        )
+        self._repartitioned = RepartitionInput(progress.logical, self._merge)
+        self._repartition_watermark = RepartitionWatermark(context.repartition)
         self._watermark = Watermark(self._tps, settings.grace_ms)
-        self.clock: Clock = (
+        self.clock: PartitionClock = (
             RecordsClock(settings.grace_ms)
             if settings.clock == "records"
             else WallClock(self._watermark, self._now_ms)
         )
-        self._customers = PartitionCustomers(
-            store,
-            lambda key: partition_for(key, shared.input_partitions) == partition,
-            self._now_ms,
-        )
+        self._customers = PartitionCustomers(store, _keys_of(context, partition), self._now_ms)
         self._swept_at = time.monotonic()
         self._unit = CommitUnit(now_ms=0)
-        self._task = shared.make_task(shared.rules, self._customers, self._decided, self._led_to)
-        rules = shared.shadow_rules
-        self._shadow = None if rules is None else Shadow(rules, shared.metrics)
-        self._effects = shared.effects.for_partition(partition, self._customers, store)
-        #: a record taken from the buffer whose turn comes after timers of another unit
-        self._held: tuple[str, ConsumerRecord] | None = None
+        self._engine = context.make_engine(
+            rules, self._customers, self._add_decision, self._add_outcome
+        )
+        self._shadow = (
+            None
+            if context.shadow_rules is None
+            else Shadow(context.shadow_rules, context.metrics)
+        )
+        self._handler = RecordHandler(
+            partition=partition,
+            engine=self._engine,
+            customers=self._customers,
+            misrouted=self._misrouted,
+            shadow=self._shadow,
+            read_by_schema=context.read_by_schema,
+            max_skew_ms=settings.max_skew_ms,
+        )
+        self._committer = context.committer.for_partition(partition, self._customers, store)
+        #: a record taken from the merge whose turn comes after timers of another unit
+        self._held: DecodedRecord | None = None
         self._wake = asyncio.Event()
         self._is_ending = False
         self.busy_at = time.monotonic()
 
-    def count(self, topic: str, stretch: RecordBatch) -> None:
-        """See that no batch of a topic was lost before this one. Raises InfrastructureError."""
-        expected = self._taken[topic]
-        if stretch.number != expected:
+    # -- called by the assigned partitions
+
+    def add(self, topic: str, batch: RecordBatch) -> None:
+        """Buffer a record batch of a topic for its turn.
+
+        Raises InfrastructureError when the batch before it never came.
+        """
+        self._expect_next(topic, batch)
+        if topic == REPARTITION:
+            had = self._repartitioned.add(batch, batch.as_of_ms)
+        else:
+            had = self._merge.add(topic, batch, batch.as_of_ms)
+            self._misrouted.find(topic, batch[had:])
+        if had:
+            self._progress.buffered.dropped(self._tps[topic], had)
+        self._wake.set()
+
+    def _expect_next(self, topic: str, batch: RecordBatch) -> None:
+        expected = self._batches[topic]
+        if batch.number != expected:
             raise InfrastructureError(
-                f"{topic}[{self.partition}]: got batch {stretch.number} at offset"
-                f" {stretch[0].offset}, expected {expected}: one was lost on the way; it is read"
+                f"{topic}[{self.partition}]: got batch {batch.number} at offset"
+                f" {batch[0].offset}, expected {expected}: one was lost on the way; it is read"
                 " again after a restart"
             )
-        self._taken[topic] = expected + 1
+        self._batches[topic] = expected + 1
 
-    def add(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
-        """Buffer records of a topic for their turn."""
-        if topic == REPARTITION:
-            had = self._rerouted.add(records)
-        else:
-            had = self._buffer.add(topic, records)
-            self._strays.find(topic, records[had:])
-        if had:
-            self._intake.dropped(self._tps[topic], had)
+    def look_at_timers(self) -> None:
+        """See whether timers are due."""
         self._wake.set()
 
-    def wake(self) -> None:
-        """Look whether timers are due."""
-        self._wake.set()
+    def ends_known(self) -> None:
+        """More is known of how far topics are read, which a record may wait for."""
+        if self._merge.waits_for is not None:
+            self._wake.set()
 
     def use_rules(self, rules: Rules) -> None:
-        """Decide by these from the next commit unit on: a unit's decisions are all made before
-        the loop gets to run anything else.
+        """Decide by these from the next commit unit on: the decisions of a unit are all made
+        before the loop gets to run anything else.
         """
-        self._task.rules = rules
+        self._engine.rules = rules
 
     def end(self) -> None:
         """Finish the unit in progress, then no more."""
         self._is_ending = True
         self._wake.set()
 
-    def standing(self, customer_id: str) -> CustomerSnapshot:
+    def snapshot(self, customer_id: str) -> CustomerSnapshot:
         """The customer as the last unit left them, and rules and now of this partition.
 
         From the database: a unit in progress may still fail.
         """
         value = self._store.get(customer_id.encode())
         is_there = value is not None and not head_of(value).is_erased
+        now_ms = self.clock.instant.now_ms
         return CustomerSnapshot(
             customer=records.decode(record_of(value)) if value and is_there else None,
-            rules=self._task.rules,
-            now_ms=self._now_ms()
-            if self.clock.now_ms == BEGINNING_OF_TIME_MS
-            else self.clock.now_ms,
+            rules=self._engine.rules,
+            now_ms=self._now_ms() if now_ms == BEGINNING_OF_TIME_MS else now_ms,
         )
 
     def figures(self) -> PartitionFigures:
         """How the partition stands now."""
-        progress, age_ms = self._store.progress, self.clock.watermark_age_ms()
-        lags = {topic: self._intake.lag_records(tp) for topic, tp in self._tps.items()}
+        stored, age_ms = self._store.progress, self.clock.watermark_age_ms()
+        reading = self._progress.reading
+        lags = {topic: reading.lag_records(tp) for topic, tp in self._tps.items()}
         return PartitionFigures(
             partition=self.partition,
-            customers=progress.customers,
-            timers_pending=progress.pending,
+            customers=stored.customers,
+            timers_pending=stored.pending,
             state_bytes=self._store.files_bytes(),
             watermark_age_s=None if age_ms is None else age_ms / 1000,
             lag_records={topic: lag for topic, lag in lags.items() if lag is not None},
         )
 
     def is_idle(self) -> bool:
-        """Whether everything there was has been handled."""
+        """Whether everything that is known to be there has been handled."""
+        reading = self._progress.reading
         return all(
-            self._intake.complete_as_of_ms(tp) is not None for tp in self._tps.values()
-        ) and not (len(self._buffer) or self._strays.pending or self._rerouted.settled)
+            reading.complete_as_of_ms(tp) is not None for tp in self._tps.values()
+        ) and not (len(self._merge) or self._misrouted.pending or self._repartitioned.rejected)
+
+    # -- the task
 
     async def run(self) -> None:
         """Work until ``end``. Raises what went wrong; nothing of that unit is then committed."""
@@ -193,26 +196,26 @@ class PartitionProcessor:
         if resend:
             unit = CommitUnit(now_ms=self._now_ms())
             unit.resend = resend
-            await self._apply(unit, time.perf_counter())
+            await self._commit(unit, time.perf_counter())
         while not self._is_ending:
             self._wake.clear()
             if await self._work():
                 await asyncio.sleep(0)
             else:
                 await self._rest()
-        if self._effects.has_unmarked_outboxes:
-            await self._effects.mark_outboxes_sent()
+        if self._committer.has_unmarked_outboxes:
+            await self._committer.mark_outboxes_sent()
 
     async def _rest(self) -> None:
-        if self._effects.has_unmarked_outboxes and time.monotonic() - self.busy_at > 1.0:
-            await self._effects.mark_outboxes_sent()
+        if self._committer.has_unmarked_outboxes and time.monotonic() - self.busy_at > 1.0:
+            await self._committer.mark_outboxes_sent()
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._store.touch()
             if self.is_idle():
                 self._swept_at = time.monotonic()
                 await self._sweep()
         try:
-            await asyncio.wait_for(self._wake.wait(), self._buffer.wait_s())
+            await asyncio.wait_for(self._wake.wait(), self._merge.wait_s())
         except TimeoutError:
             return
 
@@ -226,7 +229,7 @@ class PartitionProcessor:
         while ids := self._store.tombstones(self._now_ms(), UNIT_CUSTOMERS):
             for customer_id in ids:
                 self._customers.forget(customer_id)
-            await self._apply(CommitUnit(now_ms=self._now_ms()), time.perf_counter())
+            await self._commit(CommitUnit(now_ms=self._now_ms()), time.perf_counter())
             has_swept = True
         if has_swept:
             await asyncio.to_thread(self._store.compact)
@@ -235,70 +238,79 @@ class PartitionProcessor:
         """One commit unit; False when there was nothing to do."""
         started = time.perf_counter()
         self._raise_watermark()
-        self.clock.start_unit()
+        self.clock.start_unit(is_current=True)
         unit = self._unit = CommitUnit(now_ms=self._now_ms())
-        unit.misrouted = self._strays.take()
-        self._settle(unit)
-        has_room = self._fire() and self._handle_records()
+        unit.misrouted = self._misrouted.take_pending()
+        self._take_rejected(unit)
+        has_room = self._fire_timers() and self._handle_records()
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
         has_work = bool(unit.consumed or unit.timers or unit.misrouted)
         if has_work:
             self.busy_at = time.monotonic()
-            await self._apply(unit, started)
-        self._say_how_far()
+            await self._commit(unit, started)
+        self._report_repartition_progress()
         return has_work or not has_room
 
     def _raise_watermark(self) -> None:
         """Take what is known of the topics' ends."""
+        reading = self._progress.reading
         for topic, tp in self._tps.items():
             if topic != REPARTITION:
-                as_of_ms = self._intake.complete_as_of_ms(tp)
+                as_of_ms = reading.complete_as_of_ms(tp)
                 if as_of_ms is not None:
                     self._watermark.rise(topic, as_of_ms)
-        read_through_ms = self._intake.read_through_ms(self._tps[REPARTITION])
-        self._watermark.rise(REPARTITION, self._arrivals.conclude(self._now_ms(), read_through_ms))
+        through_ms = reading.read_through_ms(self._tps[REPARTITION])
+        self._watermark.rise(
+            REPARTITION, self._repartition_watermark.advance(self._now_ms(), through_ms)
+        )
 
-    def _say_how_far(self) -> None:
-        """Tell the other lanes up to when all their records were sent on from here."""
-        reached_ms = map(self._watermark.seen_ms, self._strays.doubtful())
-        self._upstream.say(self.partition, min(reached_ms, default=FAR_MS))
+    def _report_repartition_progress(self) -> None:
+        """Tell the other partitions up to when all their records were forwarded from here."""
+        reached_ms = map(self._watermark.seen_ms, self._misrouted.topics_in_doubt())
+        self._context.repartition.report(self.partition, min(reached_ms, default=FAR_MS))
 
-    def _settle(self, unit: CommitUnit) -> None:
-        """Deal with what lies in the repartition topic and needs no turn."""
-        settled, position = self._rerouted.take_settled()
-        for record, error in settled:
-            outcome = "skipped" if error is None else self._dead(unit, REPARTITION, record, error)
-            unit.count(REPARTITION, outcome)
-        if settled:
-            unit.consumed[REPARTITION] = len(settled)
+    def _take_rejected(self, unit: CommitUnit) -> None:
+        """Account for what lies in the repartition topic and gets no turn."""
+        rejected, position = self._repartitioned.take_rejected()
+        for record, error in rejected:
+            unit.count(
+                REPARTITION,
+                RecordOutcome.SKIPPED
+                if error is None
+                else self._handler.reject(unit, REPARTITION, record, error),
+            )
+        if rejected:
+            unit.consumed[REPARTITION] = len(rejected)
             unit.positions[REPARTITION] = position
 
-    async def _apply(self, unit: CommitUnit, started: float) -> None:
+    async def _commit(self, unit: CommitUnit, started: float) -> None:
         handled = time.perf_counter()
-        spans = self._spans
+        spans = self._context.spans
         with nullcontext() if spans is None else spans.unit(self.partition, unit, started):
-            await self._effects.commit(unit)
-        self._metrics.unit_done(unit, handled - started, time.perf_counter() - handled)
+            await self._committer.commit(unit)
+        now = time.perf_counter()
+        self._context.metrics.unit_done(unit, handled - started, now - handled)
         log_unit(unit)
 
-    def _decided(self, decision: Decision) -> None:
+    def _add_decision(self, decision: Decision) -> None:
         self._unit.add_decision(decision)
 
-    def _led_to(self, outcome: SendOutcome) -> None:
+    def _add_outcome(self, outcome: SendOutcome) -> None:
         self._unit.add_outcome(outcome)
 
-    def _fire(self) -> bool:
+    def _fire_timers(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
         customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
-        while customers.earliest_due_ms() <= clock.due_ms:
+        due_ms = clock.instant.watermark_ms
+        while customers.earliest_due_ms() <= due_ms:
             if customers.touched_count() >= UNIT_CUSTOMERS:
                 return False
-            bound_ms = customers.bound_ms(clock.due_ms, UNIT_CUSTOMERS)
+            bound_ms = customers.bound_ms(due_ms, UNIT_CUSTOMERS)
             if shadow is not None:
                 shadow.see(customers.due(bound_ms))
             made = len(unit.decisions)
-            fired = clock.fire(self._task, bound_ms)
+            fired = fire_timers(self._engine, clock, bound_ms)
             unit.by_timer += unit.decisions[made:]
             if shadow is not None:
                 shadow.fire(clock, bound_ms)
@@ -306,124 +318,44 @@ class PartitionProcessor:
                 raise RuntimeError("a timer is due in the index and nothing fired for it")
             unit.timers += fired
         if shadow is not None:
-            shadow.fire(clock, clock.due_ms)
+            shadow.fire(clock, due_ms)
         return True
 
     def _handle_records(self) -> bool:
-        """Handle buffered records; False when timers filled the unit and a record waits for them.
-
-        The order before each: the clock moves, what is due fires, then the record.
-        """
-        customers = self._customers
+        """Handle buffered records; False when timers filled the unit and a record waits for them."""
         held, self._held = self._held, None
-        if held is not None and not self._handle(*held):
+        if held is not None and not self._handle(held):
             return False
-        for topic, record in self._buffer.take(UNIT_RECORDS):
-            if not self._handle(topic, record):
+        customers, unit, decode = self._customers, self._unit, self._handler.decode
+        for topic, record in self._merge.take(UNIT_RECORDS):
+            if not self._handle(decode(topic, record)):
                 return False
-            if customers.touched_count() >= UNIT_CUSTOMERS or self._unit.is_heavy:
+            if customers.touched_count() >= UNIT_CUSTOMERS or unit.is_heavy:
                 break
         return True
 
-    def _handle(self, topic: str, record: ConsumerRecord) -> bool:
-        """Handle one record, or hold it and return False when the unit is full of timers."""
-        unit, clock, customers = self._unit, self.clock, self._customers
-        is_own = record.partition == self.partition
-        error: EventError | None = None
-        event: Event | Erasure | None = None
-        is_stray = is_own and self._strays.is_next(topic, record.offset)
-        if not is_stray:
-            try:
-                event = decode_record(
-                    topic,
-                    record.partition,
-                    record.offset,
-                    record.key,
-                    record.value,
-                    record.headers,
-                    self._read_by_schema,
-                )
-            except EventError as exc:
-                error = exc
-        # What comes by way of another partition says nothing of how far this one has been read.
-        occurred_ms = event.occurred_ms if is_own and type(event) is Event else None
-        clock.arrive(topic, record.timestamp, occurred_ms)
-        if (customers.earliest_due_ms() <= clock.due_ms and not self._fire()) or (
-            isinstance(event, Erasure) and self._has_decided(event.customer_id)
-        ):
-            self._held = topic, record
+    def _handle(self, decoded: DecodedRecord) -> bool:
+        """The clock moves, what is due fires, then the record is handled.
+
+        When the unit is full of timers the record is held for the next one: False.
+        """
+        unit, handler, topic, record = self._unit, self._handler, decoded.topic, decoded.record
+        instant = self.clock.advance(topic, record.timestamp, decoded.occurred_ms)
+        is_due = self._customers.earliest_due_ms() <= instant.watermark_ms
+        if (is_due and not self._fire_timers()) or handler.must_commit_before(unit, decoded):
+            self._held = decoded
             return False
-        if is_stray:
-            self._strays.pass_by(topic)
-            outcome = "misrouted"
-        elif error is not None:
-            outcome = self._dead(unit, topic, record, error)
-        elif isinstance(event, Erasure):
-            outcome = self._erase(topic, record, event)
-        else:
-            assert event is not None
-            outcome = self._handle_event(unit, topic, record, event)
+        outcome = handler.handle(unit, decoded, instant)
         unit.count(topic, outcome)
-        read, position = (
-            (topic, record.offset + 1) if is_own else (REPARTITION, self._rerouted.handled(record))
-        )
+        read = decoded.read_topic
         unit.consumed[read] = unit.consumed.get(read, 0) + 1
-        unit.positions[read] = position
-        if not is_stray:
+        unit.positions[read] = (
+            record.offset + 1 if decoded.is_own else self._repartitioned.handled(record)
+        )
+        if outcome is not RecordOutcome.MISROUTED:
             unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)
         return True
 
-    def _handle_event(
-        self, unit: CommitUnit, topic: str, record: ConsumerRecord, event: Event
-    ) -> str:
-        if event.traceparent is not None:
-            unit.traces.append(event.traceparent)
-        customers = self._customers
-        customer = customers.get(event.customer_id)
-        source = self._source(topic, record)
-        if customer.applied.get(source, -1) >= record.offset:
-            return "skipped"
-        if event.occurred_ms - self.clock.now_ms > self._max_skew_ms:
-            unit.skewed += 1
-        if self._shadow is not None:
-            self._shadow.see([customer])
-            self._shadow.handle(self.clock, event)
-        try:
-            handled = self.clock.handle(self._task, event)
-        except EventError as exc:
-            return self._dead(unit, topic, record, exc)
-        if handled is Handled.UNKNOWN_TYPE:
-            return "unknown"
-        customer.applied[source] = record.offset
-        if handled is Handled.APPLIED:
-            unit.note_list_health(event, self._task.rules.channels)
-            return "applied"
-        customers.changed(customer)
-        return "duplicate"
 
-    def _source(self, topic: str, record: ConsumerRecord) -> str:
-        """What ``Customer.applied`` calls the topic partition that the record was first read of."""
-        if record.partition == self.partition:
-            return topic
-        return f"{topic}/{record.partition}"
-
-    def _has_decided(self, customer_id: str) -> bool:
-        """Whether the unit has to be sent before the customer is erased: a tombstone has no outbox,
-        and what is in one is personal.
-        """
-        return any(decision.customer_id == customer_id for decision in self._unit.decisions)
-
-    def _erase(self, topic: str, record: ConsumerRecord, erasure: Erasure) -> str:
-        source = self._source(topic, record)
-        applied = self._customers.get(erasure.customer_id).applied
-        if applied.get(source, -1) >= record.offset:
-            return "skipped"
-        applied[source] = record.offset
-        self._task.erase(erasure.customer_id)
-        if self._shadow is not None:
-            self._shadow.erase(erasure.customer_id)
-        return "erased"
-
-    def _dead(self, unit: CommitUnit, topic: str, record: ConsumerRecord, error: EventError) -> str:
-        unit.dead_letters.append(DeadLetter(topic, record, error))
-        return "dead"
+def _keys_of(context: PartitionContext, partition: int) -> Callable[[bytes], bool]:
+    return lambda key: partition_for(key, context.input_partitions) == partition

@@ -22,7 +22,9 @@ from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event
 from app.core.rules.model import Rules
-from app.live.clock.partition_clock import Clock
+from app.core.time.instants import Instant
+from app.live.clock.partition_clock import PartitionClock
+from app.live.partition.timers import fire_timers
 from app.live.telemetry.metrics import Metrics
 from tables.in_memory import InMemoryCustomers
 
@@ -55,7 +57,7 @@ class Shadow:
     def _start_afresh(self) -> None:
         self._made: list[Decision] = []
         self._customers = RecentCustomers(self._limit)
-        self._task = Engine(self._rules, self._customers, self._made.append)
+        self._engine = Engine(self._rules, self._customers, self._made.append)
 
     def see(self, customers: Iterable[Customer]) -> None:
         """Copy the live records of customers not seen before."""
@@ -65,14 +67,14 @@ class Shadow:
                 copy.outbox = []
                 self._customers.changed(copy)
 
-    def fire(self, clock: Clock, due_ms: int) -> None:
+    def fire(self, clock: PartitionClock, due_ms: int) -> None:
         """Fire its own timers up to this due time."""
         if self._customers.earliest_due_ms() <= due_ms:
-            self._attempt(lambda: clock.fire(self._task, due_ms))
+            self._attempt(lambda: fire_timers(self._engine, clock, due_ms))
 
-    def handle(self, clock: Clock, event: Event) -> None:
-        """Take an event that the live task is about to take."""
-        self._attempt(lambda: clock.handle(self._task, event))
+    def handle(self, event: Event, instant: Instant) -> None:
+        """Take an event that the live engine is about to take."""
+        self._attempt(lambda: self._engine.handle(event, instant.now_ms, instant.watermark_ms))
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer."""
@@ -146,7 +148,7 @@ class RecentCustomers(InMemoryCustomers):
         super().changed(customer)
 
     def trim(self) -> None:
-        """Forget those used least recently. Not while a task is at work."""
+        """Forget those used least recently. Not while the engine is at work."""
         for customer_id in list(islice(self._records, max(0, len(self) - self._limit))):
             self.erase(customer_id)
         if self._entries > len(self._entry_ms) + _STALE_TIMERS:

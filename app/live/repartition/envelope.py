@@ -9,11 +9,10 @@ timestamps say when it was sent on, so that its retention counts from then.
 
 from typing import Final, NamedTuple
 
-from aiokafka.structs import ConsumerRecord
-
 from app.core.errors import EventError
 from app.core.events import MAX_VALUE_BYTES
 from app.formats.decode import decode_record
+from app.kafka.types import Headers, InputRecord, RestoredRecord
 
 #: Written after the publisher's own headers, in this order; the last one is 1 when it had a key.
 _OURS: Final = tuple(
@@ -22,8 +21,6 @@ _OURS: Final = tuple(
 #: A record with more bytes of headers is a dead letter where it lies: with more of them it might
 #: not fit onto another topic.
 _MAX_HEADER_BYTES: Final = MAX_VALUE_BYTES
-
-Headers = list[tuple[str, bytes | None]]
 
 
 class MisroutedRecord(NamedTuple):
@@ -35,8 +32,8 @@ class MisroutedRecord(NamedTuple):
     headers: Headers
 
 
-def customer_key(topic: str, record: ConsumerRecord) -> bytes | None:
-    """The key that decides where the record belongs; None when nobody can tell.
+def customer_key(topic: str, record: InputRecord) -> bytes | None:
+    """The key that decides where the record belongs; None when that cannot be known.
 
     That is its own key, or without one the customer id inside. What is too large to be understood
     belongs nowhere.
@@ -54,7 +51,7 @@ def customer_key(topic: str, record: ConsumerRecord) -> bytes | None:
     return event.customer_id.encode(errors="surrogatepass")
 
 
-def wrap(topic: str, record: ConsumerRecord, key: bytes) -> MisroutedRecord:
+def wrap(topic: str, record: InputRecord, key: bytes) -> MisroutedRecord:
     """The record as it travels; ``topic`` is its logical topic. EventError: it does not fit."""
     size = sum(len(name) + len(value or b"") for name, value in record.headers)
     if size > _MAX_HEADER_BYTES:
@@ -68,12 +65,12 @@ def wrap(topic: str, record: ConsumerRecord, key: bytes) -> MisroutedRecord:
         record.timestamp,
         int(record.key is not None),
     )
-    headers: Headers = [*record.headers]
+    headers: list[tuple[str, bytes | None]] = [*record.headers]
     headers += [(name, str(value).encode()) for name, value in zip(_OURS, ours, strict=True)]
     return MisroutedRecord(topic, key, record.value, headers)
 
 
-def unwrap(record: ConsumerRecord) -> ConsumerRecord:
+def unwrap(record: InputRecord) -> RestoredRecord:
     """The record as it was first read. Raises EventError when it is not one of ours."""
     own = record.headers[-len(_OURS) :]
     try:
@@ -87,16 +84,12 @@ def unwrap(record: ConsumerRecord) -> ConsumerRecord:
             "expected a record that this engine sent on, with the headers that say where it was"
             " first read: nothing else may write onto the repartition topic",
         ) from None
-    return ConsumerRecord(
+    return RestoredRecord(
         topic,
         partition,
         offset,
         timestamp_ms,
-        record.timestamp_type,
         record.key if is_keyed else None,
         record.value,
-        None,
-        -1,
-        -1,
         tuple(record.headers[: -len(_OURS)]),
     )

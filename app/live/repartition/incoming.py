@@ -1,45 +1,47 @@
-"""One lane's records that other partitions sent on to it, read from the repartition topic.
+"""Repartitioned records of one partition: what other partitions forwarded to it.
 
-For the timestamp merge they are as many queues as there are places they come from, each in its own
-order; so they are not handled in the order of the topic's offsets, and the position to commit is
-that of the first one not handled.
+In the timestamp merge they are one queue for each partition that they come from, each in its own
+order; so they are not handled in the order of the repartition topic's offsets, and the position to
+commit is that of the first one not handled.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from aiokafka.structs import ConsumerRecord
-
 from app.core.errors import EventError
+from app.kafka.types import InputRecord
 from app.live.input.timestamp_merge import TimestampMerge
 from app.live.repartition.envelope import unwrap
 
-_Place = tuple[str, int, int]
+_Source = tuple[str, int, int]
 
 
 class RepartitionInput:
-    """Puts them into the lane's merge buffer and keeps account of them.
+    """Puts them into the partition's merge and tracks which are handled.
 
-    ``settled`` are those that need no turn: foreign records (with an error) and repeats. A record
-    is sent on again when the worker that did it died before it could commit.
+    ``rejected`` are those that get no turn: foreign records, with an error, and repeats, without
+    one. A record is forwarded again when the worker that did it died before it could commit.
     """
 
-    def __init__(self, logical: Mapping[str, str], buffer: TimestampMerge) -> None:
+    def __init__(self, logical: Mapping[str, str], merge: TimestampMerge) -> None:
         self._logical = logical
-        self._buffer = buffer
+        self._merge = merge
         self._next_offset = -1
         #: offsets not handled, in order, and those handled after one that is not
         self._open: deque[int] = deque()
         self._closed: set[int] = set()
-        self._offsets: dict[_Place, int] = {}
-        #: the last offset seen of each place that records come from
+        self._offsets: dict[_Source, int] = {}
+        #: the last offset seen of each topic and partition that records come from
         self._seen: dict[tuple[str, int], int] = {}
-        self.settled: list[tuple[ConsumerRecord, EventError | None]] = []
+        self.rejected: list[tuple[InputRecord, EventError | None]] = []
 
-    def add(self, records: Sequence[ConsumerRecord]) -> int:
-        """Take records of the topic, in offset order; returns how many were had before."""
+    def add(self, records: Sequence[InputRecord], as_of_ms: int) -> int:
+        """Buffer records of the topic, in offset order; returns how many were had before.
+
+        ``as_of_ms`` is when the broker had last answered for the partition.
+        """
         had = 0
-        queues: dict[tuple[str, int], list[ConsumerRecord]] = {}
+        queues: dict[tuple[str, int], list[InputRecord]] = {}
         for record in records:
             if record.offset < self._next_offset:
                 had += 1
@@ -50,19 +52,19 @@ class RepartitionInput:
                 original = unwrap(record)
                 source = self._source(original), original.partition
             except EventError as exc:
-                self.settled.append((record, exc))
+                self.rejected.append((record, exc))
                 continue
             if original.offset <= self._seen.get(source, -1):
-                self.settled.append((record, None))
+                self.rejected.append((record, None))
                 continue
             self._seen[source] = original.offset
             self._offsets[original.topic, original.partition, original.offset] = record.offset
             queues.setdefault(source, []).append(original)
         for (topic, partition), queue in queues.items():
-            self._buffer.add(topic, queue, partition)
+            self._merge.add(topic, queue, as_of_ms, partition)
         return had
 
-    def _source(self, original: ConsumerRecord) -> str:
+    def _source(self, original: InputRecord) -> str:
         topic = self._logical.get(original.topic)
         if topic is None:
             raise EventError(
@@ -72,13 +74,13 @@ class RepartitionInput:
             )
         return topic
 
-    def handled(self, record: ConsumerRecord) -> int:
-        """A record that the buffer handed out is handled; the position that may be committed."""
+    def handled(self, record: InputRecord) -> int:
+        """A record that the merge handed out was handled; returns the position to commit."""
         return self._close(self._offsets.pop((record.topic, record.partition, record.offset)))
 
-    def take_settled(self) -> tuple[list[tuple[ConsumerRecord, EventError | None]], int]:
-        """What needs no turn, and the position that may be committed once it is dealt with."""
-        taken, self.settled = self.settled, []
+    def take_rejected(self) -> tuple[list[tuple[InputRecord, EventError | None]], int]:
+        """What gets no turn, and the position to commit once it was dealt with."""
+        taken, self.rejected = self.rejected, []
         position = -1
         for record, _ in taken:
             position = self._close(record.offset)

@@ -1,26 +1,25 @@
-"""One lane's records that belong to other partitions, from when they are read until they are past.
+"""Misrouted records: those read on one partition whose key belongs to another.
 
-They are sent on as soon as they are read, before the turn of what was read earlier, so that their
-customer's lane has them early. Their place in this lane's order stays: the position to commit
-passes it only after they were sent on.
+They are forwarded as soon as they are read, before the turn of what was read earlier, so that their
+customer's partition has them early. Their place in this partition's order stays: the position to
+commit passes it only after they were forwarded.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from aiokafka.structs import ConsumerRecord
-
 from app.core.errors import EventError
 from app.kafka.partitioning import partition_for
+from app.kafka.types import InputRecord
 from app.live.repartition.envelope import MisroutedRecord, customer_key, wrap
 
-#: After so many records of a topic without a stray its publishers are taken to know the way.
+#: After so many records of a topic without a misrouted one, none is expected.
 TRUSTED_RECORDS: Final = 10_000
 
 
 class MisroutedRecords:
-    """Finds them among what is read of a partition's input topics. ``pending`` is to be sent."""
+    """Finds them among what is read of a partition's topics. ``pending`` is to be forwarded."""
 
     def __init__(self, topics: Iterable[str], partition: int, partitions: int) -> None:
         self._partition = partition
@@ -29,7 +28,7 @@ class MisroutedRecords:
         self._clean = dict.fromkeys(self._ahead, 0)
         self.pending: list[MisroutedRecord] = []
 
-    def find(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
+    def find(self, topic: str, records: Iterable[InputRecord]) -> None:
         """Look through records of a topic, in offset order, each once."""
         ours, partitions = self._partition, self._partitions
         clean = self._clean[topic]
@@ -37,38 +36,38 @@ class MisroutedRecords:
             key = record.key
             if key is not None and partition_for(key, partitions) == ours:
                 clean += 1
-            elif self._is_stray(topic, record):
+            elif self._is_misrouted(topic, record):
                 clean = 0
             else:
                 clean += 1
         self._clean[topic] = clean
 
-    def _is_stray(self, topic: str, record: ConsumerRecord) -> bool:
+    def _is_misrouted(self, topic: str, record: InputRecord) -> bool:
         key = customer_key(topic, record)
         if key is None or partition_for(key, self._partitions) == self._partition:
             return False
         try:
-            stray = wrap(topic, record, key)
+            misrouted = wrap(topic, record, key)
         except EventError:
             return False
-        self.pending.append(stray)
+        self.pending.append(misrouted)
         self._ahead[topic].append(record.offset)
         return True
 
     def is_next(self, topic: str, offset: int) -> bool:
-        """Whether the record whose turn has come is a stray."""
+        """Whether the record whose turn has come is misrouted."""
         ahead = self._ahead[topic]
         return bool(ahead) and ahead[0] == offset
 
     def pass_by(self, topic: str) -> None:
-        """The turn of the topic's next stray is over."""
+        """The turn of the topic's next misrouted record is over."""
         self._ahead[topic].popleft()
 
-    def take(self) -> list[MisroutedRecord]:
-        """What is to be sent on with the unit that begins."""
+    def take_pending(self) -> list[MisroutedRecord]:
+        """What is to be forwarded with the commit unit that begins."""
         taken, self.pending = self.pending, []
         return taken
 
-    def doubtful(self) -> list[str]:
-        """The topics among whose unread records more strays are to be expected."""
+    def topics_in_doubt(self) -> list[str]:
+        """The topics among whose unread records misrouted ones are to be expected."""
         return [topic for topic, count in self._clean.items() if count < TRUSTED_RECORDS]

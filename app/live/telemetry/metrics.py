@@ -19,21 +19,12 @@ from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import INPUT_TOPICS
 from app.core.gates.registry import POSSIBLE_REASONS
 from app.core.rules.model import Rules
+from app.live.commit.record_outcome import RecordOutcome
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry import specs
 from app.live.telemetry.outcome_metrics import OutcomeMetrics
 from app.version import ENGINE_VERSION
 
-#: What becomes of an input record (app/live/partition/processor.py).
-EVENT_OUTCOMES: Final = (
-    "applied",
-    "dead",
-    "duplicate",
-    "erased",
-    "misrouted",
-    "skipped",
-    "unknown",
-)
 
 #: How a transaction ends (app/live/commit/transactions.py).
 TRANSACTION_OUTCOMES: Final = ("committed", "aborted", "fenced", "failed")
@@ -83,7 +74,7 @@ class Metrics:
     def _begin(self) -> None:
         """What does not depend on rules stands at 0."""
         for topic in INPUT_TOPICS:
-            for outcome in EVENT_OUTCOMES:
+            for outcome in RecordOutcome:
                 self._events.labels(topic, outcome)
         for outcome in TRANSACTION_OUTCOMES:
             self._transactions.labels(outcome)
@@ -115,7 +106,7 @@ class Metrics:
         """Count a commit unit that is durable."""
         for (topic, outcome), count in unit.record_outcomes.items():
             self._events.labels(topic, outcome).inc(count)
-            if outcome == "duplicate":
+            if outcome is RecordOutcome.DUPLICATE:
                 self._duplicates.inc(count)
         for topic, lags_ms in unit.lags_ms.items():
             self._lag.observe((topic,), lags_ms, 1000.0)

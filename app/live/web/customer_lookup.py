@@ -26,20 +26,22 @@ class LocatedCustomers:
     def __init__(
         self,
         settings: Settings,
-        processor: AssignedPartitions,
+        assigned: AssignedPartitions,
         app: WorkerApp,
         outputs: OutputTopics,
+        input_partitions: int,
     ) -> None:
         self._settings: Final = settings
-        self._processor = processor
+        self._assigned = assigned
+        self._input_partitions = input_partitions
         self._app = app
         self._outputs = outputs
 
     def partition_of(self, customer_id: str) -> int:
-        return partition_for(customer_id.encode(), self._processor.input_partitions)
+        return partition_for(customer_id.encode(), self._input_partitions)
 
-    def standing(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
-        return self._processor.standing(partition, customer_id)
+    def snapshot(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
+        return self._assigned.snapshot(partition, customer_id)
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:
         return self._app.owner(partition)
@@ -68,7 +70,7 @@ class Partitions(Protocol):
     def partition_of(self, customer_id: str) -> int:
         """The input partition of the customer's events."""
 
-    def standing(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
+    def snapshot(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
         """What this worker has; None when it does not work on the partition."""
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:
@@ -94,10 +96,10 @@ class LiveExplanations:
         The record is looked at after the decisions: it never lacks what they have decided.
         """
         partition = self._partitions.partition_of(customer_id)
-        standing = self._partitions.standing(partition, customer_id)
-        if standing is None:
+        snapshot = self._partitions.snapshot(partition, customer_id)
+        if snapshot is None:
             return self._partitions.owner(partition)
-        if standing.customer is None:
+        if snapshot.customer is None:
             return Unknown()
         if self._waiting >= _MAX_WAITING:
             return Busy()
@@ -107,15 +109,15 @@ class LiveExplanations:
                 tail = await asyncio.to_thread(self._read, customer_id, partition, recent)
         finally:
             self._waiting -= 1
-        standing = self._partitions.standing(partition, customer_id)
-        if standing is None:
+        snapshot = self._partitions.snapshot(partition, customer_id)
+        if snapshot is None:
             return self._partitions.owner(partition)
-        if standing.customer is None:
+        if snapshot.customer is None:
             return Unknown()
         return explain(
-            standing.customer,
-            standing.rules,
-            standing.now_ms,
+            snapshot.customer,
+            snapshot.rules,
+            snapshot.now_ms,
             [orjson.loads(line) for line in tail.lines],
             show_personal=show_personal,
             recent=recent,

@@ -1,0 +1,19 @@
+"""What becomes of an input record, as metrics count it."""
+
+from enum import StrEnum
+
+
+class RecordOutcome(StrEnum):
+    """Each record that is read ends in exactly one of these."""
+
+    APPLIED = "applied"
+    #: not understood: kept whole as a dead letter
+    DEAD = "dead"
+    DUPLICATE = "duplicate"
+    ERASED = "erased"
+    #: forwarded to its own partition
+    MISROUTED = "misrouted"
+    #: applied before: read again after a restart
+    SKIPPED = "skipped"
+    #: of a type that the rules do not know
+    UNKNOWN = "unknown"

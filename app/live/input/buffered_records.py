@@ -1,0 +1,69 @@
+"""How many fetched records of each input partition are not handled yet."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from app.kafka.types import TopicPartition
+
+
+class BufferedRecords:
+    """Counts records from the fetch until they are handled durably; bounds how many may wait.
+
+    The transport counts what it fetched and asks for which partitions there is room; the assigned
+    partitions count what arrived and what was handled. Used from the worker's main loop only.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """``capacity``: with so many records of a partition waiting, no more are fetched."""
+        self._capacity: Final = capacity
+        self._waiting: dict[TopicPartition, int] = {}
+        #: fetched, and not yet with the processor of the partition
+        self._in_transit: dict[TopicPartition, int] = {}
+        self._room = asyncio.Event()
+
+    def fetched(self, counts: Mapping[TopicPartition, int]) -> None:
+        """So many records of each partition are on their way."""
+        for tp, count in counts.items():
+            self._waiting[tp] = self._waiting.get(tp, 0) + count
+            self._in_transit[tp] = self._in_transit.get(tp, 0) + count
+
+    def arrived(self, tp: TopicPartition, count: int) -> None:
+        """So many records are with the processor."""
+        self._in_transit[tp] = max(0, self._in_transit.get(tp, 0) - count)
+
+    def dropped(self, tp: TopicPartition, count: int) -> None:
+        """So many records left the buffer: handled durably, or not needed."""
+        self._waiting[tp] = max(0, self._waiting.get(tp, 0) - count)
+        self._room.set()
+
+    def forget(self, tps: Iterable[TopicPartition]) -> None:
+        """Their partitions were revoked."""
+        for tp in tps:
+            self._waiting.pop(tp, None)
+            self._in_transit.pop(tp, None)
+
+    def waiting(self, tp: TopicPartition) -> int:
+        """Records of the partition that are not handled."""
+        return self._waiting.get(tp, 0)
+
+    def in_transit(self, tp: TopicPartition) -> int:
+        """Those of them that the processor does not have yet."""
+        return self._in_transit.get(tp, 0)
+
+    def total(self) -> int:
+        """Records of all partitions that are not handled."""
+        return sum(self._waiting.values())
+
+    def with_room(self, tps: Iterable[TopicPartition]) -> set[TopicPartition]:
+        """Those of the partitions that more records may be fetched of."""
+        waiting, capacity = self._waiting, self._capacity
+        return {tp for tp in tps if waiting.get(tp, 0) < capacity}
+
+    async def wait_for_room(self, timeout_s: float) -> None:
+        """Until records left any buffer, or the timeout."""
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), timeout_s)
+        except TimeoutError:
+            return

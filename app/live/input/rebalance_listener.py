@@ -1,0 +1,21 @@
+"""What the transport tells the rest of the worker."""
+
+from typing import Protocol
+
+from app.core.errors import InfrastructureError
+
+
+class RebalanceListener(Protocol):
+    """Given to the Faust app; called in the worker's main loop where nothing else is said."""
+
+    async def partitions_revoked(self, partitions: set[int]) -> None:
+        """These partitions are about to go: return once their commit units have ended."""
+
+    def ends_known(self) -> None:
+        """The broker answered how far partitions are read."""
+
+    def commit_failed(self) -> None:
+        """The consumer could not commit offsets; it tries again with the next ones."""
+
+    def group_lost(self, error: InfrastructureError) -> None:
+        """This worker is no member of its group any more. Called in the consumer's thread."""

@@ -1,0 +1,37 @@
+"""What the processors of all partitions of a worker share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.core.context import Emit
+from app.core.engine import Customers, Engine
+from app.core.outcomes import EmitOutcome
+from app.core.rules.model import Rules
+from app.formats.decode import ReadBySchema
+from app.live.clock.machine_clock import MachineClock
+from app.live.commit.committer import Committer
+from app.live.input.progress import InputProgress
+from app.live.repartition.progress import RepartitionProgress
+from app.live.telemetry.metrics import Metrics
+from app.live.telemetry.tracing import UnitSpans
+from app.settings.model import Settings
+
+MakeEngine = Callable[[Rules, Customers, Emit, EmitOutcome], Engine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionContext:
+    """Built once for a worker, before any partition is assigned."""
+
+    settings: Settings
+    progress: InputProgress
+    committer: Committer
+    metrics: Metrics
+    machine_clock: MachineClock
+    #: partition count of the input topics
+    input_partitions: int
+    make_engine: MakeEngine = Engine
+    shadow_rules: Rules | None = None
+    read_by_schema: ReadBySchema | None = None
+    spans: UnitSpans | None = None
+    repartition: RepartitionProgress = field(default_factory=RepartitionProgress)
