@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -78,7 +77,9 @@ def run_worker(
 class _Worker:
     """One run of the worker."""
 
-    def __init__(self, settings: Settings, hook: Hook | None, make_engine: MakeEngine | None) -> None:
+    def __init__(
+        self, settings: Settings, hook: Hook | None, make_engine: MakeEngine | None
+    ) -> None:
         self._settings = settings
         self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
         self._rules = RulesReloader(settings.rules_path, self._metrics)
@@ -175,15 +176,20 @@ class _Worker:
             settings, self._assigned, self._app, outputs, self._partitions
         )
         sources = GaugeSources(
-            self._is_ready, self._app.recovery, self._assigned.figures, self._progress.buffered.total
+            self._is_ready,
+            self._app.recovery,
+            self._assigned.figures,
+            self._progress.buffered.total,
         )
         self._metrics.registry.register(LiveGauges(sources, settings.data_dir))
 
     def _new_machine_clock(self) -> MachineClock:
         loop = asyncio.get_running_loop()
-        clock = MachineClock(
-            lambda error: loop.call_soon_threadsafe(self._clock_set_back, error) and None
-        )
+
+        def on_set_back(error: InfrastructureError) -> None:
+            loop.call_soon_threadsafe(self._clock_set_back, error)
+
+        clock = MachineClock(on_set_back)
         self._metrics.clock_step.set_function(clock.step_s)
         return clock
 

@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from app.live.partition.assigned import BrokerOutageLog
+from app.live.partition.broker_outage import BrokerOutageLog
 from app.logs import Repeats, TextFormatter
 
 

@@ -76,7 +76,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     # -- reading
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TopicPartition, ConsumerMessage]]:
+    async def getmany(
+        self, timeout: float
+    ) -> AsyncIterator[tuple[TopicPartition, ConsumerMessage]]:
         """One message per partition that has something new."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
@@ -86,7 +88,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if not self._is_settled:
             wanted &= self.app.tables.recovery.active_tps
         if not wanted:
-            await self.wait_first(self._progress.buffered.wait_for_room(POLL_S), self.suspend_flow.wait())
+            await self.wait_first(
+                self._progress.buffered.wait_for_room(POLL_S), self.suspend_flow.wait()
+            )
             return
         epoch = self.epoch
         batches, states = await self._thread.fetch(wanted, epoch)
@@ -192,7 +196,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         progress.positions.forget(revoked)
         await super().on_partitions_revoked(revoked)
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition], generation_id: int = 0) -> None:
+    async def on_partitions_assigned(
+        self, assigned: set[TopicPartition], generation_id: int = 0
+    ) -> None:
         self.epoch += 1
         self.is_revoked, self._is_settled = False, False
         self._handed.clear()

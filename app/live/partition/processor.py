@@ -4,7 +4,7 @@ one at a time.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
@@ -13,7 +13,6 @@ from app.core.errors import InfrastructureError
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
 from app.kafka.partitioning import partition_for
-from app.kafka.types import InputRecord
 from app.live.clock.partition_clock import PartitionClock, RecordsClock, WallClock
 from app.live.clock.watermark import BEGINNING_OF_TIME_MS, Watermark
 from app.live.commit.record_outcome import RecordOutcome
@@ -86,9 +85,7 @@ class PartitionProcessor:
             rules, self._customers, self._add_decision, self._add_outcome
         )
         self._shadow = (
-            None
-            if context.shadow_rules is None
-            else Shadow(context.shadow_rules, context.metrics)
+            None if context.shadow_rules is None else Shadow(context.shadow_rules, context.metrics)
         )
         self._handler = RecordHandler(
             partition=partition,
@@ -184,9 +181,9 @@ class PartitionProcessor:
     def is_idle(self) -> bool:
         """Whether everything that is known to be there has been handled."""
         reading = self._progress.reading
-        return all(
-            reading.complete_as_of_ms(tp) is not None for tp in self._tps.values()
-        ) and not (len(self._merge) or self._misrouted.pending or self._repartitioned.rejected)
+        return all(reading.complete_as_of_ms(tp) is not None for tp in self._tps.values()) and not (
+            len(self._merge) or self._misrouted.pending or self._repartitioned.rejected
+        )
 
     # -- the task
 
@@ -322,7 +319,7 @@ class PartitionProcessor:
         return True
 
     def _handle_records(self) -> bool:
-        """Handle buffered records; False when timers filled the unit and a record waits for them."""
+        """Handle buffered records; False when timers filled the unit and a record waits."""
         held, self._held = self._held, None
         if held is not None and not self._handle(held):
             return False

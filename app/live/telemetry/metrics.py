@@ -74,8 +74,8 @@ class Metrics:
     def _begin(self) -> None:
         """What does not depend on rules stands at 0."""
         for topic in INPUT_TOPICS:
-            for outcome in RecordOutcome:
-                self._events.labels(topic, outcome)
+            for record_outcome in RecordOutcome:
+                self._events.labels(topic, record_outcome)
         for outcome in TRANSACTION_OUTCOMES:
             self._transactions.labels(outcome)
         self._transaction_durations.begin(())

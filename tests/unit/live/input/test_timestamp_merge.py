@@ -17,18 +17,24 @@ class Manual:
 
     def __init__(self, *, is_rehearsal: bool = False) -> None:
         self.now_s = 0.0
-        self.read_up = {"orders", "bookings"}
+        #: as of when each topic is known to be read up to its end
+        self.read_up: dict[str, int | None] = {"orders": 0, "bookings": 0}
         self.buffer = TimestampMerge(
             TOPICS,
-            lambda topic: topic in self.read_up,
+            self.read_up.get,
             1.0,
             is_rehearsal=is_rehearsal,
             monotonic=lambda: self.now_s,
         )
 
-    def add(self, topic: str, *stamps: int, first: int = 0, origin: int = -1) -> int:
+    def add(
+        self, topic: str, *stamps: int, first: int = 0, as_of_ms: int = 0, origin: int = -1
+    ) -> int:
         return self.buffer.add(
-            topic, [record(topic, first + at, stamp) for at, stamp in enumerate(stamps)], origin
+            topic,
+            [record(topic, first + at, stamp) for at, stamp in enumerate(stamps)],
+            as_of_ms,
+            origin,
         )
 
     def take(self, limit: int = 100) -> list[tuple[str, int]]:
@@ -55,25 +61,35 @@ def test_records_come_by_timestamp_and_equal_ones_by_topic() -> None:
     ]
 
 
-def test_a_topic_not_read_up_is_waited_for_but_not_for_ever() -> None:
-    """A record is held back until the other topic is known, or had nothing for max_idle."""
+def test_topic_of_which_more_is_there_is_waited_for_however_slowly_it_comes() -> None:
+    """No time-out takes the place of knowing; a topic whose end is not known is waited for too."""
     manual = Manual()
-    manual.read_up = {"orders"}
-    manual.add("orders", 5)
-    assert manual.take() == []
-    assert manual.buffer.wait_s() == 1.0
-    manual.now_s = 0.75
-    assert manual.buffer.wait_s() == 0.25
-    manual.add("bookings", 4)
+    manual.read_up["bookings"] = None
+    manual.add("orders", 5, as_of_ms=100)
+    for _ in range(3):
+        manual.now_s += 3600.0
+        assert manual.take() == []
+        assert manual.buffer.wait_s() is None
+        assert manual.buffer.waits_for == "bookings"
+    manual.add("bookings", 4, as_of_ms=100)
     assert manual.take() == [("bookings", 4)]
-    manual.now_s = 1.5
-    assert manual.take() == []
-    manual.now_s = 1.75
+    manual.read_up["bookings"] = 100
     assert manual.take() == [("orders", 5)]
-    assert manual.buffer.wait_s() is None
-    manual.add("orders", 6, first=1)
+    assert manual.buffer.waits_for is None
+
+
+def test_an_older_answer_does_not_show_that_nothing_came_meanwhile() -> None:
+    """A profile may have been written after the answer and before the order was read."""
+    manual = Manual()
+    manual.read_up["bookings"] = 99
+    manual.add("orders", 5, as_of_ms=100)
     assert manual.take() == []
-    assert manual.buffer.wait_s() == 1.0
+    manual.read_up["bookings"] = 100
+    assert manual.take() == [("orders", 5)]
+    manual.add("orders", 6, 7, first=1, as_of_ms=100)
+    manual.add("orders", 8, first=3, as_of_ms=150)
+    assert manual.take() == [("orders", 6), ("orders", 7)]
+    assert manual.buffer.waits_for == "bookings"
 
 
 def test_a_rehearsal_waits_for_topics_at_their_end_too() -> None:
@@ -87,18 +103,19 @@ def test_a_rehearsal_waits_for_topics_at_their_end_too() -> None:
     assert manual.take() == [("bookings", 7)]
 
 
-def test_a_rehearsal_waits_long_for_what_is_known_to_be_there() -> None:
+def test_a_rehearsal_waits_for_what_is_known_to_be_there() -> None:
     """A machine may be so busy that a topic is read much later than another."""
     manual = Manual(is_rehearsal=True)
-    manual.read_up = {"orders"}
+    manual.read_up["bookings"] = None
     manual.add("orders", 5)
-    manual.now_s = 50.0
+    manual.now_s = 5000.0
     assert manual.take() == []
     manual.add("bookings", 4)
     assert manual.take() == [("bookings", 4)]
-    manual.read_up.add("bookings")
+    manual.read_up["bookings"] = 0
     assert manual.take() == []
-    manual.now_s = 51.0
+    assert manual.buffer.wait_s() == 1.0
+    manual.now_s += 1.0
     assert manual.take() == [("orders", 5)]
 
 

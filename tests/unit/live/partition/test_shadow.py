@@ -10,6 +10,7 @@ from app.core.events import Event
 from app.live.clock.partition_clock import WallClock
 from app.live.clock.watermark import Watermark
 from app.live.partition.shadow import RecentCustomers, Shadow, compare
+from app.live.partition.timers import fire_timers
 from app.live.telemetry.metrics import Metrics
 from app.rules_file.load import parse_rules
 
@@ -38,7 +39,7 @@ def event(type: str, number: int, customer_id: str = "ann") -> Event:
 
 
 class Pair:
-    """A live task and its shadow, side by side at T0."""
+    """A live engine and its shadow, side by side at T0."""
 
     def __init__(self, limit: int = 10) -> None:
         self.metrics = Metrics()
@@ -51,19 +52,20 @@ class Pair:
         self.task = Engine(RULES, self.live, self.made.append)
 
     def take(self, each: Event, *, is_shadowed: bool = True) -> None:
-        """One event, as a lane gives it to both."""
+        """One event, as a partition processor gives it to both."""
         if is_shadowed:
             self.shadow.see([self.live.get(each.customer_id)])
-            self.shadow.handle(self.clock, each)
-        self.clock.handle(self.task, each)
+            self.shadow.handle(each, self.clock.instant)
+        instant = self.clock.instant
+        self.task.handle(each, instant.now_ms, instant.watermark_ms)
 
     def pass_hours(self, hours: int) -> None:
-        """Fire what is due then, as a lane does."""
+        """Fire what is due then, as a partition processor does."""
         self.now_ms += hours * HOUR_MS
         self.watermark.rise("orders", self.now_ms)
-        self.clock.start_unit()
+        self.clock.start_unit(is_current=True)
         self.shadow.see([each for each in self.live if each.next_due_ms() <= self.now_ms])
-        self.clock.fire(self.task, self.now_ms)
+        fire_timers(self.task, self.clock, self.now_ms)
         self.shadow.fire(self.clock, self.now_ms)
 
     def settle(self) -> dict[str, float]:
@@ -115,7 +117,7 @@ def test_a_fault_under_the_shadows_rules_is_counted_and_stops_nothing(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(pair.shadow._task, "handle", fail)
+    monkeypatch.setattr(pair.shadow._engine, "handle", fail)
     pair.take(event("order_placed", 1))
     assert pair.metrics.registry.get_sample_value("trigger_shadow_errors_total") == 1
     pair.take(event("order_placed", 2))

@@ -40,9 +40,13 @@ def record(
 
 def sent_on(original: Any, offset: int) -> Any:
     """What the repartition topic has of it."""
-    stray = wrap("orders", original, b"c1" if original.key is None else original.key)
+    misrouted = wrap("orders", original, b"c1" if original.key is None else original.key)
     return record(
-        offset, stray.key, stray.value, topic="app-repartition", headers=tuple(stray.headers)
+        offset,
+        misrouted.key,
+        misrouted.value,
+        topic="app-repartition",
+        headers=tuple(misrouted.headers),
     )
 
 
@@ -91,11 +95,11 @@ def test_what_others_write_onto_the_topic_is_not_taken_for_ours(
     assert caught.value.reason == "not_rerouted"
 
 
-def test_strays_are_those_whose_key_is_of_another_partition() -> None:
+def test_misrouted_records_are_those_whose_key_is_of_another_partition() -> None:
     """Without a key the customer inside decides; what nobody can place stays where it is."""
-    strays = MisroutedRecords(["orders"], 1, PARTITIONS)
+    misrouted = MisroutedRecords(["orders"], 1, PARTITIONS)
     envelope = b'{"event_id":"e","type":"t","customer_id":"%b","occurred_at":1,"data":{}}'
-    strays.find(
+    misrouted.find(
         "orders",
         [
             record(0, OURS),
@@ -108,31 +112,31 @@ def test_strays_are_those_whose_key_is_of_another_partition() -> None:
             record(7, OTHERS),
         ],
     )
-    assert [stray.key for stray in strays.take()] == [OTHERS] * 3
-    assert strays.take() == []
+    assert [misrouted.key for misrouted in misrouted.take_pending()] == [OTHERS] * 3
+    assert misrouted.take_pending() == []
     found = []
     for offset in range(8):
-        if strays.is_next("orders", offset):
-            strays.pass_by("orders")
+        if misrouted.is_next("orders", offset):
+            misrouted.pass_by("orders")
             found.append(offset)
     assert found == [1, 2, 7]
 
 
-def test_a_topic_is_doubtful_until_it_had_no_stray_for_long() -> None:
-    """One stray begins the count again."""
-    strays = MisroutedRecords(["orders"], 1, PARTITIONS)
+def test_topic_is_in_doubt_until_it_had_no_misrouted_record_for_long() -> None:
+    """One of them begins the count again."""
+    misrouted = MisroutedRecords(["orders"], 1, PARTITIONS)
     clean = [record(offset, OURS) for offset in range(TRUSTED_RECORDS)]
-    assert strays.doubtful() == ["orders"]
-    strays.find("orders", clean)
-    assert strays.doubtful() == []
-    strays.find("orders", [record(TRUSTED_RECORDS)])
-    assert strays.doubtful() == ["orders"]
+    assert misrouted.topics_in_doubt() == ["orders"]
+    misrouted.find("orders", clean)
+    assert misrouted.topics_in_doubt() == []
+    misrouted.find("orders", [record(TRUSTED_RECORDS)])
+    assert misrouted.topics_in_doubt() == ["orders"]
 
 
 def test_positions_pass_what_is_handled_only() -> None:
     """Records are handled by timestamp, committed by offset; repeats and foreign ones count."""
-    buffer = TimestampMerge(["orders"], lambda _: True, 1.0)
-    rerouted = RepartitionInput({"t.orders": "orders"}, buffer)
+    merge = TimestampMerge(["orders"], lambda _: 0, 1.0)
+    repartitioned = RepartitionInput({"t.orders": "orders"}, merge)
     records = [
         sent_on(record(10, partition=2, timestamp=50), 0),
         sent_on(record(7, partition=3, timestamp=40), 1),
@@ -140,34 +144,34 @@ def test_positions_pass_what_is_handled_only() -> None:
         sent_on(record(10, partition=2, timestamp=50), 3),
         sent_on(record(11, partition=2, timestamp=60, topic="t.gone"), 4),
     ]
-    assert rerouted.add(records[:3]) == 0
-    assert rerouted.add(records) == 3
-    assert len(buffer) == 2
-    settled, position = rerouted.take_settled()
-    assert [(each.offset, error and error.reason) for each, error in settled] == [
+    assert repartitioned.add(records[:3], 0) == 0
+    assert repartitioned.add(records, 0) == 3
+    assert len(merge) == 2
+    rejected, position = repartitioned.take_rejected()
+    assert [(each.offset, error and error.reason) for each, error in rejected] == [
         (2, "not_rerouted"),
         (3, None),
         (4, "not_rerouted"),
     ]
     assert position == 0
-    positions = [(each.timestamp, rerouted.handled(each)) for _, each in buffer.take(9)]
+    positions = [(each.timestamp, repartitioned.handled(each)) for _, each in merge.take(9)]
     assert positions == [(40, 0), (50, 5)]
 
 
-def test_a_lane_concludes_what_all_lanes_have_said_once_it_has_read_what_they_sent() -> None:
-    """What was said at an instant holds from an answer on that is surely later."""
-    upstream = RepartitionProgress()
-    upstream.say(0, 5_000)
-    upstream.say(1, BEGINNING_OF_TIME_MS)
-    arrivals = RepartitionWatermark(upstream)
-    assert arrivals.conclude(10_000, None) == BEGINNING_OF_TIME_MS
-    assert arrivals.conclude(10_100, 12_000) == BEGINNING_OF_TIME_MS
-    upstream.say(1, 6_000)
-    assert arrivals.conclude(13_000, 13_000) == BEGINNING_OF_TIME_MS
-    assert arrivals.conclude(13_100, 13_249) == BEGINNING_OF_TIME_MS
-    upstream.say(1, 4_000)
-    assert arrivals.conclude(14_000, 13_250 + 3_000) == 5_000
-    upstream.forget(1)
-    upstream.say(0, FAR_MS)
-    assert arrivals.conclude(20_000, 20_500) == 4_000
-    assert arrivals.conclude(21_000, 21_000) == 20_000
+def test_watermark_advances_once_all_that_was_forwarded_has_been_read() -> None:
+    """What was reported at an instant holds from an answer on that is surely later."""
+    progress = RepartitionProgress()
+    progress.report(0, 5_000)
+    progress.report(1, BEGINNING_OF_TIME_MS)
+    watermark = RepartitionWatermark(progress)
+    assert watermark.advance(10_000, None) == BEGINNING_OF_TIME_MS
+    assert watermark.advance(10_100, 12_000) == BEGINNING_OF_TIME_MS
+    progress.report(1, 6_000)
+    assert watermark.advance(13_000, 13_000) == BEGINNING_OF_TIME_MS
+    assert watermark.advance(13_100, 13_249) == BEGINNING_OF_TIME_MS
+    progress.report(1, 4_000)
+    assert watermark.advance(14_000, 13_250 + 3_000) == 5_000
+    progress.forget(1)
+    progress.report(0, FAR_MS)
+    assert watermark.advance(20_000, 20_500) == 4_000
+    assert watermark.advance(21_000, 21_000) == 20_000

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.decisions import Cause, Decision, Outcome, Reason
 from app.core.rules.model import Rules
+from app.live.commit.record_outcome import RecordOutcome
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry.gauges import GaugeSources, LiveGauges, PartitionFigures, RecoveryFigures
 from app.live.telemetry.metrics import Metrics
@@ -77,7 +78,7 @@ def test_alerts_see_the_first_of_its_kind() -> None:
     labels = {"topic": "bookings", "outcome": "dead"}
     assert metrics.registry.get_sample_value("trigger_events_total", labels) == 0
     unit = CommitUnit(now_ms=0)
-    unit.count("bookings", "dead")
+    unit.count("bookings", RecordOutcome.DEAD)
     metrics.unit_done(unit, 0.0, 0.0)
     assert metrics.registry.get_sample_value("trigger_events_total", labels) == 1
 

@@ -38,7 +38,7 @@ class OneWorker:
     def partition_of(self, customer_id: str) -> int:
         return {"else": 1, "lost": 2, "soon": 3}.get(customer_id, 0)
 
-    def standing(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
+    def snapshot(self, partition: int, customer_id: str) -> CustomerSnapshot | None:
         if partition:
             return None
         customer, _ = replayed()
