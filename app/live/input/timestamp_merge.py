@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from app.kafka.types import InputRecord
+from app.settings.topics import REPARTITION
 
 Monotonic = Callable[[], float]
 #: Logical topic -> the instant, epoch ms, as of which all that the broker has of it is here; None
@@ -47,7 +48,8 @@ class TimestampMerge:
     record was here.
 
     Records that came by way of another partition wait in a queue for each topic and partition that
-    they come from, which is there while it holds any; nothing is waited for in its stead.
+    they come from, which is there while it holds any. The repartition topic, which brings them, is
+    waited for only while none of them is here.
     """
 
     def __init__(
@@ -110,8 +112,10 @@ class TimestampMerge:
         while left > 0:
             best, best_ms, next_ms = None, _FAR, _FAR
             empty: list[_Queue] = []
+            has_forwarded = False
             for name, queue in queues.items():
                 if queue.size:
+                    has_forwarded = has_forwarded or name[1] != _OWN
                     head_ms = queue.chunks[0][2][queue.head].timestamp
                     if head_ms < best_ms:
                         best, best_ms, next_ms = name, head_ms, best_ms
@@ -123,6 +127,8 @@ class TimestampMerge:
                 return
             queue = queues[best]
             added, as_of_ms, records = queue.chunks[0]
+            if has_forwarded:
+                empty = [each for each in empty if each.topic != REPARTITION]
             if empty and not self._may_pass(empty, added, as_of_ms):
                 return
             # A run: this topic's records up to the next topic's first. Equal timestamps go in the

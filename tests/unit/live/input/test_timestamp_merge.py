@@ -92,6 +92,19 @@ def test_an_older_answer_does_not_show_that_nothing_came_meanwhile() -> None:
     assert manual.buffer.waits_for == "bookings"
 
 
+def test_repartition_topic_is_waited_for_only_while_nothing_of_it_is_here() -> None:
+    """Its buffer may be full, and more of it be fetched only when some of it was handled."""
+    read_up: dict[str, int | None] = {"orders": 0, "repartition": None}
+    merge = TimestampMerge(["orders", "repartition"], read_up.get, 1.0)
+    merge.add("orders", [record("orders", 0, 5)], 0)
+    assert list(merge.take(9)) == []
+    merge.add("orders", [record("orders", 0, 4)], 0, origin=2)
+    assert [each.timestamp for _, each in merge.take(9)] == [4]
+    assert merge.waits_for == "repartition"
+    read_up["repartition"] = 0
+    assert [each.timestamp for _, each in merge.take(9)] == [5]
+
+
 def test_a_rehearsal_waits_for_topics_at_their_end_too() -> None:
     """Their publisher may still be writing."""
     manual = Manual(is_rehearsal=True)
