@@ -19,6 +19,13 @@ class PendingStep(msgspec.Struct, array_like=True, gc=False):
     due_ms: int
     fire_ms: int
     deferred: bool = False
+    #: came up while the partition was not current: decided when it is
+    parked: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it came up and got no final verdict yet."""
+        return self.deferred or self.parked
 
 
 class Instance(msgspec.Struct, array_like=True, gc=False):
@@ -154,10 +161,14 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
         due_ms = END_OF_TIME_MS
         for instance in self.instances:
             for step in instance.steps:
-                if step.fire_ms < due_ms:
+                if step.fire_ms < due_ms and not step.parked:
                     due_ms = step.fire_ms
         self.due_ms = due_ms
         return due_ms
+
+    def has_parked(self) -> bool:
+        """Whether any step waits for the partition to be current."""
+        return any(step.parked for instance in self.instances for step in instance.steps)
 
     def timer_gone(self, fire_ms: int) -> None:
         """Take note that a timer was taken out, or moved from there."""

@@ -81,7 +81,7 @@ def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
 def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) -> None:
     """Anchor an open instance anew at the event: as if it ended and another one opened."""
     planned = steps_of(trigger, moment.customer.customer_id, instance)
-    if len(instance.steps) != len(planned) or any(step.deferred for step in instance.steps):
+    if len(instance.steps) != len(planned) or any(step.waits for step in instance.steps):
         end_instance(moment, instance, Reason.SUPERSEDED)
         start_instance(moment, trigger, instance.key)
         return
@@ -131,13 +131,13 @@ def _pending_steps(
 
 
 def end_instance(moment: DecisionContext, instance: Instance, reason: Reason) -> None:
-    """Take an open instance out: deferred steps are decided, those not yet due just go."""
+    """Take an open instance out: steps that wait are decided, those not yet due just go."""
     moment.customer.instances.remove(instance)
     trigger = moment.rules.triggers.get(instance.trigger)
     planned = steps_of(trigger, moment.customer.customer_id, instance) if trigger else ()
     for pending in instance.steps:
         moment.customer.timer_gone(pending.fire_ms)
-        if pending.deferred and trigger is not None and pending.step < len(planned):
+        if pending.waits and trigger is not None and pending.step < len(planned):
             drop_step(moment, trigger, instance, pending, reason)
     instance.steps = []
 

@@ -53,8 +53,8 @@ class CrashAt:
 
 def new_progress(*, commits: bool) -> InputProgress:
     """The input progress of a member of the group."""
-    progress = InputProgress({"orders": "orders"}, 100, commits=commits)
-    progress.joined(GroupMembership(1, "member"))
+    progress = InputProgress({"orders": "orders"}, 100, is_consumer_committing=commits)
+    progress.positions.joined(GroupMembership(1, "member"))
     return progress
 
 
@@ -76,7 +76,7 @@ async def work(
             store.apply(entries, entries[-1].offset)
         progress = new_progress(commits=commits)
         if not commits:
-            progress.resumed({TP(topic, 0): at for topic, at in broker.committed.items()})
+            progress.positions.resumed({TP(topic, 0): at for topic, at in broker.committed.items()})
         customers = PartitionCustomers(store)
         committer = make(progress, hook).for_partition(0, customers, store)
         resend = store.unsent()
@@ -86,7 +86,7 @@ async def work(
             await committer.commit(unit)
         for offset in range(broker.committed.get("orders", 0), len(INPUT)):
             await committer.commit(unit_of(customers, offset))
-            for tp, position in progress.positions().items():
+            for tp, position in progress.positions.for_consumer().items():
                 broker.committed[tp.topic] = position
         if committer.has_unmarked_outboxes:
             await committer.mark_outboxes_sent()
