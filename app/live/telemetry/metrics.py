@@ -25,7 +25,6 @@ from app.live.telemetry import specs
 from app.live.telemetry.outcome_metrics import OutcomeMetrics
 from app.version import ENGINE_VERSION
 
-
 #: How a transaction ends (app/live/commit/transactions.py).
 TRANSACTION_OUTCOMES: Final = ("committed", "aborted", "fenced", "failed")
 
