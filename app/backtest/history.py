@@ -2,23 +2,15 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
-import orjson
 
+from app.backtest.history_review import HistoryReview
 from app.core.errors import EventError
-from app.core.events import (
-    INPUT_TOPICS,
-    MAX_VALUE_BYTES,
-    PROFILES,
-    Event,
-    parse_envelope,
-    parse_instant,
-)
-
-#: A line holds more than the value: its topic, its arrival, in publish form its key.
-_LINE_OVERHEAD_BYTES: Final = 1024
+from app.core.events import Event
+from app.formats.decode import Erasure
+from app.formats.event_lines import arrived_ms_of, event_in, parse_line
 
 
 class Arrival(msgspec.Struct, gc=False):
@@ -32,57 +24,37 @@ class Arrival(msgspec.Struct, gc=False):
     content: Event | str | EventError
 
 
-def read_arrivals(lines: Iterable[bytes]) -> Iterator[Arrival]:
-    """An arrival for each line that is not blank. Lines count from 1."""
+def read_arrivals(lines: Iterable[bytes], review: HistoryReview | None = None) -> Iterator[Arrival]:
+    """An arrival for each line that is not blank, shown to ``review``. Lines count from 1."""
     for number, line in enumerate(lines, start=1):
         if line and not line.isspace():
-            yield read_arrival(line, number)
+            arrival = read_arrival(line, number)
+            if review is not None:
+                review_arrival(review, arrival)
+            yield arrival
+
+
+def review_arrival(review: HistoryReview, arrival: Arrival) -> None:
+    """Show one line to the review of its file."""
+    event = arrival.content if isinstance(arrival.content, Event) else None
+    occurred_ms = None if event is None else event.occurred_ms
+    review.take(arrival.number, arrival.arrived_ms, occurred_ms, event)
 
 
 def read_arrival(line: bytes, number: int) -> Arrival:
-    """Understand one line: the event envelope plus ``topic``, or ``topic``, ``key`` and ``value``
-    as ``triggers publish`` takes it; both with an optional ``arrived_at``.
-    """
+    """Understand one line (its forms: ``app.formats.event_lines``)."""
     arrived_ms: int | None = None
     try:
-        obj = _parse_line(line)
-        if "arrived_at" in obj:
-            arrived_ms = parse_instant(obj["arrived_at"], "arrived_at")
-        content = _content(obj, number)
-        if arrived_ms is None and isinstance(content, Event):
+        obj = parse_line(line)
+        arrived_ms = arrived_ms_of(obj)
+        content = event_in(obj, number - 1)
+        if isinstance(content, Erasure):
+            return Arrival(number, arrived_ms, content.customer_id)
+        if arrived_ms is None:
             arrived_ms = content.occurred_ms
         return Arrival(number, arrived_ms, content)
     except EventError as exc:
         return Arrival(number, arrived_ms, exc)
-
-
-def _parse_line(line: bytes) -> dict[str, Any]:
-    if len(line) > MAX_VALUE_BYTES + _LINE_OVERHEAD_BYTES:
-        raise EventError("too_large", f"expected a value of at most {MAX_VALUE_BYTES} bytes")
-    try:
-        obj = orjson.loads(line)
-    except orjson.JSONDecodeError as exc:
-        raise EventError("not_json", f"expected JSON: {exc}") from None
-    if type(obj) is not dict:
-        raise EventError("not_object", "expected a JSON object")
-    return obj
-
-
-def _content(obj: dict[str, Any], number: int) -> Event | str:
-    topic = obj.get("topic")
-    if topic not in INPUT_TOPICS:
-        raise EventError("topic", f"topic: expected one of {', '.join(INPUT_TOPICS)}")
-    key = obj.get("key")
-    if "value" not in obj or "event_id" in obj:
-        return parse_envelope(obj, topic=topic, offset=number - 1)
-    if key is not None and not isinstance(key, str):
-        raise EventError("key", "key: expected text")
-    value = obj["value"]
-    if value is None and topic == PROFILES:
-        if not key:
-            raise EventError("key", "key: expected the id of the customer to erase")
-        return key
-    return parse_envelope(value, topic=topic, key=key, offset=number - 1)
 
 
 class _Arrived(Protocol):

@@ -1,6 +1,6 @@
 """What a backtest leaves: a folder of JSON lines, written as they are made, and a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -78,11 +78,17 @@ class OutputFolder:
             dead = orjson.loads(line)
             self.first_dead.append((dead["line"], dead["reason"], dead["error"]))
 
-    def write_report(self, rules: Rules, records: Mapping[str, int], customers: int) -> None:
-        """The page about the run; ``records`` counts what was read by what became of it."""
+    def write_report(
+        self, rules: Rules, records: Mapping[str, int], customers: int, remarks: Sequence[str] = ()
+    ) -> None:
+        """The page about the run; ``records`` counts what was read by what became of it,
+        ``remarks`` tell what is odd about the files.
+        """
         from app.backtest.report.page import Run, report_page
 
-        page = report_page(self.tally, rules, Run(records=records, customers=customers))
+        page = report_page(
+            self.tally, rules, Run(records=records, customers=customers, remarks=remarks)
+        )
         self._report.write_text(page, encoding="utf-8")
 
 

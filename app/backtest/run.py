@@ -1,15 +1,17 @@
 """One backtest from the arrivals to its folder, in this process or in several."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
 
 from app.backtest.clock import Outage
 from app.backtest.history import merge_arrivals, read_arrivals
+from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
-from app.backtest.parallel.line_headers import sight_lines
+from app.backtest.parallel.line_headers import read_headers
 from app.backtest.parallel.shard import PACE, Pace
 from app.backtest.parallel.shards import Shards
 from app.backtest.replay import Replay
@@ -35,8 +37,13 @@ def run_backtest(
     grace_ms: int,
     outage: Outage | None,
     pace: Pace = PACE,
+    reviews: Sequence[HistoryReview] = (),
 ) -> Ran:
-    """Fill the folder from the lines of each file; how many processes do it changes no byte."""
+    """Fill the folder from the lines of each file; how many processes do it changes no byte.
+
+    ``reviews`` look at the files in their order; what they find is told by the report too.
+    """
+    reviewed = list(zip_longest(files, reviews))
     if jobs == 1:
         replay = Replay(
             rules,
@@ -46,14 +53,17 @@ def run_backtest(
             grace_ms=grace_ms,
             outage=outage,
         )
-        replay.run(merge_arrivals([read_arrivals(lines) for lines in files]), until_ms=until_ms)
+        replay.run(merge_arrivals([read_arrivals(*file) for file in reviewed]), until_ms=until_ms)
         ran = Ran(replay.counts, len(replay.customers))
         records = (line for _, line in written_customers(replay.customers))
         keep_run(folder, rules, replay.now_ms, records)
     else:
         with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage, pace=pace) as shards:
-            shards.run(merge_arrivals([sight_lines(lines) for lines in files]), until_ms=until_ms)
+            shards.run(
+                merge_arrivals([read_headers(*file) for file in reviewed]), until_ms=until_ms
+            )
             ran = Ran(shards.counts, shards.customers)
             keep_run(folder, rules, shards.now_ms, shards.written_customers())
-    output.write_report(rules, ran.counts, ran.customers)
+    remarks = [remark for review in reviews for remark in review.remarks()]
+    output.write_report(rules, ran.counts, ran.customers, remarks)
     return ran

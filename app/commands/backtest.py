@@ -3,6 +3,7 @@
 import argparse
 import gc
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.backtest.clock import Outage
+from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
 from app.backtest.run import Ran, run_backtest
@@ -56,7 +58,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folder and print what became of the records and steps."""
+    """Write the folder; print what is odd about the events, then what became of them."""
     rules = load_rules(args.rules)
     until_ms = None if args.until is None else parse_instant_option(args.until, "--until")
     outage = None if args.outage is None else _outage(args.outage)
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
         output = stack.enter_context(OutputFolder(args.out))
         files = [iter(reader) for reader in readers]
+        wall_ms = time.time_ns() // 1_000_000
+        reviews = [HistoryReview(reader.name, wall_ms) for reader in readers]
         jobs = args.jobs
         if jobs is None:
             heads = [_head(lines) for lines in files]
@@ -84,9 +88,26 @@ def run(args: argparse.Namespace) -> int:
             until_ms=until_ms,
             grace_ms=grace_ms,
             outage=outage,
+            reviews=reviews,
         )
+    for review in reviews:
+        for remark in review.remarks():
+            print(f"warning: {remark}")
     _print_summary(ran, output, args.out)
-    return 0
+    return _exit_code(ran)
+
+
+def _exit_code(ran: Ran) -> int:
+    """0; 2 when there were records and none of them could be read."""
+    dead = ran.counts["dead_letter"]
+    if not dead or dead < ran.counts.total():
+        return 0
+    print(
+        f"none of {dead} records could be read: expected an event a line, see"
+        " `triggers publish --check`",
+        file=sys.stderr,
+    )
+    return 2
 
 
 def _head(lines: Iterator[bytes]) -> list[bytes]:

@@ -2,13 +2,18 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+import time
+from typing import TYPE_CHECKING, Final
 
 from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
 
 if TYPE_CHECKING:
     from app.publish.publish import PublishReport
     from app.settings.model import Settings
+
+#: What is told about lines waits in memory up to here, on disk beyond: the file comes first.
+_SPOOL_BYTES: Final = 16 << 20
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -57,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, settings: "Settings") -> int:
     """0; 2 when a line has an error. Warnings alone are no reason to stop a pipeline."""
+    from app.backtest.history_review import HistoryReview
     from app.commands._progress import show_progress
     from app.formats.json_lines import open_lines
     from app.publish.check.lines import check_lines
@@ -65,10 +71,20 @@ def _check(args: argparse.Namespace, settings: "Settings") -> int:
 
     rules = load_rules(settings.rules_path)
     summary = Summary()
-    with open_lines(args.file) as lines, show_progress(lines):
-        for checked in check_lines(lines, rules, args.timestamps):
-            for text in summary.take(checked):
-                print(f"{lines.name}:{checked.number}: {text}")
+    with (
+        open_lines(args.file) as lines,
+        tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+", encoding="utf-8") as told,
+    ):
+        review = HistoryReview(lines.name, time.time_ns() // 1_000_000)
+        with show_progress(lines):
+            for checked in check_lines(lines, rules, args.timestamps, review):
+                for text in summary.take(checked):
+                    told.write(f"{lines.name}:{checked.number}: {text}\n")
+        for text in review.remarks():
+            print(f"warning: {text}")
+        told.seek(0)
+        for text in told:
+            print(text, end="")
     for text in summary.text():
         print(text)
     return 2 if summary.with_errors else 0

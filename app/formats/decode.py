@@ -2,9 +2,9 @@
 
 Two spellings are read (spec section 3): the plain envelope, and CloudEvents 1.0 in structured and
 in binary mode (Kafka protocol binding 1.0.2, sections 3.2 and 3.3); either as JSON, or as what a
-schema registry knows how to read (``app.registry``). Whatever cannot be understood is an EventError
-with one of ``REASONS``. Error texts name fields and types, never values: they end in logs and in
-dead letters.
+schema registry knows how to read (``app.formats.schema_registry``). What cannot be understood is an
+EventError with one of ``REASONS``. Error texts name fields and types, never values: they end in
+logs and in dead letters.
 
 A trace context comes in the header ``traceparent``, or as the CloudEvents extension of that name.
 """
@@ -76,7 +76,7 @@ def decode_record(
     ``read_by_schema`` raises; without that, a value that needs a schema is not JSON.
     """
     if value is None:
-        return _erasure(topic, partition, offset, key)
+        return decode_erasure(topic, partition, offset, key)
     if len(value) > MAX_VALUE_BYTES:
         raise EventError(
             "too_large", f"expected a value of at most {MAX_VALUE_BYTES} bytes, got {len(value)}"
@@ -91,6 +91,18 @@ def decode_record(
                 "not_json", "expected JSON, got a value for a schema registry, and none is set"
             ) from None
         obj = read_by_schema(value)
+    return decode_value(topic, partition, offset, key, obj, headers)
+
+
+def decode_value(
+    topic: str,
+    partition: int | None,
+    offset: int | None,
+    key: bytes | None,
+    obj: object,
+    headers: Headers | None = None,
+) -> Event:
+    """What a record says whose value is the JSON value ``obj``, not null. Raises EventError."""
     customer_key = None if key is None else _key_text(key)
     if not headers:
         return parse_envelope(
@@ -122,7 +134,10 @@ def trace_of(headers: Headers | None) -> str | None:
     return found
 
 
-def _erasure(topic: str, partition: int | None, offset: int | None, key: bytes | None) -> Erasure:
+def decode_erasure(
+    topic: str, partition: int | None, offset: int | None, key: bytes | None
+) -> Erasure:
+    """What a record with a null value says. Raises EventError."""
     if topic != PROFILES:
         raise EventError("null_value", f"expected a JSON object, got a null value on {topic}")
     if key is None:

@@ -13,6 +13,7 @@ from typing import Final, Self, cast
 
 from app.core.errors import ConfigError
 from app.core.events import MAX_VALUE_BYTES
+from app.formats.file_kind import what_instead
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BUFFER_BYTES: Final = 1 << 18
@@ -59,7 +60,10 @@ class LineReader:
         return self._read_bytes if self._is_stdin else self._raw.tell()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Raises ConfigError when the file cannot be read on, naming it and the line."""
+        """Raises ConfigError when the file begins as another kind of file does, or cannot be read
+        on, naming it and the line.
+        """
+        self._check_kind()
         number = 0
         limit = MAX_LINE_BYTES + 2
         readline = self._lines.readline
@@ -77,6 +81,15 @@ class LineReader:
                     yield line.rstrip(b"\r\n")
         except (OSError, EOFError, zlib.error) as exc:
             raise _unreadable(f"{self.name}, after line {number}", exc) from exc
+
+    def _check_kind(self) -> None:
+        try:
+            head = self._lines.peek(_BUFFER_BYTES)
+        except (OSError, EOFError, zlib.error):
+            return  # reading tells it with its line
+        instead = what_instead(head.removeprefix(_BOM))
+        if instead is not None:
+            raise ConfigError(f"{self.name}: expected JSON lines, got {instead}")
 
     def close(self) -> None:
         """Give the file back; standard input stays open."""

@@ -7,10 +7,10 @@ from typing import IO, Any, Final
 import msgspec
 from confluent_kafka import KafkaException, Message, Producer
 
-from app.core.errors import ConfigError, InfrastructureError
+from app.core.errors import ConfigError, EventError, InfrastructureError
 from app.kafka.clients import producer_config
 from app.kafka.partitioning import partition_for
-from app.publish.lines import Outgoing, Timestamps, parse_line
+from app.publish.lines import Outgoing, Timestamps, outgoing
 from app.settings.model import Settings
 
 #: Checked lines wait in memory up to here, on disk beyond.
@@ -88,8 +88,8 @@ def _parse(
         line = line.strip()
         if line:
             try:
-                record = parse_line(line, timestamps)
-            except ValueError as exc:
+                record = outgoing(line, timestamps)
+            except EventError as exc:
                 bad.add(number, str(exc))
             else:
                 yield line, record
@@ -97,7 +97,7 @@ def _parse(
 
 def _spooled(spool: IO[bytes], timestamps: Timestamps) -> Iterator[Outgoing]:
     for line in spool:
-        yield parse_line(line[:-1], timestamps)
+        yield outgoing(line[:-1], timestamps)
 
 
 def _send(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.history import read_arrival
-from app.backtest.parallel.line_headers import LineHeader, sight_lines
+from app.backtest.parallel.line_headers import LineHeader, read_headers
 from app.core.events import Event
 from tests.bench.events import START_MS, events, profiles
 from tests.effort import examples
@@ -76,10 +76,10 @@ def test_a_glance_says_what_reading_says(
     if isinstance(content, str):
         whose = content
     expected = LineHeader(1, whole.arrived_ms, occurred_ms, whose, line)
-    assert list(sight_lines([line])) == ([] if line.isspace() else [expected])
+    assert list(read_headers([line])) == ([] if line.isspace() else [expected])
 
 
 def test_lines_count_as_a_file_counts_them() -> None:
     """Blank ones too."""
-    assert [seen.number for seen in sight_lines([b"", SOUND[0], b" ", b"x"])] == [2, 4]
-    assert next(sight_lines(profiles(1))).arrived_ms == START_MS
+    assert [seen.number for seen in read_headers([b"", SOUND[0], b" ", b"x"])] == [2, 4]
+    assert next(read_headers(profiles(1))).arrived_ms == START_MS

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from app.kafka.clients import producer_config
 from app.kafka.partitioning import partition_for
-from app.publish.lines import parse_line
+from app.publish.lines import outgoing
 from tests.process.conftest import Instance
 from tests.process.running import RunningWorker, Wire, wait_for
 from tests.process.test_worker_clock import REHEARSAL, expected_of, history, in_order
@@ -34,7 +34,7 @@ def publish_by_crc32(wire: Wire, lines: list[bytes]) -> dict[tuple[str, int, int
         return on_delivery
 
     for line in lines:
-        each = parse_line(line, "occurred_at")
+        each = outgoing(line, "occurred_at")
         assert each.value is not None
         assert each.timestamp_ms is not None
         producer.produce(

@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.backtest.history import read_arrival
+from app.backtest.history import read_arrival, review_arrival
+from app.backtest.history_review import HistoryReview
 from app.core.errors import EventError
 from app.core.events import (
     INPUT_TOPICS,
@@ -51,14 +52,16 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _decode: Final = msgspec.json.Decoder(_Plain).decode
 
 
-def sight_lines(lines: Iterable[bytes]) -> Iterator[LineHeader]:
-    """A sighting for each line that is not blank. Lines count from 1."""
+def read_headers(
+    lines: Iterable[bytes], review: HistoryReview | None = None
+) -> Iterator[LineHeader]:
+    """A header for each line that is not blank, shown to ``review``. Lines count from 1."""
     for number, line in enumerate(lines, start=1):
         if line and not line.isspace():
-            yield _plainly(line, number) or _wholly(line, number)
+            yield _plain_header(line, number, review) or _whole_header(line, number, review)
 
 
-def _plainly(line: bytes, number: int) -> LineHeader | None:
+def _plain_header(line: bytes, number: int, review: HistoryReview | None) -> LineHeader | None:
     if len(line) > MAX_VALUE_BYTES or b"\\" in line:
         return None
     try:
@@ -69,11 +72,15 @@ def _plainly(line: bytes, number: int) -> LineHeader | None:
             arrived_ms = parse_instant(plain.arrived_at, "arrived_at")
     except (msgspec.MsgspecError, UnicodeDecodeError, EventError):
         return None
+    if review is not None:
+        review.take(number, arrived_ms, occurred_ms, plain)
     return LineHeader(number, arrived_ms, occurred_ms, plain.customer_id, line)
 
 
-def _wholly(line: bytes, number: int) -> LineHeader:
+def _whole_header(line: bytes, number: int, review: HistoryReview | None) -> LineHeader:
     arrival = read_arrival(line, number)
+    if review is not None:
+        review_arrival(review, arrival)
     content = arrival.content
     if isinstance(content, Event):
         return LineHeader(

@@ -1,6 +1,6 @@
 """The whole report: one HTML file that loads nothing from anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,13 +18,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     records: Mapping[str, int]
     customers: int
+    #: what is odd about the event files as a whole
+    remarks: Sequence[str] = ()
 
 
 def report_page(tally: Tally, rules: Rules, run: Run) -> str:
     """The HTML document."""
     return document(
         "Backtest report",
-        _header(tally, rules),
+        _header(tally, rules, run.remarks),
         _cards(tally, run),
         sections.sends_by_day(tally),
         sections.triggers(tally, rules),
@@ -37,13 +39,14 @@ def report_page(tally: Tally, rules: Rules, run: Run) -> str:
     )
 
 
-def _header(tally: Tally, rules: Rules) -> Html:
+def _header(tally: Tally, rules: Rules, remarks: Sequence[str]) -> Html:
     shown = calendar(((kind[0], "", count) for kind, count in tally.counts.items()), 1)
     period = f"Decisions from {shown.names[0]} on. " if shown.names else "No decisions. "
     return tag(
         "header",
         tag("h1", "Backtest report"),
         tag("p", period, "Rules version ", tag("code", rules.version[:12]), "."),
+        *(tag("p", tag("strong", "Check the events: "), remark) for remark in remarks),
     )
 
 

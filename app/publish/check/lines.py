@@ -12,15 +12,18 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from app.backtest.history import read_arrival, review_arrival
+from app.backtest.history_review import HistoryReview
 from app.core.decisions import Decision
 from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.rules.model import Rules
 from app.formats.decode import Erasure, decode_record
+from app.formats.event_lines import is_record
 from app.publish.check.places import find_place, lighten
 from app.publish.check.remarks import Remark, described
 from app.publish.check.warnings import warnings
-from app.publish.lines import RECORD_FIELDS, Timestamps, parse_line
+from app.publish.lines import RECORD_FIELDS, Timestamps, outgoing
 from tables.in_memory import InMemoryCustomers
 
 #: The engine's texts: ``path: expected this, got that; nothing was applied``, all but "this" absent
@@ -44,11 +47,16 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def check_lines(
-    lines: Iterable[bytes], rules: Rules, timestamps: Timestamps = "now"
+    lines: Iterable[bytes],
+    rules: Rules,
+    timestamps: Timestamps = "now",
+    review: HistoryReview | None = None,
 ) -> Iterator[Checked]:
-    """Every line that is not blank."""
+    """Every line that is not blank; ``review`` looks at them as a whole."""
     for number, line in enumerate(lines, 1):
         if line and not line.isspace():
+            if review is not None:
+                review_arrival(review, read_arrival(line, number))
             yield Checked(number, _event(line), check_line(line, rules, timestamps))
 
 
@@ -68,7 +76,7 @@ def _errors(obj: dict[str, Any], rules: Rules, timestamps: Timestamps) -> Iterat
 
     ``obj`` is mended on the way.
     """
-    if "value" in obj:
+    if is_record(obj):
         for name in sorted(obj.keys() - RECORD_FIELDS):
             known = ", ".join(sorted(RECORD_FIELDS))
             yield Remark("error", name, f"only {known}", described("", obj.pop(name)))
@@ -94,12 +102,12 @@ def _errors(obj: dict[str, Any], rules: Rules, timestamps: Timestamps) -> Iterat
 def _refusal(line: bytes, rules: Rules, timestamps: Timestamps) -> str | None:
     """Why the line cannot be published, or would be a dead letter; None when all is well."""
     try:
-        record = parse_line(line, timestamps)
+        record = outgoing(line, timestamps)
         event = decode_record(record.topic, None, None, record.key, record.value, record.headers)
         if not isinstance(event, Erasure):
             task = Engine(rules, InMemoryCustomers(), _ignore)
             task.handle(event, event.occurred_ms, event.occurred_ms)
-    except (ValueError, EventError) as exc:
+    except EventError as exc:
         return str(exc)
     return None
 

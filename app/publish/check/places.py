@@ -10,6 +10,7 @@ import orjson
 
 from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_VALUE_BYTES, PROFILES, TYPES
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES, is_binary, is_structured
+from app.formats.event_lines import is_record
 from app.publish.lines import RECORD_FIELDS
 
 Line = dict[str, Any]
@@ -108,7 +109,7 @@ def find_place(line: Line, path: str) -> Place:
     if folder == "data":
         data, shown = data_of(line)
         return Place(line, data, name, f"{shown}.{name}")
-    if "value" not in line or path in RECORD_FIELDS:
+    if not is_record(line) or path in RECORD_FIELDS:
         return Place(line, line, path, path)
     match spelling_of(line):
         case "plain":
@@ -127,7 +128,7 @@ def find_place(line: Line, path: str) -> Place:
 def spelling_of(line: Line) -> Spelling:
     """How the line's event is written, told as the codec tells it."""
     headers = line.get("headers")
-    if "value" not in line or not isinstance(headers, dict):
+    if not is_record(line) or not isinstance(headers, dict):
         return "plain"
     texts = {name.lower(): text for name, text in headers.items() if isinstance(text, str)}
     if is_structured(texts):
@@ -137,7 +138,7 @@ def spelling_of(line: Line) -> Spelling:
 
 def data_of(line: Line) -> tuple[Any, str]:
     """The event's data and what it is called in the line."""
-    if "value" not in line:
+    if not is_record(line):
         return line.get("data"), "data"
     value = line["value"]
     if spelling_of(line) == "binary":

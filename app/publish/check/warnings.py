@@ -14,12 +14,11 @@ from app.core.customer.profile import PROFILE_FIELDS
 from app.core.events import DATA_FIELDS, MONEY_FIELDS, PROFILES, TYPES
 from app.core.rules.model import Rules
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
+from app.formats.event_lines import LINE_FIELDS, is_record
 from app.publish.check.places import Line, data_of, find_place, spelling_of
 from app.publish.check.remarks import Remark, described
 
 _ENVELOPE: Final = frozenset(CLOUD_EVENT_ATTRIBUTES)
-#: Of a line in event form, beside the envelope.
-_LINE_FIELDS: Final = frozenset({"topic", "arrived_at"})
 _READ: Final = {
     field: (schema, jsonschema.Draft7Validator(schema))
     for field, (schema, _) in [*READ.items(), ("hard", HARD)]
@@ -57,12 +56,12 @@ def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
 
 def _envelope(line: Line) -> Iterator[Remark]:
     """Unknown fields beside the known ones; a CloudEvent may have extensions."""
-    is_record = "value" in line
-    envelope = line["value"] if is_record else line
+    in_record = is_record(line)
+    envelope = line["value"] if in_record else line
     if not isinstance(envelope, dict):
         return
-    prefix = "value." if is_record else ""
-    allowed = _ENVELOPE if is_record else _ENVELOPE | _LINE_FIELDS
+    prefix = "value." if in_record else ""
+    allowed = _ENVELOPE if in_record else _ENVELOPE | LINE_FIELDS
     for name in sorted(envelope.keys() - allowed):
         close = _ENVELOPE - envelope.keys() or _ENVELOPE
         yield _unknown(f"{prefix}{name}", name, envelope[name], close)

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.core.errors import ConfigError
+from app.core.errors import ConfigError, EventError
 from app.formats.json_lines import MAX_LINE_BYTES, open_lines
-from app.publish.lines import Outgoing, Timestamps, parse_line
+from app.publish.lines import Outgoing, Timestamps, outgoing
 
 EVENT: dict[str, Any] = {
     "event_id": "e-1",
@@ -25,7 +25,7 @@ RECORD: dict[str, Any] = {"topic": "orders", "key": "c-1", "value": EVENT}
 
 def parse(obj: object, timestamps: Timestamps = "now") -> Outgoing:
     """The record in the object's JSON."""
-    return parse_line(orjson.dumps(obj), timestamps)
+    return outgoing(orjson.dumps(obj), timestamps)
 
 
 def test_a_record_goes_out_as_it_is() -> None:
@@ -97,14 +97,14 @@ def test_a_record_is_stamped_as_asked(
 )
 def test_a_bad_line_says_what_was_expected(line: bytes, problem: str) -> None:
     """Naming the field."""
-    with pytest.raises(ValueError, match=r"expected|RFC 3339") as caught:
-        parse_line(line)
+    with pytest.raises(EventError, match=r"expected|RFC 3339") as caught:
+        outgoing(line)
     assert str(caught.value).startswith(problem)
 
 
 def test_a_tombstone_has_no_time_of_its_own() -> None:
     """Stamped with the publisher's clock it would end a rehearsal: a time is asked for."""
-    with pytest.raises(ValueError, match="timestamp: expected one"):
+    with pytest.raises(EventError, match="timestamp: expected one"):
         parse({"topic": "profiles", "key": "c-1", "value": None}, "occurred_at")
 
 
