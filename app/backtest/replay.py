@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
+from app.backtest.rates import DEFAULT_PARTITIONS, partitioned_rates
 from app.core.context import Emit
 from app.core.engine import Engine
 from app.core.errors import EventError
@@ -34,11 +35,13 @@ class Replay:
         dead: Callable[[int, EventError], None] | None = None,
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
+        partitions: int = DEFAULT_PARTITIONS,
     ) -> None:
         self.customers = InMemoryCustomers()
         self.counts: Counter[str] = Counter()
         self._dead = dead
-        self._task = Engine(rules, self.customers, emit, outcome)
+        rates = partitioned_rates(partitions, grace_ms)
+        self._task = Engine(rules, self.customers, emit, outcome, rates)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read

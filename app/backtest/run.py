@@ -14,6 +14,7 @@ from app.backtest.output import OutputFolder
 from app.backtest.parallel.line_headers import read_headers
 from app.backtest.parallel.shard import PACE, Pace
 from app.backtest.parallel.shards import Shards
+from app.backtest.rates import DEFAULT_PARTITIONS
 from app.backtest.replay import Replay
 from app.backtest.saved_run import keep_run, written_customers
 from app.core.rules.model import Rules
@@ -36,6 +37,7 @@ def run_backtest(
     until_ms: int | None,
     grace_ms: int,
     outage: Outage | None,
+    partitions: int = DEFAULT_PARTITIONS,
     pace: Pace = PACE,
     reviews: Sequence[HistoryReview] = (),
 ) -> Ran:
@@ -52,13 +54,22 @@ def run_backtest(
             dead=output.write_dead,
             grace_ms=grace_ms,
             outage=outage,
+            partitions=partitions,
         )
         replay.run(merge_arrivals([read_arrivals(*file) for file in reviewed]), until_ms=until_ms)
         ran = Ran(replay.counts, len(replay.customers))
         records = (line for _, line in written_customers(replay.customers))
         keep_run(folder, rules, replay.now_ms, records)
     else:
-        with Shards(jobs, rules, output, grace_ms=grace_ms, outage=outage, pace=pace) as shards:
+        with Shards(
+            jobs,
+            rules,
+            output,
+            grace_ms=grace_ms,
+            outage=outage,
+            partitions=partitions,
+            pace=pace,
+        ) as shards:
             shards.run(
                 merge_arrivals([read_headers(*file) for file in reviewed]), until_ms=until_ms
             )

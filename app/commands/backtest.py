@@ -18,9 +18,11 @@ from app.backtest.clock import Outage
 from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
+from app.backtest.rates import DEFAULT_PARTITIONS
 from app.backtest.run import Ran, run_backtest
 from app.commands._options import parse_instant_option
 from app.core.errors import ConfigError
+from app.core.rules.rates import require_share
 from app.core.time.durations import parse_duration_ms
 from app.formats.json_lines import LineReader, open_lines
 from app.rules_file.load import load_rules
@@ -48,6 +50,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--outage", metavar="FROM/TO", help="records in between are read at TO")
     parser.add_argument("--grace", default="5s", help="how long a timer waits (default 5s)")
     parser.add_argument(
+        "--partitions",
+        type=_positive,
+        default=DEFAULT_PARTITIONS,
+        metavar="N",
+        help=f"partitions that share a send rate (default {DEFAULT_PARTITIONS})",
+    )
+    parser.add_argument(
         "--jobs",
         type=_jobs,
         metavar="N",
@@ -60,6 +69,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Write the folder; print what is odd about the events, then what became of them."""
     rules = load_rules(args.rules)
+    require_share(rules, args.partitions)
     until_ms = None if args.until is None else parse_instant_option(args.until, "--until")
     outage = None if args.outage is None else _outage(args.outage)
     try:
@@ -89,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
             grace_ms=grace_ms,
             outage=outage,
             reviews=reviews,
+            partitions=args.partitions,
         )
     for review in reviews:
         for remark in review.remarks():
@@ -169,13 +180,18 @@ class _Bar:
         return update
 
 
-def _jobs(text: str) -> int:
+def _positive(text: str) -> int:
     try:
-        jobs = int(text)
+        number = int(text)
     except ValueError:
-        jobs = 0
-    if jobs < 1:
+        number = 0
+    if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    return number
+
+
+def _jobs(text: str) -> int:
+    jobs = _positive(text)
     if jobs > 1 and not can_fork():
         raise argparse.ArgumentTypeError("this system cannot fork processes: expected 1")
     return jobs

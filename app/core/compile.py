@@ -1,31 +1,46 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from app.core.customer.addresses import ADDRESS_FIELDS
 from app.core.customer.facts import ALWAYS_SUMMED, FACTS, RATES_WINDOW_MS
 from app.core.customer.purchases import CANCELLATIONS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
 from app.core.events import BOOKINGS, ORDERS, TYPES
-from app.core.rules.compile_steps import compile_experiment, exact, is_marketing, steps_of
+from app.core.rules.compile_steps import (
+    compile_cooldown,
+    compile_experiment,
+    is_marketing,
+    steps_of,
+)
+from app.core.rules.compile_throttle import (
+    caps_by_channel,
+    compile_caps,
+    compile_fatigue,
+    compile_quiet_hours,
+    compile_rates,
+    compile_soft_bounces,
+)
 from app.core.rules.conditions import Facts, compile_condition, compile_field, fields_of
-from app.core.rules.document_values import minute_of_day, types_of
+from app.core.rules.document_values import types_of
 from app.core.rules.model import (
     DEFAULT_ATTRIBUTION_MS,
     DEFAULT_CHANNELS,
     DEFAULT_EXPIRES_MS,
     DEFAULT_PRIORITY,
+    DEFAULT_PROFILE_PATIENCE_MS,
     DEFAULT_RECALL_WINDOW_MS,
+    FEEDBACK_MS,
     LATENESS_MS,
     Cap,
     Channel,
+    Cooldown,
     Experiment,
-    Fatigue,
     Holdout,
-    QuietHours,
     Rules,
     Trigger,
     TypePlan,
@@ -46,8 +61,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     """
     throttle: Document = document.get("throttle", {})
     facts = _facts(document.get("segments", {}), model)
-    caps = _caps(throttle)
-    channels = _channels(document, caps)
+    channels = _channels(document)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
     factor = throttle.get("fatigue", {}).get("cooldown_factor", 1)
@@ -61,35 +75,38 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         body["trigger"]: (*body["variants"].values(), body)
         for body in document.get("experiments", {}).values()
     }
+    caps = compile_caps(throttle.get("caps", ()), throttle)
+    cooldown = compile_cooldown(throttle, factor) or Cooldown(0, 0)
     triggers = {
-        name: _trigger(name, body, facts, experiments.get(name), variants.get(name, ()))
+        name: _trigger(
+            name,
+            body,
+            facts,
+            experiments.get(name),
+            variants.get(name, ()),
+            cooldown=compile_cooldown(body, factor) or cooldown,
+            caps=caps_by_channel(name, body, channels, caps, throttle),
+        )
         for name, body in bodies.items()
     }
-    cooldown_ms = parse_duration_ms(throttle.get("cooldown", 0))
-    fatigue = _fatigue(throttle.get("fatigue"), cooldown_ms)
-    recall_ms = (
-        parse_duration_ms(document["recall_window"])
-        if "recall_window" in document
-        else DEFAULT_RECALL_WINDOW_MS
-    )
-    attribution_ms = (
-        parse_duration_ms(document["attribution_window"])
-        if "attribution_window" in document
-        else DEFAULT_ATTRIBUTION_MS
-    )
+    fatigue = compile_fatigue(throttle.get("fatigue"))
+    recall_ms = _duration(document, "recall_window", DEFAULT_RECALL_WINDOW_MS)
+    attribution_ms = _duration(document, "attribution_window", DEFAULT_ATTRIBUTION_MS)
     holdout: Document | None = document.get("holdout")
     return Rules(
         version=version,
         timezone=timezone,
         currency=document.get("currency"),
         channels=channels,
-        addresses=frozenset(channel.requires for channel in channels.values()),
-        cooldown_ms=cooldown_ms,
+        addresses=ADDRESS_FIELDS | {channel.requires for channel in channels.values()},
+        cooldown=cooldown,
         caps=caps,
         fatigue=fatigue,
         arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
-        quiet_hours=_quiet_hours(throttle.get("quiet_hours"), channels),
+        quiet_hours=compile_quiet_hours(throttle.get("quiet_hours"), channels),
+        soft_bounces=compile_soft_bounces(throttle.get("soft_bounces")),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
+        profile_patience_ms=_duration(document, "profile_patience", DEFAULT_PROFILE_PATIENCE_MS),
         recall_window_ms=recall_ms,
         attribution_ms=attribution_ms,
         triggers=triggers,
@@ -99,21 +116,38 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         },
         dated=tuple(t for t in triggers.values() if t.kind.follows_dates),
         memory_ms=max(
+            FEEDBACK_MS,
             attribution_ms + LATENESS_MS,
             RATES_WINDOW_MS,
             recall_ms,
-            cooldown_ms,
-            *(cap.per_ms for cap in caps),
-            *((fatigue.window_ms, fatigue.cooldown_ms) if fatigue else ()),
+            *_cooldowns_ms(triggers.values()),
             *(
-                ms
-                for experiment in experiments.values()
-                for variant in experiment.variants
-                for ms in variant.cooldown or ()
+                cap.per_ms
+                for trigger in triggers.values()
+                for caps in trigger.caps.values()
+                for cap in caps
             ),
+            *((fatigue.window_ms,) if fatigue else ()),
         ),
         document=document,
     )
+
+
+def _duration(body: Document, name: str, usual_ms: int) -> int:
+    return parse_duration_ms(body[name]) if name in body else usual_ms
+
+
+def _cooldowns_ms(triggers: Iterable[Trigger]) -> Iterator[int]:
+    """Every cooldown that can hold for a send."""
+    for trigger in triggers:
+        own = (
+            [variant.cooldown for variant in trigger.experiment.variants]
+            if trigger.experiment
+            else []
+        )
+        for cooldown in (trigger.cooldown, *own):
+            if cooldown is not None:
+                yield from (cooldown.usual_ms, cooldown.fatigued_ms)
 
 
 def _facts(segments: Document, model: Model | None) -> Facts:
@@ -126,52 +160,19 @@ def _facts(segments: Document, model: Model | None) -> Facts:
     return msgspec.structs.replace(facts, values={**facts.values, "segments": held})
 
 
-def _channels(document: Document, caps: tuple[Cap, ...]) -> dict[str, Channel]:
+def _channels(document: Document) -> dict[str, Channel]:
     defaults = document.get("consent_default", {})
+    rates = document.get("throttle", {}).get("rate", ())
     return {
         name: Channel(
             name=name,
             requires=body["requires"],
             address=compile_field(f"profile.{body['requires']}"),
             consent_default=body.get("consent_default", defaults.get(name, name != "sms")),
-            caps=tuple(cap for cap in caps if cap.channel in (None, name)),
+            rates=compile_rates(rates, name),
         )
         for name, body in document.get("channels", DEFAULT_CHANNELS).items()
     }
-
-
-def _caps(throttle: Document) -> tuple[Cap, ...]:
-    factor = throttle.get("fatigue", {}).get("cap_factor", 1)
-    return tuple(
-        Cap(
-            limit=cap["limit"],
-            fatigued_limit=max(1, int(exact(factor) * cap["limit"])),
-            per_ms=parse_duration_ms(cap["per"]),
-            channel=cap.get("channel"),
-        )
-        for cap in throttle.get("caps", ())
-    )
-
-
-def _fatigue(body: Document | None, cooldown_ms: int) -> Fatigue | None:
-    if body is None:
-        return None
-    return Fatigue(
-        window_ms=parse_duration_ms(body["window"]),
-        min_sends=body["min_sends"],
-        open_rate_below=body["open_rate_below"],
-        cooldown_ms=int(exact(body.get("cooldown_factor", 1)) * cooldown_ms),
-    )
-
-
-def _quiet_hours(body: Document | None, channels: Iterable[str]) -> QuietHours | None:
-    if body is None:
-        return None
-    return QuietHours(
-        start=minute_of_day(body["from"]),
-        end=minute_of_day(body["to"]),
-        channels=frozenset(body.get("channels", channels)),
-    )
 
 
 def _trigger(
@@ -180,6 +181,9 @@ def _trigger(
     facts: Facts,
     experiment: Experiment | None,
     variants: Iterable[Document],
+    *,
+    cooldown: Cooldown,
+    caps: dict[str, tuple[Cap, ...]],
 ) -> Trigger:
     tokens: Document = body.get("tokens", {})
     kind = compile_kind(body, facts)
@@ -200,7 +204,17 @@ def _trigger(
         experiment=experiment,
         tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
         keeps_items="event.items" in _fields_used(body, variants),
+        cooldown=cooldown,
+        caps=caps,
+        holdout=_own_holdout(name, body),
     )
+
+
+def _own_holdout(name: str, body: Document) -> Holdout | None:
+    holdout = body.get("holdout")
+    if holdout is None or not is_marketing(body):
+        return None
+    return Holdout(percent=holdout["percent"], salt=holdout.get("salt", name))
 
 
 def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:

@@ -10,6 +10,7 @@ from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Decision
 from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event
 from app.core.rules.model import Rules, Trigger
+from app.core.rules.rates import Rates
 
 Emit = Callable[[Decision], None]
 
@@ -21,6 +22,7 @@ class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
     customer: Customer
     now_ms: int
     emit: Emit
+    rates: Rates
 
 
 class EventContext(DecisionContext, kw_only=True, gc=False):

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
     CAP = "cap"
     QUIET = "quiet"
+    WINDOW = "window"
+    RATE = "rate"
     PASSED = "passed"
     HOLDOUT = "holdout"
     CANCELLED = "cancelled"

@@ -11,6 +11,7 @@ from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
+from app.core.rules.rates import Rates, single_partition
 from app.core.time.instants import BEGINNING_OF_TIME_MS
 from app.core.transitions import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
 
@@ -43,7 +44,8 @@ class Engine:
     """Decides for the customers of one partition, one input at a time.
 
     ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
-    led to to ``emit_outcome``.
+    led to to ``emit_outcome``. ``rates`` gives the send rates of each partition; without them all
+    customers are one partition.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Engine:
         customers: Customers,
         emit: Emit,
         emit_outcome: EmitOutcome = ignore_outcome,
+        rates: Rates | None = None,
     ) -> None:
         self.rules = rules
         self._customers = customers
         self._emit = emit
         self._emit_outcome = emit_outcome
+        self._rates = rates or single_partition()
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = BEGINNING_OF_TIME_MS
 
@@ -82,7 +86,9 @@ class Engine:
         customer = self._customers.get(event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
-        handled = handle_event(customer, event, self.rules, now_ms, self._emit, self._emit_outcome)
+        handled = handle_event(
+            customer, event, self.rules, now_ms, self._emit, self._rates, self._emit_outcome
+        )
         if handled is APPLIED:
             self._customers.changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
@@ -126,7 +132,7 @@ class Engine:
         while heap:
             order, customer, instance, pending = heapq.heappop(heap)
             at_ms = now_ms if grace_ms is None else max(now_ms, order[0] + grace_ms)
-            fire_timer(customer, instance, pending, rules, at_ms, emit)
+            fire_timer(customer, instance, pending, rules, at_ms, emit, self._rates)
             fired += 1
             push(customer)
         return fired
@@ -142,6 +148,6 @@ class Engine:
             at_ms = now_ms
             if grace_ms is not None and due_ms + grace_ms > now_ms:
                 at_ms = due_ms + grace_ms
-            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit)
+            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit, self._rates)
             fired += 1
         return fired

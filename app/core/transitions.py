@@ -21,6 +21,7 @@ from app.core.events import ENGAGEMENT, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules, TypePlan
+from app.core.rules.rates import Rates
 from app.core.rules.variants import steps_of
 from app.core.triggers.cancel import cancel
 from app.core.triggers.decide import decide
@@ -48,6 +49,7 @@ def handle_event(
     rules: Rules,
     now_ms: int,
     emit: Emit,
+    rates: Rates,
     emit_outcome: EmitOutcome = ignore_outcome,
 ) -> Handled:
     """Take one event into the record, in the order of the code below.
@@ -68,12 +70,14 @@ def handle_event(
     if event.type == "profile_updated":
         update = parse_update(event.data, rules.channels)
         require_room(customer, update)
+    is_first_profile = update is not None and not customer.has_profile
     customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
     moment = EventContext(
         rules=rules,
         customer=customer,
         now_ms=now_ms,
         emit=emit,
+        rates=rates,
         type=event.type,
         occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
         data=data,
@@ -92,6 +96,8 @@ def handle_event(
         trigger.kind.take_event(moment, trigger)
     if moment.immediate:
         _decide_immediate(moment)
+    if is_first_profile:
+        _decide_patient(moment)
     return APPLIED
 
 
@@ -126,6 +132,7 @@ def _learn(
             moment.has_taken_back = cancel_purchases(customer, moment.type, occurred_ms, data)
     if update is not None:
         apply_update(customer, update, moment.occurred_ms, rules.addresses)
+        customer.has_profile = True
     elif event.topic == ENGAGEMENT:
         take_engagement(customer, moment.type, moment.occurred_ms, event.data)
     if has_dates and dates_before != _dates(customer):
@@ -153,6 +160,20 @@ def _decide_immediate(moment: EventContext) -> None:
             decide(moment, trigger, instance, pending)
 
 
+def _decide_patient(moment: EventContext) -> None:
+    """Decide the steps that waited for the first profile update, in the order of timers."""
+    customer, rules = moment.customer, moment.rules
+    waiting = [
+        (_order_of(customer, rules, instance, pending), instance, pending)
+        for instance in customer.instances
+        for pending in instance.steps
+        if pending.was_patient and pending.deferred
+    ]
+    for _, instance, pending in sorted(waiting, key=lambda timer: timer[0]):
+        if pending in instance.steps:
+            _decide_due(moment, instance, pending)
+
+
 #: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
 TimerOrder = tuple[int, int, str, str, str, int, int]
 
@@ -165,19 +186,25 @@ def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, 
         for pending in instance.steps:
             if pending.fire_ms != due_ms:
                 continue
-            trigger = rules.triggers.get(instance.trigger)
-            order = (
-                due_ms,
-                0 if trigger is None else -trigger.priority,
-                instance.trigger,
-                customer.customer_id,
-                instance.key,
-                pending.step,
-                instance.anchor_ms,
-            )
+            order = _order_of(customer, rules, instance, pending)
             if best is None or order < best[0]:
                 best = order, instance, pending
     return best
+
+
+def _order_of(
+    customer: Customer, rules: Rules, instance: Instance, pending: PendingStep
+) -> TimerOrder:
+    trigger = rules.triggers.get(instance.trigger)
+    return (
+        pending.fire_ms,
+        0 if trigger is None else -trigger.priority,
+        instance.trigger,
+        customer.customer_id,
+        instance.key,
+        pending.step,
+        instance.anchor_ms,
+    )
 
 
 def fire_timer(
@@ -187,9 +214,15 @@ def fire_timer(
     rules: Rules,
     now_ms: int,
     emit: Emit,
+    rates: Rates,
 ) -> None:
     """Decide a step whose time has come. A step that the rules no longer have just goes."""
-    moment = DecisionContext(rules=rules, customer=customer, now_ms=now_ms, emit=emit)
+    moment = DecisionContext(rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates)
+    _decide_due(moment, instance, pending)
+
+
+def _decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep) -> None:
+    customer, rules = moment.customer, moment.rules
     trigger = rules.triggers.get(instance.trigger)
     if trigger is None or pending.step >= len(steps_of(trigger, customer.customer_id, instance)):
         instance.steps.remove(pending)

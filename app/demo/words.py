@@ -84,6 +84,10 @@ def _why(decision: Mapping[str, Any]) -> str:
             return f"had {check['count']} messages in {check['per_s']} s"
         case Reason.QUIET:
             return f"{check['local_time']} in {check['timezone']}"
+        case Reason.WINDOW:
+            return f"{check['local_time']} in {check['timezone']}, outside its window"
+        case Reason.RATE:
+            return f"one {check['channel']} in {check['space_s']:g} s"
         case Reason.CONDITION:
             return "its condition does not hold any more"
         case Reason.CANCELLED:

@@ -8,7 +8,7 @@ from app.core.customer.facts import FACTS, INSTANT_FACTS
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Outcome
 from app.core.gates.fatigue import is_fatigued
-from app.core.gates.usage import cap_use, channel_state, cooldown_of, last_sent_by_family
+from app.core.gates.usage import cap_use, channel_state, cooldown_ms_of, last_sent_by_family
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.conditions import compile_condition
 from app.core.rules.messages import message_of
@@ -60,8 +60,8 @@ def explain(
         is_fatigued=fatigued,
         is_held_out=_is_held_out(customer, rules),
         channels=[channel_state(customer, rules, c, now_ms) for c in rules.channels.values()],
-        caps=[_cap(customer, cap, now_ms, fatigued=fatigued) for cap in rules.caps],
-        cooldowns=_cooldowns(customer, now_ms, cooldown_of(rules, fatigued=fatigued)),
+        caps=[_cap(customer, cap, now_ms, fatigued=fatigued) for cap in _caps(rules)],
+        cooldowns=_cooldowns(customer, rules, now_ms, fatigued=fatigued),
         instances=[
             _instance(customer, instance, rules, now_ms)
             for instance in _by_next_timer(customer)
@@ -81,19 +81,33 @@ def _cap(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse
     return CapUse(
         limit=use.limit,
         per_s=cap.per_ms // SECOND_MS,
-        channel=cap.channel,
+        scope=cap.channel or cap.family or cap.trigger,
         used=use.count,
         free_ms=use.free_ms,
     )
 
 
-def _cooldowns(customer: Customer, now_ms: int, cooldown_ms: int) -> list[CooldownUse]:
-    """The families that cool down, by name."""
-    last_ms = last_sent_by_family(customer, now_ms - cooldown_ms)
-    return [
-        CooldownUse(family=family, last_ms=sent_ms, until_ms=sent_ms + cooldown_ms)
-        for family, sent_ms in sorted(last_ms.items())
-    ]
+def _caps(rules: Rules) -> list[Cap]:
+    """The caps of the file, then those of the triggers."""
+    own = [cap for t in rules.triggers.values() for caps in t.caps.values() for cap in caps]
+    return list(dict.fromkeys([*rules.caps, *own]))
+
+
+def _cooldowns(
+    customer: Customer, rules: Rules, now_ms: int, *, fatigued: bool
+) -> list[CooldownUse]:
+    """The families that cool down, by name; a trigger may have a cooldown of its own."""
+    lengths_ms = {
+        (trigger.family, cooldown_ms_of(trigger.cooldown, fatigued=fatigued))
+        for trigger in rules.triggers.values()
+    }
+    found: list[CooldownUse] = []
+    for family, cooldown_ms in sorted(lengths_ms):
+        sent_ms = last_sent_by_family(customer, now_ms - cooldown_ms).get(family)
+        if sent_ms is not None:
+            until_ms = sent_ms + cooldown_ms
+            found.append(CooldownUse(family=family, last_ms=sent_ms, until_ms=until_ms))
+    return found
 
 
 def _tells_a_date(instance: Instance, rules: Rules) -> bool:

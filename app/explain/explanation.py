@@ -8,14 +8,15 @@ from app.core.gates.usage import ChannelState
 
 
 class CapUse(msgspec.Struct, frozen=True, kw_only=True):
-    """``used`` of ``limit`` sends in the last ``per_s``; ``channel`` None: on all together.
+    """``used`` of ``limit`` sends in the last ``per_s``; ``scope``: the channel, family or
+    trigger whose sends count, None for all together.
 
     ``free_ms``: when a send fits again; None: one fits now.
     """
 
     limit: int
     per_s: int
-    channel: str | None
+    scope: str | None
     used: int
     free_ms: int | None
 

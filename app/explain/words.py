@@ -124,16 +124,22 @@ def _known_gate_words(known: registry.Gate, gate: Gate, passed: bool, when: When
                 return f"{gate['channel']} is open"
             return f"{gate['channel']}: {_CAUSES.get(gate['cause'], gate['cause'])}"
         case registry.Gate.CAP:
-            return cap_words(gate["count"], gate["limit"], gate["per_s"], gate.get("only"))
+            return cap_words(gate["count"], gate["limit"], gate["per_s"], _cap_scope(gate))
         case registry.Gate.QUIET:
             quiet = "not in quiet hours" if passed else "in quiet hours"
             return f"{gate['local_time']} in {gate['timezone']}, {quiet}"
+        case registry.Gate.WINDOW:
+            window = "inside" if passed else "outside"
+            return f"{gate['local_time']} in {gate['timezone']}, {window} the delivery window"
+        case registry.Gate.RATE:
+            return _rate(gate, passed, when)
         case registry.Gate.SEND_TIME:
             return _send_time(gate, passed)
         case registry.Gate.HOLDOUT:
             if "experiment" in gate:
                 return f"gets nothing in experiment {gate['experiment']} ({gate['variant']})"
-            return "not in the control group" if passed else "in the control group"
+            of = f" of {gate['trigger']}" if "trigger" in gate else ""
+            return f"{'not ' if passed else ''}in the control group{of}"
     assert_never(known)
 
 
@@ -152,6 +158,12 @@ def _cooldown(gate: Gate, when: When) -> str:
     return f"another {gate['family']} message went out {when(sent_ms)}, at most one in {span}"
 
 
+def _rate(gate: Gate, passed: bool, when: When) -> str:
+    slot = when(parse_rfc3339(gate["next_slot_at"]))
+    one_in = f"one message in {gate['space_s']:g} s"
+    return f"the send rate has a slot now ({one_in})" if passed else f"{one_in}, next slot {slot}"
+
+
 def _send_time(gate: Gate, passed: bool) -> str:
     if "best_hour" not in gate:
         return f"{gate['opens']} opens on record, too few to know the best hour"
@@ -165,15 +177,20 @@ def _consent(channel: str, passed: bool, given: bool | None) -> str:
     return f"{'agreed' if given else 'did not agree'} to {channel}"
 
 
-def cap_words(used: int, limit: int, per_s: int, channel: str | None) -> str:
-    """``2 of 2 messages in the last 24 h``."""
-    what = "messages" if channel is None else f"{channel} messages"
+def _cap_scope(gate: Gate) -> str | None:
+    """Which messages a cap counts: of one channel, family or trigger; None: all."""
+    return gate.get("only") or gate.get("family") or gate.get("trigger")
+
+
+def cap_words(used: int, limit: int, per_s: int, scope: str | None) -> str:
+    """``2 of 2 messages in the last 24 h``; ``scope``: the channel, family or trigger counted."""
+    what = "messages" if scope is None else f"{scope} messages"
     return f"{used} of {limit} {what} in the last {span_text(per_s * 1000)}"
 
 
 def cap_use_words(use: CapUse, when: When) -> str:
     """A cap's usage, and when the next message fits."""
-    words = cap_words(use.used, use.limit, use.per_s, use.channel)
+    words = cap_words(use.used, use.limit, use.per_s, use.scope)
     return words if use.free_ms is None else f"{words}; possible again {when(use.free_ms)}"
 
 

@@ -4,6 +4,7 @@ All instants are integer epoch milliseconds in UTC; local times are naive dateti
 """
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -94,12 +95,30 @@ def next_clock_time(after_ms: int, at: time, zone: str) -> int:
     return min(ms for ms in candidates if ms > after_ms)
 
 
-def is_quiet(now_ms: int, start: time, end: time, zone: str) -> bool:
-    """Whether the local time is inside [start, end), which may cross midnight."""
-    wall = local(now_ms, zone).time()
-    if start <= end:
-        return start <= wall < end
-    return wall >= start or wall < end
+WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def is_in_window(now_ms: int, body: Mapping[str, Any], zone: str) -> bool:
+    """Whether the local time is in a window of `from`, `to`, `days` and `except`."""
+    wall = local(now_ms, zone)
+    clock = wall.strftime("%H:%M")
+    begins = [(wall.date(), body["from"], body["to"] if body["from"] < body["to"] else "24:00")]
+    if body["to"] <= body["from"]:
+        begins.append((wall.date() - timedelta(days=1), "00:00", body["to"]))
+    return any(
+        start <= clock < end
+        and ("days" not in body or WEEKDAYS[day.weekday()] in body["days"])
+        and day.isoformat() not in body.get("except", [])
+        for day, start, end in begins
+    )
+
+
+def first_minute(now_ms: int, last_ms: int, holds: Callable[[int], bool]) -> int:
+    """The first whole minute after `now_ms` at which it holds; after `last_ms` when none is."""
+    at = now_ms - now_ms % 60_000 + 60_000
+    while at <= last_ms and not holds(at):
+        at += 60_000
+    return at
 
 
 def anniversary_ms(origin: date, year: int, at: time, zone: str) -> int:

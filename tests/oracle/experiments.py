@@ -10,7 +10,7 @@ from tests.oracle.calendar import duration_ms, instant_or_none, instants
 
 Assigned = tuple[str, str] | None
 
-STEP_FIELDS = ("after", "template", "channels", "send_time")
+STEP_FIELDS = ("after", "template", "channels", "send_time", "deliver")
 
 
 def audiences(rules: Mapping[str, Any], trigger: str) -> dict[str, Any]:
@@ -78,6 +78,6 @@ def steps_of(
     changes = {
         name: value
         for name, value in body_of(rules, assignment).items()
-        if name in ("after", "template", "channels")
+        if name in ("after", "template", "channels", "deliver")
     }
     return [steps[0] | changes, *steps[1:]]

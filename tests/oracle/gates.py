@@ -2,23 +2,47 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
+from math import ceil
 from typing import Any
 
-from tests.oracle.calendar import clock_time, duration_ms, is_quiet, local, next_clock_time
+from app.kafka.partitioning import partition_for
+from tests.oracle.calendar import (
+    WEEKDAYS,
+    clock_time,
+    duration_ms,
+    first_minute,
+    instants,
+    is_in_window,
+    local,
+    next_clock_time,
+)
 from tests.oracle.customer import Customer, address_or_none, holds, profile, zone
 from tests.oracle.experiments import assigned, body_of, steps_of
 
 Verdict = dict[str, Any]
+#: partition -> (channel, window) of a rate -> its next free slot
+Slots = dict[int, dict[tuple[str, str], int]]
 
 
 def judge(
-    rules: Mapping[str, Any], customer: Customer, instance: Mapping[str, Any], due: int, now: int
+    rules: Mapping[str, Any],
+    customer: Customer,
+    instance: Mapping[str, Any],
+    due: int,
+    now: int,
+    slots: Slots,
+    kept: tuple[str, int] | None = None,
+    *,
+    has_waited: bool = False,
 ) -> Verdict:
-    """outcome, reason, channel and next_eligible_ms of a step that is due."""
+    """outcome, reason, channel and next_eligible_ms of a step that is due.
+
+    `kept` is the slot of a rate that it waited for, `has_waited` whether it waited for a profile.
+    """
     trigger = rules["triggers"][instance["trigger"]]
     assignment = assigned(rules, instance["trigger"], customer["name"], instance)
     step = steps_of(rules, instance["trigger"], assignment)[instance["deciding"]]
@@ -32,30 +56,56 @@ def judge(
         return suppress("condition")
     if template_or_none(rules, customer, instance["data"], step, now) is None:
         return suppress("condition")
-    own = body_of(rules, assignment).get("cooldown")
+    own = body_of(rules, assignment).get("cooldown", trigger.get("cooldown"))
     if is_marketing and is_cooling_down(rules, customer, instance, now, own):
         return suppress("cooldown")
 
     first_failure: str | None = None
-    later: list[tuple[int, str]] = []
+    later: list[tuple[int, str, str]] = []
+    all_unreachable = True
     for channel in in_preference_order(customer, step["channels"]):
         failure, next_eligible = check(rules, customer, channel, is_marketing, now)
+        rate = None
+        if failure is None and is_marketing:
+            name = instance["trigger"]
+            rate = next_of_rate(rules, customer, channel, now, slots, kept)
+            waits = {
+                "cap": cap_end_or_none(rules, customer, name, channel, now),
+                "quiet": quiet_end_or_none(rules, customer, channel, now, last_chance),
+                "window": window_or_none(rules, customer, trigger, step, due, now, last_chance),
+                "rate": None if rate is None or rate <= now else rate,
+            }
+            failing = [reason for reason, at in waits.items() if at is not None]
+            if failing:
+                latest = max(at for at in waits.values() if at is not None)
+                named = [r for r in ("quiet", "cap", "window", "rate") if waits[r] == latest]
+                failure, next_eligible = failing[0], (latest, named[0], channel)
         if failure is None:
             wait = best_time_or_none(rules, customer, step, due, now) if is_marketing else None
             if wait is not None and wait <= last_chance:
                 return verdict("defer", "send_time", None, wait)
-            if is_marketing and is_held_out(rules, customer["name"]):
+            take_slot(rules, customer, channel, rate, slots)
+            if is_marketing and is_held_out(rules, customer["name"], instance["trigger"]):
                 return verdict("holdout", "holdout", channel)
             if body_of(rules, assignment).get("ghost"):
                 return verdict("holdout", "holdout", channel)
             return verdict("send", "passed", channel)
         first_failure = first_failure or failure
+        all_unreachable &= failure == "reach"
         if next_eligible is not None:
             later.append(next_eligible)
     if later:
-        at, reason = min(later, key=lambda one: one[0])  # the first of equals
+        at, reason, channel = min(later, key=lambda one: one[0])  # the first of equals
         if at <= last_chance:
-            return verdict("defer", reason, None, at)
+            slot = None
+            if reason == "rate" and (channel, at) != kept:
+                take_slot(rules, customer, channel, at, slots)
+                slot = (channel, at)
+            return verdict("defer", reason, None, at) | {"slot": slot or kept}
+    patience = duration_ms(rules.get("profile_patience", "60s"))
+    has_profile = any(event["type"] == "profile_updated" for event in customer["events"])
+    if not is_marketing and all_unreachable and not has_profile and not has_waited and patience:
+        return verdict("defer", "reach", None, min(now + patience, last_chance))
     assert first_failure is not None
     return suppress(first_failure)
 
@@ -94,25 +144,14 @@ def in_preference_order(customer: Customer, listed: list[str]) -> list[str]:
 
 def check(
     rules: Mapping[str, Any], customer: Customer, channel: str, is_marketing: bool, now: int
-) -> tuple[str | None, tuple[int, str] | None]:
-    """The first check that the channel fails, and when and why it could be tried again.
-
-    The second is None unless quiet hours and caps are all that it fails.
-    """
+) -> tuple[str | None, None]:
+    """The first check of the channel itself that fails."""
     if not address_or_none(rules, customer, channel):
         return "reach", None
     if is_marketing and not has_consent(rules, customer, channel):
         return "consent", None
     if is_blocked(rules, customer, channel, is_marketing):
         return "suppressed", None
-    if not is_marketing:
-        return None, None
-    capped_until = cap_end_or_none(rules, customer, channel, now)
-    quiet_until = quiet_end_or_none(rules, customer, channel, now)
-    if capped_until is not None and (quiet_until is None or capped_until > quiet_until):
-        return "cap", (capped_until, "cap")
-    if quiet_until is not None:
-        return ("quiet" if capped_until is None else "cap"), (quiet_until, "quiet")
     return None, None
 
 
@@ -196,18 +235,20 @@ def is_blocked(
 
 
 def cap_end_or_none(
-    rules: Mapping[str, Any], customer: Customer, channel: str, now: int
+    rules: Mapping[str, Any], customer: Customer, trigger: str, channel: str, now: int
 ) -> int | None:
     """When the last of the full caps has room again; None when none is full."""
     ends: list[int] = []
-    for cap in rules.get("throttle", {}).get("caps", []):
-        if cap.get("channel") not in (None, channel):
+    own = [cap | {"trigger": trigger} for cap in rules["triggers"][trigger].get("caps", [])]
+    for cap in [*rules.get("throttle", {}).get("caps", []), *own]:
+        if not is_covered(rules, cap, trigger, channel):
             continue
         per = duration_ms(cap["per"])
         counted = sorted(
             send["decided"]
             for send in counting_sends(customer)
-            if send["decided"] > now - per and cap.get("channel") in (None, send["channel"])
+            if send["decided"] > now - per
+            and is_covered(rules, cap, send["trigger"], send["channel"])
         )
         limit = cap["limit"]
         if is_tired(rules, customer, now):
@@ -218,16 +259,98 @@ def cap_end_or_none(
     return max(ends, default=None)
 
 
+def is_covered(
+    rules: Mapping[str, Any], cap: Mapping[str, Any], trigger: str, channel: str
+) -> bool:
+    """Whether a cap counts, and binds, sends of that trigger on that channel."""
+    return (
+        cap.get("channel") in (None, channel)
+        and cap.get("trigger") in (None, trigger)
+        and cap.get("family") in (None, family_of(rules, trigger))
+    )
+
+
 def quiet_end_or_none(
-    rules: Mapping[str, Any], customer: Customer, channel: str, now: int
+    rules: Mapping[str, Any], customer: Customer, channel: str, now: int, last: int
 ) -> int | None:
-    """When the quiet hours that hold now on the channel end; None when none hold."""
-    quiet = rules.get("throttle", {}).get("quiet_hours")
-    if quiet is None or channel not in quiet.get("channels", [channel]):
+    """When none of the quiet hours of the channel holds; None when that is now."""
+    quiet = rules.get("throttle", {}).get("quiet_hours", [])
+    windows = [quiet] if isinstance(quiet, Mapping) else quiet
+    where = zone(customer, rules)
+
+    def is_free(at: int) -> bool:
+        listed = [one for one in windows if channel in one.get("channels", [channel])]
+        return not any(is_in_window(at, one, where) for one in listed)
+
+    return None if is_free(now) else first_minute(now, last, is_free)
+
+
+def window_or_none(
+    rules: Mapping[str, Any],
+    customer: Customer,
+    trigger: Mapping[str, Any],
+    step: Mapping[str, Any],
+    due: int,
+    now: int,
+    last: int,
+) -> int | None:
+    """When the delivery window of the step opens; None when it is open."""
+    deliver = step.get("deliver", trigger.get("deliver"))
+    if deliver is None:
         return None
     where = zone(customer, rules)
-    start, end = clock_time(quiet["from"]), clock_time(quiet["to"])
-    return next_clock_time(now, end, where) if is_quiet(now, start, end, where) else None
+    if "at" not in deliver:
+        if is_in_window(now, deliver, where):
+            return None
+        return first_minute(now, last, lambda at: is_in_window(at, deliver, where))
+    days = [local(due, where).date() + timedelta(days=shift) for shift in range(9)]
+    targets = [
+        at
+        for day in days
+        if "days" not in deliver or WEEKDAYS[day.weekday()] in deliver["days"]
+        if day.isoformat() not in deliver.get("except", [])
+        for at in instants(day, clock_time(deliver["at"]), where)
+        if at >= due
+    ]
+    target = min(targets, default=last + 1)
+    return None if target <= now else target
+
+
+def rates_of(rules: Mapping[str, Any], channel: str) -> list[tuple[tuple[str, str], int]]:
+    """The rates of a channel: a name, and the time between two slots of a partition of 12."""
+    return [
+        ((channel, rate["per"]), ceil(duration_ms(rate["per"]) / (rate["limit"] // 12)))
+        for rate in rules.get("throttle", {}).get("rate", [])
+        if rate["channel"] == channel
+    ]
+
+
+def next_of_rate(
+    rules: Mapping[str, Any],
+    customer: Customer,
+    channel: str,
+    now: int,
+    slots: Slots,
+    kept: tuple[str, int] | None,
+) -> int | None:
+    """The slot that the step may go at; 0 for one that it kept and has reached; None: no rate."""
+    rates = rates_of(rules, channel)
+    if not rates:
+        return None
+    if kept is not None and kept[0] == channel and now < kept[1] + max(s for _, s in rates):
+        return kept[1] if now < kept[1] else 0
+    mine = slots.setdefault(partition_for(customer["name"].encode(), 12), {})
+    return max(now, *(mine.get(name, 0) for name, _ in rates))
+
+
+def take_slot(
+    rules: Mapping[str, Any], customer: Customer, channel: str, at: int | None, slots: Slots
+) -> None:
+    """Moves the next free slots of the channel behind that one, unless it was kept."""
+    if at:
+        mine = slots.setdefault(partition_for(customer["name"].encode(), 12), {})
+        for name, space in rates_of(rules, channel):
+            mine[name] = max(mine.get(name, 0), at + space)
 
 
 def best_time_or_none(
@@ -246,10 +369,12 @@ def best_time_or_none(
     return begins if begins <= due + duration_ms(send_time["horizon"]) else None
 
 
-def is_held_out(rules: Mapping[str, Any], customer_name: str) -> bool:
-    """Whether the customer's bucket of 10000 is under the percentage."""
-    holdout = rules.get("holdout")
-    if holdout is None:
-        return False
-    digest = sha256(f"{holdout['salt']}|{customer_name}".encode()).digest()
-    return bool(int.from_bytes(digest[:8], "big") % 10_000 < holdout["percent"] * 100)
+def is_held_out(rules: Mapping[str, Any], customer_name: str, trigger: str) -> bool:
+    """Whether the customer's bucket of 10000 is under the percentage of all, or the trigger's."""
+    own = rules["triggers"][trigger].get("holdout")
+    for holdout in (rules.get("holdout"), own and {"salt": trigger} | own):
+        if holdout is not None:
+            digest = sha256(f"{holdout['salt']}|{customer_name}".encode()).digest()
+            if int.from_bytes(digest[:8], "big") % 10_000 < holdout["percent"] * 100:
+                return True
+    return False

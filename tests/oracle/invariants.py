@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from tests.oracle.calendar import clock_time, duration_ms, is_quiet, is_zone
+from tests.oracle.calendar import duration_ms, is_in_window, is_zone
 from tests.oracle.experiments import body_of, steps_of
-from tests.oracle.gates import family_of, is_held_out
+from tests.oracle.gates import family_of, is_covered, is_held_out
 
 Rules = Mapping[str, Any]
 Lines = Sequence[Mapping[str, Any]]
@@ -52,10 +52,14 @@ def caps_are_never_exceeded(rules: Rules, lines: Lines, decisions: Decisions) ->
             if not _is_marketing(rules, decision) or decision["outcome"] not in GOES_OUT:
                 continue
             sent.append(decision)
-            for cap in caps:
+            name = decision["trigger"]
+            own = [cap | {"trigger": name} for cap in rules["triggers"][name].get("caps", [])]
+            for cap in [*caps, *own]:
                 oldest = decision["decided_ms"] - duration_ms(cap["per"])
-                if cap.get("channel") in (None, decision["channel"]):
-                    covered = [s for s in sent if cap.get("channel") in (None, s["channel"])]
+                if is_covered(rules, cap, name, decision["channel"]):
+                    covered = [
+                        s for s in sent if is_covered(rules, cap, s["trigger"], s["channel"])
+                    ]
                     count = sum(s["decided_ms"] > oldest for s in covered)
                     assert count <= cap["limit"], (customer, cap, decision)
 
@@ -65,23 +69,20 @@ def quiet_hours_are_kept(rules: Rules, lines: Lines, decisions: Decisions) -> No
 
     Of a customer who had several zones it must be outside in one of them.
     """
-    quiet = rules.get("throttle", {}).get("quiet_hours")
-    if quiet is None:
-        return
-    start, end = clock_time(quiet["from"]), clock_time(quiet["to"])
-    for decision in decisions:
-        if decision["outcome"] in GOES_OUT and _is_marketing(rules, decision):
-            zones = _zones(rules, lines, decision["customer_id"])
-            is_listed = decision["channel"] in quiet["channels"]
-            at = decision["decided_ms"]
-            assert not is_listed or not all(is_quiet(at, start, end, z) for z in zones), decision
+    quiet = rules.get("throttle", {}).get("quiet_hours", [])
+    for window in [quiet] if isinstance(quiet, Mapping) else quiet:
+        for decision in decisions:
+            if decision["outcome"] in GOES_OUT and _is_marketing(rules, decision):
+                zones = _zones(rules, lines, decision["customer_id"])
+                is_listed = decision["channel"] in window["channels"]
+                at = decision["decided_ms"]
+                is_quiet = all(is_in_window(at, window, zone) for zone in zones)
+                assert not is_listed or not is_quiet, decision
 
 
 def cooldowns_are_kept(rules: Rules, lines: Lines, decisions: Decisions) -> None:
     """Two instances of one family never have sends within the cooldown."""
-    cooldown = rules.get("throttle", {}).get("cooldown")
-    if cooldown is None:
-        return
+    usual = rules.get("throttle", {}).get("cooldown", 0)
     for _customer, made in _by_customer(lines, decisions):
         sent: list[Mapping[str, Any]] = []
         for decision in made:
@@ -89,6 +90,8 @@ def cooldowns_are_kept(rules: Rules, lines: Lines, decisions: Decisions) -> None
                 sent = [s for s in sent if s["request_id"] != decision["request_id"]]
             if not _is_marketing(rules, decision) or decision["outcome"] not in GOES_OUT:
                 continue
+            own = rules["triggers"][decision["trigger"]].get("cooldown", usual)
+            cooldown = body_of(rules, decision["experiment"]).get("cooldown", own)
             for other in sent:
                 is_near = other["decided_ms"] > decision["decided_ms"] - duration_ms(cooldown)
                 is_family = family_of(rules, other["trigger"]) == family_of(
@@ -145,13 +148,16 @@ def request_ids_are_reproducible(rules: Rules, _lines: Lines, decisions: Decisio
 
 
 def deferrals_lead_somewhere(rules: Rules, _lines: Lines, decisions: Decisions) -> None:
-    """A step is deferred to a later time within its expiry, for one of the three reasons."""
+    """A step is deferred to a later time within its expiry, for a reason that passes."""
     for decision in decisions:
         at = decision["next_eligible_ms"]
         assert (at is not None) == (decision["outcome"] == "defer"), decision
         if at is not None:
             expires = duration_ms(rules["triggers"][decision["trigger"]].get("expires", "24h"))
-            assert decision["reason"] in ("cap", "quiet", "send_time"), decision
+            reasons: tuple[str, ...] = ("reach",)
+            if _is_marketing(rules, decision):
+                reasons = ("cap", "quiet", "window", "rate", "send_time")
+            assert decision["reason"] in reasons, decision
             assert decision["decided_ms"] < at <= decision["due_ms"] + expires, decision
 
 
@@ -160,7 +166,7 @@ def held_out_customers_get_no_marketing(rules: Rules, _lines: Lines, decisions: 
     for decision in decisions:
         if decision["outcome"] in GOES_OUT:
             is_ghost = _is_marketing(rules, decision) and (
-                is_held_out(rules, decision["customer_id"])
+                is_held_out(rules, decision["customer_id"], decision["trigger"])
                 or body_of(rules, decision["experiment"]).get("ghost", False)
             )
             assert (decision["outcome"] == "holdout") == is_ghost, decision
@@ -169,8 +175,17 @@ def held_out_customers_get_no_marketing(rules: Rules, _lines: Lines, decisions: 
 def transactional_steps_pass_by_the_marketing_gates(
     rules: Rules, _lines: Lines, decisions: Decisions
 ) -> None:
-    """A transactional step is never deferred, held out, capped, cooled down or without consent."""
-    marketing_only = ("cooldown", "consent", "cap", "quiet", "send_time", "holdout")
+    """A transactional step waits for a profile at most, and needs no consent."""
+    marketing_only = (
+        "cooldown",
+        "consent",
+        "cap",
+        "quiet",
+        "window",
+        "rate",
+        "send_time",
+        "holdout",
+    )
     for decision in decisions:
         if not _is_marketing(rules, decision):
             assert decision["reason"] not in marketing_only, decision

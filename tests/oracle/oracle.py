@@ -60,6 +60,7 @@ def replay(
         "now": None,
         "customers": {},
         "timers": [],
+        "slots": {},
         "decisions": [],
         "outcomes": [],
     }
@@ -143,6 +144,9 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     customer["seen"].add(event["id"])
     event["t"] = min(event["t"], world["now"])
 
+    is_first_profile = event["type"] == "profile_updated" and not any(
+        known["type"] == "profile_updated" for known in customer["events"]
+    )
     remember(world, customer, event)
     attribute(world, customer, event)
     cancel(world, customer, event)
@@ -156,6 +160,10 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     ]
     for timer in sorted(immediate, key=lambda timer: timer_order(world, timer)):
         fire(world, timer)
+    if is_first_profile:
+        patient = [t for t in world["timers"] if t["customer"] is customer and t.get("is_patient")]
+        for timer in sorted(patient, key=lambda timer: timer_order(world, timer)):
+            fire(world, timer)
 
 
 def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:

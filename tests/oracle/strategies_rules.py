@@ -4,6 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.oracle.calendar import duration_ms
+
 Rules = dict[str, Any]
 
 CHANNELS = {"email": "email", "sms": "phone", "push": "push_token"}
@@ -315,7 +317,35 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     for name, strategy in optional.items():
         if draw(st.sampled_from([False] * (odds[name] - 1) + [True])):
             trigger[name] = draw(strategy)
+    if trigger.get("category") != "transactional":
+        trigger |= draw(own_limits(steps))
     return trigger
+
+
+DELIVERIES = st.fixed_dictionaries({"at": CLOCK_TIMES}) | QUIET_HOURS.map(
+    lambda hours: {"from": hours[0], "to": hours[1]}
+)
+DAYS = _some(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), 6)
+
+
+@st.composite
+def own_limits(draw: st.DrawFn, steps: list[Rules]) -> Rules:
+    """A marketing trigger's own cooldown, caps, holdout and delivery window, each mostly not."""
+    found: Rules = {}
+    if draw(st.integers(0, 5)) == 0:
+        found["cooldown"] = draw(ANY_DURATION | st.just(0))
+    if draw(st.integers(0, 5)) == 0:
+        found["caps"] = [{"limit": draw(st.integers(1, 2)), "per": draw(LONG)}]
+    if draw(st.integers(0, 5)) == 0:
+        found["holdout"] = {"percent": draw(st.sampled_from([25, 50, 75]))}
+    if not any("send_time" in step for step in steps) and draw(st.integers(0, 3)) == 0:
+        deliver: Rules = dict(draw(DELIVERIES))
+        if draw(st.booleans()):
+            deliver |= {"days": draw(DAYS)}
+        if draw(st.integers(0, 3)) == 0:
+            deliver |= {"except": ["2024-06-16", "2024-03-31", "2024-03-10"]}
+        found["deliver"] = deliver
+    return found
 
 
 @st.composite
@@ -327,8 +357,9 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     caps = []
     for _ in range(draw(st.integers(0, 3))):
         cap: Rules = {"limit": draw(st.integers(1, 3)), "per": draw(MEDIUM | LONG)}
-        if draw(st.integers(0, 2)) == 0:
-            cap["channel"] = draw(st.sampled_from(channels))
+        scope = draw(st.sampled_from(["", "", "channel", "trigger"]))
+        if scope:
+            cap[scope] = draw(st.sampled_from(channels if scope == "channel" else ("a",)))
         caps.append(cap)
     if caps:
         throttle["caps"] = caps
@@ -344,7 +375,19 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         throttle["arbitration"] = draw(st.sampled_from([0, "1m", "5m", "7m", "1h"]))
     if draw(st.booleans()):
         start, end = draw(QUIET_HOURS)
-        throttle["quiet_hours"] = {"from": start, "to": end, "channels": draw(_some(channels))}
+        quiet: Rules = {"from": start, "to": end, "channels": draw(_some(channels))}
+        throttle["quiet_hours"] = quiet
+        if draw(st.integers(0, 2)) == 0:
+            weekend = {"days": draw(DAYS), "from": "12:00", "to": "24:00"}
+            throttle["quiet_hours"] = [quiet, weekend | {"channels": draw(_some(channels))}]
+    if draw(st.integers(0, 3)) == 0:
+        throttle["rate"] = [
+            {
+                "limit": draw(st.sampled_from([12, 30, 120])),
+                "per": draw(st.sampled_from(["1m", "1h", "6h"])),
+                "channel": draw(st.sampled_from(channels)),
+            }
+        ]
     return throttle
 
 
@@ -403,6 +446,11 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         "triggers": {name: draw(triggers(channels)) for name in names},
     }
     throttle = draw(throttles(channels))
+    shortest = min(duration_ms(t.get("expires", "24h")) for t in rules["triggers"].values())
+    if duration_ms(throttle.get("arbitration", 0)) > shortest:
+        throttle.pop("arbitration")
+    if draw(st.integers(0, 3)) == 0:
+        rules["profile_patience"] = draw(SHORT | MEDIUM | st.just(0))
     if throttle:
         rules["throttle"] = throttle
     if draw(st.integers(0, 2)) == 0:

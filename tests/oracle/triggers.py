@@ -308,14 +308,27 @@ def fire(world: World, timer: Timer) -> None:
     customer, instance = timer["customer"], timer["instance"]
     name, step, due = instance["trigger"], timer["step"], timer["due"]
     trigger = world["rules"]["triggers"][name]
-    found = judge(world["rules"], customer, instance | {"deciding": step}, due, world["now"])
+    found = judge(
+        world["rules"],
+        customer,
+        instance | {"deciding": step},
+        due,
+        world["now"],
+        world["slots"],
+        timer.get("slot"),
+        has_waited=timer.get("is_patient", False),
+    )
     outcome, at = found["outcome"], found["next_eligible_ms"]
     record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
     if outcome != "defer":
         customer["decided_marks"].add((name, instance["key"]))
     if outcome == "defer":
         again = bucket_end(world, name, at)
-        world["timers"].append(timer | {"at": again, "is_deferred": True})
+        if found["reason"] == "rate":
+            again = at - world["grace"]
+        is_patient = found["reason"] == "reach"
+        waiting = {"at": again, "is_deferred": True, "slot": found.get("slot")}
+        world["timers"].append(timer | waiting | {"is_patient": is_patient})
     elif outcome in ("send", "holdout"):
         send = {
             "trigger": name,

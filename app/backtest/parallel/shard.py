@@ -58,6 +58,7 @@ def run_shard(
     rules: Rules,
     grace_ms: int,
     outage: Outage | None,
+    partitions: int,
     pace: Pace,
 ) -> None:
     """Take batches until the last, then send the share and the customers' records.
@@ -66,7 +67,7 @@ def run_shard(
     """
     for other in not_ours:
         other.close()
-    shard = _Shard(end, rules, grace_ms, outage, pace.part_bytes)
+    shard = _Shard(end, rules, grace_ms, outage, partitions, pace.part_bytes)
     try:
         while message := read_message(end):
             lines, instant, last, is_last = marshal.loads(message)
@@ -84,6 +85,7 @@ class _Shard:
         rules: Rules,
         grace_ms: int,
         outage: Outage | None,
+        partitions: int,
         part_bytes: int,
     ) -> None:
         self._end = end
@@ -96,6 +98,7 @@ class _Shard:
             dead=self._emit_dead,
             grace_ms=grace_ms,
             outage=outage,
+            partitions=partitions,
         )
         self._entries: list[Entry] = []
         self._size = 0

@@ -19,6 +19,7 @@ from app.backtest.parallel.line_headers import LineHeader
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.ordered_writer import OrderedWriter
 from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
+from app.backtest.rates import DEFAULT_PARTITIONS, partition_of
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
 
@@ -39,6 +40,7 @@ class Shards:
         *,
         grace_ms: int,
         outage: Outage | None,
+        partitions: int = DEFAULT_PARTITIONS,
         pace: Pace = PACE,
     ) -> None:
         self._jobs = jobs
@@ -47,6 +49,8 @@ class Shards:
         self._output = output
         self._grace_ms = grace_ms
         self._outage = outage
+        self._partitions = partitions
+        self._has_rates = any(channel.rates for channel in rules.channels.values())
         self._clock = Clock(grace_ms, outage)
         self._merged = OrderedWriter(jobs, output.write_line)
         self._links: list[Link] = []
@@ -90,7 +94,7 @@ class Shards:
         number = in_batch = 0
         for number, seen in enumerate(sightings, start=1):
             now_ms, watermark_ms = step(seen.arrived_ms, seen.occurred_ms)
-            line, shard = seen.line, hash(seen.customer_id) % jobs
+            line, shard = seen.line, self._shard_of(seen.customer_id)
             self._lines[shard].append((number, seen.number, now_ms, watermark_ms, line))
             in_batch += 1
             size += len(line)
@@ -107,6 +111,12 @@ class Shards:
             self.counts += share.counts
             self.customers += share.customers
             self._output.tally.add(share.tally)
+
+    def _shard_of(self, customer_id: str) -> int:
+        """Customers of one partition share a send rate, so one shard decides for all of them."""
+        if self._has_rates:
+            return partition_of(customer_id, self._partitions) % self._jobs
+        return hash(customer_id) % self._jobs
 
     def written_customers(self) -> Iterator[bytes]:
         """After ``run``, once: the records of all customers by their ids."""
@@ -179,7 +189,15 @@ class Shards:
             self._links.append(Link(mine))
             process = context.Process(
                 target=run_shard,
-                args=(its, ours, self._rules, self._grace_ms, self._outage, self._pace),
+                args=(
+                    its,
+                    ours,
+                    self._rules,
+                    self._grace_ms,
+                    self._outage,
+                    self._partitions,
+                    self._pace,
+                ),
                 name=f"backtest-{number + 1}",
                 daemon=True,
             )

@@ -19,7 +19,8 @@ from app.core.time.instants import DAY_MS, MINUTE_MS
 
 #: (UTC day since 1970, trigger, channel, outcome, reason)
 Kind = tuple[int, str, str | None, Outcome, Reason]
-#: A cap by its window in seconds and the one channel it is for; another limit by its gate.
+#: A cap by its window in seconds and the channel, family or trigger it is for; another limit by its
+#: gate.
 Limit = tuple[int, str | None] | str
 
 #: Looked up once: these are compared for every decision.
@@ -186,11 +187,13 @@ class Tally:
 
 def limit_of(cap: Cap) -> Limit:
     """How a cap of the rules is known here."""
-    return cap.per_ms // 1000, cap.channel
+    return cap.per_ms // 1000, cap.channel or cap.family or cap.trigger
 
 
 def _cap_of(check: Check) -> Limit:
-    return check.figures["per_s"], check.figures.get("only")
+    figures = check.figures
+    scope = figures.get("only") or figures.get("family") or figures.get("trigger")
+    return figures["per_s"], scope
 
 
 def failing_limits(gates: tuple[Check, ...]) -> set[Limit]:

@@ -21,6 +21,10 @@ class PendingStep(msgspec.Struct, array_like=True, gc=False):
     deferred: bool = False
     #: came up while the partition was not current: decided when it is
     parked: bool = False
+    #: channel and instant of the slot of the send rate that the step waits for
+    slot: tuple[str, int] | None = None
+    #: it has waited, or waits, for the customer's first profile update
+    was_patient: bool = False
 
     @property
     def waits(self) -> bool:
@@ -152,6 +156,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     last_seen_ms: int | None = None
     #: milestone trigger -> marks that a step was decided for, ascending: reached for good
     reached: dict[str, list[float]] = {}
+    #: a profile update has been applied
+    has_profile: bool = False
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

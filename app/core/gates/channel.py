@@ -1,25 +1,32 @@
-"""The gates of one channel: reach, consent, suppression, caps and quiet hours."""
+"""The gates of one channel: reach, consent, suppression, caps, quiet hours, window and rate."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
-from app.core.decisions import Check, Reason
+from app.core.decisions import Reason
 from app.core.gates import evidence, usage
-from app.core.rules.model import Channel, Rules, Step
+from app.core.gates.review import Review
+from app.core.rules.model import Channel, Step
+from app.core.time.zones import local
+
+#: A wait with its reason, in the order in which equal times are named.
+Wait = tuple[int, Reason]
 
 
 class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
     """The first failing check of one channel (None: it passed).
 
     ``wait`` is until when (epoch ms) waiting would help, and for what; None when it would not.
+    ``slot`` is the channel and the instant of the slot of its send rate that the step takes when it
+    goes, or when it waits for the rate.
     """
 
     failed: Reason | None = None
-    wait: tuple[int, Reason] | None = None
+    wait: Wait | None = None
+    slot: tuple[str, int] | None = None
 
 
 _PASSED: Final = ChannelVerdict()
@@ -37,17 +44,11 @@ def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | l
     return first + [name for name in step.channels if name not in first]
 
 
-def judge_channel(
-    rules: Rules,
-    is_marketing: bool,
-    customer: Customer,
-    channel: Channel,
-    now_ms: int,
-    fatigued: bool,
-    checks: list[Check],
-) -> ChannelVerdict:
-    name = channel.name
-    reachable = usage.has_address(customer, channel, now_ms)
+def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
+    """Check the gates of one channel up to the first that waiting cannot open."""
+    customer, checks, name = review.customer, review.checks, channel.name
+    is_marketing = review.trigger.is_marketing
+    reachable = usage.has_address(customer, channel, review.now_ms)
     checks.append(evidence.reach(name, reachable, channel.requires))
     if not reachable:
         return _UNREACHABLE
@@ -64,38 +65,95 @@ def judge_channel(
         return _SUPPRESSED
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(channel, customer, now_ms, fatigued, checks)
-    quiet_ms = _next_after_quiet(rules, customer, name, now_ms, checks)
-    if cap_ms is None and quiet_ms is None:
-        return _PASSED
-    # A channel that fails both waits for the later; when they are the same, quiet names it.
-    if quiet_ms is not None and (cap_ms is None or quiet_ms >= cap_ms):
-        wait = quiet_ms, Reason.QUIET
-    else:
-        assert cap_ms is not None
-        wait = cap_ms, Reason.CAP
-    return ChannelVerdict(Reason.QUIET if cap_ms is None else Reason.CAP, wait)
+    cap_ms = _next_under_caps(review, name)
+    quiet_ms = _next_after_quiet(review, name)
+    window_ms = _next_in_window(review, name)
+    rate_ms, slot = _next_in_rate(review, channel)
+    if cap_ms is None and quiet_ms is None and window_ms is None and rate_ms is None:
+        return _PASSED if slot is None else ChannelVerdict(slot=slot)
+    waits = (
+        (quiet_ms, Reason.QUIET),
+        (cap_ms, Reason.CAP),
+        (window_ms, Reason.WINDOW),
+        (rate_ms, Reason.RATE),
+    )
+    return ChannelVerdict(_first_failure(cap_ms, quiet_ms, window_ms), _latest(waits), slot)
 
 
-def _next_under_caps(
-    channel: Channel, customer: Customer, now_ms: int, fatigued: bool, checks: list[Check]
-) -> int | None:
+def _first_failure(cap_ms: int | None, quiet_ms: int | None, window_ms: int | None) -> Reason:
+    """The first failing check in the order in which they are made; the rate's is the last."""
+    if cap_ms is not None:
+        return Reason.CAP
+    if quiet_ms is not None:
+        return Reason.QUIET
+    return Reason.RATE if window_ms is None else Reason.WINDOW
+
+
+def _latest(waits: tuple[tuple[int | None, Reason], ...]) -> Wait:
+    """The latest of the times, the first of equal ones."""
+    latest: Wait | None = None
+    for next_ms, reason in waits:
+        if next_ms is not None and (latest is None or next_ms > latest[0]):
+            latest = next_ms, reason
+    assert latest is not None
+    return latest
+
+
+def _next_under_caps(review: Review, channel: str) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
-    for cap in channel.caps:
-        use = usage.cap_use(customer, cap, now_ms, fatigued=fatigued)
-        checks.append(evidence.cap(channel.name, use.count, use.limit, cap.per_ms, cap.channel))
+    for cap in review.trigger.caps[channel]:
+        use = usage.cap_use(review.customer, cap, review.now_ms, fatigued=review.fatigued)
+        review.checks.append(
+            evidence.cap(
+                channel, use.count, use.limit, cap.per_ms, cap.channel, cap.family, cap.trigger
+            )
+        )
         if use.free_ms is not None:
             latest_ms = use.free_ms if latest_ms is None else max(latest_ms, use.free_ms)
     return latest_ms
 
 
-def _next_after_quiet(
-    rules: Rules, customer: Customer, channel: str, now_ms: int, checks: list[Check]
-) -> int | None:
-    """The next end of the quiet hours when now is inside them; None otherwise."""
-    quiet = usage.quiet_of(customer, rules, channel, now_ms)
+def _next_after_quiet(review: Review, channel: str) -> int | None:
+    """The end of the quiet hours when now is inside them; None otherwise."""
+    quiet = usage.quiet_of(review.customer, review.rules, channel, review.now_ms)
     if quiet is None:
         return None
-    checks.append(evidence.quiet(channel, quiet.until_ms is None, quiet.minute, quiet.timezone))
+    review.checks.append(
+        evidence.quiet(channel, quiet.until_ms is None, quiet.minute, quiet.timezone)
+    )
     return quiet.until_ms
+
+
+def _next_in_window(review: Review, channel: str) -> int | None:
+    """The next opening of the delivery window when now is outside it; None otherwise."""
+    deliver = review.step.deliver
+    if deliver is None:
+        return None
+    tz, now_ms = review.timezone(), review.now_ms
+    next_ms = usage.next_delivery_ms(deliver, review.pending.due_ms, now_ms, tz)
+    wall = local(now_ms, tz)
+    is_inside = next_ms == now_ms
+    review.checks.append(evidence.window(channel, is_inside, wall.hour * 60 + wall.minute, tz.key))
+    if is_inside:
+        return None
+    return review.last_ms + 1 if next_ms is None else next_ms
+
+
+def _next_in_rate(review: Review, channel: Channel) -> tuple[int | None, tuple[str, int] | None]:
+    """The slot to wait for (None: the step may go now), and the slot that it is to take, if any.
+
+    A step that kept a slot may go from it to the beginning of the next one without another.
+    """
+    if not channel.rates:
+        return None, None
+    name, now_ms = channel.name, review.now_ms
+    slot = review.rates.next_slot(channel, review.customer.customer_id, now_ms)
+    kept = review.pending.slot
+    if kept is not None and kept[0] == name and now_ms < kept[1] + slot.space_ms:
+        is_come = now_ms >= kept[1]
+        review.checks.append(evidence.rate(name, is_come, kept[1], slot.space_ms))
+        return (None if is_come else kept[1]), None
+    is_free = slot.at_ms <= now_ms
+    review.checks.append(evidence.rate(name, is_free, slot.at_ms, slot.space_ms))
+    return (None if is_free else slot.at_ms), (name, slot.at_ms)

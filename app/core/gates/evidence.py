@@ -73,9 +73,20 @@ def suppressed(channel: str, cause: str | None) -> Check:
 
 
 @lru_cache(maxsize=4096)
-def cap(channel: str, count: int, limit: int, per_ms: int, only: str | None) -> Check:
-    """``count`` sends in the window of ``per_ms``; ``only``: the one channel the cap is for."""
-    figures = {} if only is None else {"only": only}
+def cap(
+    channel: str,
+    count: int,
+    limit: int,
+    per_ms: int,
+    only: str | None,
+    family: str | None = None,
+    trigger: str | None = None,
+) -> Check:
+    """``count`` sends in the window of ``per_ms``; ``only``: the one channel, ``family`` and
+    ``trigger`` the sends that the cap is for.
+    """
+    scope = {"only": only, "family": family, "trigger": trigger}
+    figures = {name: value for name, value in scope.items() if value is not None}
     per_s = per_ms // SECOND_MS
     return make_check(
         "cap", count < limit, channel, count=count, limit=limit, per_s=per_s, **figures
@@ -87,6 +98,24 @@ def quiet(channel: str, passed: bool, minute: int, timezone: str) -> Check:
     """``minute``: of the customer's local day."""
     local_time = f"{minute // 60:02d}:{minute % 60:02d}"
     return make_check("quiet", passed, channel, local_time=local_time, timezone=timezone)
+
+
+@lru_cache(maxsize=8192)
+def window(channel: str, passed: bool, minute: int, timezone: str) -> Check:
+    """``minute``: of the customer's local day."""
+    local_time = f"{minute // 60:02d}:{minute % 60:02d}"
+    return make_check("window", passed, channel, local_time=local_time, timezone=timezone)
+
+
+def rate(channel: str, passed: bool, slot_ms: int, space_ms: int) -> Check:
+    """``slot_ms``: the next free slot, or the one that the step kept."""
+    return make_check(
+        "rate",
+        passed,
+        channel,
+        next_slot_at=format_rfc3339(slot_ms),
+        space_s=space_ms / SECOND_MS,
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -114,6 +143,7 @@ def ghost(experiment: str, variant: str) -> Check:
 
 
 @lru_cache(maxsize=BUCKETS)
-def holdout(bucket: int, limit: float) -> Check:
-    """Held out when the bucket is under the limit."""
-    return make_check("holdout", bucket >= limit, bucket=bucket, limit=limit)
+def holdout(bucket: int, limit: float, trigger: str | None = None) -> Check:
+    """Held out when the bucket is under the limit. ``trigger``: whose own holdout it is."""
+    figures = {} if trigger is None else {"trigger": trigger}
+    return make_check("holdout", bucket >= limit, bucket=bucket, limit=limit, **figures)

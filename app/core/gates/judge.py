@@ -7,90 +7,94 @@ from typing import Final
 
 import msgspec
 
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.context import DecisionContext
+from app.core.customer.record import Instance, PendingStep
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
 from app.core.gates import evidence
 from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
+from app.core.gates.review import Review, review_of
 from app.core.gates.send_time import best_time_ms
-from app.core.gates.usage import cooldown_of, last_sent_ms
+from app.core.gates.usage import cooldown_ms_of, last_sent_ms
 from app.core.identity import BUCKETS, bucket_of
 from app.core.rules.messages import Message
-from app.core.rules.model import Rules, Trigger
-from app.core.rules.zone import zone_of
+from app.core.rules.model import Holdout, Trigger
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the gates say; ``channel`` is the one that passed, None when none did."""
+    """What the gates say; ``channel`` is the one that passed, None when none did.
+
+    ``slot`` is the channel and the instant of the slot of a send rate that the step takes with it.
+    """
 
     outcome: Outcome
     reason: Reason
     channel: str | None = None
     next_eligible_ms: int | None = None
     checks: tuple[Check, ...] = ()
+    slot: tuple[str, int] | None = None
 
 
 _PASSED: Final = Reason.PASSED
 _HELD_OUT: Final = Reason.HOLDOUT
+_REACH: Final = Reason.REACH
 
 
 def judge(
-    rules: Rules,
+    moment: DecisionContext,
     trigger: Trigger,
     message: Message,
-    customer: Customer,
     instance: Instance,
     pending: PendingStep,
-    now_ms: int,
 ) -> Verdict:
-    """Check one step, as its message has it, against its gates at ``now_ms``."""
-    step = message.step
-    checks: list[Check] = []
-    last_ms = pending.due_ms + trigger.expires_ms
-    fatigued = False
-    failed = _expiry_and_conditions(trigger, message, customer, instance, now_ms, last_ms, checks)
+    """Check one step, as its message has it, against its gates at the moment's now."""
+    review = review_of(moment, trigger, message, instance, pending)
+    failed = _expiry_and_conditions(review)
     if failed is None and trigger.is_marketing:
-        fatigued = rules.fatigue is not None and is_fatigued(
-            customer, rules.fatigue, now_ms, checks
-        )
-        failed = _cooldown(rules, trigger, message, customer, instance, now_ms, fatigued, checks)
+        fatigue = review.rules.fatigue
+        if fatigue is not None:
+            review.fatigued = is_fatigued(review.customer, fatigue, review.now_ms, review.checks)
+        failed = _cooldown(review)
     if failed is not None:
-        return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(checks))
+        return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(review.checks))
     verdicts: list[ChannelVerdict] = []
-    for name in channel_order(step, customer.profile):
-        channel = rules.channels[name]
-        verdict = judge_channel(
-            rules, trigger.is_marketing, customer, channel, now_ms, fatigued, checks
-        )
+    for name in channel_order(message.step, review.customer.profile):
+        verdict = judge_channel(review, review.rules.channels[name])
         if verdict.failed is None:
-            if step.send_time is not None:
-                tz = zone_of(rules, customer)
-                better_ms = best_time_ms(
-                    step.send_time, customer, tz, pending.due_ms, now_ms, last_ms, checks
-                )
-                if better_ms is not None:
-                    return _defer(better_ms, Reason.SEND_TIME, checks)
-            return _pass(rules, trigger, customer, name, message, checks)
+            better_ms = _better_time(review)
+            if better_ms is not None:
+                return _defer(better_ms, Reason.SEND_TIME, review)
+            return _pass(review, name, verdict.slot)
         verdicts.append(verdict)
-    return _wait_or_suppress(verdicts, last_ms, checks)
+    return _wait_or_suppress(review, verdicts)
 
 
-def _expiry_and_conditions(
-    trigger: Trigger,
-    message: Message,
-    customer: Customer,
-    instance: Instance,
-    now_ms: int,
-    last_ms: int,
-    checks: list[Check],
-) -> Reason | None:
+def _better_time(review: Review) -> int | None:
+    """When the step should rather go; None: now."""
+    send_time = review.step.send_time
+    if send_time is None:
+        return None
+    return best_time_ms(
+        send_time,
+        review.customer,
+        review.timezone(),
+        review.pending.due_ms,
+        review.now_ms,
+        review.last_ms,
+        review.checks,
+    )
+
+
+def _expiry_and_conditions(review: Review) -> Reason | None:
     """The first two gates, which hold for every category: the conditions are the trigger's, the
     step's own, and that one of several templates fits.
     """
-    is_fresh = now_ms <= last_ms
+    checks, now_ms, customer = review.checks, review.now_ms, review.customer
+    is_fresh = now_ms <= review.last_ms
     checks.append(evidence.expired(passed=is_fresh))
     if not is_fresh:
         return Reason.EXPIRED
+    trigger, message, instance = review.trigger, review.message, review.instance
     if trigger.when is not None:
         holds = trigger.when(instance.data, customer, now_ms)
         checks.append(evidence.condition(passed=holds))
@@ -109,63 +113,80 @@ def _expiry_and_conditions(
     return None
 
 
-def _cooldown(
-    rules: Rules,
-    trigger: Trigger,
-    message: Message,
-    customer: Customer,
-    instance: Instance,
-    now_ms: int,
-    fatigued: bool,
-    checks: list[Check],
-) -> Reason | None:
-    cooldown_ms = cooldown_of(rules, fatigued=fatigued)
-    if message.cooldown is not None:
-        cooldown_ms = message.cooldown[fatigued]
+def _cooldown(review: Review) -> Reason | None:
+    trigger = review.trigger
+    cooldown = review.message.cooldown or trigger.cooldown
+    cooldown_ms = cooldown_ms_of(cooldown, fatigued=review.fatigued)
     if not cooldown_ms:
         return None
-    since_ms = last_sent_ms(customer, trigger, instance, now_ms - cooldown_ms)
-    checks.append(evidence.cooldown(trigger.family, cooldown_ms, since_ms))
+    after_ms = review.now_ms - cooldown_ms
+    since_ms = last_sent_ms(review.customer, trigger, review.instance, after_ms)
+    review.checks.append(evidence.cooldown(trigger.family, cooldown_ms, since_ms))
     return None if since_ms is None else Reason.COOLDOWN
 
 
-def _pass(
-    rules: Rules,
-    trigger: Trigger,
-    customer: Customer,
-    channel: str,
-    message: Message,
-    checks: list[Check],
-) -> Verdict:
+def _pass(review: Review, channel: str, slot: tuple[str, int] | None) -> Verdict:
     """A channel passed everything: send, unless the customer or the variant is held out."""
+    trigger, message = review.trigger, review.message
     held_out = False
-    if trigger.is_marketing and rules.holdout is not None:
-        bucket = bucket_of(rules.holdout.salt, customer.customer_id)
-        limit = round(rules.holdout.percent * (BUCKETS / 100), 6)
-        held_out = bucket < limit
-        checks.append(evidence.holdout(bucket, limit))
+    if trigger.is_marketing:
+        if review.rules.holdout is not None:
+            held_out = _is_held_out(review, review.rules.holdout, None)
+        if trigger.holdout is not None:
+            held_out = _is_held_out(review, trigger.holdout, trigger.name) or held_out
     if message.is_ghost and not held_out:
         assert message.experiment is not None
         held_out = True
-        checks.append(evidence.ghost(*message.experiment))
+        review.checks.append(evidence.ghost(*message.experiment))
     return Verdict(
         outcome=HOLDOUT if held_out else SEND,
         reason=_HELD_OUT if held_out else _PASSED,
         channel=channel,
-        checks=tuple(checks),
+        checks=tuple(review.checks),
+        slot=slot,
     )
 
 
-def _wait_or_suppress(verdicts: list[ChannelVerdict], last_ms: int, checks: list[Check]) -> Verdict:
+def _is_held_out(review: Review, holdout: Holdout, trigger: str | None) -> bool:
+    bucket = bucket_of(holdout.salt, review.customer.customer_id)
+    limit = round(holdout.percent * (BUCKETS / 100), 6)
+    review.checks.append(evidence.holdout(bucket, limit, trigger))
+    return bucket < limit
+
+
+def _wait_or_suppress(review: Review, verdicts: list[ChannelVerdict]) -> Verdict:
     """Defer to the earliest time at which waiting helps, else suppress as the first channel was."""
-    waits = [verdict.wait for verdict in verdicts if verdict.wait is not None]
+    waits = [(each.wait, each.slot) for each in verdicts if each.wait is not None]
     if waits:
-        next_ms, reason = min(waits, key=lambda wait: wait[0])
-        if next_ms <= last_ms:
-            return _defer(next_ms, reason, checks)
+        (next_ms, reason), slot = min(waits, key=lambda wait: wait[0][0])
+        if next_ms <= review.last_ms:
+            return _defer(next_ms, reason, review, slot if reason is Reason.RATE else None)
+    elif not review.trigger.is_marketing and _is_patient(review, verdicts):
+        patience_ms = review.now_ms + review.rules.profile_patience_ms
+        return _defer(min(patience_ms, review.last_ms), _REACH, review)
     assert verdicts[0].failed is not None
-    return Verdict(outcome=SUPPRESS, reason=verdicts[0].failed, checks=tuple(checks))
+    return Verdict(outcome=SUPPRESS, reason=verdicts[0].failed, checks=tuple(review.checks))
 
 
-def _defer(next_ms: int, reason: Reason, checks: list[Check]) -> Verdict:
-    return Verdict(outcome=DEFER, reason=reason, next_eligible_ms=next_ms, checks=tuple(checks))
+def _is_patient(review: Review, verdicts: list[ChannelVerdict]) -> bool:
+    """Whether no channel reaches a customer of whom no profile update was applied yet, and the step
+    has not waited for one.
+    """
+    return (
+        not review.customer.has_profile
+        and not review.pending.was_patient
+        and review.rules.profile_patience_ms > 0
+        and all(verdict.failed is _REACH for verdict in verdicts)
+    )
+
+
+def _defer(
+    next_ms: int, reason: Reason, review: Review, slot: tuple[str, int] | None = None
+) -> Verdict:
+    return Verdict(
+        outcome=DEFER,
+        reason=reason,
+        next_eligible_ms=next_ms,
+        checks=tuple(review.checks),
+        slot=slot,
+    )

@@ -24,6 +24,8 @@ class Gate(StrEnum):
     SUPPRESSED = "suppressed"
     CAP = "cap"
     QUIET = "quiet"
+    WINDOW = "window"
+    RATE = "rate"
     SEND_TIME = "send_time"
     HOLDOUT = "holdout"
 
@@ -44,6 +46,8 @@ class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _WAITS: Final = (Outcome.DEFER, Outcome.SUPPRESS)
+#: A transactional step waits for the first profile update, and for nothing else.
+_WAITS_ONCE: Final = (Outcome.SUPPRESS, Outcome.DEFER)
 
 GATES: Final[dict[Gate, GateSpec]] = {
     Gate.EXPIRED: GateSpec(
@@ -66,7 +70,9 @@ GATES: Final[dict[Gate, GateSpec]] = {
         figures=("family", "cooldown_s", "last_sent_at"),
     ),
     Gate.REACH: GateSpec(
-        sentence="The profile has the address that the channel needs.", figures=("field",)
+        sentence="The profile has the address that the channel needs.",
+        figures=("field",),
+        stops_with=_WAITS_ONCE,
     ),
     Gate.CONSENT: GateSpec(
         sentence="The customer agrees to the channel, or said nothing and its default is yes.",
@@ -78,12 +84,22 @@ GATES: Final[dict[Gate, GateSpec]] = {
     ),
     Gate.CAP: GateSpec(
         sentence="Fewer sends than the limit are in the rolling window of the cap.",
-        figures=("count", "limit", "per_s", "only"),
+        figures=("count", "limit", "per_s", "only", "family", "trigger"),
         stops_with=_WAITS,
     ),
     Gate.QUIET: GateSpec(
         sentence="The customer's local time is outside the quiet hours of the channel.",
         figures=("local_time", "timezone"),
+        stops_with=_WAITS,
+    ),
+    Gate.WINDOW: GateSpec(
+        sentence="The customer's local time is inside the delivery window of the step.",
+        figures=("local_time", "timezone"),
+        stops_with=_WAITS,
+    ),
+    Gate.RATE: GateSpec(
+        sentence="A slot under the send rate of the channel is free, or is the one the step kept.",
+        figures=("next_slot_at", "space_s"),
         stops_with=_WAITS,
     ),
     Gate.SEND_TIME: GateSpec(
@@ -94,7 +110,7 @@ GATES: Final[dict[Gate, GateSpec]] = {
     ),
     Gate.HOLDOUT: GateSpec(
         sentence="The customer is neither in a control group nor in a variant that gets nothing.",
-        figures=("bucket", "limit", "experiment", "variant"),
+        figures=("bucket", "limit", "trigger", "experiment", "variant"),
         stops_with=(Outcome.HOLDOUT,),
     ),
 }

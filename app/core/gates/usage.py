@@ -3,13 +3,21 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
+from typing import Final
+from zoneinfo import ZoneInfo
+
 import msgspec
 
 from app.core.customer.record import Customer, Instance, Sent
 from app.core.customer.suppression import suppression_of
-from app.core.rules.model import Cap, Channel, Rules, Trigger
+from app.core.rules.model import Cap, Channel, Cooldown, Deliver, Rules, Trigger
 from app.core.rules.zone import zone_of
-from app.core.time.zones import is_inside, local, next_local_time
+from app.core.time.instants import DAY_MS
+from app.core.time.windows import Window, endings, first_beginning, is_open, next_opening
+from app.core.time.zones import local
+
+#: How far ahead the end of quiet hours is looked for.
+QUIET_DAYS: Final = 8
 
 
 class CapUse(msgspec.Struct, frozen=True, gc=False):
@@ -49,13 +57,15 @@ class Quiet(msgspec.Struct, frozen=True, gc=False):
 
 def cap_use(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
     """The sends and ghost sends that a cap counts at ``now_ms``."""
-    only, after_ms = cap.channel, now_ms - cap.per_ms
+    only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
     sent_ms = []
     for sent in customer.sends:
         if (
             sent.decided_ms > after_ms
             and sent.is_marketing
             and (only is None or sent.channel == only)
+            and (family is None or sent.family == family)
+            and (trigger is None or sent.trigger == trigger)
         ):
             sent_ms.append(sent.decided_ms)
     count = len(sent_ms)
@@ -66,9 +76,9 @@ def cap_use(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> Cap
     return CapUse(cap, count, limit, sent_ms[count - limit] + cap.per_ms)
 
 
-def cooldown_of(rules: Rules, *, fatigued: bool) -> int:
-    """The cooldown that holds for the customer, in ms; 0: none."""
-    return rules.fatigue.cooldown_ms if fatigued and rules.fatigue else rules.cooldown_ms
+def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
+    """The length that holds for the customer; 0: none."""
+    return cooldown.fatigued_ms if fatigued else cooldown.usual_ms
 
 
 def last_sent_ms(
@@ -118,15 +128,40 @@ def has_address(customer: Customer, channel: Channel, now_ms: int) -> bool:
 
 
 def quiet_of(customer: Customer, rules: Rules, channel: str, now_ms: int) -> Quiet | None:
-    """How the quiet hours apply to the channel at ``now_ms``; None when the rules have none."""
-    quiet = rules.quiet_hours
-    if quiet is None or channel not in quiet.channels:
+    """How the quiet hours apply to the channel at ``now_ms``; None when the rules have none.
+
+    It is quiet while any window holds, until the first instant at which none does; when there is
+    none within ``QUIET_DAYS``, until then.
+    """
+    windows = [quiet.window for quiet in rules.quiet_hours if channel in quiet.channels]
+    if not windows:
         return None
     tz = zone_of(rules, customer)
     wall = local(now_ms, tz)
     minute = wall.hour * 60 + wall.minute
-    is_quiet = is_inside(minute, quiet.start, quiet.end)
-    return Quiet(minute, tz.key, next_local_time(now_ms, quiet.end, tz) if is_quiet else None)
+    is_quiet = any(is_open(window, wall) for window in windows)
+    return Quiet(minute, tz.key, _end_of_quiet(windows, now_ms, tz) if is_quiet else None)
+
+
+def _end_of_quiet(windows: list[Window], now_ms: int, tz: ZoneInfo) -> int:
+    ends_ms = sorted(
+        end_ms for window in windows for end_ms in endings(window, now_ms, tz, QUIET_DAYS)
+    )
+    for end_ms in ends_ms:
+        wall = local(end_ms, tz)
+        if not any(is_open(window, wall) for window in windows):
+            return end_ms
+    return now_ms + QUIET_DAYS * DAY_MS
+
+
+def next_delivery_ms(deliver: Deliver, due_ms: int, now_ms: int, tz: ZoneInfo) -> int | None:
+    """When the delivery window lets the step go: now while it does. None: not for over a year."""
+    if deliver.is_at:
+        target_ms = first_beginning(deliver.window, due_ms, tz)
+        return None if target_ms is None else max(target_ms, now_ms)
+    if is_open(deliver.window, local(now_ms, tz)):
+        return now_ms
+    return next_opening(deliver.window, now_ms, tz)
 
 
 def channel_state(customer: Customer, rules: Rules, channel: Channel, now_ms: int) -> ChannelState:

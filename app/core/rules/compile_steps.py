@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from fractions import Fraction
 from hashlib import sha256
 from itertools import accumulate
@@ -12,9 +13,12 @@ from zoneinfo import ZoneInfo
 from app.core.customer.profile import parse_date
 from app.core.identity import BUCKETS
 from app.core.rules.conditions import Condition, Facts, compile_condition
+from app.core.rules.document_values import minute_of_day
 from app.core.rules.model import (
     DEFAULT_HORIZON_MS,
     DEFAULT_MIN_OPENS,
+    Cooldown,
+    Deliver,
     Experiment,
     SendTime,
     Step,
@@ -22,6 +26,7 @@ from app.core.rules.model import (
 )
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import END_OF_TIME_MS, parse_rfc3339
+from app.core.time.windows import WEEKDAYS, Window
 from app.core.time.zones import instant_of_local
 
 Document = Mapping[str, Any]
@@ -45,7 +50,10 @@ def steps_of(trigger: Document, facts: Facts, variant: Document | None = None) -
     first, *others = trigger.get("steps", [single])
     if variant is not None:
         first = {**first, **{name: variant[name] for name in VARIED if name in variant}}
-    return tuple(_step(step, is_marketing(trigger), facts) for step in (first, *others))
+    usual = trigger.get("deliver")
+    return tuple(
+        _step({"deliver": usual, **step}, is_marketing(trigger), facts) for step in (first, *others)
+    )
 
 
 def _step(body: Document, is_marketing: bool, facts: Facts) -> Step:
@@ -61,6 +69,7 @@ def _step(body: Document, is_marketing: bool, facts: Facts) -> Step:
         ),
         channels=tuple(dict.fromkeys(body["channels"])),
         send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
+        deliver=_deliver(body["deliver"]) if is_marketing and body["deliver"] else None,
     )
 
 
@@ -72,6 +81,22 @@ def _send_time(body: Document) -> SendTime:
     return SendTime(
         horizon_ms=parse_duration_ms(body["horizon"]) if "horizon" in body else DEFAULT_HORIZON_MS,
         min_opens=body.get("min_opens", DEFAULT_MIN_OPENS),
+    )
+
+
+def _deliver(body: Document) -> Deliver:
+    if "at" in body:
+        return Deliver(window=window_of({**body, "from": body["at"], "to": "24:00"}), is_at=True)
+    return Deliver(window=window_of(body), is_at=False)
+
+
+def window_of(body: Document) -> Window:
+    """The window of local time that ``from``, ``to``, ``days`` and ``except`` say."""
+    return Window(
+        start=minute_of_day(body["from"]),
+        end=minute_of_day(body["to"]),
+        days=frozenset(WEEKDAYS.index(day) for day in body.get("days", ())),
+        except_days=frozenset(date.fromisoformat(day) for day in body.get("except", ())),
     )
 
 
@@ -129,15 +154,16 @@ def compile_experiment(
                 below=ceil(share * BUCKETS),
                 is_ghost=variant.get("ghost", False),
                 steps=steps_of(trigger, facts, variant),
-                cooldown=_cooldown(variant, cooldown_factor),
+                cooldown=compile_cooldown(variant, cooldown_factor),
             )
             for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)
         ),
     )
 
 
-def _cooldown(variant: Document, factor: float) -> tuple[int, int] | None:
-    if "cooldown" not in variant:
+def compile_cooldown(body: Document, factor: float) -> Cooldown | None:
+    """The ``cooldown`` of a throttle, trigger or variant; ``factor`` is that of the fatigued."""
+    if "cooldown" not in body:
         return None
-    cooldown_ms = parse_duration_ms(variant["cooldown"])
-    return cooldown_ms, int(exact(factor) * cooldown_ms)
+    cooldown_ms = parse_duration_ms(body["cooldown"])
+    return Cooldown(cooldown_ms, int(exact(factor) * cooldown_ms))

@@ -7,5 +7,5 @@ def types_of(value: str | list[str]) -> tuple[str, ...]:
 
 
 def minute_of_day(text: str) -> int:
-    """Minutes past midnight in ``HH:MM``."""
+    """Minutes past midnight in ``HH:MM``, up to ``24:00``."""
     return int(text[:2]) * 60 + int(text[3:])

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.core.customer.record import Customer, Instance
-from app.core.rules.model import Step, Trigger
+from app.core.rules.model import Cooldown, Step, Trigger
 from app.core.rules.variants import variant_of
 
 
@@ -14,7 +14,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """One step of one instance at one now.
 
     ``template`` None: there are several and no condition holds. ``experiment``: (name, variant).
-    ``cooldown``: a variant's own, (ms, ms for a fatigued customer).
+    ``cooldown``: a variant's own.
     """
 
     step: Step
@@ -22,7 +22,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     experiment: tuple[str, str] | None = None
     is_ghost: bool = False
     design: str | None = None
-    cooldown: tuple[int, int] | None = None
+    cooldown: Cooldown | None = None
 
 
 def message_of(

@@ -9,10 +9,14 @@ from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
 from app.core.rules.tokens import Token
 from app.core.time.instants import DAY_MS, MINUTE_MS
+from app.core.time.windows import Window
 
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
+DEFAULT_PROFILE_PATIENCE_MS: Final = MINUTE_MS
+#: Feedback finds its send at least so long.
+FEEDBACK_MS: Final = 30 * DAY_MS
 DEFAULT_MAX_CONCURRENT_EXPERIMENTS: Final = 3
 DEFAULT_ATTRIBUTION_MS: Final = 7 * DAY_MS
 #: An outcome of a send may arrive so much later than it occurred and still find it.
@@ -33,8 +37,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     requires: str
     address: Getter
     consent_default: bool
-    #: those that count sends on this channel
-    caps: tuple["Cap", ...]
+    #: those of its sends over all partitions
+    rates: tuple["Rate", ...] = ()
 
 
 class SendTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,20 +58,37 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     templates: tuple[tuple[Condition | None, str], ...]
     channels: tuple[str, ...]
     send_time: SendTime | None
+    deliver: "Deliver | None" = None
+
+
+class Deliver(msgspec.Struct, frozen=True, kw_only=True):
+    """When a step may go: while ``window`` is open or, with ``is_at``, from the first beginning of
+    the window on that is not before the step's due time.
+    """
+
+    window: Window
+    is_at: bool
+
+
+class Cooldown(msgspec.Struct, frozen=True):
+    """A cooldown, and the one of a fatigued customer; 0: none."""
+
+    usual_ms: int
+    fatigued_ms: int
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
 
     ``steps`` are the trigger's with what the variant changes. ``cooldown`` takes the place of the
-    trigger's: (ms, ms for a fatigued customer).
+    trigger's.
     """
 
     name: str
     below: int
     is_ghost: bool
     steps: tuple[Step, ...]
-    cooldown: tuple[int, int] | None = None
+    cooldown: Cooldown | None = None
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,10 +127,16 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[Token, ...]
     #: whether instances keep ``event.items``, because a condition or token reads it
     keeps_items: bool
+    cooldown: Cooldown
+    #: channel -> the caps that a send of this trigger on it must fit under, in order
+    caps: dict[str, tuple["Cap", ...]]
+    #: the trigger's own, beside that of all marketing
+    holdout: "Holdout | None"
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
-    """At most ``limit`` marketing sends at t > now - ``per_ms``, on one channel or over all.
+    """At most ``limit`` marketing sends at t > now - ``per_ms``: over all, or of one channel,
+    family or trigger.
 
     ``fatigued_limit`` takes the limit's place for a fatigued customer.
     """
@@ -117,26 +144,38 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     fatigued_limit: int
     per_ms: int
-    channel: str | None
+    channel: str | None = None
+    family: str | None = None
+    trigger: str | None = None
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``limit`` marketing sends of a channel in any ``per_ms``, over all partitions."""
+
+    channel: str
+    limit: int
+    per_ms: int
+
+
+class SoftBounces(msgspec.Struct, frozen=True, kw_only=True):
+    """So many soft bounces of one address within ``within_ms`` count as a hard one."""
+
+    limit: int
+    within_ms: int
 
 
 class Fatigue(msgspec.Struct, frozen=True, kw_only=True):
-    """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them.
-
-    ``cooldown_ms`` is the cooldown that holds for them.
-    """
+    """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them."""
 
     window_ms: int
     min_sends: int
     open_rate_below: float
-    cooldown_ms: int
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
-    """[start, end) in minutes of the customer's local day; may pass midnight."""
+    """A window of the customer's local time in which the channels are not used for marketing."""
 
-    start: int
-    end: int
+    window: Window
     channels: frozenset[str]
 
 
@@ -171,15 +210,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     timezone: ZoneInfo
     currency: str | None
     channels: dict[str, Channel]
-    #: the profile fields that channels need
+    #: the profile fields that hold addresses
     addresses: frozenset[str]
-    cooldown_ms: int
+    cooldown: Cooldown
     caps: tuple[Cap, ...]
     fatigue: Fatigue | None
     #: marketing steps are decided at the ends of buckets of this length; 0: when they are due
     arbitration_ms: int
-    quiet_hours: QuietHours | None
+    quiet_hours: tuple[QuietHours, ...]
+    soft_bounces: SoftBounces | None
     holdout: Holdout | None
+    #: how long a transactional step waits for the first profile update of a customer
+    profile_patience_ms: int
     recall_window_ms: int
     #: what a customer does so long after a send is recorded as its outcome
     attribution_ms: int

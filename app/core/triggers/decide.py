@@ -21,13 +21,19 @@ def decide(
     """Put a due step through the gates, apply the verdict to the record and emit the decision."""
     customer = moment.customer
     message = message_of(trigger, pending.step, instance, customer, moment.now_ms)
-    verdict = judge(moment.rules, trigger, message, customer, instance, pending, moment.now_ms)
+    verdict = judge(moment, trigger, message, instance, pending)
+    if verdict.slot is not None:
+        channel, slot_ms = verdict.slot
+        moment.rates.take(moment.rules.channels[channel], customer.customer_id, slot_ms)
     decision = _decision(moment, trigger, instance, pending, message, verdict)
     if verdict.outcome is DEFER:
         assert verdict.next_eligible_ms is not None
         customer.timer_gone(pending.fire_ms)
-        pending.fire_ms = firing_ms(moment.rules, trigger, verdict.next_eligible_ms)
+        pending.fire_ms = _fires_ms(moment, trigger, verdict.reason, verdict.next_eligible_ms)
         pending.deferred = True
+        pending.was_patient |= verdict.reason is Reason.REACH
+        if verdict.slot is not None:
+            pending.slot = verdict.slot
         customer.timer_added(pending.fire_ms)
     else:
         trigger.kind.take_decided(moment, trigger, instance)
@@ -38,6 +44,15 @@ def decide(
             if verdict.outcome is SEND:
                 decision.dispatch = send_request(moment, trigger, verdict.channel, instance.data)
     moment.emit(decision)
+
+
+def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms: int) -> int:
+    """When the timer of a deferred step fires. The slot of a rate is a now: it is not arbitrated
+    and does not wait for the grace.
+    """
+    if reason is Reason.RATE:
+        return next_ms - moment.rates.grace_ms
+    return firing_ms(moment.rules, trigger, next_ms)
 
 
 def drop_step(

@@ -17,6 +17,7 @@ from app.core.time.zones import zone
 from app.core.validation.conditions import Known, check_condition, check_content, check_field
 from app.core.validation.experiments import check_experiments
 from app.core.validation.problems import Problem, check_channel, check_channels, check_positive
+from app.core.validation.throttle import check_limits, check_throttle
 
 __all__ = ["Problem", "check"]
 
@@ -59,23 +60,22 @@ def _check_globals(document: Document, known: Known) -> Iterator[Problem]:
             yield Problem("timezone", "an IANA time zone", repr(document["timezone"]))
     if "attribution_window" in document:
         yield from check_positive("attribution_window", document["attribution_window"])
+    yield from _check_spelling(known.channels)
     for name in document.get("consent_default", {}):
         yield from check_channel(f"consent_default.{name}", name, known.channels)
-    throttle = document.get("throttle", {})
-    for index, cap in enumerate(throttle.get("caps", ())):
-        path = f"throttle.caps[{index}]"
-        if "channel" in cap:
-            yield from check_channel(f"{path}.channel", cap["channel"], known.channels)
-        yield from check_positive(f"{path}.per", cap["per"])
-    if "fatigue" in throttle:
-        yield from check_positive("throttle.fatigue.window", throttle["fatigue"]["window"])
-    quiet = throttle.get("quiet_hours", {})
-    for index, name in enumerate(quiet.get("channels", ())):
-        yield from check_channel(f"throttle.quiet_hours.channels[{index}]", name, known.channels)
-    if quiet and quiet["from"] == quiet["to"]:
-        yield Problem("throttle.quiet_hours.to", "another time than `from`", repr(quiet["to"]))
+    yield from check_throttle(document, known)
     for name, tree in document.get("segments", {}).items():
         yield from check_condition(f"segments.{name}", tree, known, is_segment=True)
+
+
+def _check_spelling(channels: Document) -> Iterator[Problem]:
+    """Channel names are compared without case, so two of them may not differ in case alone."""
+    spelt: dict[str, str] = {}
+    for name in channels:
+        other = spelt.setdefault(name.casefold(), name)
+        if other != name:
+            expected = f"a name that differs from {other} in more than case"
+            yield Problem(f"channels.{name}", expected, repr(name))
 
 
 def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]:
@@ -110,6 +110,7 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
     for token, text in body.get("tokens", {}).items():
         yield from check_field(f"{path}.tokens.{token}", path_of(text), known)
     yield from _check_steps(path, body, known)
+    yield from check_limits(path, body)
 
 
 def _known_type(path: str, name: str) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.rules.model import Rules
+from app.core.rules.rates import single_partition
 from app.core.transitions import Handled, handle_event
 from app.formats.decode import Erasure, decode_record
 from app.rules_file.load import load_rules
@@ -35,7 +36,9 @@ def refusal(
         if isinstance(event, Erasure):
             return None
         customer = Customer(customer_id=event.customer_id)
-        handled = handle_event(customer, event, shipped_rules(), NOW_MS, decisions.append)
+        handled = handle_event(
+            customer, event, shipped_rules(), NOW_MS, decisions.append, single_partition()
+        )
     except EventError as exc:
         return str(exc)
     assert handled is Handled.APPLIED

@@ -14,6 +14,7 @@ from app.core.compile import compile_rules
 from app.core.customer.record import Customer
 from app.core.errors import ConfigError
 from app.core.events import TYPES, Event
+from app.core.rules.rates import single_partition
 from app.core.transitions import handle_event
 from app.rules_file.load import SCHEMA, RulesError, find_problems, load_rules, parse_rules
 from tests.effort import examples
@@ -53,8 +54,8 @@ def test_on_is_a_name_and_not_a_boolean() -> None:
     rules = parse_rules(
         MINIMAL.encode() + b"throttle: {quiet_hours: {from: 21:00, to: 08:00}}\ntimezone: UTC\n"
     )
-    assert rules.quiet_hours is not None
-    assert (rules.quiet_hours.start, rules.quiet_hours.end) == (21 * 60, 8 * 60)
+    (quiet,) = rules.quiet_hours
+    assert (quiet.window.start, quiet.window.end) == (21 * 60, 8 * 60)
 
 
 def test_the_version_is_the_hash_of_the_file() -> None:
@@ -195,4 +196,6 @@ def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
                 occurred_ms=1_767_225_600_000,
                 data={} if topic == "profiles" else data,
             )
-            handle_event(customer, event, rules, 1_767_225_600_000, lambda decision: None)
+            handle_event(
+                customer, event, rules, 1_767_225_600_000, lambda decision: None, single_partition()
+            )

@@ -13,6 +13,7 @@ from app.core.customer.record import Customer
 from app.core.customer.scoring_model import FEATURES, Model, parse_model
 from app.core.events import Event
 from app.core.rules.model import Rules
+from app.core.rules.rates import single_partition
 from app.core.time.instants import DAY_MS
 from app.core.transitions import handle_event
 from app.rules_file.load import RulesError, load_rules
@@ -121,7 +122,14 @@ def decide(rules: Rules, customer: Customer) -> list[str]:
         data={},
     )
     made: list[str] = []
-    handle_event(customer, event, rules, NOW, lambda decision: made.append(decision.outcome.value))
+    handle_event(
+        customer,
+        event,
+        rules,
+        NOW,
+        lambda decision: made.append(decision.outcome.value),
+        single_partition(),
+    )
     return made
 
 

@@ -15,10 +15,14 @@ CHECKS: list[Check] = [
     evidence.consent("sms", True, None),
     evidence.suppressed("sms", "bounced"),
     evidence.cap("sms", 1, 2, 1000, "sms"),
+    evidence.cap("sms", 1, 2, 1000, None, "news"),
+    evidence.cap("sms", 1, 2, 1000, None, None, "cart"),
     evidence.quiet("sms", True, 1, "UTC"),
+    evidence.window("sms", True, 1, "UTC"),
+    evidence.rate("sms", True, 5, 1000),
     evidence.send_time(True, 5, 5, 9, 1, "UTC"),
     evidence.ghost("e", "v"),
-    evidence.holdout(1, 5),
+    evidence.holdout(1, 5, "cart"),
 ]
 
 

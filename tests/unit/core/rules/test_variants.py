@@ -13,6 +13,7 @@ from app.core.decisions import Decision
 from app.core.events import Event
 from app.core.rules.compile_steps import design_of
 from app.core.rules.model import Trigger
+from app.core.rules.rates import single_partition
 from app.core.rules.variants import variant_at
 from app.core.transitions import handle_event
 from app.formats.encode import written
@@ -99,7 +100,7 @@ def test_decision_and_send_request_say_the_variant() -> None:
         made: list[Decision] = []
         customer = Customer("ann", profile={"email": "a@example.com"})
         compiled = compile_rules(rules, version="x")
-        handle_event(customer, event, compiled, event.occurred_ms, made.append)
+        handle_event(customer, event, compiled, event.occurred_ms, made.append, single_partition())
         variant = made[0].experiment
         assert (variant is not None) is is_in
         expected = None if variant is None else {"name": "a", "variant": variant[1]}

@@ -1,0 +1,42 @@
+"""Addresses: how they are read, and when two of them are one (spec section 3)."""
+
+import unicodedata
+from typing import Final
+
+#: Profile fields that are addresses whatever channels there are.
+ADDRESS_FIELDS: Final = frozenset({"email", "phone", "push_token"})
+#: Texts, without case, that say that there is no address.
+_NOTHING: Final = frozenset({"", "null", "none", "nan", "n/a"})
+#: Control characters, line separators, paragraph separators.
+_CONTROL: Final = frozenset({"Cc", "Zl", "Zp"})
+
+
+class NotAnAddressError(ValueError):
+    """A value that cannot be an address."""
+
+
+def read_address(value: object) -> str | None:
+    """The address without outer white space; None for what spells nothing.
+
+    An integer is its digits. Raises NotAnAddressError for any other type, and for a line break or
+    another control character inside.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise NotAnAddressError("text, an integer or null")
+    text = value.strip()
+    if text.casefold() in _NOTHING:
+        return None
+    if any(unicodedata.category(char) in _CONTROL for char in text):
+        raise NotAnAddressError("an address without line breaks and control characters")
+    return text
+
+
+def address_identity(field: str, address: object) -> object:
+    """What is the same for two spellings of one address: e-mail addresses have no case."""
+    if isinstance(address, str) and (field == "email" or "@" in address):
+        return address.casefold()
+    return address

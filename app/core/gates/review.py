@@ -1,0 +1,63 @@
+"""One step under review: what its gates look at, and the checks that they record."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.core.context import DecisionContext
+from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.decisions import Check
+from app.core.rules.messages import Message
+from app.core.rules.model import Rules, Step, Trigger
+from app.core.rules.rates import Rates
+from app.core.rules.zone import zone_of
+
+
+class Review(msgspec.Struct, kw_only=True, gc=False):
+    """A step as its message has it, at ``now_ms``; ``last_ms`` is when it expires.
+
+    ``fatigued`` is known once the fatigue gate was asked.
+    """
+
+    rules: Rules
+    rates: Rates
+    customer: Customer
+    trigger: Trigger
+    message: Message
+    instance: Instance
+    pending: PendingStep
+    now_ms: int
+    last_ms: int
+    checks: list[Check]
+    fatigued: bool = False
+
+    @property
+    def step(self) -> Step:
+        """The step with what a variant changes."""
+        return self.message.step
+
+    def timezone(self) -> ZoneInfo:
+        """The customer's zone, or the one of the rules."""
+        return zone_of(self.rules, self.customer)
+
+
+def review_of(
+    moment: DecisionContext,
+    trigger: Trigger,
+    message: Message,
+    instance: Instance,
+    pending: PendingStep,
+) -> Review:
+    """The review of a due step."""
+    return Review(
+        rules=moment.rules,
+        rates=moment.rates,
+        customer=moment.customer,
+        trigger=trigger,
+        message=message,
+        instance=instance,
+        pending=pending,
+        now_ms=moment.now_ms,
+        last_ms=pending.due_ms + trigger.expires_ms,
+        checks=[],
+    )

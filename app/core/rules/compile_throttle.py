@@ -1,0 +1,91 @@
+"""From the ``throttle`` of a valid rules document to compiled limits."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.core.rules.compile_steps import exact, is_marketing, window_of
+from app.core.rules.model import Cap, Fatigue, QuietHours, Rate, SoftBounces
+from app.core.time.durations import parse_duration_ms
+
+Document = Mapping[str, Any]
+
+
+def compile_caps(
+    bodies: Iterable[Document], throttle: Document, own: str | None = None
+) -> tuple[Cap, ...]:
+    """The caps, with the limits of the fatigued; ``own``: the trigger that they are written on."""
+    factor = throttle.get("fatigue", {}).get("cap_factor", 1)
+    return tuple(
+        Cap(
+            limit=cap["limit"],
+            fatigued_limit=max(1, int(exact(factor) * cap["limit"])),
+            per_ms=parse_duration_ms(cap["per"]),
+            channel=cap.get("channel"),
+            family=cap.get("family"),
+            trigger=own or cap.get("trigger"),
+        )
+        for cap in bodies
+    )
+
+
+def caps_by_channel(
+    name: str, trigger: Document, channels: Iterable[str], caps: tuple[Cap, ...], throttle: Document
+) -> dict[str, tuple[Cap, ...]]:
+    """The caps that bind a send of the trigger on each channel: the file's, then its own."""
+    if not is_marketing(trigger):
+        return dict.fromkeys(channels, ())
+    family = trigger.get("family", name)
+    own = compile_caps(trigger.get("caps", ()), throttle, own=name)
+    return {
+        channel: (
+            *(
+                cap
+                for cap in caps
+                if cap.channel in (None, channel)
+                and cap.family in (None, family)
+                and cap.trigger in (None, name)
+            ),
+            *own,
+        )
+        for channel in channels
+    }
+
+
+def compile_rates(bodies: Iterable[Document], channel: str) -> tuple[Rate, ...]:
+    """The rates of one channel."""
+    return tuple(
+        Rate(channel=channel, limit=body["limit"], per_ms=parse_duration_ms(body["per"]))
+        for body in bodies
+        if body["channel"] == channel
+    )
+
+
+def compile_fatigue(body: Document | None) -> Fatigue | None:
+    """When a customer is fatigued; None: never."""
+    if body is None:
+        return None
+    return Fatigue(
+        window_ms=parse_duration_ms(body["window"]),
+        min_sends=body["min_sends"],
+        open_rate_below=body["open_rate_below"],
+    )
+
+
+def compile_soft_bounces(body: Document | None) -> SoftBounces | None:
+    """When soft bounces close a channel; None: never."""
+    if body is None:
+        return None
+    return SoftBounces(limit=body["limit"], within_ms=parse_duration_ms(body["within"]))
+
+
+def compile_quiet_hours(
+    body: Document | Sequence[Document] | None, channels: Iterable[str]
+) -> tuple[QuietHours, ...]:
+    """One window of quiet hours or a list of them."""
+    if body is None:
+        return ()
+    bodies = [body] if isinstance(body, Mapping) else body
+    return tuple(
+        QuietHours(window=window_of(each), channels=frozenset(each.get("channels", channels)))
+        for each in bodies
+    )
