@@ -75,6 +75,17 @@ class SendRequest(msgspec.Struct, forbid_unknown_fields=True):
     cause: Cause
 
 
+Design = Annotated[
+    str | None,
+    Meta(description="The experiment's plan, as a hash: another one, and it was changed."),
+]
+Segments = Annotated[
+    list[str],
+    Meta(description="The names that held when it was decided, sorted; on an outcome, the send's."),
+]
+Cluster = Annotated[str | None, Meta(description="The model's, likewise; null without a model.")]
+
+
 class Decision(msgspec.Struct, forbid_unknown_fields=True):
     """The verdict on one step, with its whole reasoning, whether anything is sent or not."""
 
@@ -90,6 +101,9 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
     channel: Annotated[str | None, Meta(description="The one chosen; null when none was.")]
     template: str | None
     experiment: Experiment | None
+    design: Design
+    segments: Segments
+    cluster: Cluster
     anchor_at: Time
     due_at: Time
     decided_at: Time
@@ -109,6 +123,9 @@ class OutcomeRecord(msgspec.Struct, forbid_unknown_fields=True):
     step: Annotated[int, Meta(ge=0)]
     channel: str
     experiment: Experiment | None
+    design: Design
+    segments: Segments
+    cluster: Cluster
     ghost: bool
     kind: Kind
     role: Annotated[Role | None, Meta(description="Of a conversion.")]

@@ -109,6 +109,12 @@ class Decision(msgspec.Struct, kw_only=True, gc=False):
     rules_version: str
     #: (name, variant)
     experiment: tuple[str, str] | None = None
+    #: the experiment's plan, as a hash
+    design: str | None = None
+    #: names of the segments that the customer was in, sorted, and the model's cluster: as they
+    #: held before this decision counted; on a recall as on its send
+    segments: list[str] = []
+    cluster: str | None = None
     dispatch: "SendRequest | None" = None
 
 

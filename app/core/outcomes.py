@@ -43,6 +43,10 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     #: (name, variant)
     experiment: tuple[str, str] | None
+    #: those of the send's decision
+    design: str | None = None
+    segments: list[str] = []
+    cluster: str | None = None
     is_ghost: bool
     kind: Kind
     role: Role | None = None

@@ -212,3 +212,19 @@ def test_a_sum_that_is_no_number_any_more_is_missing(run: Run) -> None:
         some=leaf("customer.spend", "exists", True),
         orders=leaf("customer.orders", "eq", 3),
     ) == {"orders"}
+
+
+def test_a_decision_says_the_segments_that_held_before_it(run: Run) -> None:
+    """Sorted names; what the decision itself changes is not in them; the outcome has its send's."""
+    top = {
+        "segments": {
+            "written_to": leaf("customer.messages_7d", "gte", 1),
+            "buyer": leaf("customer.orders", "gte", 1),
+            "all": leaf("customer.orders", "lt", 99),
+        }
+    }
+    hello = {"kind": "event", "on": ["subscribed"], "template": "t", "channels": ["email"]}
+    lines = [profile(), event("subscribed", START), order(-1, "1"), event("subscribed", START + 1)]
+    lines[3] = event("subscribed", START + 2 * DAY)
+    made = run(rules(top=top, hello=hello), lines)
+    assert [decision["segments"] for decision in made] == [["all"], ["all", "buyer", "written_to"]]

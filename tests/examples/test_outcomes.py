@@ -67,6 +67,7 @@ def test_an_outcome_says_whose_it_is_and_what_it_was_worth(run: Run) -> None:
             "step": 0,
             "channel": "email",
             "experiment": None,
+            "segments": [],
             "ghost": False,
             "kind": "conversion",
             "role": "direct",

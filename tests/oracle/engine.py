@@ -56,6 +56,7 @@ def outcome_in_the_oracles_words(outcome: SendOutcome) -> dict[str, Any]:
         "step": outcome.step,
         "channel": outcome.channel,
         "experiment": outcome.experiment,
+        "segments": outcome.segments,
         "ghost": outcome.is_ghost,
         "kind": outcome.kind.value,
         "role": outcome.role,
@@ -83,5 +84,6 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "decided_ms": decision.decided_ms,
         "next_eligible_ms": decision.next_eligible_ms,
         "experiment": decision.experiment,
+        "segments": decision.segments,
         "template": decision.template,
     }

@@ -136,6 +136,7 @@ def add(
             "step": send["step"],
             "channel": send["channel"],
             "experiment": send["experiment"],
+            "segments": send["segments"],
             "ghost": send["is_ghost"],
             "kind": kind,
             "role": role,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from tests.oracle.calendar import anniversary_ms, clock_time, duration_ms, local
-from tests.oracle.customer import Customer, anniversary_date, holds, standing, zone
+from tests.oracle.customer import Customer, anniversary_date, holds, standing, value_of, zone
 from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
 from tests.oracle.reading import amount, key_text, types_in, visible
@@ -104,7 +104,7 @@ def recall(world: World, customer: Customer, name: str, key: str | None, t: int)
         record(
             world, customer, send, send["step"], send["due"], "recall", "cancelled", send["channel"]
         )
-        world["decisions"][-1]["template"] = send["template"]
+        world["decisions"][-1] |= {name: send[name] for name in ("template", "segments")}
 
 
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
@@ -340,6 +340,7 @@ def fire(world: World, timer: Timer) -> None:
             "decided": world["now"],
             "channel": found["channel"],
             "template": world["decisions"][-1]["template"],
+            "segments": world["decisions"][-1]["segments"],
             "data": instance["data"],
             "request_id": request_id(customer, instance, step),
             "is_marketing": trigger.get("category", "marketing") == "marketing",
@@ -389,6 +390,7 @@ def record(
             "decided_ms": world["now"],
             "next_eligible_ms": next_eligible,
             "experiment": assignment,
+            "segments": value_of("customer.segments", customer, {}, rules, world["now"]),
             "template": template_or_none(rules, customer, instance["data"], body, world["now"]),
         }
     )

@@ -77,6 +77,10 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     #: the newest opens and clicks that named it, in order of time
     opened_ms: list[int] = []
     clicked_ms: list[int] = []
+    #: what its decision said of the customer, and the design of the experiment
+    segments: list[str] = []
+    cluster: str | None = None
+    design: str | None = None
 
 
 class Purchase(msgspec.Struct, array_like=True, gc=False):

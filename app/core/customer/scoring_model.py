@@ -120,6 +120,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high_value: HighValue | None = None
 
     @property
+    def cluster_of(self) -> Callable[[Customer, int], str | None] | None:
+        """The name of a customer's cluster; None when the model has none."""
+        return None if self.clusters is None else self.clusters.cluster
+
+    @property
     def facts(self) -> dict[str, Callable[[Customer, int], object]]:
         """What it adds to ``customer.*``."""
         found: dict[str, Callable[[Customer, int], object]] = {}

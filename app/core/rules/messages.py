@@ -21,6 +21,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     template: str | None
     experiment: tuple[str, str] | None = None
     is_ghost: bool = False
+    #: of the experiment
     design: str | None = None
     cooldown: Cooldown | None = None
 

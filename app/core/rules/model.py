@@ -1,10 +1,12 @@
 """The compiled rules file: what the engine consults, indexed by event type."""
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.core.customer.record import Customer
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
 from app.core.rules.tokens import Token
@@ -232,4 +234,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dated: tuple[Trigger, ...]
     #: sends are remembered at least this long
     memory_ms: int
+    #: the names of the customer's segments, sorted; None: the rules have no segments
+    segments_of: Callable[[Customer, int], list[str]] | None
+    #: the name of the customer's cluster; None: there is no model that has clusters
+    cluster_of: Callable[[Customer, int], str | None] | None
     document: dict[str, Any]

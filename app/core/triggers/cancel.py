@@ -73,6 +73,9 @@ def _recall_decision(moment: EventContext, trigger: Trigger, sent: Sent) -> Deci
         cause=sent.cause,
         rules_version=moment.rules.version,
         experiment=sent.experiment,
+        design=sent.design,
+        segments=sent.segments,
+        cluster=sent.cluster,
         dispatch=None
         if sent.is_ghost
         else send_request(moment, trigger, sent.channel, {}, kind="recall"),

@@ -109,6 +109,9 @@ def _remember_send(
             experiment=message.experiment,
             template=None if message.template == usual else message.template,
             delivered_order=order_of(instance.data) if instance.is_delivery else None,
+            segments=decision.segments,
+            cluster=decision.cluster,
+            design=decision.design,
         )
     )
     if len(customer.sends) > MAX_SENDS:
@@ -142,7 +145,8 @@ def _decision(
     verdict: Verdict,
 ) -> Decision:
     name, key, step = trigger.name, instance.key, pending.step
-    customer_id, anchor_ms, due_ms = moment.customer.customer_id, instance.anchor_ms, pending.due_ms
+    customer, rules, now_ms = moment.customer, moment.rules, moment.now_ms
+    customer_id, anchor_ms, due_ms = customer.customer_id, instance.anchor_ms, pending.due_ms
     return Decision(
         request_id=request_id(name, customer_id, key, anchor_ms, step),
         customer_id=customer_id,
@@ -157,12 +161,15 @@ def _decision(
         template=message.template,
         anchor_ms=anchor_ms,
         due_ms=due_ms,
-        decided_ms=moment.now_ms,
+        decided_ms=now_ms,
         expires_ms=due_ms + trigger.expires_ms,
         fires_ms=pending.fire_ms,
         next_eligible_ms=verdict.next_eligible_ms,
         gates=verdict.checks,
         cause=instance.cause,
-        rules_version=moment.rules.version,
+        rules_version=rules.version,
         experiment=message.experiment,
+        design=message.design,
+        segments=[] if rules.segments_of is None else rules.segments_of(customer, now_ms),
+        cluster=None if rules.cluster_of is None else rules.cluster_of(customer, now_ms),
     )
