@@ -3,17 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from app.commands._files import add_files, add_memory, model_at, rules_beside
+from app.commands._files import add_files, add_memory, rules_beside
 from app.commands._options import Subparsers
-from app.core.errors import ConfigError
+from app.commands._segments import add_segments, customers_for_segments
 from app.core.time.instants import parse_rfc3339
-
-if TYPE_CHECKING:
-    from app.analysis.data.customers import SegmentsOf
-    from app.analysis.kpis.report import Customers
-    from app.core.rules.model import Rules
 
 #: As ``app.analysis.kpis.dimensions`` has them; that module needs the extra.
 BY: Final = ("trigger", "step", "channel", "segment", "cluster", "variant", "week")
@@ -37,16 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--rules", type=Path, help="which triggers are what (default: run.json beside decisions)"
     )
-    parser.add_argument(
-        "--customers",
-        type=Path,
-        metavar="FILE",
-        help="records for --by segment where the decisions do not say it (default:"
-        " customers.jsonl beside decisions)",
-    )
-    parser.add_argument(
-        "--model", type=Path, help="segments are its clusters, not those of the rules"
-    )
+    add_segments(parser)
     parser.add_argument("--currency", help="count money in this one only")
     parser.add_argument(
         "--cost",
@@ -93,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         events=args.events,
         by=args.by,
         rules=rules,
-        customers=_customers(args, rules) if args.by == "segment" else None,
+        customers=customers_for_segments(args, rules) if args.by == "segment" else None,
         currency=args.currency,
         period=period,
         costs=dict(args.cost),
@@ -142,52 +128,3 @@ def _period(text: str) -> tuple[int, int]:
 
 def _instant(text: str) -> int:
     return parse_rfc3339(text if "T" in text else f"{text}T00:00:00Z")
-
-
-def _customers(args: argparse.Namespace, rules: "Rules | None") -> "Customers | None":
-    """Who is in which segment by the records that were named, or else are beside the decisions;
-    None: the decisions have to say it. Raises ConfigError when that cannot be known.
-    """
-    from app.analysis.kpis.report import Customers
-    from app.backtest.saved_run import CUSTOMERS, SavedRun
-
-    path = args.customers or args.decisions[0].parent / CUSTOMERS
-    is_chosen = args.customers is not None or args.model is not None
-    is_usable = rules is not None and (args.rules is not None or "model" not in rules.document)
-    if not is_chosen and not (path.is_file() and is_usable):
-        return None
-    if not path.is_file():
-        raise ConfigError(
-            f"{path}: not there; --by segment needs the records that triggers backtest keeps beside"
-            " its decisions: name them with --customers"
-        )
-    return Customers(
-        path=path,
-        now_ms=SavedRun(path.parent).now_ms,
-        segments_of=_segments_of(args.model, args.rules, rules),
-        is_chosen=is_chosen,
-    )
-
-
-def _segments_of(
-    model: Path | None, rules_path: Path | None, rules: "Rules | None"
-) -> "SegmentsOf":
-    """The model's clusters, else the rules' segments, which may ask the rules' own model."""
-    from app.analysis.data.customers import model_clusters, rules_segments
-
-    if model is not None:
-        named = model_at(model)
-        if named.clusters is None:
-            raise ConfigError(f"{model}: expected a model with clusters")
-        return model_clusters(named)
-    if rules is None or not rules.document.get("segments"):
-        raise ConfigError(
-            "--by segment: expected a --model with clusters, or rules with segments (--rules, or"
-            " run.json beside the decisions)"
-        )
-    own = rules.document.get("model")
-    if own is None:
-        return rules_segments(rules)
-    if rules_path is None:
-        raise ConfigError("--by segment: the rules name a model: give the rules file with --rules")
-    return rules_segments(rules, model_at(rules_path.parent / own))

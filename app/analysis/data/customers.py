@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from app.analysis.data.batches import in_batches
@@ -16,6 +17,18 @@ from app.core.rules.model import Rules
 
 #: (customer, now in epoch ms) -> the segments they are in
 SegmentsOf = Callable[[Customer, int], Iterable[str]]
+
+
+class Customers(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``customers.jsonl``, and what segments its customers are in as of ``now_ms``.
+
+    ``is_chosen``: they hold whatever the decisions say; else only where these do not say it.
+    """
+
+    path: Path
+    now_ms: int
+    segments_of: SegmentsOf
+    is_chosen: bool = True
 
 
 def rules_segments(rules: Rules, model: Model | None = None) -> SegmentsOf:

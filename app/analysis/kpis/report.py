@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from app.analysis.data.customers import SegmentsOf, load_segments
+from app.analysis.data.customers import Customers, load_segments
 from app.analysis.data.database import Database
 from app.analysis.data.decisions import load_decisions
 from app.analysis.data.facts import make_facts
@@ -27,18 +27,6 @@ _DELIVERED: Final = "delivered"
 _SEEN: Final = (
     "of triggers that an outcome shows to be of this kind: --rules would say which there are"
 )
-
-
-class Customers(msgspec.Struct, frozen=True, kw_only=True):
-    """A ``customers.jsonl``, and what segments its customers are in as of ``now_ms``.
-
-    ``is_chosen``: they hold whatever the decisions say; else only where these do not say it.
-    """
-
-    path: Path
-    now_ms: int
-    segments_of: SegmentsOf
-    is_chosen: bool = True
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

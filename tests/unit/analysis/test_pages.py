@@ -42,9 +42,11 @@ def pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
                 "type": "order_placed",
                 "customer_id": customer,
                 "occurred_at": 1_767_225_600_000 + number * 4 * 86_400_000,
-                "data": {"value": 10 + number % 7, "currency": "EUR"},
+                "data": {"value": 10 + number % 7, "currency": "EUR", "order_id": f"m{number}"},
             }
         )
+        viewed = {"event_id": f"v{number}", "type": "product_viewed"}
+        events.append({**events[-1], **viewed})
         if number % 3 == 0:
             is_ghost = verdict == "holdout"
             outcomes.append(bought(name, 20, ghost=is_ghost))
@@ -62,6 +64,10 @@ def pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     commands = {
         "kpis": ["kpis", *both, "--events", history, "--rules", str(rules), "--by", "variant"],
         "experiments": ["experiments", *both, "--rules", str(rules)],
+        "funnel": [
+            *["funnel", *both, "--events", history, "--stages", "product_viewed,order_placed"],
+            *["--key", "order_id"],
+        ],
         "segments": ["segments", "fit", "--events", history, "--out", str(tmp_path / "m.json")],
     }
     found = {}
@@ -72,7 +78,7 @@ def pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["kpis", "experiments", "segments"])
+@pytest.mark.parametrize("name", ["kpis", "experiments", "funnel", "segments"])
 def test_each_page_is_whole_and_loads_nothing(pages: dict[str, str], name: str) -> None:
     """Every element is closed, nothing is fetched or run, every plot has a label and a table."""
     page = pages[name]
