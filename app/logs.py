@@ -27,6 +27,9 @@ _TALKATIVE: Final = (
     *("faust", "mode", "aiokafka", "aiohttp", "asyncio"),
     *("httpx", "httpx2", "httpcore", "httpcore2", "opentelemetry", "urllib3"),
 )
+#: Calls an ERROR what it mends itself, such as a coordinator that is being chosen; what it cannot
+#: mend ends the worker with an error of our own.
+_TRIES_AGAIN: Final = "aiokafka"
 #: Whose exceptions speak of servers, names and files.
 _OPEN_ERRORS: Final = (TriggerError, OSError)
 _OPEN_MODULES: Final = ("aiokafka.", "confluent_kafka.", "cimpl")
@@ -54,6 +57,8 @@ class Repeats(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in self._loggers:
             return True
+        if record.levelno == logging.ERROR and record.name.partition(".")[0] == _TRIES_AGAIN:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         key, now_s = (record.name, str(record.msg)), self._monotonic()
         heard_s, left_out = self._heard.get(key, (now_s - _EVERY_S, 0))
         if now_s - heard_s < _EVERY_S:

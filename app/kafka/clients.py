@@ -39,6 +39,14 @@ _LEADER_POLL_S: Final = 0.05
 #: Their text names the broker and what it or TLS objects to, never a credential.
 _SAYS_WHY: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})
 
+#: Where a broker hangs up whose port speaks another protocol than the client.
+_HUNG_UP_IN: Final = {
+    "SSL_HANDSHAKE": "it hangs up in the TLS handshake: is it a PLAINTEXT port, where"
+    " TRIGGER_SECURITY_PROTOCOL asks for SSL?",
+    "APIVERSION_QUERY": "it hangs up on the first request: is it an SSL port, where"
+    " TRIGGER_SECURITY_PROTOCOL asks for PLAINTEXT?",
+}
+
 
 def producer_config(settings: Settings) -> dict[str, Any]:
     """Idempotent, acknowledged by all replicas, in order.
@@ -49,7 +57,9 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",
-        "compression.type": "lz4",
+        "compression.type": settings.compression,
+        # the fastest level: the next ones save a tenth and take five times as long
+        **({"compression.level": 1} if settings.compression == "gzip" else {}),
         "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
         "message.max.bytes": _LARGEST_MESSAGE_BYTES,
@@ -67,7 +77,9 @@ def transactional_config(settings: Settings) -> dict[str, Any]:
     return producer_config(settings) | {
         "transactional.id": f"{settings.app_id}-{name}",
         "transaction.timeout.ms": timeout_ms,
-        "delivery.timeout.ms": min(timeout_ms, _DELIVERY_TIMEOUT_MS),
+        # Records are given up, and the transaction aborted, before the broker aborts it by itself:
+        # the first can be done again, the second ends this producer.
+        "delivery.timeout.ms": min(timeout_ms * 2 // 3, _DELIVERY_TIMEOUT_MS),
         "connections.max.idle.ms": _IDLE_MS,
     }
 
@@ -101,6 +113,7 @@ class Admin(AdminClient):
 
     def __init__(self, settings: Settings) -> None:
         self._reason = ""
+        self._guess = ""
         quiet = {"error_cb": self._remember, "logger": _unheard}
         super().__init__(admin_config(settings) | quiet)
 
@@ -109,9 +122,17 @@ class Admin(AdminClient):
         self.poll(0)
         return self._reason
 
+    def guess(self) -> str:
+        """What probably keeps it from connecting, when no answer says why; else empty text."""
+        self.poll(0)
+        return self._guess
+
     def _remember(self, error: KafkaError) -> None:
         if error.code() in _SAYS_WHY:
             self._reason = error.str()
+        for state, guess in _HUNG_UP_IN.items():
+            if state in error.str():
+                self._guess = guess
 
 
 def watermarks(reader: Consumer, place: TopicPartition, timeout_s: float) -> tuple[int, int]:

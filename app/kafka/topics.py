@@ -171,7 +171,7 @@ def _create(admin: Admin, settings: Settings, needs: list[TopicSpec], partitions
 def _unavailable(
     admin: Admin, settings: Settings, what: str, exc: KafkaException
 ) -> InfrastructureError:
-    reason = admin.reason()
+    reason = admin.reason() or admin.guess()
     return InfrastructureError(
         f"Kafka at {settings.bootstrap_servers}: {what}: {exc.args[0].str()}"
         f"{f' ({reason})' if reason else ''};"

@@ -23,6 +23,7 @@ from app.live.commit.exactly_once import ExactlyOnce
 from app.live.commit.guarantee import open_producer
 from app.live.commit.output_records import OutputTopics, output_topics
 from app.live.commit.transactions import TransactionCoordinator
+from app.live.data_dir import DataDir
 from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.progress import InputProgress
@@ -63,15 +64,25 @@ def run_worker(
     """
     use_uvloop()
     collect_rarely()
-    worker = _Worker(settings, hook, make_engine)
+    worker: _Worker | None = None
     try:
+        worker = _Worker(settings, hook, make_engine)
         with asyncio.Runner() as runner:
             return runner.run(worker.main())
     except InfrastructureError as exc:
-        _log.error("worker failed", extra={"action": "failed"}, exc_info=exc)
+        _log_failure(exc)
         return EXIT_FAILED
     finally:
-        worker.disarm()
+        if worker is not None:
+            worker.disarm()
+
+
+def _log_failure(error: BaseException | None) -> None:
+    """Log why the worker ends: in one line what an operator can mend, else with a traceback."""
+    if isinstance(error, InfrastructureError | ConfigError):
+        _log.error("worker failed", extra={"action": "failed", "error": str(error)})
+    else:
+        _log.error("worker failed", extra={"action": "failed"}, exc_info=error)
 
 
 class _Worker:
@@ -81,6 +92,7 @@ class _Worker:
         self, settings: Settings, hook: Hook | None, make_engine: MakeEngine | None
     ) -> None:
         self._settings = settings
+        self._data_dir = DataDir(settings.data_dir)
         self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
         self._rules = RulesReloader(settings.rules_path, self._metrics)
         self._shadow_rules = load_shadow_rules(settings)
@@ -162,7 +174,6 @@ class _Worker:
             spans=self._spans,
         )
         self._assigned = AssignedPartitions(context, self._rules.in_use, self._fail)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._app = WorkerApp(
             settings,
             progress=self._progress,
@@ -203,6 +214,7 @@ class _Worker:
             self._settings.transaction_timeout_ms,
             self._metrics.transaction_done,
             hook,
+            self._settings.instance_id,
         )
         return ExactlyOnce(self._transactions, progress, outputs, hook)
 
@@ -245,7 +257,7 @@ class _Worker:
             error = self._app.crash_reason
         else:
             return EXIT_DONE
-        _log.error("worker failed", extra={"action": "failed"}, exc_info=error)
+        _log_failure(error)
         return EXIT_FAILED
 
     async def _recovered(self, partitions: set[int]) -> None:
@@ -292,7 +304,7 @@ class _Worker:
         self._watchdog.start()
         await self._assigned.release_all()
         if code == EXIT_DONE and self._failure.done():
-            _log.error("worker failed", extra={"action": "failed"}, exc_info=self._failure.result())
+            _log_failure(self._failure.result())
             code = EXIT_FAILED
         if self._is_started:
             await self._app.consumer.commit()

@@ -104,6 +104,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "How outputs are committed; without it exactly_once where the broker has transactions.",
         ),
     ] = None
+    compression: Annotated[
+        Literal["gzip", "none", "lz4", "snappy", "zstd"],
+        Variable(
+            "COMPRESSION",
+            choice("gzip", "none", "lz4", "snappy", "zstd"),
+            "How outputs and changelog are compressed; every Kafka client reads gzip and none.",
+        ),
+    ] = "gzip"
     transaction_timeout_ms: Annotated[
         int,
         Variable(

@@ -37,10 +37,10 @@ def test_a_library_is_heard_every_ten_seconds() -> None:
         heard.say("aiokafka.conn", "no connection to %s: %s", tick % 3, "refused")
         heard.say("aiokafka", "no metadata")
     assert heard.lines() == [
-        "ERROR aiokafka.conn: no connection to 0: refused",
-        "ERROR aiokafka: no metadata",
-        "ERROR aiokafka.conn: no connection to 1: refused repeated=99",
-        "ERROR aiokafka: no metadata repeated=99",
+        "WARNING aiokafka.conn: no connection to 0: refused",
+        "WARNING aiokafka: no metadata",
+        "WARNING aiokafka.conn: no connection to 1: refused repeated=99",
+        "WARNING aiokafka: no metadata repeated=99",
     ]
 
 

@@ -7,6 +7,7 @@ calls block) the partition processors go on making units.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,23 +22,27 @@ from app.live.commit.committer import Hook, ignore_hook
 from app.live.commit.output_records import ProducerRecord
 from app.live.input.consumer_group import GroupMembership
 
+_log: Final = logging.getLogger(__name__)
+
 #: Above this many records a transaction takes no more units: the producer's queue is finite.
 _RECORDS: Final = 50_000
 #: What the client itself waits for at most, beyond the transaction's time.
 _SLACK_S: Final = 5.0
-_ABORT_S: Final = 5.0
 
-#: Another worker has the partitions, or a later incarnation of this one runs.
-_FENCED: Final = frozenset(
+#: The group has given this worker's partitions to another member.
+_LOST_PARTITIONS: Final = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID})
+#: Another producer has the transactional id, which is the instance id's.
+_LOST_ID: Final = frozenset(
     {
         KafkaError._FENCED,
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
         KafkaError.FENCED_INSTANCE_ID,
     }
 )
+#: How often a transaction that was aborted for a broker that went is done again.
+_ATTEMPTS: Final = 5
+_AGAIN_S: Final = 0.5
 
 #: Told how each transaction ended, and how many seconds it took.
 OnDone = Callable[[str, float], None]
@@ -95,8 +100,11 @@ class TransactionPart:
 
 
 class TransactionCoordinator:
-    """Commits parts. Once a transaction has failed, none is begun any more: the worker must end,
-    because its memory may be ahead of Kafka.
+    """Commits parts. One that was aborted because a broker went is produced again, under the same
+    membership: the broker refuses it when that does not hold any more.
+
+    Once a transaction has failed, none is begun any more: the worker must end, because its memory
+    may be ahead of Kafka.
     """
 
     def __init__(
@@ -106,7 +114,15 @@ class TransactionCoordinator:
         timeout_ms: int,
         on_done: OnDone,
         hook: Hook = ignore_hook,
+        instance_id: str | None = None,
     ) -> None:
+        self._lost_id = (
+            f"nothing of it is visible: either another worker runs with TRIGGER_INSTANCE_ID"
+            f" {instance_id or 'of this one'}, then give each its own, or it took longer than"
+            " TRIGGER_TRANSACTION_TIMEOUT"
+        )
+        #: Kafka itself asked to abort the last transaction: its records may be produced again
+        self._may_repeat = False
         self._producer = producer
         self._group_id = group_id
         self._timeout_s = timeout_ms / 1000 + _SLACK_S
@@ -155,9 +171,17 @@ class TransactionCoordinator:
         return waiting[:count]
 
     async def _transact(self, parts: list[TransactionPart]) -> None:
-        started = time.perf_counter()
-        outcome, failure = await self._try(parts)
-        self._on_done(outcome, time.perf_counter() - started)
+        for attempt in range(1, _ATTEMPTS + 1):
+            started = time.perf_counter()
+            outcome, failure = await self._try(parts)
+            self._on_done(outcome, time.perf_counter() - started)
+            if outcome != "aborted" or not self._may_repeat or attempt == _ATTEMPTS:
+                break
+            _log.warning(
+                "a transaction was aborted, its records are produced again",
+                extra={"action": "transaction_again", "attempt": attempt, "error": str(failure)},
+            )
+            await asyncio.sleep(_AGAIN_S)
         if failure is not None:
             self._failure = failure
             parts = parts + self._waiting
@@ -238,11 +262,15 @@ class TransactionCoordinator:
         error: Any = exc.args[0] if isinstance(exc, KafkaException) else None
         outcome, what = "aborted", "nothing of it is visible"
         try:
-            self._producer.abort_transaction(_ABORT_S)
+            _insist(time.monotonic() + self._timeout_s, self._producer.abort_transaction)
         except KafkaException:
             outcome, what = "failed", "Kafka does not say how it ended"
-        if error is not None and error.code() in _FENCED:
+        code = None if error is None else error.code()
+        if code in _LOST_PARTITIONS:
             outcome, what = "fenced", "another worker has taken over, nothing of it is visible"
+        elif code in _LOST_ID:
+            outcome, what = "fenced", self._lost_id
+        self._may_repeat = error is not None and error.txn_requires_abort()
         reason = repr(exc) if error is None else error.str()
         return outcome, InfrastructureError(
             f"a transaction is {outcome}, {what}: {reason}; start the worker again: it goes on"

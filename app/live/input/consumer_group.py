@@ -36,8 +36,9 @@ async def watch_group(consumer: Any, on_lost: Callable[[InfrastructureError], No
             if not exc.retriable:
                 on_lost(
                     InfrastructureError(
-                        f"no member of the consumer group any more: {exc};"
-                        " check the credentials and the rights on the group and its topics"
+                        f"no member of the consumer group any more: {type(exc).__name__}: {exc};"
+                        " either another worker has the same TRIGGER_INSTANCE_ID, then give each"
+                        " its own, or the rights on the group and its topics are gone"
                     )
                 )
                 return
