@@ -311,3 +311,4 @@ def test_every_row_of_the_table_can_be_set_and_says_what_it_is_for() -> None:
         sentence = row.variable.sentence
         assert sentence[0].isupper(), row.field
         assert sentence.endswith("."), row.field
+        assert callable(row.variable.parse), row.field
