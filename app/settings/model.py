@@ -26,10 +26,10 @@ from app.settings.parsers import (
     read_token_file,
     readable_file,
     server_list,
+    session_timeout,
     text,
+    transaction_timeout,
 )
-from app.settings.parsers import session_timeout_ms as parse_session_timeout
-from app.settings.parsers import transaction_timeout_ms as parse_transaction_timeout
 from app.settings.topics import CHANGELOG, INPUTS, INTERNAL, REPARTITION, topics_with
 from app.settings.variable import PREFIX, Variable
 
@@ -116,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Variable(
             "TRANSACTION_TIMEOUT",
-            parse_transaction_timeout,
+            transaction_timeout,
             "The broker aborts the transaction of a worker that is gone after this time.",
         ),
     ] = 30_000
@@ -124,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Variable(
             "SESSION_TIMEOUT",
-            parse_session_timeout,
+            session_timeout,
             "A worker that is silent for this time loses its partitions to others.",
         ),
     ] = 15_000

@@ -103,16 +103,16 @@ def duration_s(value: str) -> float:
     return duration_ms(value) / 1000
 
 
-def transaction_timeout_ms(value: str) -> int:
-    """A duration that brokers accept for transactions, by default."""
+def transaction_timeout(value: str) -> int:
+    """Milliseconds of a duration that brokers accept for transactions, by default."""
     found = duration_ms(value)
     if not 1_000 <= found <= 900_000:
         raise ValueError("a duration from 1s to 15m")
     return found
 
 
-def session_timeout_ms(value: str) -> int:
-    """A duration in which a dozen heartbeats fit, and that a broker is likely to allow."""
+def session_timeout(value: str) -> int:
+    """Milliseconds of a duration in which a dozen heartbeats fit, and that a broker is likely to allow."""
     timeout_ms = duration_ms(value)
     if not 6_000 <= timeout_ms <= 1_800_000:
         raise ValueError("a duration from 6s to 30m")

@@ -4,37 +4,67 @@ Spec section 5 speaks of "the last cancel seen for that key" and of counts by ke
 the newest of these, so that no customer's record grows for ever.
 """
 
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 Value = TypeVar("Value")
 
-#: Keys remembered per trigger: cancels, anchors of instances, counts by key.
-MAX_KEYS: Final = 64
-#: Anchors remembered per trigger and key.
-MAX_ANCHORS: Final = 4
-#: Open instances of one customer; beyond it the one with the oldest anchor ends.
-MAX_INSTANCES: Final = 256
-#: Sends remembered per customer; beyond it the oldest is forgotten.
-MAX_SENDS: Final = 512
-#: Opens and clicks remembered per customer.
-MAX_OPENS: Final = 128
-#: Opens, and clicks, of one send whose times are remembered.
-MAX_ENGAGEMENTS: Final = 8
-#: Event ids remembered per customer.
-MAX_EVENT_IDS: Final = 32
-#: Purchases of one type that a cancellation can name, and cancelled ids that are remembered.
-MAX_PURCHASES: Final = 64
-#: A longer id of an order or booking cannot be cancelled.
-MAX_PURCHASE_ID_CHARS: Final = 128
-#: Marks of one milestone trigger that are remembered as reached; those below them are, too.
-MAX_MARKS: Final = 64
-#: Text of a data field that an instance keeps; a longer one counts as missing.
-MAX_TEXT_CHARS: Final = 1024
-#: ``items`` that an instance keeps, as JSON; longer ones count as missing when a step is due.
-MAX_ITEMS_BYTES: Final = 16 * 1024
-#: Names of profile attributes that were ever given, and all their values, as JSON.
-MAX_ATTRIBUTES: Final = 512
-MAX_ATTRIBUTES_BYTES: Final = 256 * 1024
+
+class Limit(NamedTuple):
+    """One row: the value, what it bounds, and what happens beyond it."""
+
+    value: int
+    sentence: str
+
+
+#: Every limit, in order: the reference is written from it.
+LIMITS: Final[list[Limit]] = []
+
+
+def _limit(value: int, sentence: str) -> int:
+    LIMITS.append(Limit(value, sentence))
+    return value
+
+
+MAX_KEYS: Final = _limit(
+    64,
+    "Keys remembered per trigger (cancels, anchors, counts); beyond it the oldest is forgotten.",
+)
+MAX_ANCHORS: Final = _limit(
+    4, "Anchors remembered per trigger and key; beyond it the oldest is forgotten."
+)
+MAX_INSTANCES: Final = _limit(
+    256, "Open instances of one customer; beyond it the one with the oldest anchor ends."
+)
+MAX_SENDS: Final = _limit(512, "Sends remembered per customer; beyond it the oldest is forgotten.")
+MAX_OPENS: Final = _limit(
+    128, "Opens and clicks remembered per customer; beyond it the oldest is forgotten."
+)
+MAX_ENGAGEMENTS: Final = _limit(8, "Opens, and clicks, of one send whose times are remembered.")
+MAX_EVENT_IDS: Final = _limit(
+    32, "Event ids remembered per customer: a copy that comes later is taken for a new event."
+)
+MAX_PURCHASES: Final = _limit(
+    64, "Purchases of one type that a cancellation can name, and cancelled ids that are remembered."
+)
+MAX_PURCHASE_ID_CHARS: Final = _limit(
+    128, "A longer id of an order or booking cannot be cancelled."
+)
+MAX_MARKS: Final = _limit(
+    64, "Marks of one milestone trigger that are remembered as reached; those below them are, too."
+)
+MAX_TEXT_CHARS: Final = _limit(
+    1024, "Text of a data field that an instance keeps; a longer one counts as missing."
+)
+MAX_ITEMS_BYTES: Final = _limit(
+    16 * 1024,
+    "`items` that an instance keeps, as JSON; longer ones count as missing when a step is due.",
+)
+MAX_ATTRIBUTES: Final = _limit(
+    512, "Names of profile attributes that were ever given; an update beyond is a dead letter."
+)
+MAX_ATTRIBUTES_BYTES: Final = _limit(
+    256 * 1024, "Values of all profile attributes, as JSON; an update beyond is a dead letter."
+)
 
 
 def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:

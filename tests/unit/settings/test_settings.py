@@ -312,3 +312,12 @@ def test_every_row_of_the_table_can_be_set_and_says_what_it_is_for() -> None:
         assert sentence[0].isupper(), row.field
         assert sentence.endswith("."), row.field
         assert callable(row.variable.parse), row.field
+
+
+def test_timeouts_of_kafka_are_read() -> None:
+    """Both are durations within what brokers accept."""
+    settings = load_settings(
+        {"TRIGGER_TRANSACTION_TIMEOUT": "1m", "TRIGGER_SESSION_TIMEOUT": "20s"}
+    )
+
+    assert (settings.transaction_timeout_ms, settings.session_timeout_ms) == (60_000, 20_000)
