@@ -112,7 +112,7 @@ def transaction_timeout(value: str) -> int:
 
 
 def session_timeout(value: str) -> int:
-    """Milliseconds of a duration with room for a dozen heartbeats that brokers are likely to allow."""
+    """Milliseconds of a duration with room for a dozen heartbeats that brokers may allow."""
     timeout_ms = duration_ms(value)
     if not 6_000 <= timeout_ms <= 1_800_000:
         raise ValueError("a duration from 6s to 30m")

@@ -1,4 +1,4 @@
-"""deploy/PUBLISHING.md: examples are accepted, links lead somewhere, reasons are complete."""
+"""deploy/docs/publishing.md: examples are accepted, links lead somewhere, reasons are complete."""
 
 import json
 import re
@@ -10,7 +10,8 @@ from app.formats.decode import REASONS
 from app.publish.check.lines import check_line
 from tests.unit.contracts.judging import ROOT, shipped_rules
 
-PAGE = (ROOT / "deploy" / "PUBLISHING.md").read_text()
+PATH = ROOT / "deploy" / "docs" / "publishing.md"
+PAGE = PATH.read_text()
 EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -24,8 +25,8 @@ def test_there_are_examples_and_links_that_lead_somewhere() -> None:
     """Files beside it."""
     links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert len(EXAMPLES) == 2
-    assert len(links) == 2
-    assert all((ROOT / "deploy" / link).exists() for link in links)
+    assert links
+    assert all((PATH.parent / link).exists() for link in links)
 
 
 def test_every_reason_is_explained() -> None:
