@@ -17,5 +17,6 @@ html_theme = "furo"
 html_title = "Trigger engine"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 nitpicky = True
