@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from app.rules_file.load import load_rules
 from deploy.checks.support.reference import pages
+from deploy.checks.support.reference.rules import schema, undescribed
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "deploy" / "docs"
@@ -105,3 +106,8 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in sorted(DOCS.rglob("*.md")):
         links = re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", page.read_text())
         assert [link for link in links if not (page.parent / link).exists()] == [], page.name
+
+
+def test_every_key_of_the_rules_has_a_sentence() -> None:
+    """Editors show it beside the key."""
+    assert list(undescribed(schema())) == []

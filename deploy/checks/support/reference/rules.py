@@ -48,19 +48,26 @@ def rules() -> str:
     return _HEAD + "\n".join(sections)
 
 
-def described(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path, description) of every property, under conditions (``if``) not."""
-    if isinstance(node, dict):
-        for key, value in node.get("properties", {}).items():
-            if isinstance(value, dict):
-                yield f"{path}.{key}", value.get("description", "")
-        for key, value in node.items():
-            if key not in ("if", "then", "else", "examples", "default"):
-                inner = path if key == "properties" else f"{path}.{key}"
-                yield from described(value, inner)
-    elif isinstance(node, list):
+def undescribed(node: Any, path: str = "", known: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Paths of properties without a description. A property that only narrows one of an object
+    around it (under ``then``) has that one's; conditions (``if``) need none.
+    """
+    if isinstance(node, list):
         for value in node:
-            yield from described(value, path)
+            yield from undescribed(value, path, known)
+    if not isinstance(node, dict):
+        return
+    properties = {
+        key: value for key, value in node.get("properties", {}).items() if isinstance(value, dict)
+    }
+    for key, value in properties.items():
+        if "description" not in value and key not in known:
+            yield f"{path}.{key}"
+        yield from undescribed(value, f"{path}.{key}")
+    for key, value in node.items():
+        if key not in ("properties", "if", "examples", "default"):
+            inner = known | properties.keys() if key in ("allOf", "then", "else") else frozenset()
+            yield from undescribed(value, f"{path}.{key}", inner)
 
 
 def _rows(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
