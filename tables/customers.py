@@ -46,6 +46,8 @@ class PartitionCustomers:
         self._store = store
         self._belongs_here = belongs_here
         self._now = now
+        #: False: surely no customer of the partition has a parked step
+        self._may_have_parked = bool(store.parked(1))
         self._floor_ms = BEGINNING_OF_TIME_MS
         #: entries as the database has them; the one used last is the last
         self._kept: dict[str, bytes] = {}
@@ -179,6 +181,20 @@ class PartitionCustomers:
             heapq.heappush(heap, (due_ms, customer_id))
         return [self._loaded[customer_id] for customer_id in now_due]
 
+    def note_parked(self, customer: Customer) -> None:
+        """The record, which has changed, may have a step that waits."""
+        self._may_have_parked = True
+
+    def parked(self, limit: int) -> list[Customer]:
+        """Up to ``limit`` customers with such a step as of the last unit; none is left after an
+        empty answer.
+        """
+        if not self._may_have_parked:
+            return []
+        found = [self.get(customer_id) for customer_id in self._store.parked(limit)]
+        self._may_have_parked = bool(found or self._touched)
+        return found
+
     def bound_ms(self, watermark_ms: int, limit: int) -> int:
         """The watermark, or an earlier due time up to which about ``limit`` customers are due.
 
@@ -216,7 +232,13 @@ class PartitionCustomers:
             pending = 0
             for instance in customer.instances:
                 pending += len(instance.steps)
-            head = Head(self._due_ms[customer_id], pending, bool(customer.outbox))
+            has_parked = self._may_have_parked and customer.has_parked()
+            head = Head(
+                self._due_ms[customer_id],
+                pending,
+                bool(customer.outbox),
+                has_parked=has_parked,
+            )
             if customer_id in self._erased:
                 head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
             heads_after[customer_id] = head

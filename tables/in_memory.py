@@ -36,6 +36,8 @@ class InMemoryCustomers:
         #: number of the span -> its entries, and a heap of these numbers
         self._far: dict[int, list[_Entry]] = {}
         self._spans: list[int] = []
+        #: customers that may have a parked step
+        self._parked: dict[str, None] = {}
         #: entries, stale ones included
         self._entries = 0
 
@@ -64,6 +66,22 @@ class InMemoryCustomers:
             self._push(customer_id, due_ms)
             if self._entries > _MIN_STALE + 2 * len(self._entry_ms):
                 self._sweep()
+
+    def note_parked(self, customer: Customer) -> None:
+        """The record, which has changed, may have a step that waits."""
+        self._parked[customer.customer_id] = None
+
+    def parked(self, limit: int) -> list[Customer]:
+        """Up to ``limit`` customers with such a step."""
+        found: list[Customer] = []
+        for customer_id in list(self._parked):
+            if len(found) == limit:
+                break
+            del self._parked[customer_id]
+            customer = self._records.get(customer_id)
+            if customer is not None and customer.has_parked():
+                found.append(customer)
+        return found
 
     def _push(self, customer_id: str, due_ms: int) -> None:
         self._entry_ms[customer_id] = due_ms

@@ -6,7 +6,7 @@ them decodes no record:
 
     8 bytes  next due time, epoch ms, big-endian, offset by 2**63 so that bytes sort as numbers
     2 bytes  how many steps are pending, big-endian, at most 65535
-    1 byte   1 when the record's outbox holds lines, 2 when it is a tombstone, otherwise 0
+    1 byte   flags: 1 the record's outbox holds lines, 2 it is a tombstone, 4 it has parked steps
 
 A tombstone is what an erased customer leaves: a record with the customer id and the offsets applied
 and nothing else, so that events from before the erasure that are read again stay without effect.
@@ -16,10 +16,10 @@ One more key, ``EMITTED_KEY``, which no customer can have because it is not UTF-
 changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
 
 On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
-``E|due|id`` -> nothing, the tombstones; ``U|offset|id`` -> nothing, entries read back from the
-changelog whose outbox may not be on Kafka yet; ``O`` -> changelog offset that the rest corresponds
-to, number of customers, pending steps; ``A`` -> the last instant, epoch ms, at which the rest was
-known to be what the changelog says.
+``E|due|id`` -> nothing, the tombstones; ``P|id`` -> nothing, customers with parked steps;
+``U|offset|id`` -> nothing, entries read back from the changelog whose outbox may not be on Kafka
+yet; ``O`` -> changelog offset that the rest corresponds to, number of customers, pending steps;
+``A`` -> the last instant, epoch ms, at which the rest was known to be what the changelog says.
 """
 
 import struct
@@ -33,6 +33,7 @@ CUSTOMER: Final = b"C|"
 TIMER: Final = b"T|"
 TOMBSTONE: Final = b"E|"
 UNSENT: Final = b"U|"
+PARKED: Final = b"P|"
 PROGRESS_KEY: Final = b"O"
 AS_OF_KEY: Final = b"A"
 
@@ -54,6 +55,8 @@ class Head(NamedTuple):
     has_outbox: bool
     #: a tombstone, which ``next_due_ms`` is the end of
     is_erased: bool = False
+    #: a step waits until the partition is current
+    has_parked: bool = False
 
 
 #: The head of a customer without a record.
@@ -71,15 +74,15 @@ class Progress(NamedTuple):
 
 def pack_value(head: Head, record: bytes) -> bytes:
     """A changelog entry's value."""
-    due_ms, pending, has_outbox, is_erased = head
-    flags = has_outbox | is_erased << 1
+    due_ms, pending, has_outbox, is_erased, has_parked = head
+    flags = has_outbox | is_erased << 1 | has_parked << 2
     return _HEAD.pack(due_ms + _SIGN, min(pending, _MAX_PENDING), flags) + record
 
 
 def head_of(value: bytes) -> Head:
     """The head of a changelog entry's value."""
     due, pending, flags = _HEAD.unpack_from(value)
-    return Head(due - _SIGN, pending, bool(flags & 1), bool(flags & 2))
+    return Head(due - _SIGN, pending, bool(flags & 1), bool(flags & 2), bool(flags & 4))
 
 
 def record_of(value: bytes) -> bytes:

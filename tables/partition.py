@@ -21,6 +21,7 @@ from tables.layout import (
     CUSTOMER,
     EMITTED_KEY,
     NO_HEAD,
+    PARKED,
     PROGRESS_KEY,
     TIMER,
     TOMBSTONE,
@@ -206,6 +207,11 @@ class PartitionStore:
         ended = map(timer_of, self._keys(TOMBSTONE, TOMBSTONE))
         return [each for _, each in islice(takewhile(lambda it: it[0] <= until_ms, ended), limit)]
 
+    def parked(self, limit: int) -> list[str]:
+        """Up to ``limit`` customers with a step that waits until the partition is current."""
+        keys = islice(self._keys(PARKED, PARKED), limit)
+        return [key[len(PARKED) :].decode() for key in keys]
+
     def compact(self) -> None:
         """Rewrite the files without what was overwritten. May be called in a thread."""
         self._db.flush()
@@ -322,6 +328,11 @@ class PartitionStore:
                     delete(old_key)
                 if new_key is not None:
                     put(new_key, b"")
+            had_parked = old is not None and old.has_parked
+            if new.has_parked and not had_parked:
+                put(PARKED + customer_id, b"")
+            elif had_parked and not new.has_parked:
+                delete(PARKED + customer_id)
         return customers, pending
 
     def _commit(self, batch: WriteBatch, progress: Progress, as_of_ms: int) -> None:

@@ -7,10 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.time.instants import BEGINNING_OF_TIME_MS
-
-#: (now, watermark), both epoch ms; from one arrival to the next neither goes back
-Instant = tuple[int, int]
+from app.core.time.instants import BEGINNING_OF_TIME_MS, Instant
 
 DEFAULT_GRACE_MS: Final = 5_000
 
@@ -26,7 +23,7 @@ class Clock:
     """Now is the largest arrival so far, the watermark now - grace.
 
     What arrives in an outage is read at its end, while the watermark follows the largest
-    ``occurred_at`` of what is being read.
+    ``occurred_at`` of what is being read, and the partition does not count as current.
     """
 
     def __init__(self, grace_ms: int = DEFAULT_GRACE_MS, outage: Outage | None = None) -> None:
@@ -52,11 +49,11 @@ class Clock:
             self._now_ms = now_ms = arrived_ms
         outage = self._outage
         if outage is None or not outage.from_ms <= now_ms < outage.to_ms:
-            return now_ms, now_ms - self._grace_ms
+            return Instant(now_ms, now_ms - self._grace_ms)
         if occurred_ms is not None:
             occurred_ms = min(occurred_ms, outage.to_ms)
             self._catching_up_ms = max(self._catching_up_ms, occurred_ms - self._grace_ms)
-        return outage.to_ms, self._catching_up_ms
+        return Instant(outage.to_ms, self._catching_up_ms, is_current=False)
 
     def end(self, until_ms: int | None) -> Instant:
         """After the last arrival, how far the timers fire: time goes on to ``until_ms``, and past
@@ -67,6 +64,6 @@ class Clock:
             self._now_ms = max(outage.to_ms, until_ms or 0)
         elif until_ms is not None and until_ms > self._now_ms:
             if outage is not None and outage.from_ms <= until_ms < outage.to_ms:
-                return outage.from_ms - 1, outage.from_ms - 1 - self._grace_ms
+                return Instant(outage.from_ms - 1, outage.from_ms - 1 - self._grace_ms)
             self._now_ms = until_ms
-        return self._now_ms, self._now_ms - self._grace_ms
+        return Instant(self._now_ms, self._now_ms - self._grace_ms)

@@ -6,6 +6,7 @@ a timer fires at now = its time + grace, before a record that arrives then or la
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
@@ -16,7 +17,16 @@ from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
+from app.core.time.instants import Instant
 from tables.in_memory import InMemoryCustomers
+
+
+class Phase(IntEnum):
+    """What goes on around an outage, in this order; CURRENT also before it."""
+
+    CATCHING_UP = 0
+    TURNING_CURRENT = 1
+    CURRENT = 2
 
 
 class Replay:
@@ -41,11 +51,12 @@ class Replay:
         self.counts: Counter[str] = Counter()
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
-        self._task = Engine(rules, self.customers, emit, outcome, rates)
+        self._engine = Engine(rules, self.customers, emit, outcome, rates)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read
         self._outage = outage
+        self.phase = Phase.CURRENT
 
     @property
     def now_ms(self) -> int | None:
@@ -62,37 +73,42 @@ class Replay:
         """One record: the clock steps to its arrival, then it is handled."""
         content = arrival.content
         occurred_ms = content.occurred_ms if isinstance(content, Event) else None
-        now_ms, watermark_ms = self._clock.step(arrival.arrived_ms, occurred_ms)
-        self.fire_to(now_ms, watermark_ms)
-        self.handle(arrival, now_ms, watermark_ms)
+        instant = self._clock.step(arrival.arrived_ms, occurred_ms)
+        self.fire_to(instant)
+        self.handle(arrival, instant)
 
     def finish(self, until_ms: int | None) -> None:
         """After the last record: let time go on."""
-        self.fire_to(*self._clock.end(until_ms))
+        self.fire_to(self._clock.end(until_ms))
 
-    def fire_to(self, now_ms: int, watermark_ms: int) -> None:
+    def fire_to(self, instant: Instant) -> None:
         """Fire the timers that come before an arrival that is read then."""
-        outage = self._outage
+        outage, now_ms, grace_ms = self._outage, instant.now_ms, self._grace_ms
         if outage is not None and now_ms >= outage.to_ms:
-            self._task.run_to(outage.from_ms - 1, self._grace_ms)
-            if watermark_ms < now_ms - self._grace_ms:
-                self._task.fire_due(watermark_ms, now_ms)
+            self._engine.run_to(outage.from_ms - 1, grace_ms)
+            if not instant.is_current:
+                self.phase = Phase.CATCHING_UP
+                self._engine.fire_due(instant.watermark_ms, now_ms, is_current=False)
                 return
             # all has been read: the stream is at its end again, and the watermark follows now
             self._outage = None
-            self._task.fire_due(outage.to_ms - self._grace_ms, outage.to_ms)
-        self._task.run_to(now_ms, self._grace_ms)
+            self.phase = Phase.TURNING_CURRENT
+            self._engine.turn_current(outage.to_ms - grace_ms, outage.to_ms)
+            self.phase = Phase.CURRENT
+        self._engine.run_to(now_ms, grace_ms)
 
-    def handle(self, arrival: Arrival, now_ms: int, watermark_ms: int) -> None:
+    def handle(self, arrival: Arrival, instant: Instant) -> None:
         """One record, after the timers before it have fired."""
         content = arrival.content
         try:
             if isinstance(content, Event):
-                handled = self._task.handle(content, now_ms, watermark_ms)
+                handled = self._engine.handle(
+                    content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
+                )
                 self.counts[handled] += 1
                 return
             if isinstance(content, str):
-                self._task.erase(content)
+                self._engine.erase(content)
                 self.counts["erased"] += 1
                 return
             raise content

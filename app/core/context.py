@@ -23,6 +23,8 @@ class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
     now_ms: int
     emit: Emit
     rates: Rates
+    #: whether marketing steps may be decided; else those that come up are parked
+    is_current: bool = True
 
 
 class EventContext(DecisionContext, kw_only=True, gc=False):

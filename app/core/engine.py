@@ -4,7 +4,9 @@ The live worker has a task for each partition number, the backtest has one for e
 """
 
 import heapq
-from typing import Protocol
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Final, Protocol
 
 from app.core.context import Emit
 from app.core.customer.record import Customer, Instance, PendingStep
@@ -13,9 +15,20 @@ from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, single_partition
 from app.core.time.instants import BEGINNING_OF_TIME_MS
-from app.core.transitions import APPLIED, Handled, TimerOrder, fire_timer, handle_event, next_timer
+from app.core.transitions import (
+    APPLIED,
+    Handled,
+    TimerOrder,
+    fire_timer,
+    handle_event,
+    next_timer,
+    timer_order,
+)
+from app.core.triggers.parking import unpark
 
 __all__ = ["Customers", "Engine", "Handled"]
+
+_ALL: Final = 1 << 62
 
 
 class Customers(Protocol):
@@ -32,6 +45,12 @@ class Customers(Protocol):
 
     def earliest_due_ms(self) -> int:
         """No later than when the first timer fires; END_OF_TIME_MS without one. Costs no search."""
+
+    def note_parked(self, customer: Customer) -> None:
+        """The record, which has changed, may have a step that waits to be current."""
+
+    def parked(self, limit: int) -> list[Customer]:
+        """Up to ``limit`` customers with such a step."""
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Customers with a timer at or before the watermark: all, or the first of them.
@@ -63,34 +82,85 @@ class Engine:
         self._rates = rates or single_partition()
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = BEGINNING_OF_TIME_MS
+        self._is_current = True
 
-    def fire_due(self, watermark_ms: int, now_ms: int) -> int:
+    def fire_due(self, watermark_ms: int, now_ms: int, *, is_current: bool = True) -> int:
         """Fire every timer at or before the watermark, at ``now_ms``; returns how many.
+
+        While the partition is not current, marketing steps are parked in place of being decided.
 
         A wall clock that was set back counts as standing at the watermark: what is deferred now
         must not be due at once.
         """
+        self._is_current = is_current
         return self._fire(watermark_ms, max(now_ms, watermark_ms), None)
+
+    def turn_current(self, watermark_ms: int, now_ms: int) -> int:
+        """The partition is current again: decide all that is parked and all that is due by the
+        watermark, in one pass in the order of timers; returns how many timers fired.
+        """
+        self._is_current = True
+        rules, late = self.rules, []
+        for customer in self._customers.parked(_ALL):
+            for instance, pending in _parked_steps(customer):
+                if pending.fire_ms <= watermark_ms:
+                    unpark(customer, pending)
+                else:
+                    order = timer_order(customer, instance, pending, rules)
+                    late.append((order, customer, instance, pending))
+            self._customers.changed(customer)
+        fired = self._fire(watermark_ms, now_ms, None)
+        for _, customer, instance, pending in sorted(late, key=itemgetter(0)):
+            if pending.parked and pending in instance.steps:
+                unpark(customer, pending)
+                self._fire_one(customer, instance, pending, now_ms)
+                self._customers.changed(customer)
+                fired += 1
+        return fired
+
+    def release_parked(self, watermark_ms: int, limit: int) -> int:
+        """Give the parked steps of up to ``limit`` customers their timers back, at the watermark
+        at the latest: the first half of ``turn_current`` where memory is bounded. Returns of how
+        many customers.
+        """
+        customers = self._customers.parked(limit)
+        for customer in customers:
+            for _, pending in _parked_steps(customer):
+                pending.fire_ms = min(pending.fire_ms, watermark_ms)
+                unpark(customer, pending)
+            self._customers.changed(customer)
+        return len(customers)
 
     def run_to(self, now_ms: int, grace_ms: int) -> int:
         """Step the clock to ``now_ms``: each timer fires at its time + grace; returns how many."""
         fired = 0
+        self._is_current = True
         if self._customers.earliest_due_ms() + grace_ms <= now_ms:
             fired = self._fire(now_ms - grace_ms, self._now_ms, grace_ms)
         if now_ms > self._now_ms:
             self._now_ms = now_ms
         return fired
 
-    def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+    def handle(
+        self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
+    ) -> Handled:
         """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
+        self._is_current = is_current
         customer = self._customers.get(event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
         handled = handle_event(
-            customer, event, self.rules, now_ms, self._emit, self._rates, self._emit_outcome
+            customer,
+            event,
+            self.rules,
+            now_ms,
+            self._emit,
+            self._rates,
+            self._emit_outcome,
+            is_current=is_current,
         )
         if handled is APPLIED:
-            self._customers.changed(customer)
+            self._changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
         return handled
@@ -105,8 +175,27 @@ class Engine:
             customers = self._customers.due(watermark_ms)
             fired += self._fire_all(customers, watermark_ms, now_ms, grace_ms)
             for customer in customers:
-                self._customers.changed(customer)
+                self._changed(customer)
         return fired
+
+    def _fire_one(
+        self, customer: Customer, instance: Instance, pending: PendingStep, now_ms: int
+    ) -> None:
+        fire_timer(
+            customer,
+            instance,
+            pending,
+            self.rules,
+            now_ms,
+            self._emit,
+            self._rates,
+            is_current=self._is_current,
+        )
+
+    def _changed(self, customer: Customer) -> None:
+        self._customers.changed(customer)
+        if not self._is_current and customer.has_parked():
+            self._customers.note_parked(customer)
 
     def _fire_all(
         self, customers: list[Customer], watermark_ms: int, now_ms: int, grace_ms: int | None
@@ -115,7 +204,7 @@ class Engine:
 
         Each fires at ``now_ms``; with ``grace_ms``, at its time + that when it is later.
         """
-        rules, emit = self.rules, self._emit
+        rules = self.rules
         if len(customers) == 1:
             return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
         heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
@@ -132,7 +221,7 @@ class Engine:
         while heap:
             order, customer, instance, pending = heapq.heappop(heap)
             at_ms = now_ms if grace_ms is None else max(now_ms, order[0] + grace_ms)
-            fire_timer(customer, instance, pending, rules, at_ms, emit, self._rates)
+            self._fire_one(customer, instance, pending, at_ms)
             fired += 1
             push(customer)
         return fired
@@ -148,6 +237,13 @@ class Engine:
             at_ms = now_ms
             if grace_ms is not None and due_ms + grace_ms > now_ms:
                 at_ms = due_ms + grace_ms
-            fire_timer(customer, timer[1], timer[2], self.rules, at_ms, self._emit, self._rates)
+            self._fire_one(customer, timer[1], timer[2], at_ms)
             fired += 1
         return fired
+
+
+def _parked_steps(customer: Customer) -> Iterator[tuple[Instance, PendingStep]]:
+    for instance in customer.instances:
+        for pending in instance.steps:
+            if pending.parked:
+                yield instance, pending

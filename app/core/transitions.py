@@ -24,7 +24,8 @@ from app.core.rules.model import Rules, TypePlan
 from app.core.rules.rates import Rates
 from app.core.rules.variants import steps_of
 from app.core.triggers.cancel import cancel
-from app.core.triggers.decide import decide
+from app.core.triggers.decide import decide, decide_or_park
+from app.core.triggers.parking import park
 
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
@@ -51,6 +52,8 @@ def handle_event(
     emit: Emit,
     rates: Rates,
     emit_outcome: EmitOutcome = ignore_outcome,
+    *,
+    is_current: bool = True,
 ) -> Handled:
     """Take one event into the record, in the order of the code below.
 
@@ -78,6 +81,7 @@ def handle_event(
         now_ms=now_ms,
         emit=emit,
         rates=rates,
+        is_current=is_current,
         type=event.type,
         occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
         data=data,
@@ -157,14 +161,14 @@ def _decide_immediate(moment: EventContext) -> None:
     moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
     for trigger, instance, pending in moment.immediate:
         if pending in instance.steps:
-            decide(moment, trigger, instance, pending)
+            decide_or_park(moment, trigger, instance, pending)
 
 
 def _decide_patient(moment: EventContext) -> None:
     """Decide the steps that waited for the first profile update, in the order of timers."""
     customer, rules = moment.customer, moment.rules
     waiting = [
-        (_order_of(customer, rules, instance, pending), instance, pending)
+        (timer_order(customer, instance, pending, rules), instance, pending)
         for instance in customer.instances
         for pending in instance.steps
         if pending.was_patient and pending.deferred
@@ -184,17 +188,18 @@ def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, 
     best: tuple[TimerOrder, Instance, PendingStep] | None = None
     for instance in customer.instances:
         for pending in instance.steps:
-            if pending.fire_ms != due_ms:
+            if pending.fire_ms != due_ms or pending.parked:
                 continue
-            order = _order_of(customer, rules, instance, pending)
+            order = timer_order(customer, instance, pending, rules)
             if best is None or order < best[0]:
                 best = order, instance, pending
     return best
 
 
-def _order_of(
-    customer: Customer, rules: Rules, instance: Instance, pending: PendingStep
+def timer_order(
+    customer: Customer, instance: Instance, pending: PendingStep, rules: Rules
 ) -> TimerOrder:
+    """Where the timer of a step stands among all."""
     trigger = rules.triggers.get(instance.trigger)
     return (
         pending.fire_ms,
@@ -215,9 +220,13 @@ def fire_timer(
     now_ms: int,
     emit: Emit,
     rates: Rates,
+    *,
+    is_current: bool = True,
 ) -> None:
     """Decide a step whose time has come. A step that the rules no longer have just goes."""
-    moment = DecisionContext(rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates)
+    moment = DecisionContext(
+        rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates, is_current=is_current
+    )
     _decide_due(moment, instance, pending)
 
 
@@ -229,6 +238,9 @@ def _decide_due(moment: DecisionContext, instance: Instance, pending: PendingSte
         customer.timer_gone(pending.fire_ms)
         if not instance.steps:
             customer.instances.remove(instance)
+        return
+    if trigger.is_marketing and not moment.is_current:
+        park(customer, pending)
         return
     trigger.kind.take_due(moment, trigger, instance)
     decide(moment, trigger, instance, pending)

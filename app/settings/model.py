@@ -84,6 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_skew_ms: Annotated[
         int, Variable("MAX_SKEW", duration_ms, "Events further ahead of now are counted as skewed.")
     ] = 300_000
+    max_lag_ms: Annotated[
+        int,
+        Variable(
+            "MAX_LAG",
+            duration_ms,
+            "Marketing steps are decided only while each input topic of their partition has been"
+            " read up to the end that it had at most so long ago.",
+        ),
+    ] = 10_000
     max_idle_ms: Annotated[
         int, Variable("MAX_IDLE", duration_ms, "A quiet partition looks at its timers this often.")
     ] = 1_000

@@ -63,6 +63,7 @@ def replay(
         "slots": {},
         "decisions": [],
         "outcomes": [],
+        "is_current": True,
     }
     held: list[Mapping[str, Any]] = []
     is_outage_ahead = outage is not None
@@ -100,10 +101,14 @@ def let_time_pass(world: World, to: int) -> None:
 
 
 def end_outage(world: World, outage: tuple[int, int], held: Iterable[Mapping[str, Any]]) -> None:
-    """Reads what arrived during the outage in one go, at its end and by its own event time."""
+    """Reads what arrived during the outage in one go, at its end and by its own event time.
+
+    Until all of it is read marketing steps that come up wait, unrecorded.
+    """
     start, stop = outage
     let_time_pass(world, start - 1)
     world["now"] = max(world["now"], stop)
+    world["is_current"] = False
     watermark = start - 1 - world["grace"]
     latest = watermark + world["grace"]
     for line in held:
@@ -114,6 +119,7 @@ def end_outage(world: World, outage: tuple[int, int], held: Iterable[Mapping[str
         fire_up_to(world, watermark)
         handle(world, line)
         fire_up_to(world, watermark)
+    world["is_current"] = True
     fire_up_to(world, stop - world["grace"])
 
 
@@ -124,8 +130,12 @@ def fire_up_to(world: World, watermark: int) -> None:
 
 
 def next_timer_or_none(world: World, watermark: int) -> Timer | None:
-    """Of the timers due by the watermark the one that comes first."""
-    due = [timer for timer in world["timers"] if timer["at"] <= watermark]
+    """Of the timers due by the watermark, and those that wait for nothing more, the first."""
+    due = [
+        timer
+        for timer in world["timers"]
+        if (world["is_current"] if timer["is_parked"] else timer["at"] <= watermark)
+    ]
     return min(due, key=lambda timer: timer_order(world, timer), default=None)
 
 

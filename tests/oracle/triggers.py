@@ -108,12 +108,12 @@ def recall(world: World, customer: Customer, name: str, key: str | None, t: int)
 
 
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
-    """Closes the instances: deferred steps are suppressed for that reason, others just go."""
+    """Closes the instances: steps that wait are suppressed for that reason, others just go."""
     timers = [t for t in world["timers"] if any(t["instance"] is one for one in ended)]
     world["timers"] = [t for t in world["timers"] if not any(t is one for one in timers)]
     customer["instances"] = [i for i in customer["instances"] if not any(i is one for one in ended)]
-    deferred = [t for t in timers if t["is_deferred"]]
-    for t in sorted(deferred, key=instance_then_step):
+    waiting = [t for t in timers if t["is_deferred"] or t["is_parked"]]
+    for t in sorted(waiting, key=instance_then_step):
         record(world, customer, t["instance"], t["step"], t["due"], "suppress", reason, None)
 
 
@@ -215,7 +215,9 @@ def add_instance(
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
         at = bucket_end(world, name, due)
-        world["timers"].append(timer | {"at": at, "due": due, "is_deferred": False})
+        world["timers"].append(
+            timer | {"at": at, "due": due, "is_deferred": False, "is_parked": False}
+        )
     return instance
 
 
@@ -308,6 +310,10 @@ def fire(world: World, timer: Timer) -> None:
     customer, instance = timer["customer"], timer["instance"]
     name, step, due = instance["trigger"], timer["step"], timer["due"]
     trigger = world["rules"]["triggers"][name]
+    if not world["is_current"] and trigger.get("category") != "transactional":
+        world["timers"].append(timer | {"is_parked": True})
+        return
+    timer = timer | {"is_parked": False}
     found = judge(
         world["rules"],
         customer,

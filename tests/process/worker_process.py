@@ -106,10 +106,12 @@ def buggy_engine(event_id: str) -> MakeEngine:
     """Engines that cannot handle one event."""
 
     class Buggy(Engine):
-        def handle(self, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+        def handle(
+            self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
+        ) -> Handled:
             if event.event_id == event_id:
                 raise ZeroDivisionError(f"a bug with {event.customer_id} and {event.data}")
-            return super().handle(event, now_ms, watermark_ms)
+            return super().handle(event, now_ms, watermark_ms, is_current=is_current)
 
     return Buggy
 

@@ -3,10 +3,11 @@
 Timers fire in the order of spec section 4, events are read in the order of arrival, and of a timer
 and an event the one that is decided first comes first. All of it can be told from a place:
 
-- a timer's: (now, its time, 0, then the order of timers that fire at one time),
-- an event's: (now, watermark, 1, number of the arrival).
+- a timer's: (now, phase, its time, 0, then the order of timers that fire at one time),
+- an event's: (now, phase, watermark, 1, number of the arrival).
 
-A timer whose time is the watermark fires before the event, so 0 comes before 1.
+A timer whose time is the watermark fires before the event, so 0 comes before 1. The phase tells
+apart what happens at one now at the end of an outage.
 """
 
 from bisect import bisect_right
@@ -14,9 +15,9 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
-from app.backtest.clock import Instant
+from app.backtest.replay import Phase
 from app.core.decisions import Decision
-from app.core.time.instants import BEGINNING_OF_TIME_MS
+from app.core.time.instants import BEGINNING_OF_TIME_MS, Instant
 
 SortKey = tuple[int | str | None, ...]
 #: (place, number of the file, line with its end)
@@ -28,10 +29,11 @@ _FIRST: Final[SortKey] = (2 * BEGINNING_OF_TIME_MS,)
 _MOST_AHEAD_BYTES: Final = 8 << 20
 
 
-def timer_place(decision: Decision) -> SortKey:
+def timer_place(decision: Decision, phase: Phase) -> SortKey:
     """Where the decision on a step stands whose timer fired by itself."""
     return (
         decision.decided_ms,
+        int(phase),
         decision.fires_ms,
         0,
         -decision.priority,
@@ -45,7 +47,8 @@ def timer_place(decision: Decision) -> SortKey:
 
 def event_place(instant: Instant, number: int) -> SortKey:
     """Where all stands that is made of an arrival, timers that it makes due included."""
-    return (*instant, 1, number)
+    phase = Phase.CURRENT if instant.is_current else Phase.CATCHING_UP
+    return (instant.now_ms, int(phase), instant.watermark_ms, 1, number)
 
 
 class OrderedWriter:

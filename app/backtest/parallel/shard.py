@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from app.backtest.clock import Instant, Outage
+from app.backtest.clock import Outage
 from app.backtest.history import read_arrival
 from app.backtest.output import DEAD, DECISIONS, DISPATCH, OUTCOMES, dead_line
 from app.backtest.parallel.link import read_message, send_message
@@ -24,12 +24,15 @@ from app.core.decisions import Decision
 from app.core.errors import EventError
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
+from app.core.time.instants import Instant
 from app.formats.encode import written, written_outcome
 
-#: (number of the arrival, number of the line, now, watermark, the line)
-Line = tuple[int, int, int, int, bytes]
+#: An ``Instant`` as it travels between processes
+PlainInstant = tuple[int, int, bool]
+#: (number of the arrival, number of the line, when it is read, the line)
+Line = tuple[int, int, PlainInstant, bytes]
 #: (lines, instant of the last arrival and its number, whether it is the last batch)
-Batch = tuple[list[Line], Instant, int, bool]
+Batch = tuple[list[Line], PlainInstant, int, bool]
 #: (entries, nothing before this place comes any more, whether the batch is done)
 Part = tuple[list[Entry], SortKey, bool]
 
@@ -42,6 +45,12 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PACE: Final = Pace()
+
+
+def plain(instant: Instant) -> PlainInstant:
+    """The instant as it can be marshalled."""
+    now_ms, watermark_ms, is_current = instant
+    return now_ms, watermark_ms, is_current
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -71,7 +80,7 @@ def run_shard(
     try:
         while message := read_message(end):
             lines, instant, last, is_last = marshal.loads(message)
-            shard.take(lines, instant, last)
+            shard.take(lines, Instant(*instant), last)
             if is_last:
                 shard.finish()
     except OSError:
@@ -107,12 +116,13 @@ class _Shard:
 
     def take(self, lines: list[Line], instant: Instant, last: int) -> None:
         replay = self._replay
-        for number, line_number, now_ms, watermark_ms, line in lines:
-            replay.fire_to(now_ms, watermark_ms)
-            self._place = event_place((now_ms, watermark_ms), number)
-            replay.handle(read_arrival(line, line_number), now_ms, watermark_ms)
+        for number, line_number, read_at, line in lines:
+            at = Instant(*read_at)
+            replay.fire_to(at)
+            self._place = event_place(at, number)
+            replay.handle(read_arrival(line, line_number), at)
             self._place = None
-        replay.fire_to(*instant)
+        replay.fire_to(instant)
         self._send(event_place(instant, last), is_done=True)
 
     def finish(self) -> None:
@@ -133,7 +143,7 @@ class _Shard:
 
     def _emit(self, decision: Decision) -> None:
         self._tally.take(decision)
-        place = self._place or timer_place(decision)
+        place = self._place or timer_place(decision, self._replay.phase)
         record, request = written(decision)
         if request is not None:
             self._add(place, DISPATCH, request)

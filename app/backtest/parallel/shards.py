@@ -13,15 +13,16 @@ from multiprocessing.context import ForkProcess
 from types import TracebackType
 from typing import Final, Never, Self
 
-from app.backtest.clock import Clock, Instant, Outage
+from app.backtest.clock import Clock, Outage
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.line_headers import LineHeader
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.ordered_writer import OrderedWriter
-from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, run_shard
+from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, plain, run_shard
 from app.backtest.rates import DEFAULT_PARTITIONS, partition_of
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
+from app.core.time.instants import Instant
 
 _BATCH_BYTES: Final = 4 << 20
 #: Batches that a shard may be behind what was read.
@@ -93,13 +94,13 @@ class Shards:
         jobs, step, size = self._jobs, self._clock.step, 0
         number = in_batch = 0
         for number, seen in enumerate(sightings, start=1):
-            now_ms, watermark_ms = step(seen.arrived_ms, seen.occurred_ms)
+            instant = step(seen.arrived_ms, seen.occurred_ms)
             line, shard = seen.line, self._shard_of(seen.customer_id)
-            self._lines[shard].append((number, seen.number, now_ms, watermark_ms, line))
+            self._lines[shard].append((number, seen.number, plain(instant), line))
             in_batch += 1
             size += len(line)
             if in_batch == self._pace.batch_lines or size > _BATCH_BYTES:
-                self._send((now_ms, watermark_ms), number, is_last=False)
+                self._send(instant, number, is_last=False)
                 in_batch = size = 0
             elif number % _LINES_BETWEEN_LOOKS == 0:
                 self._look(0)
@@ -129,7 +130,7 @@ class Shards:
 
     def _send(self, instant: Instant, last: int, *, is_last: bool) -> None:
         for shard, link in enumerate(self._links):
-            batch: Batch = self._lines[shard], instant, last, is_last
+            batch: Batch = self._lines[shard], plain(instant), last, is_last
             self._lines[shard] = []
             try:
                 link.send(marshal.dumps(batch))

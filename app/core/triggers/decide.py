@@ -13,6 +13,7 @@ from app.core.identity import request_id
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.messages import Message, message_of
 from app.core.rules.model import Trigger
+from app.core.triggers.parking import park
 
 
 def decide(
@@ -55,6 +56,16 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
 
+def decide_or_park(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> None:
+    """Decide a step that came up; a marketing one waits while the partition is not current."""
+    if trigger.is_marketing and not moment.is_current:
+        park(moment.customer, pending)
+    else:
+        decide(moment, trigger, instance, pending)
+
+
 def drop_step(
     moment: DecisionContext,
     trigger: Trigger,
@@ -62,7 +73,7 @@ def drop_step(
     pending: PendingStep,
     reason: Reason,
 ) -> None:
-    """Decide a deferred step whose instance has ended: ``suppress`` with that reason."""
+    """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
     moment.emit(_decision(moment, trigger, instance, pending, message, verdict))

@@ -12,6 +12,7 @@ from app.core.decisions import Decision
 from app.core.errors import InfrastructureError
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
+from app.core.time.instants import Instant
 from app.kafka.partitioning import partition_for
 from app.live.clock.partition_clock import PartitionClock, RecordsClock, WallClock
 from app.live.clock.watermark import BEGINNING_OF_TIME_MS, Watermark
@@ -174,9 +175,23 @@ class PartitionProcessor:
             customers=stored.customers,
             timers_pending=stored.pending,
             state_bytes=self._store.files_bytes(),
+            is_current=self.is_current(),
             watermark_age_s=None if age_ms is None else age_ms / 1000,
             lag_records={topic: lag for topic, lag in lags.items() if lag is not None},
         )
+
+    def is_current(self) -> bool:
+        """Whether each input topic has been read, and handled, up to the end that it had at some
+        instant at most ``max_lag`` ago. A rehearsal always is.
+        """
+        settings = self._context.settings
+        return settings.clock == "records" or not self.not_current_topics()
+
+    def not_current_topics(self) -> list[str]:
+        """The topics that marketing steps wait for."""
+        oldest_ms = self._now_ms() - self._context.settings.max_lag_ms
+        through_ms = self._progress.reading.read_through_ms
+        return [topic for topic, tp in self._tps.items() if (through_ms(tp) or 0) < oldest_ms]
 
     def is_idle(self) -> bool:
         """Whether everything that is known to be there has been handled."""
@@ -235,19 +250,30 @@ class PartitionProcessor:
         """One commit unit; False when there was nothing to do."""
         started = time.perf_counter()
         self._raise_watermark()
-        self.clock.start_unit(is_current=True)
+        instant = self.clock.start_unit(is_current=self.is_current())
         unit = self._unit = CommitUnit(now_ms=self._now_ms())
         unit.misrouted = self._misrouted.take_pending()
         self._take_rejected(unit)
-        has_room = self._fire_timers() and self._handle_records()
+        released = self._release_parked(instant)
+        has_room = released < UNIT_CUSTOMERS and self._fire_timers() and self._handle_records()
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
-        has_work = bool(unit.consumed or unit.timers or unit.misrouted)
+        has_work = bool(unit.consumed or unit.timers or unit.misrouted or released)
         if has_work:
             self.busy_at = time.monotonic()
             await self._commit(unit, started)
         self._report_repartition_progress()
         return has_work or not has_room
+
+    def _release_parked(self, instant: Instant) -> int:
+        """Give parked steps their timers back once the partition is current; of how many
+        customers. With UNIT_CUSTOMERS there may be more, and none is decided before all are back.
+        """
+        if not instant.is_current:
+            return 0
+        if self._shadow is not None:
+            self._shadow.release_parked(instant)
+        return self._engine.release_parked(instant.watermark_ms, UNIT_CUSTOMERS)
 
     def _raise_watermark(self) -> None:
         """Take what is known of the topics' ends."""

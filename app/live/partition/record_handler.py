@@ -128,7 +128,9 @@ class RecordHandler:
             self._shadow.see([customer])
             self._shadow.handle(event, instant)
         try:
-            handled = self._engine.handle(event, instant.now_ms, instant.watermark_ms)
+            handled = self._engine.handle(
+                event, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
+            )
         except EventError as exc:
             return self.reject(unit, decoded.topic, decoded.record, exc)
         if handled is Handled.UNKNOWN_TYPE:

@@ -74,7 +74,14 @@ class Shadow:
 
     def handle(self, event: Event, instant: Instant) -> None:
         """Take an event that the live engine is about to take."""
-        self._attempt(lambda: self._engine.handle(event, instant.now_ms, instant.watermark_ms))
+        now_ms, watermark_ms, is_current = instant
+        self._attempt(
+            lambda: self._engine.handle(event, now_ms, watermark_ms, is_current=is_current)
+        )
+
+    def release_parked(self, instant: Instant) -> None:
+        """The partition is current: its own parked steps may be decided."""
+        self._attempt(lambda: self._engine.release_parked(instant.watermark_ms, self._limit))
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer."""

@@ -22,6 +22,8 @@ class PartitionFigures(NamedTuple):
     watermark_age_s: float | None
     #: logical topic -> records on the broker that are not handled; topics not heard of are missing
     lag_records: dict[str, int]
+    #: whether marketing steps may be decided
+    is_current: bool = True
 
 
 class RecoveryFigures(NamedTuple):
@@ -78,17 +80,18 @@ class LiveGauges(Collector):
     def _of_partitions(self) -> Iterable[GaugeMetricFamily]:
         customers, pending = specs.CUSTOMERS.family(), specs.TIMERS_PENDING.family()
         state, age = specs.STATE_BYTES.family(), specs.WATERMARK_AGE.family()
-        lag = specs.CONSUMER_LAG.family()
+        current, lag = specs.CURRENT.family(), specs.CONSUMER_LAG.family()
         for figures in self._ask.partitions():
             label = str(figures.partition)
             customers.add_metric([label], figures.customers)
             pending.add_metric([label], figures.timers_pending)
             state.add_metric([label], figures.state_bytes)
+            current.add_metric([label], int(figures.is_current))
             if figures.watermark_age_s is not None:
                 age.add_metric([label], figures.watermark_age_s)
             for topic, records in figures.lag_records.items():
                 lag.add_metric([topic, label], records)
-        yield from (customers, pending, state, age, lag)
+        yield from (customers, pending, state, current, age, lag)
 
     def _of_disk(self) -> Iterable[GaugeMetricFamily]:
         """Nothing while the folder cannot be asked about: a missing figure is no zero."""

@@ -234,6 +234,12 @@ WATERMARK_AGE: Final = MetricSpec(
     "Now minus the watermark; while there is none, since the partition was assigned.",
     ("partition",),
 )
+CURRENT: Final = MetricSpec(
+    "gauge",
+    "trigger_partition_current",
+    "1 while the input was read up to its end a moment ago; else marketing steps wait.",
+    ("partition",),
+)
 CONSUMER_LAG: Final = MetricSpec(
     "gauge",
     "trigger_consumer_lag_records",

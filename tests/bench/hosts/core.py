@@ -48,6 +48,12 @@ class _One:
     def due(self, watermark_ms: int) -> list[Customer]:
         return []
 
+    def note_parked(self, customer: Customer) -> None:
+        """Always current: nothing is parked."""
+
+    def parked(self, limit: int) -> list[Customer]:
+        return []
+
 
 class Core:
     """Decides by the job's rules with ``app.core``."""

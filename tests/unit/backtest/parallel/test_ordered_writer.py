@@ -1,8 +1,9 @@
 """Entries of several shards, written in one order."""
 
 from app.backtest.parallel.ordered_writer import Entry, OrderedWriter, SortKey, event_place
+from app.core.time.instants import Instant
 
-NOW = (100, 95)
+NOW = Instant(100, 95)
 
 
 def at(number: int) -> SortKey:
@@ -14,7 +15,7 @@ def test_what_is_written_waits_for_what_may_come_before_it() -> None:
     """A shard that is ahead, in the same millisecond or not, does not overtake."""
     written: list[bytes] = []
     merged = OrderedWriter(2, lambda _, line: written.append(line))
-    timer: SortKey = (99, 94, 0, -50, "cart", "ann", "", 0, 90)
+    timer: SortKey = (99, 2, 94, 0, -50, "cart", "ann", "", 0, 90)
     ahead: list[Entry] = [(at(1), 0, b"1"), (at(4), 0, b"4")]
     merged.take(0, ahead, at(4), 2)
     assert written == []

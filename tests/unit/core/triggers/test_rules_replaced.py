@@ -44,6 +44,12 @@ class OneCustomer:
     def due(self, watermark_ms: int) -> list[Customer]:
         return [self.customer]
 
+    def note_parked(self, customer: Customer) -> None:
+        """Always current: nothing is parked."""
+
+    def parked(self, limit: int) -> list[Customer]:
+        return []
+
 
 @pytest.mark.parametrize("event_id", ["cart-7", "7", "9999", "20260101"])
 def test_a_trigger_may_become_an_anniversary(event_id: str) -> None:
