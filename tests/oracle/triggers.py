@@ -215,9 +215,8 @@ def add_instance(
         due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
         at = bucket_end(world, name, due)
-        world["timers"].append(
-            timer | {"at": at, "due": due, "is_deferred": False, "is_parked": False}
-        )
+        waits = {"is_deferred": False, "is_parked": False}
+        world["timers"].append(timer | {"at": at, "due": due} | waits)
     return instance
 
 

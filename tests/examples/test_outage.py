@@ -1,0 +1,80 @@
+"""Worked out by hand: nothing is decided behind the customer's back (spec section 4)."""
+
+from tests.examples.test_triggers import (
+    HOUR,
+    MINUTE,
+    PROFILE,
+    START,
+    Run,
+    cart,
+    event,
+    rules,
+    verdicts,
+    welcome,
+)
+
+#: down from ten minutes after the start to an hour after it
+OUTAGE = (START + 10 * MINUTE, START + HOUR)
+
+
+def test_a_purchase_after_the_reminder_was_due_stops_it_too(run: Run) -> None:
+    """The reminder waited while the backlog was read, so the purchase decides it."""
+    lines = [
+        PROFILE,
+        event("cart_updated", START, cart_id="c1"),
+        event("order_placed", START + 50 * MINUTE, cart_id="c1"),
+    ]
+    made = run(rules(cart=cart()), lines, outage=OUTAGE, until_ms=START + 2 * HOUR)
+    assert verdicts(made) == [("suppress", "cancelled", HOUR)]
+
+
+def test_what_waited_is_decided_in_one_pass_in_timer_order(run: Run) -> None:
+    """At the end of the outage, after its last record, also what falls due within the grace."""
+    lines = [
+        PROFILE,
+        event("cart_updated", START, cart_id="c1"),
+        event("subscribed", START + 20 * MINUTE),
+        event("subscribed", START + HOUR - 2, arrived=START + HOUR - 1),
+    ]
+    file = rules(cart=cart(), hello=welcome())
+    made = run(file, lines, outage=OUTAGE, until_ms=START + 2 * HOUR)
+    assert [(d["trigger"], d["due_ms"] - START, d["decided_ms"] - START) for d in made] == [
+        ("hello", 20 * MINUTE, HOUR),
+        ("cart", 30 * MINUTE, HOUR),
+        ("hello", HOUR - 2, HOUR),
+    ]
+
+
+def test_a_transactional_step_goes_by_the_watermark_in_an_outage(run: Run) -> None:
+    """It is not held up by what else is in the backlog."""
+    late = cart(category="transactional", cancel=[])
+    lines = [
+        PROFILE,
+        event("cart_updated", START, cart_id="c1"),
+        event("subscribed", START + 45 * MINUTE),
+        event("subscribed", START + 50 * MINUTE),
+    ]
+    file = rules(cart=late, hello=welcome())
+    made = run(file, lines, outage=OUTAGE, until_ms=START + 2 * HOUR)
+    assert [d["trigger"] for d in made] == ["cart", "hello", "hello"]
+
+
+def test_a_parked_step_expires_while_it_waits(run: Run) -> None:
+    """Its due time stays what it was."""
+    lines = [PROFILE, event("cart_updated", START, cart_id="c1")]
+    made = run(rules(cart=cart(expires="5m")), lines, outage=OUTAGE, until_ms=START + 2 * HOUR)
+    assert verdicts(made) == [("suppress", "expired", HOUR)]
+
+
+def test_a_newer_start_supersedes_a_parked_step(run: Run) -> None:
+    """It had come up, so it is decided; the new anchor has a step of its own."""
+    lines = [
+        PROFILE,
+        event("cart_updated", START, cart_id="c1"),
+        event("cart_updated", START + 45 * MINUTE, cart_id="c1"),
+    ]
+    made = run(rules(cart=cart()), lines, outage=OUTAGE, until_ms=START + 2 * HOUR)
+    assert [(d["outcome"], d["reason"]) for d in made] == [
+        ("suppress", "superseded"),
+        ("send", "passed"),
+    ]
