@@ -8,6 +8,7 @@ A changelog message is a record batch (the transport hands over whole fetches), 
 that of the last entry.
 """
 
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ STORE_URL: Final = "customers://"
 TABLE_NAME: Final = "customers"
 
 OnRecovered = Callable[[set[int]], Awaitable[None]]
+#: called before a recovery, with the end of each changelog partition
+OnEndsKnown = Callable[[dict[Any, int]], Awaitable[None]]
 OnFailure = Callable[[BaseException], None]
 #: called with how many changelog entries were applied, and whether to an active partition
 OnApplied = Callable[[int, bool], None]
@@ -34,7 +37,8 @@ OnApplied = Callable[[int, bool], None]
 class CustomersStore(Store):  # type: ignore[misc]
     """One ``PartitionStore`` per assigned partition, active or standby.
 
-    ``on_recovered`` is told which partitions are active and up to date; ``on_failure`` gets what
+    ``on_ends_known`` is called before a recovery and may stop it by raising; ``on_recovered`` gets
+    the partitions that are active and up to date; ``on_failure`` gets what
     goes wrong in places where Faust would only log it and carry on; ``on_applied`` counts what is
     read of the changelog.
     """
@@ -47,6 +51,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         self._working: set[int] = set()
         self.on_applied: OnApplied = _ignore_count
         self.on_recovered: OnRecovered = _ignore_recovered
+        self.on_ends_known: OnEndsKnown = _ignore_recovered
         self.on_failure: OnFailure = _ignore
 
     def partition(self, number: int) -> PartitionStore:
@@ -56,6 +61,13 @@ class CustomersStore(Store):  # type: ignore[misc]
             store = PartitionStore(self._path(number), self._cache, _wall_ms)
             self._partitions[number] = store
         return store
+
+    def discard(self, number: int) -> None:
+        """Throw the partition's database away; the next use makes an empty one."""
+        store = self._partitions.pop(number, None)
+        if store is not None:
+            store.close()
+        shutil.rmtree(self._path(number), ignore_errors=True)
 
     def _path(self, number: int) -> Path:
         tables: Path = self.app.conf.tabledir
@@ -174,7 +186,7 @@ def _ignore(_: object) -> None:
 
 
 async def _ignore_recovered(_: object) -> None:
-    """The default callback of a recovery: does nothing."""
+    """The default callback before and after a recovery: does nothing."""
 
 
 def _ignore_count(_: int, __: bool) -> None:

@@ -26,6 +26,7 @@ from app.live.commit.transactions import TransactionCoordinator
 from app.live.data_dir import DataDir
 from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
+from app.live.input.lost_data import LostDataCheck
 from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine, PartitionContext
@@ -158,6 +159,11 @@ class _Worker:
             is_consumer_committing=not self._is_exactly_once,
         )
         self._offsets = BrokerOffsets(settings)
+        self._lost_data = LostDataCheck(
+            settings,
+            self._offsets,
+            lambda topic, count: self._metrics.input_lost.labels(topic).inc(count),
+        )
         largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
         outputs = output_topics(settings, self._partition_counts(), self._partitions, largest)
         machine_clock = self._new_machine_clock()
@@ -242,6 +248,7 @@ class _Worker:
         store.on_applied = self._count_applied
         self._metrics.standby_lag.set_function(self._app.standby_lag)
         store.on_recovered = self._recovered
+        store.on_ends_known = self._check_changelogs
         loop = asyncio.get_running_loop()
         start = loop.create_task(self._start())
         stop = loop.create_task(self._stop.wait())
@@ -270,9 +277,21 @@ class _Worker:
         )
         if self._progress.membership != membership:
             return  # the group is rebalancing again, and what comes of it is recovered again
+        await self._lost_data.check_inputs(committed)
+        if self._progress.membership != membership:
+            return
         if self._is_exactly_once:
             self._progress.positions.resumed(committed)
         self._assigned.assign(partitions, self._app.store.partition)
+
+    async def _check_changelogs(self, ends: dict[TopicPartition, int]) -> None:
+        active = ends.keys() & self._app.assignor.assigned_actives()
+        try:
+            await self._lost_data.check_state(active, self._app.store)
+        except InfrastructureError as exc:
+            # Faust would log it and wait for the next rebalance
+            self._fail(exc)
+            raise
 
     async def _start(self) -> None:
         try:

@@ -113,6 +113,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "How outputs are committed; without it exactly_once where the broker has transactions.",
         ),
     ] = None
+    on_lost_data: Annotated[
+        Literal["stop", "continue"],
+        Variable(
+            "ON_LOST_DATA",
+            choice("stop", "continue"),
+            "What a worker does whose changelog was emptied or whose input topics were made again.",
+        ),
+    ] = "stop"
     compression: Annotated[
         Literal["gzip", "none", "lz4", "snappy", "zstd"],
         Variable(

@@ -12,7 +12,8 @@ A crash before 3 has ended leaves the unit undone, and it is done again from the
 that the changelog has the records, with their outboxes: the replayed events are skipped, and what
 the outboxes hold is produced (again), under the same request ids. Which outboxes are known to be on
 Kafka is said by the marker that each unit writes for the ones before it (``EMITTED_KEY``): a
-recovery lists the entries after the last marker.
+recovery lists the entries after the last marker. A marker is also the first entry where input is
+committed that changed no record: an empty changelog beside committed input means lost state.
 """
 
 from typing import Final
@@ -84,8 +85,9 @@ class AtLeastOncePartition:
         hook("before 2")
         changelog = PendingDeliveries(self._shared.producer)
         topic, partition = self._shared.outputs.changelog, self._partition
-        if self.has_unmarked_outboxes and (changes or is_marking):
-            changelog.send(topic, partition, EMITTED_KEY, pack_offset(self._emitted_offset))
+        is_first = store.progress.offset < 0 and unit.positions and not changes
+        if is_first or (self.has_unmarked_outboxes and (changes or is_marking)):
+            changelog.send(topic, partition, EMITTED_KEY, pack_offset(max(0, self._emitted_offset)))
         for change in changes:
             changelog.send(topic, partition, change.customer_id, change.value)
         hook("after 2")

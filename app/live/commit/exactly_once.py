@@ -17,7 +17,8 @@ from the changelog.
 There is nothing to send again, so no outbox is kept; what at_least_once left in one is sent when
 the partition is assigned, in a transaction that writes those records without it. A marker
 (``EMITTED_KEY``) then says that all outboxes up to here are on Kafka, so that no recovery looks for
-them again.
+them again. It is also the first entry where input is committed that changed no record: an empty
+changelog beside committed input means lost state.
 """
 
 from collections.abc import Iterator
@@ -94,8 +95,10 @@ class ExactlyOncePartition:
         entries: Messages = [
             {"key": change.customer_id, "value": change.value} for change in changes
         ]
-        if self.has_unmarked_outboxes:
-            entries.append({"key": EMITTED_KEY, "value": pack_offset(self._marked_offset)})
+        is_first = store.progress.offset < 0 and unit.positions and not changes
+        if is_first or self.has_unmarked_outboxes:
+            marked = max(0, self._marked_offset)
+            entries.append({"key": EMITTED_KEY, "value": pack_offset(marked)})
         if entries:
             entries[-1]["callback"] = part.on_changelog
         part.add(shared.outputs.changelog, self._partition, entries)

@@ -33,6 +33,7 @@ from app.settings.model import Settings
 _log: Final = logging.getLogger(__name__)
 
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _REQUEST_TIMEOUT_S: Final = 3.0
 _OPEN_POLL_S: Final = 0.05
 _RETRY_S: Final = 0.5
@@ -58,12 +59,21 @@ class BrokerOffsets:
 
     async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each log ends, records of open transactions counted in."""
+        return await self._listed(tps, _LATEST, "end")
+
+    async def starts(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where each log begins: what was before is deleted."""
+        return await self._listed(tps, _EARLIEST, "start")
+
+    async def _listed(
+        self, tps: Iterable[TopicPartition], spec: OffsetSpec, name: str
+    ) -> dict[TopicPartition, int]:
         found: dict[TopicPartition, int] = {}
         missing = set(tps)
         deadline = time.monotonic() + _PATIENCE_S
         while missing:
             answers = self._admin.list_offsets(
-                {ClientPartition(*tp): _LATEST for tp in missing},
+                {ClientPartition(*tp): spec for tp in missing},
                 isolation_level=IsolationLevel.READ_UNCOMMITTED,
                 request_timeout=_REQUEST_TIMEOUT_S,
             )
@@ -72,7 +82,7 @@ class BrokerOffsets:
                 try:
                     found[tp] = (await asyncio.wrap_future(answer)).offset
                 except KafkaException as exc:
-                    await self._pause(exc.args[0], f"the end of {tp.topic}", deadline)
+                    await self._pause(exc.args[0], f"the {name} of {tp.topic}", deadline)
                     break
             missing -= found.keys()
         return found

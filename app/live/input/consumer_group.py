@@ -38,7 +38,8 @@ async def watch_group(consumer: Any, on_lost: Callable[[InfrastructureError], No
                     InfrastructureError(
                         f"no member of the consumer group any more: {type(exc).__name__}: {exc};"
                         " either another worker has the same TRIGGER_INSTANCE_ID, then give each"
-                        " its own, or the rights on the group and its topics are gone"
+                        " its own; or another application uses the group of TRIGGER_APP_ID"
+                        f" ({consumer._group_id}); or the rights on it and its topics are gone"
                     )
                 )
                 return

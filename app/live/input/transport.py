@@ -116,8 +116,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     yield tp, self._message(tp, batch, position - 1)
 
     async def highwaters(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
-        """Where a recovery of these changelogs ends."""
-        return await self._offsets.ends(partitions)
+        """Where a recovery of these changelogs ends. Raises InfrastructureError for lost state."""
+        ends = await self._offsets.ends(partitions)
+        await self.app.store.on_ends_known(ends)
+        return ends
 
     def _log_end(self, tp: TopicPartition) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))

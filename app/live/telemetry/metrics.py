@@ -55,6 +55,7 @@ class Metrics:
         self.standby_lag = specs.STANDBY_LAG.gauge(registry)
         self.broker_errors = specs.BROKER_ERRORS.counter(registry)
         self.commit_errors = specs.COMMIT_ERRORS.counter(registry)
+        self.input_lost = specs.INPUT_LOST.counter(registry)
         self._transactions = specs.TRANSACTIONS.counter(registry)
         self.clock_step = specs.CLOCK_STEP.gauge(registry)
         self.rules_reloads = specs.RULES_RELOADS.counter(registry)

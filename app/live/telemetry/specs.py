@@ -99,6 +99,12 @@ BROKER_ERRORS: Final = MetricSpec(
 COMMIT_ERRORS: Final = MetricSpec(
     "counter", "trigger_commit_errors_total", "Offset commits that failed."
 )
+INPUT_LOST: Final = MetricSpec(
+    "counter",
+    "trigger_input_lost_records_total",
+    "Input records that retention deleted before they were read.",
+    ("topic",),
+)
 TRANSACTIONS: Final = MetricSpec(
     "counter", "trigger_transactions_total", "Transactions by how they ended.", ("outcome",)
 )

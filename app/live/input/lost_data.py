@@ -1,0 +1,178 @@
+"""Finds out what Kafka no longer has although this engine relies on it.
+
+Retention may delete input that was never read; somebody may delete a topic and make it again, or
+empty the changelog, which is the only copy of the state. Neither shows by itself: the reader is put
+to where the log begins now and goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from app.core.errors import InfrastructureError
+from app.kafka.types import TopicPartition
+from app.settings.model import Settings
+
+_log: Final = logging.getLogger(__name__)
+
+#: A new leader says for a moment that a log ends before what its predecessor acknowledged: only
+#: what stays so is believed.
+_LOOKS: Final = 20
+_LOOK_S: Final = 1.0
+
+Offsets = Mapping[TopicPartition, int]
+
+_CONTINUE: Final = "; start the worker with TRIGGER_ON_LOST_DATA=continue when that is on purpose"
+
+
+class LogOffsets(Protocol):
+    """The part of ``BrokerOffsets`` that is asked."""
+
+    async def starts(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def committed(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+
+class LocalState(Protocol):
+    """The part of the customers table's store that is asked."""
+
+    def persisted_offset(self, tp: TopicPartition) -> int | None: ...
+    def discard(self, number: int) -> None: ...
+
+
+class LostDataCheck:
+    """Compares what was read and what is kept with what Kafka has, before work on it begins.
+
+    ``on_input_lost`` is called with a topic and the number of its records that were deleted unread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        offsets: LogOffsets,
+        on_input_lost: Callable[[str, int], None],
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._settings = settings
+        self._offsets = offsets
+        self._on_input_lost = on_input_lost
+        self._look_s = look_s
+
+    async def check_inputs(self, committed: Offsets) -> None:
+        """Count what was deleted before it was read. Raises InfrastructureError for topics that
+        end before what was committed, unless that is on purpose.
+        """
+        for tp, count in deleted_unread(committed, await self._offsets.starts(committed)).items():
+            self._on_input_lost(tp.topic, count)
+            _log.error(
+                "input was deleted before it was read: its retention is shorter than the outage",
+                extra={
+                    "action": "input_lost",
+                    "topic": tp.topic,
+                    "partition": tp.partition,
+                    "records": count,
+                    "from_offset": committed[tp],
+                },
+            )
+
+        async def look() -> InfrastructureError | None:
+            return shortened_inputs(committed, await self._offsets.ends(committed))
+
+        await self._accept_or_raise(look)
+
+    async def check_state(self, changelogs: Iterable[TopicPartition], state: LocalState) -> None:
+        """Raises InfrastructureError for state that is gone, unless that is on purpose: then the
+        partition starts from nothing.
+        """
+        active = sorted(changelogs)
+        committed = await self._offsets.committed(
+            TopicPartition(topic, tp.partition)
+            for tp in active
+            for topic in self._settings.read_topics.values()
+        )
+        for tp in active:
+            read = {each: at for each, at in committed.items() if each.partition == tp.partition}
+
+            async def look(
+                tp: TopicPartition = tp, read: Offsets = read
+            ) -> InfrastructureError | None:
+                starts = await self._offsets.starts([tp])
+                ends = await self._offsets.ends([tp])
+                kept = state.persisted_offset(tp)
+                return lost_state(tp, starts[tp], ends[tp], -1 if kept is None else kept, read)
+
+            if await self._accept_or_raise(look):
+                state.discard(tp.partition)
+
+    async def _accept_or_raise(self, look: Callable[[], Awaitable[Exception | None]]) -> bool:
+        """Whether something is lost, on purpose; raises when it is not."""
+        error = await look()
+        for _ in range(_LOOKS):
+            if error is None:
+                return False
+            await asyncio.sleep(self._look_s)
+            error = await look()
+        if error is None:
+            return False
+        if self._settings.on_lost_data == "stop":
+            raise error
+        _log.warning(
+            "data is lost, the worker goes on without it",
+            extra={"action": "lost_data", "what": str(error)},
+        )
+        return True
+
+
+def deleted_unread(committed: Offsets, starts: Offsets) -> dict[TopicPartition, int]:
+    """How many records each input partition lost between what was committed and its start now."""
+    return {
+        tp: starts[tp] - offset
+        for tp, offset in committed.items()
+        if tp in starts and starts[tp] > offset
+    }
+
+
+def shortened_inputs(committed: Offsets, ends: Offsets) -> InfrastructureError | None:
+    """What to raise when input partitions end before what was committed of them.
+
+    New records would take offsets that the state already contains, and be skipped.
+    """
+    found = {tp: offset for tp, offset in committed.items() if tp in ends and ends[tp] < offset}
+    if not found:
+        return None
+    places = ", ".join(
+        f"{tp.topic}[{tp.partition}] ends at {ends[tp]}, {offset} is committed"
+        for tp, offset in sorted(found.items())
+    )
+    return InfrastructureError(
+        f"input topics are shorter than what was read of them: {places}. They were deleted and made"
+        " again, or a broker lost records; new records would be taken for those that the state"
+        " has. Read them under another TRIGGER_APP_ID, or wait for publishers to send what was"
+        f" lost{_CONTINUE}: records at offsets that the state has are then skipped"
+    )
+
+
+def lost_state(
+    changelog: TopicPartition, start: int, end: int, kept: int, committed: Offsets
+) -> InfrastructureError | None:
+    """What to raise when a partition's state is gone although its input was read.
+
+    ``start`` and ``end`` are those of the changelog partition, ``kept`` is the last of its offsets
+    that the local database has, -1 without one.
+    """
+    is_read = any(offset > 0 for offset in committed.values())
+    if kept >= end and kept >= 0:
+        what = f"ends at {end}, and this worker's database has it up to {kept}"
+    elif start == end and kept < 0 and is_read:
+        what = f"is empty, at offset {end}, and this worker has no database of it"
+    elif start > kept + 1 and is_read:
+        what = f"begins at {start}, and this worker's database has it up to {kept}"
+    else:
+        return None
+    return InfrastructureError(
+        f"{changelog.topic}[{changelog.partition}] {what}: state of customers whose events were"
+        " read is gone, they would be taken for new. Records of the changelog were deleted, or the"
+        " topic was deleted and made again; if another worker still has its data directory, start"
+        f" it first{_CONTINUE}"
+    )
