@@ -48,10 +48,10 @@ def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
 
 def model_at(path: Path) -> "Model":
     """A model file. Raises ConfigError."""
-    from app.core.customer.scoring_model import parse_model
+    from app.rules_file.load import read_model
 
     try:
-        return parse_model(path.read_bytes())
+        return read_model(path)
     except OSError as exc:
         raise ConfigError(f"{path}: the model cannot be read: {exc.strerror}") from exc
     except ValueError as exc:

@@ -40,6 +40,15 @@ def add_parser(subparsers: Subparsers) -> None:
         default="180d",
         help="high value is what is spent in this time after the first 30 days (default 180d)",
     )
+    fit.add_argument(
+        "--with",
+        dest="predictions",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        default=[],
+        metavar="NAMES",
+        help="some of churn,best_channel,next_product: predictions, each kept only when it beats"
+        " a naive one on customers that were kept from the fit (needs --events)",
+    )
     fit.add_argument("--format", choices=("table", "json", "html"), default="table")
     fit.set_defaults(run=run)
 
@@ -54,13 +63,16 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.segments.fit import fit_events, fit_kept, write_model
     from app.analysis.segments.page import fit_page
     from app.analysis.segments.written import fit_json, print_fit
+    from app.core.customer.scoring_model import Model
 
     horizon_days = _days(args.horizon)
     if args.events is not None:
-        found = fit_events(args.events, horizon_days=horizon_days)
+        found = fit_events(args.events, horizon_days=horizon_days, predictions=args.predictions)
+    elif args.predictions:
+        raise ConfigError("--with: needs what customers did: give --events")
     else:
         found = fit_kept(args.decisions)
-    is_empty = found.clusters is None and found.high_value is None
+    is_empty = found.model == Model(version=1)
     if not is_empty:
         write_model(found.model, args.out)
     match args.format:

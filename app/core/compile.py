@@ -67,7 +67,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     factor = throttle.get("fatigue", {}).get("cooldown_factor", 1)
     experiments = {
         body["trigger"]: compile_experiment(
-            name, body, bodies[body["trigger"]], timezone, facts, factor
+            name, body, bodies[body["trigger"]], timezone, facts, tuple(channels), factor
         )
         for name, body in document.get("experiments", {}).items()
     }
@@ -82,6 +82,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
             name,
             body,
             facts,
+            tuple(channels),
             experiments.get(name),
             variants.get(name, ()),
             cooldown=compile_cooldown(body, factor) or cooldown,
@@ -153,7 +154,8 @@ def _cooldowns_ms(triggers: Iterable[Trigger]) -> Iterator[int]:
 
 
 def _facts(segments: Document, model: Model | None) -> Facts:
-    facts = Facts(values={**FACTS, **NO_MODEL, **({} if model is None else model.facts)})
+    predicted = {} if model is None else model.facts(FACTS)
+    facts = Facts(values={**FACTS, **NO_MODEL, **predicted})
     compiled = [(name, compile_condition(tree, facts)) for name, tree in sorted(segments.items())]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
@@ -181,6 +183,7 @@ def _trigger(
     name: str,
     body: Document,
     facts: Facts,
+    channels: tuple[str, ...],
     experiment: Experiment | None,
     variants: Iterable[Document],
     *,
@@ -202,7 +205,7 @@ def _trigger(
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(types_of(body.get("cancel", []))),
         key_field=kind.key_field,
-        steps=steps_of(body, facts),
+        steps=steps_of(body, facts, channels),
         experiment=experiment,
         tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
         keeps_items="event.items" in _fields_used(body, variants),

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +13,7 @@ import jsonschema
 from jsonschema.exceptions import ValidationError
 
 from app.core.compile import compile_rules
-from app.core.customer.scoring_model import Model, parse_model
+from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
 from app.core.validation.document import Problem, check
@@ -52,7 +54,7 @@ def parse_rules(raw: bytes, *, source: str = "rules", folder: Path | None = None
     """
     document = _parse_yaml(raw, source)
     model, problems = _load_model(document, folder or Path())
-    facts = None if model is None else frozenset(model.facts)
+    facts = None if model is None else _facts_of(model, document)
     problems += find_problems(document, facts)
     if problems:
         raise RulesError(source, problems)
@@ -65,15 +67,37 @@ def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem
     if not isinstance(name, str) or not name:
         return None, []
     try:
-        path = folder / name
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            return None, [Problem("model", f"at most {MAX_FILE_BYTES} bytes", f"{size} bytes")]
-        return parse_model(path.read_bytes()), []
+        return read_model(folder / name), []
     except OSError as exc:
         return None, [Problem("model", "a file that can be read", f"{name!r}: {exc.strerror}")]
     except ValueError as exc:
         return None, [Problem("model", "a model file", f"{name!r}: {exc}")]
+
+
+def read_model(path: Path) -> Model:
+    """The model in a regular file of bounded size. Raises OSError or ValueError."""
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("expected a regular file")
+        raw = file.read(MAX_MODEL_BYTES + 1)
+    if len(raw) > MAX_MODEL_BYTES:
+        raise ValueError(f"more than {MAX_MODEL_BYTES} bytes")
+    return parse_model(raw)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A pipe that nothing writes into must not hold up the start."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _facts_of(model: Model, document: Any) -> frozenset[str]:
+    """What the model gives to these rules: the next product needs a fact that they declare."""
+    declared = document.get("facts") if isinstance(document, dict) else None
+    names = frozenset(model.facts())
+    following = model.next_product
+    if following is not None and isinstance(declared, dict) and following.fact in declared:
+        return names | {"next_product"}
+    return names
 
 
 def _parse_yaml(raw: bytes, source: str) -> Any:

@@ -33,7 +33,8 @@ class Customers(msgspec.Struct, frozen=True, kw_only=True):
 
 def rules_segments(rules: Rules, model: Model | None = None) -> SegmentsOf:
     """Those under ``segments:`` whose condition holds; a customer may be in several."""
-    facts = Facts(values={**FACTS, **NO_MODEL, **({} if model is None else model.facts)})
+    predicted = {} if model is None else model.facts(FACTS)
+    facts = Facts(values={**FACTS, **NO_MODEL, **predicted})
     conditions = [
         (name, compile_condition(tree, facts))
         for name, tree in rules.document.get("segments", {}).items()
@@ -45,7 +46,7 @@ def rules_segments(rules: Rules, model: Model | None = None) -> SegmentsOf:
 
 def model_clusters(model: Model) -> SegmentsOf:
     """The one cluster of the model, for those of whom enough is known."""
-    cluster = model.facts["cluster"]
+    cluster = model.facts()["cluster"]
 
     def found(customer: Customer, now_ms: int) -> list[str]:
         name = cluster(customer, now_ms)

@@ -1,18 +1,18 @@
 """Customers as numbers: the features of the model, at the end and early on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.customer.features import FEATURES, RFM
 from app.core.customer.record import Customer
-from app.core.customer.scoring_model import FEATURES
 
 Matrix = NDArray[np.float64]
 
-NAMES: Final = tuple(FEATURES)
+NAMES: Final = RFM
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +33,13 @@ class Early(msgspec.Struct, frozen=True, kw_only=True):
     later_spend: Matrix
 
 
-def known_features(customer: Customer, now_ms: int) -> list[float] | None:
+def known_features(
+    customer: Customer, now_ms: int, names: Sequence[str] = NAMES
+) -> list[float] | None:
     """A row; None when something is not known of the customer."""
     row = []
-    for feature in FEATURES.values():
-        value = feature(customer, now_ms)
+    for name in names:
+        value = FEATURES[name](customer, now_ms)
         if value is None:
             return None
         row.append(float(value))

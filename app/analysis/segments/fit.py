@@ -1,6 +1,6 @@
 """From customers to a model file and what there is to say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ from app.analysis.segments.clusters import ClusterFit, TooFew, fit_clusters
 from app.analysis.segments.features import Early, Features, features_of
 from app.analysis.segments.high_value import HighValueFit, fit_high_value
 from app.analysis.segments.history import read_history
+from app.analysis.segments.predictions import Predictions, fit_predictions
 from app.backtest.saved_run import CUSTOMERS, SavedRun, read_customers
 from app.core.customer.scoring_model import Model, parse_model
 from app.core.errors import ConfigError
@@ -23,6 +24,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     high_value: HighValueFit | None = None
     without_clusters: str | None = None
     without_high_value: str | None = None
+    predictions: Predictions = Predictions()
 
     @property
     def model(self) -> Model:
@@ -31,13 +33,23 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
             version=1,
             clusters=None if self.clusters is None else self.clusters.clusters,
             high_value=None if self.high_value is None else self.high_value.model,
+            churn=self.predictions.churn,
+            best_channel=self.predictions.best_channel,
+            next_product=self.predictions.next_product,
         )
 
 
-def fit_events(paths: Sequence[Path], *, horizon_days: int) -> Fit:
-    """Both models, from a history. Raises ConfigError when it cannot be read."""
+def fit_events(
+    paths: Sequence[Path], *, horizon_days: int, predictions: Collection[str] = ()
+) -> Fit:
+    """Both models and the predictions asked for, from a history. Raises ConfigError when it cannot
+    be read.
+    """
     seen = read_history(paths, horizon_days=horizon_days)
-    return fit(seen.features, seen.now_ms, seen.early)
+    found = fit(seen.features, seen.now_ms, seen.early)
+    if not predictions:
+        return found
+    return msgspec.structs.replace(found, predictions=fit_predictions(paths, predictions))
 
 
 def fit_kept(decisions: Path) -> Fit:

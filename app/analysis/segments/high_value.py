@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.features import NAMES, Early
 from app.analysis.statistics.intervals import Interval, area_interval
-from app.core.customer.scoring_model import HighValue, Weighted
+from app.core.customer.scoring_model import Logistic, Weighted
 from app.core.identity import BUCKETS, bucket_of
 
 #: The share of customers with the highest later spend.
@@ -32,7 +32,7 @@ class HighValueFit(msgspec.Struct, frozen=True, kw_only=True):
     chance that one of these has a higher probability than one who was not.
     """
 
-    model: HighValue
+    model: Logistic
     early_days: int
     horizon_days: int
     spend_over: float
@@ -71,7 +71,7 @@ def fit_high_value(early: Early) -> HighValueFit:
     high = int(is_high[held_out].sum())
     features = zip((NAMES[n] for n in kept), means, stds, regression.coef_[0], strict=True)
     return HighValueFit(
-        model=HighValue(
+        model=Logistic(
             features=tuple(
                 Weighted(name=name, mean=float(mean), std=float(std), coefficient=float(weight))
                 for name, mean, std, weight in features

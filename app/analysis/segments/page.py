@@ -7,9 +7,11 @@ from app.analysis.segments.fit import Fit
 from app.analysis.segments.high_value import HighValueFit
 from app.analysis.segments.written import (
     HEAD,
+    PREDICTIONS_HEAD,
     cells,
     constant_text,
     high_value_text,
+    prediction_cells,
     silhouette_text,
     summary,
 )
@@ -32,6 +34,8 @@ def fit_page(fit: Fit) -> str:
     if fit.high_value is not None:
         figures.append(("AUC, early high value", f"{fit.high_value.auc:.3f}"))
     parts.append(_high_value(fit))
+    if fit.predictions.reports:
+        parts.append(_predictions(fit))
     return document(
         "Customer segments",
         tag("header", tag("h1", "Customer segments"), tag("p", summary(fit))),
@@ -77,6 +81,16 @@ def _high_value(fit: Fit) -> Html:
     if fit.high_value is None:
         return section("Early high value", paragraph)
     return section("Early high value", paragraph, _weights(fit.high_value))
+
+
+def _predictions(fit: Fit) -> Html:
+    text = (
+        "Each is tried on customers that were kept from the fit, beside a naive guess; one that"
+        " does not beat it is not in the model."
+    )
+    rows = [prediction_cells(report) for report in fit.predictions.reports]
+    shown = table("Predictions and their baselines", PREDICTIONS_HEAD, rows, right=(2, 3, 4))
+    return section("Predictions", tag("p", text), shown, is_wide=True)
 
 
 def _weights(found: HighValueFit) -> Html:

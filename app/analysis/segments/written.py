@@ -13,6 +13,9 @@ from app.analysis.segments.clusters import Portrait
 from app.analysis.segments.features import NAMES
 from app.analysis.segments.fit import Fit
 from app.analysis.segments.high_value import HighValueFit
+from app.analysis.segments.next_product import FACT
+from app.analysis.segments.scores import Prediction
+from app.analysis.statistics.intervals import Interval
 from app.core.time.instants import format_rfc3339
 
 HEAD = ("cluster", "customers", "share", *NAMES)
@@ -42,6 +45,39 @@ def print_fit(fit: Fit, console: Console) -> None:
         if fit.clusters.constant:
             console.print(Text(constant_text(fit.clusters.constant)))
     console.print(Text(high_value_text(fit)))
+    if fit.predictions.reports:
+        table = Table(
+            title="Predictions", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for place, name in enumerate(PREDICTIONS_HEAD):
+            table.add_column(name, justify="right" if place in (2, 3, 4) else "left")
+        for report in fit.predictions.reports:
+            table.add_row(*(Text(cell) for cell in prediction_cells(report)))
+        console.print(table)
+
+
+PREDICTIONS_HEAD = ("prediction", "measure", "score", "baseline", "held out", "in the model")
+
+
+def prediction_cells(report: Prediction) -> tuple[str, ...]:
+    """One row under PREDICTIONS_HEAD."""
+    verdict = "yes" if report.is_kept else f"no: {report.reason}"
+    if report.is_kept and report.name == "next_product":
+        verdict = f"yes; rules must declare the fact {FACT}: {{last: order_placed.items.sku}}"
+    return (
+        f"customer.{report.name}{'_p' if report.name == 'churn' else ''}",
+        report.measure,
+        _score(report.score, report.score_interval),
+        f"{_score(report.baseline, report.baseline_interval)} ({report.baseline_name})",
+        count_text(report.held_out),
+        verdict,
+    )
+
+
+def _score(value: float | None, interval: Interval | None) -> str:
+    if value is None or interval is None:
+        return "-"
+    return f"{value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def summary(fit: Fit) -> str:

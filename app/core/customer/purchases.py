@@ -111,6 +111,13 @@ def cancel_purchases(
     return bool(gone)
 
 
+def purchase_times(customer: Customer) -> list[int]:
+    """When the purchases occurred that are kept one by one, and the first and last of the others,
+    in epoch ms and no particular order.
+    """
+    return [at_ms for known in customer.purchases.values() for at_ms in _times(known)]
+
+
 def is_discounted(data: dict[str, Any]) -> bool:
     """Whether an ``old_price`` is over what is paid (``new_price``, else ``price``)."""
     old = number(data.get("old_price"))
@@ -124,9 +131,7 @@ def _find_first_and_last(customer: Customer) -> None:
         times = _times(orders)
         customer.first_order_ms = min(times, default=None)
         customer.last_order_ms = max(times, default=None)
-    customer.last_purchase_ms = max(
-        (at_ms for known in customer.purchases.values() for at_ms in _times(known)), default=None
-    )
+    customer.last_purchase_ms = max(purchase_times(customer), default=None)
 
 
 def _times(known: Purchases) -> list[int]:

@@ -1,4 +1,4 @@
-"""The customer model: clusters, and how likely somebody becomes a customer of high value.
+"""The customer model: clusters, probabilities and predictions that conditions can ask for.
 
 A model is one JSON object, made by ``triggers segments fit``:
 
@@ -8,39 +8,42 @@ A model is one JSON object, made by ``triggers segments fit``:
        "centroids": [{"name": "champions", "at": [-1.2, ...]}, ...]},
      "high_value": {
        "features": [{"name": "monetary", "mean": 80, "std": 55.5, "coefficient": 1.3}, ...],
-       "intercept": -0.4}}
+       "intercept": -0.4},
+     "churn": {"features": [...], "intercept": 0.7, "horizon_days": 90},
+     "best_channel": {"open_rates": {"email": 0.21, "push": 0.34}, "weight": 5},
+     "next_product": {"fact": "last_product", "after": {"shoe-1": "sock-2"}, "otherwise": "hat-7"}}
 
-Either part may be missing. Features are standardised, z = (x - mean) / std. ``customer.cluster``
-is the name of the centroid nearest to z (Euclidean; the first of equals), and
-``customer.high_value_p`` is 1 / (1 + exp(-(intercept + sum of coefficient * z))). Both are worked
-out from the record when a condition asks, so that they follow every event. A feature that is not
-known of a customer (recency without a purchase) leaves both missing.
+Any part may be missing. Features are standardised, z = (x - mean) / std. ``customer.cluster`` is
+the name of the centroid nearest to z (Euclidean; the first of equals). ``customer.high_value_p``
+and ``customer.churn_p`` (no purchase in the next ``horizon_days``) are
+1 / (1 + exp(-(intercept + sum of coefficient * z))). ``customer.best_channel`` is the channel with
+the highest (opened + weight * open rate) / (sent + weight) over the marketing sends that the record
+remembers (the first of equals by name). ``customer.next_product`` is what is bought ``after`` the
+product that the fact named holds, ``otherwise`` for one that is not listed. All are worked out from
+the record when a condition asks, so that they follow every event. What needs a value that is not
+known of a customer (recency without a purchase, the fact) is missing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import exp
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from app.core.customer.facts import bookings, discount_share, orders, recency_days, spend, views_30d
+from app.core.customer.features import FEATURES
 from app.core.customer.record import Customer
 
-#: name -> value of a feature, None when it is not known
-FEATURES: Final[dict[str, Callable[[Customer, int], float | None]]] = {
-    "recency_days": recency_days,
-    "frequency": lambda customer, now_ms: orders(customer) + bookings(customer),
-    "monetary": lambda customer, now_ms: spend(customer),
-    "views_30d": views_30d,
-    "discount_share": lambda customer, now_ms: discount_share(customer),
-}
 #: ``customer.NAME`` that a model gives
-MODEL_FACTS: Final = frozenset({"cluster", "high_value_p"})
+MODEL_FACTS: Final = frozenset(
+    {"cluster", "high_value_p", "churn_p", "best_channel", "next_product"}
+)
 #: What conditions see without a model.
 NO_MODEL: Final[dict[str, Callable[[Customer, int], object]]] = {
     name: lambda customer, now_ms: None for name in MODEL_FACTS
 }
+#: A model file may be so large at most.
+MAX_MODEL_BYTES: Final = 4 * 1024 * 1024
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 #: exp of more than this is infinite
@@ -95,7 +98,7 @@ class Clusters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ).name
 
 
-class HighValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Logistic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Logistic regression."""
 
     features: Annotated[tuple[Weighted, ...], Meta(min_length=1)]
@@ -112,26 +115,89 @@ class HighValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 1 / (1 + exp(min(-score, _MAX_EXPONENT)))
 
 
+class Churn(Logistic, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How likely there is no purchase in the next ``horizon_days``."""
+
+    horizon_days: Annotated[int, Meta(ge=1)]
+
+
+class BestChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A customer's open rate by channel, drawn towards everybody's: ``weight`` counts as so many
+    messages.
+    """
+
+    open_rates: Annotated[dict[Name, Annotated[float, Meta(ge=0, le=1)]], Meta(min_length=1)]
+    weight: Annotated[float, Meta(gt=0)]
+
+    def channel(self, customer: Customer, now_ms: int) -> str:
+        """The channel on which the customer most readily opens."""
+        sent: dict[str, int] = {}
+        opened: dict[str, int] = {}
+        for each in customer.sends:
+            if each.is_marketing and not each.is_ghost:
+                sent[each.channel] = sent.get(each.channel, 0) + 1
+                opened[each.channel] = opened.get(each.channel, 0) + each.is_opened
+        return self.best(sent, opened)
+
+    def best(self, sent: Mapping[str, int], opened: Mapping[str, int]) -> str:
+        """The best by counts of messages and of those that were opened."""
+        weight = self.weight
+        return max(
+            sorted(self.open_rates),
+            key=lambda name: (
+                (opened.get(name, 0) + weight * self.open_rates[name])
+                / (sent.get(name, 0) + weight)
+            ),
+        )
+
+
+class NextProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is bought after a product; ``fact`` holds the customer's last one."""
+
+    fact: Name
+    after: dict[str, str]
+    otherwise: str
+
+    def product(self, last: object) -> str | None:
+        """None when nothing is known of the last product."""
+        return self.after.get(last, self.otherwise) if isinstance(last, str) else None
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model that has been found sound."""
 
     version: Annotated[int, Meta(ge=1, le=1)]
     clusters: Clusters | None = None
-    high_value: HighValue | None = None
+    high_value: Logistic | None = None
+    churn: Churn | None = None
+    best_channel: BestChannel | None = None
+    next_product: NextProduct | None = None
 
     @property
     def cluster_of(self) -> Callable[[Customer, int], str | None] | None:
         """The name of a customer's cluster; None when the model has none."""
         return None if self.clusters is None else self.clusters.cluster
 
-    @property
-    def facts(self) -> dict[str, Callable[[Customer, int], object]]:
-        """What it adds to ``customer.*``."""
+    def facts(
+        self, known: Mapping[str, Callable[[Customer, int], Any]] | None = None
+    ) -> dict[str, Callable[[Customer, int], object]]:
+        """What it adds to ``customer.*``. ``known`` are the facts of the rules: without the one
+        that the next product goes by there is no such prediction.
+        """
         found: dict[str, Callable[[Customer, int], object]] = {}
         if self.clusters is not None:
             found["cluster"] = self.clusters.cluster
         if self.high_value is not None:
             found["high_value_p"] = self.high_value.probability
+        if self.churn is not None:
+            found["churn_p"] = self.churn.probability
+        if self.best_channel is not None:
+            found["best_channel"] = self.best_channel.channel
+        following = self.next_product
+        last = None if following is None else (known or {}).get(following.fact)
+        if following is not None and last is not None:
+            product = following.product
+            found["next_product"] = lambda customer, now_ms: product(last(customer, now_ms))
         return found
 
 
@@ -141,7 +207,7 @@ def parse_model(raw: bytes) -> Model:
         model = msgspec.json.decode(raw, type=Model)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise ValueError(str(exc)) from None
-    parts = [part for part in (model.clusters, model.high_value) if part is not None]
+    parts = [part for part in (model.clusters, model.high_value, model.churn) if part is not None]
     for part in parts:
         for feature in part.features:
             if feature.name not in FEATURES:

@@ -1,10 +1,10 @@
 """The gates of one channel: reach, consent, suppression, caps, quiet hours, window and rate."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
 from app.core.decisions import Reason
 from app.core.gates import evidence, usage
@@ -35,9 +35,14 @@ _NOT_WANTED: Final = ChannelVerdict(Reason.CONSENT)
 _SUPPRESSED: Final = ChannelVerdict(Reason.SUPPRESSED)
 
 
-def channel_order(step: Step, profile: Mapping[str, Any]) -> tuple[str, ...] | list[str]:
-    """The step's channels: those the customer prefers first, then the others in step order."""
-    preferred = profile.get("channels")
+def channel_order(step: Step, customer: Customer, now_ms: int) -> tuple[str, ...] | list[str]:
+    """The step's channels: the best by the model where the step asks for it, then those the
+    customer prefers, then the others in step order.
+    """
+    preferred = customer.profile.get("channels")
+    if step.best is not None:
+        best = step.best({}, customer, now_ms)
+        preferred = [best, *(name for name in preferred or () if name != best)]
     if not preferred:
         return step.channels
     first = [name for name in preferred if name in step.channels]

@@ -58,7 +58,7 @@ def judge(
     if failed is not None:
         return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(review.checks))
     verdicts: list[ChannelVerdict] = []
-    for name in channel_order(message.step, review.customer.profile):
+    for name in channel_order(message.step, review.customer, review.now_ms):
         verdict = judge_channel(review, review.rules.channels[name])
         if verdict.failed is None:
             better_ms = _better_time(review)

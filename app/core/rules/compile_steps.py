@@ -1,18 +1,18 @@
 """From the steps and experiments of a valid rules document to compiled ones."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from hashlib import sha256
 from itertools import accumulate
 from math import ceil
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.core.customer.profile import parse_date
 from app.core.identity import BUCKETS
-from app.core.rules.conditions import Condition, Facts, compile_condition
+from app.core.rules.conditions import Condition, Facts, compile_condition, compile_field
 from app.core.rules.document_values import minute_of_day
 from app.core.rules.model import (
     DEFAULT_HORIZON_MS,
@@ -37,12 +37,18 @@ def exact(factor: float) -> Fraction:
     return Fraction(repr(factor))
 
 
+#: In place of a list of channels: the best of all for the customer.
+BEST: Final = "best"
+
+
 def is_marketing(trigger: Document) -> bool:
     """Whether a trigger of the document has that category."""
     return bool(trigger.get("category", "marketing") == "marketing")
 
 
-def steps_of(trigger: Document, facts: Facts, variant: Document | None = None) -> tuple[Step, ...]:
+def steps_of(
+    trigger: Document, facts: Facts, channels: Sequence[str], variant: Document | None = None
+) -> tuple[Step, ...]:
     """The trigger's steps; with a variant its own, or the trigger's with the first changed."""
     if variant is not None and "steps" in variant:
         trigger = {**trigger, "steps": variant["steps"]}
@@ -52,11 +58,13 @@ def steps_of(trigger: Document, facts: Facts, variant: Document | None = None) -
         first = {**first, **{name: variant[name] for name in VARIED if name in variant}}
     usual = trigger.get("deliver")
     return tuple(
-        _step({"deliver": usual, **step}, is_marketing(trigger), facts) for step in (first, *others)
+        _step({"deliver": usual, **step}, is_marketing(trigger), facts, channels)
+        for step in (first, *others)
     )
 
 
-def _step(body: Document, is_marketing: bool, facts: Facts) -> Step:
+def _step(body: Document, is_marketing: bool, facts: Facts, channels: Sequence[str]) -> Step:
+    is_best = body["channels"] == BEST
     template = body["template"]
     is_conditional = isinstance(template, list)
     return Step(
@@ -67,7 +75,8 @@ def _step(body: Document, is_marketing: bool, facts: Facts) -> Step:
             (_condition(entry, facts), entry["template"])
             for entry in (template if is_conditional else ())
         ),
-        channels=tuple(dict.fromkeys(body["channels"])),
+        channels=tuple(channels if is_best else dict.fromkeys(body["channels"])),
+        best=compile_field("customer.best_channel", facts) if is_best else None,
         send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
         deliver=_deliver(body["deliver"]) if is_marketing and body["deliver"] else None,
     )
@@ -136,6 +145,7 @@ def compile_experiment(
     trigger: Document,
     timezone: ZoneInfo,
     facts: Facts,
+    channels: Sequence[str],
     cooldown_factor: float = 1,
 ) -> Experiment:
     """The experiment on that trigger. ``cooldown_factor`` is that of the fatigued."""
@@ -153,7 +163,7 @@ def compile_experiment(
                 name=variant_name,
                 below=ceil(share * BUCKETS),
                 is_ghost=variant.get("ghost", False),
-                steps=steps_of(trigger, facts, variant),
+                steps=steps_of(trigger, facts, channels, variant),
                 cooldown=compile_cooldown(variant, cooldown_factor),
             )
             for share, (variant_name, variant) in zip(shares, body["variants"].items(), strict=True)

@@ -59,6 +59,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None
     templates: tuple[tuple[Condition | None, str], ...]
     channels: tuple[str, ...]
+    #: ``channels: best``: the customer's best channel, for who has one, before all others
+    best: Getter | None
     send_time: SendTime | None
     deliver: "Deliver | None" = None
 

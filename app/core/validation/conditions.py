@@ -29,7 +29,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_content(path: str, step: Document, known: Known) -> Iterator[Problem]:
-    """A step's (or variant's) own condition and its templates."""
+    """A step's (or variant's) own condition, its templates, and the model that best needs."""
+    if step.get("channels") == "best" and "best_channel" not in known.model_facts:
+        expected = "a `model:` in the rules file that gives customer.best_channel"
+        yield Problem(f"{path}.channels", expected, "'best'")
     if "when" in step:
         yield from check_condition(f"{path}.when", step["when"], known)
     template = step.get("template")

@@ -270,7 +270,7 @@ def test_clusters_are_scikit_learns_and_the_engines(data: Data) -> None:
     labels = KMeans(count, n_init=5, random_state=1).fit_predict(z)
     now_ms = SavedRun(data.out).now_ms
     assert now_ms == end
-    cluster = model.facts["cluster"]
+    cluster = model.facts()["cluster"]
     records = read_customers(data.out / "customers.jsonl")
     engines = {each.customer_id: cluster(each, now_ms) for each in records}
     pairs = Counter(zip(labels, (engines[name] for name in own.index), strict=True))
@@ -327,6 +327,6 @@ def engine_probabilities(
     for at_ms, name, value in data.bought:
         if name in records and at_ms < early_ms[name]:
             count_event(records[name], data.event_type, at_ms, {"value": value}, ("value",), at_ms)
-    probability = model.facts["high_value_p"]
+    probability = model.facts()["high_value_p"]
     found = [probability(records[name], int(early_ms[name])) for name in customers]
     return msgspec.convert(found, list[float])

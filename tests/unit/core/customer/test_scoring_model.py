@@ -1,6 +1,7 @@
 """The customer model: what its file says is what conditions see, worked out by hand."""
 
 import json
+import os
 from collections.abc import Callable
 from math import exp
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from app.core.customer.facts import count_event
-from app.core.customer.record import Customer
-from app.core.customer.scoring_model import FEATURES, Model, parse_model
+from app.core.customer.features import FEATURES
+from app.core.customer.record import Customer, Sent
+from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
+from app.core.decisions import Cause, Decision
 from app.core.events import Event
 from app.core.rules.model import Rules
 from app.core.rules.rates import single_partition
@@ -83,7 +86,7 @@ def model() -> Model:
 
 def test_the_nearest_centroid_names_the_cluster() -> None:
     """40 days and 50: z = (1, -1), sqrt(1) from asleep; 10 days and 150: z = (-2, 1)."""
-    facts = model().facts
+    facts = model().facts()
     assert facts["cluster"](bought((40, {"value": 50})), NOW) == "asleep"
     assert facts["cluster"](bought((10, {"value": 150})), NOW) == "champions"
     assert facts["cluster"](bought((10, {"value": 150})), NOW + 40 * DAY_MS) == "asleep"
@@ -93,10 +96,10 @@ def test_the_nearest_centroid_names_the_cluster() -> None:
 def test_the_probability_is_the_logistic_function() -> None:
     """Three orders: z = 0.5, so that the score is 1.5 * 0.5 - 0.25 = 0.5."""
     customer = bought((3, {}), (2, {}), (1, {}))
-    assert model().facts["high_value_p"](customer, NOW) == pytest.approx(1 / (1 + exp(-0.5)))
+    assert model().facts()["high_value_p"](customer, NOW) == pytest.approx(1 / (1 + exp(-0.5)))
     far = MODEL["high_value"] | {"intercept": -1e9}
     low = parse_model(json.dumps(MODEL | {"high_value": far}).encode())
-    assert low.facts["high_value_p"](customer, NOW) == pytest.approx(0)
+    assert low.facts()["high_value_p"](customer, NOW) == pytest.approx(0)
 
 
 def test_the_discount_share_counts_purchases_under_the_old_price() -> None:
@@ -215,3 +218,108 @@ def test_a_model_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     assert "'model.json'" in problems_of(path)[0]
+
+
+PREDICTIONS: dict[str, Any] = {
+    "version": 1,
+    "churn": {
+        "features": [{"name": "recency_days", "mean": 30, "std": 10, "coefficient": 2.0}],
+        "intercept": -0.5,
+        "horizon_days": 90,
+    },
+    "best_channel": {"open_rates": {"email": 0.2, "push": 0.3, "sms": 0.1}, "weight": 2},
+    "next_product": {"fact": "last_product", "after": {"shoe": "sock"}, "otherwise": "hat"},
+}
+
+
+def predictions() -> Model:
+    """PREDICTIONS, read."""
+    return parse_model(json.dumps(PREDICTIONS).encode())
+
+
+def sent(channel: str, *, opened: bool, ghost: bool = False) -> Sent:
+    """A marketing send that is remembered."""
+    return Sent(
+        NOW,
+        NOW,
+        "t",
+        "t",
+        "k",
+        NOW,
+        0,
+        channel,
+        True,
+        ghost,
+        "r",
+        Cause("orders", 0, 0, "e"),
+        is_opened=opened,
+    )
+
+
+def test_churn_rises_with_every_day_without_a_purchase() -> None:
+    """40 days: z = 1, so that the score is 2 - 0.5; nobody without a purchase has one."""
+    facts = predictions().facts()
+    assert facts["churn_p"](bought((40, {})), NOW) == pytest.approx(1 / (1 + exp(-1.5)))
+    assert facts["churn_p"](bought(), NOW) is None
+
+
+def test_the_best_channel_is_where_the_customer_opens() -> None:
+    """Nothing sent: push, as with everybody. Three e-mails opened: (3 + 0.4) / 5 beats 0.3; three
+    that were not: 0.4 / 5 does not; a ghost send says nothing.
+    """
+    channel = predictions().facts()["best_channel"]
+    customer = Customer("ann")
+    assert channel(customer, NOW) == "push"
+    customer.sends = [sent("email", opened=True) for _ in range(3)]
+    assert channel(customer, NOW) == "email"
+    customer.sends = [sent("push", opened=False) for _ in range(3)]
+    assert channel(customer, NOW) == "email"
+    customer.sends = [sent("push", opened=False, ghost=True) for _ in range(3)]
+    assert channel(customer, NOW) == "push"
+
+
+def test_the_next_product_follows_the_fact_that_it_names() -> None:
+    """What is bought after it, else what is sold most; missing without the fact or its value."""
+    assert "next_product" not in predictions().facts()
+    for last, expected in (("shoe", "sock"), ("cup", "hat"), (None, None)):
+        known = {"last_product": lambda customer, now_ms, last=last: last}
+        assert predictions().facts(known)["next_product"](Customer("ann"), NOW) == expected
+
+
+def test_channels_best_goes_to_the_best_channel_first(write_rules: WriteRules) -> None:
+    """Of all channels of the file; the next ones take over where it cannot reach."""
+    text = RULES.replace("channels: [email]", "channels: best").split("    when:")[0]
+    text = text.replace(text[text.index("segments:") : text.index("triggers:")], "")
+    rules = load_rules(write_rules(text, PREDICTIONS))
+    event = Event(
+        topic="orders",
+        event_id="1",
+        type="subscribed",
+        customer_id="ann",
+        occurred_ms=NOW,
+        data={},
+    )
+    for profile, expected in (
+        ({"email": "a@example.com", "push_token": "p"}, "push"),
+        ({"email": "a@example.com", "push_token": "p", "channels": ["email"]}, "push"),
+        ({"email": "a@example.com"}, "email"),
+    ):
+        made: list[Decision] = []
+        customer = Customer("ann", profile=profile)
+        handle_event(customer, event, rules, NOW, made.append, single_partition())
+        assert made[0].channel == expected
+    with pytest.raises(RulesError, match="best_channel"):
+        load_rules(write_rules(text, MODEL))
+
+
+def test_a_model_is_a_regular_file_of_bounded_size(tmp_path: Path, write_rules: WriteRules) -> None:
+    """A pipe that nobody writes into does not hold up the start, and a large file is refused."""
+    rules = write_rules()
+    (tmp_path / "model.json").unlink()
+    os.mkfifo(tmp_path / "model.json")
+    with pytest.raises(RulesError, match="regular file"):
+        load_rules(rules)
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "model.json").write_bytes(b" " * (MAX_MODEL_BYTES + 1))
+    with pytest.raises(RulesError, match="more than"):
+        load_rules(rules)

@@ -1,0 +1,53 @@
+"""How well a prediction does, beside a naive one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from app.analysis.segments.clusters import TooFew
+from app.analysis.statistics.intervals import Interval
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """``score`` and ``baseline`` are of the ``held_out`` cases, of customers that were kept from
+    the fit: ``measure`` says what they are. ``is_kept``: it beats the baseline and is in the model;
+    else ``reason`` says why not.
+    """
+
+    name: str
+    measure: str
+    baseline_name: str
+    score: float | None = None
+    score_interval: Interval | None = None
+    baseline: float | None = None
+    baseline_interval: Interval | None = None
+    fitted: int = 0
+    held_out: int = 0
+    is_kept: bool = False
+    reason: str | None = None
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the model, and how well it does."""
+
+    part: Any
+    report: Prediction
+
+
+def judged(report: Prediction) -> Prediction:
+    """Whether it is kept: only when its score is over the baseline's."""
+    assert report.score is not None
+    assert report.baseline is not None
+    if report.score > report.baseline:
+        return msgspec.structs.replace(report, is_kept=True)
+    reason = f"does not beat {report.baseline_name}"
+    return msgspec.structs.replace(report, reason=reason)
+
+
+def tried(empty: Prediction, fit: Callable[[], Fitted]) -> Fitted:
+    """The fit, or without a part when there is too little to fit it."""
+    try:
+        return fit()
+    except TooFew as exc:
+        return Fitted(part=None, report=msgspec.structs.replace(empty, reason=str(exc)))
