@@ -21,9 +21,9 @@ from app.core.rules.compile_throttle import (
     caps_by_channel,
     compile_caps,
     compile_fatigue,
+    compile_feedback,
     compile_quiet_hours,
     compile_rates,
-    compile_soft_bounces,
 )
 from app.core.rules.conditions import Facts, compile_condition, compile_field, fields_of
 from app.core.rules.document_values import types_of
@@ -99,13 +99,13 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         timezone=timezone,
         currency=document.get("currency"),
         channels=channels,
+        feedback=compile_feedback(channels, throttle),
         addresses=ADDRESS_FIELDS | {channel.requires for channel in channels.values()},
         cooldown=cooldown,
         caps=caps,
         fatigue=fatigue,
         arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
         quiet_hours=compile_quiet_hours(throttle.get("quiet_hours"), channels),
-        soft_bounces=compile_soft_bounces(throttle.get("soft_bounces")),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         profile_patience_ms=_duration(document, "profile_patience", DEFAULT_PROFILE_PATIENCE_MS),
         recall_window_ms=recall_ms,

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Final, Protocol
 
 from app.core.context import Emit
+from app.core.customer.profile import ProfileError
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
@@ -144,25 +145,35 @@ class Engine:
     def handle(
         self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
     ) -> Handled:
-        """Take one event, then fire what it made due. Raises EventError, with nothing applied."""
+        """Take one event, then fire what it made due.
+
+        Raises EventError, with nothing applied but the withdrawals of a wrong profile update.
+        """
         self._is_current = is_current
         customer = self._customers.get(event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
-        handled = handle_event(
-            customer,
-            event,
-            self.rules,
-            now_ms,
-            self._emit,
-            self._rates,
-            self._emit_outcome,
-            is_current=is_current,
-        )
+        try:
+            handled = handle_event(
+                customer,
+                event,
+                self.rules,
+                now_ms,
+                self._emit,
+                self._rates,
+                self._emit_outcome,
+                is_current=is_current,
+            )
+        except ProfileError as error:
+            if error.withdrawn:
+                self._changed(customer)
+            raise
         if handled is APPLIED:
             self._changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
+        elif handled is Handled.MACHINE_OPEN:
+            self._changed(customer)
         return handled
 
     def erase(self, customer_id: str) -> None:

@@ -12,10 +12,16 @@ from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import DecisionContext, Emit, EventContext, usable_data
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS
-from app.core.customer.profile import ProfileUpdate, apply_update, parse_update, require_room
+from app.core.customer.profile import (
+    ProfileError,
+    ProfileUpdate,
+    apply_update,
+    parse_update,
+    withdraw,
+)
 from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.customer.suppression import take_engagement
+from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
@@ -38,6 +44,7 @@ class Handled(StrEnum):
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     UNKNOWN_TYPE = "unknown_type"
+    MACHINE_OPEN = "machine_open"
 
 
 #: The enum's members by names of their own: asking an enum for one costs a Python call.
@@ -57,7 +64,8 @@ def handle_event(
 ) -> Handled:
     """Take one event into the record, in the order of the code below.
 
-    An event ahead of now counts as happening now. Raises EventError before anything changed.
+    An event ahead of now counts as happening now. Raises EventError before anything changed, save
+    by ProfileError: what a wrong profile update withdraws has been applied.
     """
     plan = rules.plans[event.topic].get(event.type)
     if plan is None:
@@ -66,15 +74,18 @@ def handle_event(
     seen = digest.digest()
     if seen in customer.seen:
         return Handled.DUPLICATE
+    if event.topic == ENGAGEMENT and is_machine_open(event.type, event.data):
+        customer.seen = _remembered(customer.seen, seen)
+        take_machine_open(customer, event.data)
+        return Handled.MACHINE_OPEN
     data = usable_data(event.data, rules.currency)
     if plan.keyed:
         _require_keys(plan, data)
     update = None
     if event.type == "profile_updated":
-        update = parse_update(event.data, rules.channels)
-        require_room(customer, update)
+        update = _parse_update(customer, event, rules, now_ms)
     is_first_profile = update is not None and not customer.has_profile
-    customer.seen = (customer.seen + seen)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
+    customer.seen = _remembered(customer.seen, seen)
     moment = EventContext(
         rules=rules,
         customer=customer,
@@ -103,6 +114,19 @@ def handle_event(
     if is_first_profile:
         _decide_patient(moment)
     return APPLIED
+
+
+def _remembered(known: bytes, digest: bytes) -> bytes:
+    return (known + digest)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
+
+
+def _parse_update(customer: Customer, event: Event, rules: Rules, now_ms: int) -> ProfileUpdate:
+    """The update of the event. Raises ProfileError, with what it withdraws applied."""
+    try:
+        return parse_update(customer, event.data, rules.feedback, rules.addresses)
+    except ProfileError as error:
+        withdraw(customer, error.withdrawn, min(event.occurred_ms, now_ms))
+        raise
 
 
 def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
@@ -138,7 +162,7 @@ def _learn(
         apply_update(customer, update, moment.occurred_ms, rules.addresses)
         customer.has_profile = True
     elif event.topic == ENGAGEMENT:
-        take_engagement(customer, moment.type, moment.occurred_ms, event.data)
+        take_engagement(customer, moment.type, moment.occurred_ms, event.data, rules.feedback)
     if has_dates and dates_before != _dates(customer):
         for trigger in rules.dated:
             trigger.kind.reschedule(moment, trigger)

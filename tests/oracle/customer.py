@@ -18,7 +18,9 @@ def new_customer(name: str) -> Customer:
         "events": [],  # {type, t, data} in order of arrival
         "address_changes": {},  # channel -> when its address last became another
         "unsubscribed": [],  # (channel or None for all, t)
-        "bounced": [],  # (channel, t)
+        "bounced": [],  # (channel, address)
+        "soft": [],  # (channel, address, t)
+        "taken": [],  # (channel, t) of what a mailbox took
         "complained": [],  # channel or None for all
         "cancels": [],  # (trigger, key or None for all, t)
         "counted_from": {},  # (frequency trigger, key) -> where in its hits counting began again
@@ -49,13 +51,18 @@ def profile(customer: Customer) -> dict[str, Any]:
 
 
 def is_update(event: Mapping[str, Any]) -> bool:
-    """Whether the event updates the profile."""
-    return bool(event["type"] == "profile_updated")
+    """Whether the event updates the profile, or is what a dead-lettered update withdraws."""
+    return event["type"] in ("profile_updated", "withdrawal")
 
 
 def address_or_none(rules: Mapping[str, Any], customer: Customer, channel: str) -> Any:
     """The profile field that the channel needs."""
     return field_or_none(profile(customer), rules["channels"][channel]["requires"].split("."))
+
+
+def identity(address: Any) -> Any:
+    """E-mail addresses that differ in case alone are one."""
+    return address.lower() if isinstance(address, str) and "@" in address else address
 
 
 def zone(customer: Customer, rules: Mapping[str, Any]) -> str:

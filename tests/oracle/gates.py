@@ -20,7 +20,7 @@ from tests.oracle.calendar import (
     local,
     next_clock_time,
 )
-from tests.oracle.customer import Customer, address_or_none, holds, profile, zone
+from tests.oracle.customer import Customer, address_or_none, holds, identity, profile, zone
 from tests.oracle.experiments import assigned, body_of, steps_of
 
 Verdict = dict[str, Any]
@@ -219,10 +219,9 @@ def is_blocked(
     """Unsubscribed (marketing only), hard-bounced or complained."""
     if any(where in (None, channel) for where in customer["complained"]):
         return True
-    changed = customer["address_changes"].get(channel)
-    for where, t in customer["bounced"]:
-        if where == channel and not (changed is not None and t < changed):
-            return True
+    address = identity(address_or_none(rules, customer, channel))
+    if (channel, address) in customer["bounced"]:
+        return True
     grants = [
         e["t"]
         for e in customer["events"]

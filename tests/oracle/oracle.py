@@ -8,9 +8,10 @@ no index and no bound on memory. Clarity over speed. Left out: models.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.oracle.customer import Customer, address_or_none, new_customer
+from tests.oracle.calendar import duration_ms
+from tests.oracle.customer import Customer, address_or_none, identity, new_customer
 from tests.oracle.outcomes import attribute
-from tests.oracle.reading import arrival_or_none, read
+from tests.oracle.reading import arrival_or_none, is_machine, read, spelling
 from tests.oracle.triggers import Timer, World, cancel, fire, open_all, timer_order
 
 
@@ -146,6 +147,8 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
         world["customers"].pop(event["customer"], None)
         name = event["customer"]
         world["timers"] = [t for t in world["timers"] if t["customer"]["name"] != name]
+    if event.get("withdrawn"):
+        withdraw(world, event)
     if event["what"] != "event":
         return
     customer = world["customers"].setdefault(event["customer"], new_customer(event["customer"]))
@@ -153,6 +156,8 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
         return
     customer["seen"].add(event["id"])
     event["t"] = min(event["t"], world["now"])
+    if is_machine(event):
+        return
 
     is_first_profile = event["type"] == "profile_updated" and not any(
         known["type"] == "profile_updated" for known in customer["events"]
@@ -176,28 +181,71 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
             fire(world, timer)
 
 
+def withdraw(world: World, event: dict[str, Any]) -> None:
+    """Takes back the consents that an update withdraws which is a dead letter otherwise."""
+    customer = world["customers"].setdefault(event["customer"], new_customer(event["customer"]))
+    if event["id"] not in customer["seen"]:
+        data = {"consent": dict.fromkeys(event["withdrawn"], False)}
+        t = min(event["t"], world["now"])
+        customer["events"].append({"topic": "-", "type": "withdrawal", "t": t, "data": data})
+
+
 def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
     """Adds the event to the customer's history and to what blocks their channels."""
     channels = world["rules"]["channels"]
     before = {c: address_or_none(world["rules"], customer, c) for c in channels}
     customer["events"].append({name: event[name] for name in ("topic", "type", "t", "data")})
     for channel, address in before.items():
-        if address != address_or_none(world["rules"], customer, channel):
+        if identity(address) != identity(address_or_none(world["rules"], customer, channel)):
             customer["address_changes"][channel] = event["t"]
+    if event["topic"] == "engagement":
+        remember_feedback(world, customer, event)
 
-    data = event["data"]
-    if event["type"] in ("message_opened", "message_clicked"):
-        customer["opens"].append(event["t"])
-        for send in customer["sends"]:
-            is_named = send["request_id"] == data.get("request_id")
-            send["is_opened"] |= is_named and not send["is_ghost"]
-    says = data.get("channel") or None
-    named = [s["channel"] for s in customer["sends"] if s["request_id"] == data.get("request_id")]
+
+def remember_feedback(world: World, customer: Customer, event: dict[str, Any]) -> None:
+    """Opens, opt-outs and bounces: of the send that the event names, else of its channel."""
+    data, t, rules = event["data"], event["t"], world["rules"]
+    sends = [
+        send
+        for send in customer["sends"]
+        if send["request_id"] == data.get("request_id") and not send["is_recalled"]
+    ]
+    says = spelling(data.get("channel"))
+    says = says if says in rules["channels"] else None
+    where = sends[0]["channel"] if sends else says
     if event["type"] == "unsubscribed":
-        customer["unsubscribed"].append((says, event["t"]))
+        customer["unsubscribed"].append((says, t))
     if event["type"] == "message_complained":
-        customer["complained"].append(says or (named[0] if named else None))
-    if event["type"] == "message_bounced" and data.get("hard", True) is not False:
-        where = says or (named[0] if named else None)
-        if where is not None:
-            customer["bounced"].append((where, event["t"]))
+        customer["complained"].append(where)
+    if sends and sends[0]["is_ghost"]:
+        return
+    if event["type"] in ("message_opened", "message_clicked"):
+        customer["opens"].append(t)
+        for send in sends:
+            send["is_opened"] = True
+    if event["type"] in ("message_opened", "message_clicked", "message_delivered"):
+        customer["taken"].append((where, t))
+    if event["type"] == "message_bounced" and where is not None:
+        if sends:
+            address = sends[0]["address"]
+        elif customer["address_changes"].get(where, t) > t:
+            return
+        else:
+            address = identity(address_or_none(rules, customer, where))
+        if address is not None:
+            bounce(world, customer, where, address, t, data.get("hard", True) is not False)
+
+
+def bounce(
+    world: World, customer: Customer, channel: str, address: Any, t: int, is_hard: bool
+) -> None:
+    """Closes the channel for the address, at once or when it is one soft bounce too many."""
+    soft = world["rules"].get("throttle", {}).get("soft_bounces")
+    if not is_hard and soft is not None:
+        customer["soft"].append((channel, address, t))
+        times = [at for c, a, at in customer["soft"] if (c, a) == (channel, address)]
+        after = max(times) - duration_ms(soft["within"])
+        after = max([after, *(at for c, at in customer["taken"] if c == channel)])
+        is_hard = sum(at > after for at in times) >= soft["limit"]
+    if is_hard:
+        customer["bounced"].append((channel, address))

@@ -98,8 +98,10 @@ def read(line: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
     }
     if type_name not in TYPES[topic]:
         return {"what": "unknown type"} | found
-    if topic == "profiles" and not is_profile(data, rules):
-        return {"what": "dead letter"} | found
+    if topic == "profiles":
+        found["data"], withdrawn, is_sound = as_profile(data, rules)
+        if not is_sound:
+            return {"what": "dead letter", "withdrawn": withdrawn} | found
     if any(
         trigger["kind"] == "abandonment"
         and type_name in types_in(trigger["start"])
@@ -129,27 +131,70 @@ def key_text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def is_profile(data: Mapping[str, Any], rules: Mapping[str, Any]) -> bool:
-    """Whether every profile field present can be what it says."""
-    channels = rules["channels"]
+def as_profile(
+    data: Mapping[str, Any], rules: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str], bool]:
+    """The data as the engine keeps it, whose consent it takes back, and whether all can be."""
+    found = dict(data)
+    sound = True
+    holders = {channel["requires"] for channel in rules["channels"].values()}
     for name in SCALAR_FIELDS:
-        if not isinstance(data.get(name), str | None):
-            return False
+        if name in holders | {"email", "phone", "push_token"} and name in data:
+            found[name], is_one = as_address(data[name])
+            sound &= is_one
+        sound &= isinstance(found.get(name), str | None)
     if data.get("timezone") is not None and not is_zone(data["timezone"]):
-        return False
+        sound = False
     if data.get("birthday") is not None and yearly_or_none(data["birthday"]) is None:
-        return False
+        sound = False
     preferred = data.get("channels")
-    if preferred is not None and not (
-        isinstance(preferred, list) and all(isinstance(c, str) and c in channels for c in preferred)
-    ):
-        return False
-    consent = data.get("consent", {})
-    if not isinstance(consent, dict):
-        return False
-    if any(c not in channels or not isinstance(v, bool | None) for c, v in consent.items()):
-        return False
-    return isinstance(data.get("attributes", {}), dict)
+    if isinstance(preferred, list) and all(isinstance(c, str) for c in preferred):
+        spelt = [spelling(c) for c in preferred]
+        found["channels"] = [c for c in spelt if c in rules["channels"]]
+    elif preferred is not None:
+        sound = False
+    given = data.get("consent", {})
+    consents: dict[str, Any] = {}
+    if isinstance(given, dict):
+        for name, value in given.items():
+            channel = spelling(name)
+            if channel not in rules["channels"]:
+                continue
+            if not isinstance(value, bool | None):
+                sound = False
+            elif consents.get(channel) is not False:
+                consents[channel] = value
+    else:
+        sound = False
+        consents = dict.fromkeys(rules["channels"], False) if given is False else {}
+    if "consent" in data:
+        found["consent"] = consents
+    sound &= isinstance(data.get("attributes", {}), dict)
+    withdrawn = [channel for channel, value in consents.items() if value is False]
+    return found, withdrawn, sound
+
+
+def as_address(value: Any) -> tuple[Any, bool]:
+    """An address as it is kept, None when it spells nothing; and whether it can be one."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value), True
+    if not isinstance(value, str):
+        return None, value is None
+    text = value.strip()
+    if text.lower() in ("", "null", "none", "nan", "n/a"):
+        return None, True
+    return text, not any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u2029" for c in text)
+
+
+def spelling(name: Any) -> Any:
+    """A channel's name without case and outer white space."""
+    return name.strip().lower() if isinstance(name, str) else None
+
+
+def is_machine(event: Mapping[str, Any]) -> bool:
+    """Whether a scanner or a privacy proxy opened or clicked a message."""
+    is_touch = event["type"] in ("message_opened", "message_clicked")
+    return is_touch and event["data"].get("machine") is True
 
 
 def visible(data: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:

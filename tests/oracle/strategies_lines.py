@@ -97,15 +97,17 @@ def _profile_data(draw: st.DrawFn, rules: Rules, birthday_near: date) -> Line:
         f"--{birthday_near:%m-%d}",
     ]
     fields: dict[str, st.SearchStrategy[Any]] = {
-        "email": st.sampled_from(["a@x", "b@x", "c@x", "a@x", "b@x", None]),
-        "phone": st.sampled_from(["+1", "+2", "+1", "+2", "+3", None]),
+        "email": st.sampled_from(["a@x", "b@x", "A@X", "a@x", " b@x\n", "N/A", None]),
+        "phone": st.sampled_from(["+1", "+2", "+1", "+2", 43, None]),
         "push_token": st.sampled_from(["p1", "p2", "p1", "p2", "p3", None]),
         "timezone": st.sampled_from([*ZONES, *ZONES, None]),
         "locale": st.sampled_from(["de", "en", None]),
         "birthday": st.sampled_from([*dates, *dates, None]),
         "channels": st.lists(st.sampled_from(channels), max_size=3, unique=True),
         "consent": st.dictionaries(
-            st.sampled_from(channels), st.sampled_from([True, True, True, False, None]), min_size=1
+            st.sampled_from([*channels, *channels, f" {channels[0].upper()}", "fax"]),
+            st.sampled_from([True, True, True, False, None]),
+            min_size=1,
         ),
         "attributes": st.sampled_from(
             [
@@ -129,9 +131,12 @@ def _profile_data(draw: st.DrawFn, rules: Rules, birthday_near: date) -> Line:
                     {"timezone": "Mars/Olympus"},
                     {"birthday": "2023-02-29"},
                     {"birthday": "--02-30"},
-                    {"channels": ["fax"]},
-                    {"consent": {"fax": True}},
+                    {"channels": ["fax", 1]},
+                    {"consent": {channels[0]: "no"}},
+                    {"consent": {channels[0]: False}, "timezone": "utc+1"},
+                    {"consent": False},
                     {"consent": "yes"},
+                    {"email": "a@x\nb", "consent": {channels[0].upper(): False}},
                     {"attributes": [1]},
                 ]
             )
@@ -144,9 +149,12 @@ def _engagement_data(draw: st.DrawFn, rules: Rules, earlier: list[Line]) -> Line
     """What happened to a message: naming a channel, a request that may exist, both or none."""
     data: Line = {}
     if draw(st.booleans()):
-        data["channel"] = draw(st.sampled_from(sorted(rules["channels"])))
-    if draw(one_in(5)):
-        data["hard"] = draw(st.booleans())
+        known = sorted(rules["channels"])
+        data["channel"] = draw(st.sampled_from([*known, *known, f"{known[0].upper()} ", "fax", 5]))
+    if draw(one_in(3)):
+        data["hard"] = draw(st.sampled_from([False, False, True, "no"]))
+    if draw(one_in(6)):
+        data["machine"] = draw(st.sampled_from([True, True, False, 1]))
     if draw(st.integers(0, 2)):
         data["request_id"] = "00000000-0000-5000-8000-000000000000"
         if earlier:

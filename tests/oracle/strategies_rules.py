@@ -380,6 +380,9 @@ def throttles(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         if draw(st.integers(0, 2)) == 0:
             weekend = {"days": draw(DAYS), "from": "12:00", "to": "24:00"}
             throttle["quiet_hours"] = [quiet, weekend | {"channels": draw(_some(channels))}]
+    if draw(st.integers(0, 2)) == 0:
+        limit, within = draw(st.integers(1, 3)), draw(MEDIUM | LONG)
+        throttle["soft_bounces"] = {"limit": limit, "within": within}
     if draw(st.integers(0, 3)) == 0:
         throttle["rate"] = [
             {

@@ -7,7 +7,16 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from tests.oracle.calendar import anniversary_ms, clock_time, duration_ms, local
-from tests.oracle.customer import Customer, anniversary_date, holds, standing, value_of, zone
+from tests.oracle.customer import (
+    Customer,
+    address_or_none,
+    anniversary_date,
+    holds,
+    identity,
+    standing,
+    value_of,
+    zone,
+)
 from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
 from tests.oracle.reading import amount, key_text, types_in, visible
@@ -352,6 +361,7 @@ def fire(world: World, timer: Timer) -> None:
             "is_recalled": False,
             "is_opened": False,
             "is_ghost": outcome == "holdout",
+            "address": identity(address_or_none(world["rules"], customer, found["channel"])),
             "experiment": world["decisions"][-1]["experiment"],
             "anchor_type": instance.get("anchor_type"),
             "kinds": set(),

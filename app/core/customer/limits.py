@@ -40,6 +40,14 @@ MAX_OPENS: Final = _limit(
     128, "Opens and clicks remembered per customer; beyond it the oldest is forgotten."
 )
 MAX_ENGAGEMENTS: Final = _limit(8, "Opens, and clicks, of one send whose times are remembered.")
+MAX_BOUNCED: Final = _limit(
+    8,
+    "Addresses of one channel that are remembered as bounced, or for their soft bounces; beyond it"
+    " the oldest is forgotten.",
+)
+MAX_OLD_SENDS: Final = _limit(
+    64, "Sends that are remembered for feedback however old they are, the last ones."
+)
 MAX_EVENT_IDS: Final = _limit(
     32, "Event ids remembered per customer: a copy that comes later is taken for a new event."
 )

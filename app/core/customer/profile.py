@@ -1,14 +1,15 @@
 """Profile updates: checked whole, then applied field by field (spec section 3)."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
 import msgspec
 
+from app.core.customer.addresses import NotAnAddressError, address_identity, read_address
 from app.core.customer.limits import MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES
 from app.core.customer.record import Customer
+from app.core.customer.suppression import Feedback
 from app.core.errors import EventError
 from app.core.time.zones import zone
 
@@ -47,67 +48,141 @@ def parse_yearly(text: object) -> date | None:
     return parse_date(text)
 
 
-def parse_update(data: dict[str, Any], channels: Mapping[str, object]) -> ProfileUpdate:
-    """Check every profile field in ``data``. Raises EventError (reason ``profile``)."""
+class ProfileError(EventError):
+    """A profile update with wrong fields.
+
+    ``withdrawn`` are the channels whose consent it takes back, which holds all the same.
+    """
+
+    def __init__(self, problems: list[tuple[str, str]], withdrawn: list[str]) -> None:
+        text = "; ".join(f"data.{field}: expected {expected}" for field, expected in problems)
+        kept = f"nothing but the withdrawal of {', '.join(withdrawn)}" if withdrawn else "nothing"
+        super().__init__("profile", f"{text}; {kept} was applied")
+        self.withdrawn = withdrawn
+
+
+def parse_update(
+    customer: Customer, data: dict[str, Any], feedback: Feedback, addresses: frozenset[str]
+) -> ProfileUpdate:
+    """Check every profile field in ``data``, and that the record has room for the attributes.
+
+    ``addresses`` are the fields that hold one. Raises ProfileError, which names each wrong field.
+    """
+    problems: list[tuple[str, str]] = []
+    fields = _read_fields(data, addresses, problems)
+    if "channels" in data:
+        fields["channels"] = _channel_order(data["channels"], feedback, problems)
+    consent = _consent(data, feedback, problems)
+    attributes = _attributes(data, addresses, problems)
+    update = ProfileUpdate(fields, consent, attributes)
+    _require_room(customer, update, problems)
+    if problems:
+        withdrawn = [channel for channel, given in consent.items() if given is False]
+        raise ProfileError(problems, withdrawn)
+    return update
+
+
+def _read_fields(
+    data: dict[str, Any], addresses: frozenset[str], problems: list[tuple[str, str]]
+) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for field, value in data.items():
         if field not in TEXT_FIELDS:
             continue
-        if value is not None and not isinstance(value, str):
-            raise _wrong(field, "text or null")
-        fields[field] = value
+        if field in addresses:
+            fields[field] = _address(field, value, problems)
+        elif value is not None and not isinstance(value, str):
+            problems.append((field, "text or null"))
+        else:
+            fields[field] = value
     if fields.get("timezone") is not None:
         try:
             zone(fields["timezone"])
         except ValueError:
-            raise _wrong("timezone", "the name of an IANA time zone") from None
+            problems.append(("timezone", "the name of an IANA time zone"))
     if fields.get("birthday") is not None and parse_yearly(fields["birthday"]) is None:
-        raise _wrong("birthday", "a date that exists, as YYYY-MM-DD or --MM-DD")
-    if "channels" in data:
-        fields["channels"] = _channel_order(data["channels"], channels)
-    return ProfileUpdate(fields, _consent(data, channels), _attributes(data))
+        problems.append(("birthday", "a date that exists, as YYYY-MM-DD or --MM-DD"))
+    return fields
 
 
-def require_room(customer: Customer, update: ProfileUpdate) -> None:
-    """See that the record can take the update's attributes. Raises EventError."""
+def _address(field: str, value: object, problems: list[tuple[str, str]]) -> str | None:
+    try:
+        return read_address(value)
+    except NotAnAddressError as exc:
+        problems.append((field, str(exc)))
+        return None
+
+
+def _require_room(
+    customer: Customer, update: ProfileUpdate, problems: list[tuple[str, str]]
+) -> None:
     if not update.attributes:
         return
     known = {f"{_ATTRIBUTE}{name}" for name in update.attributes}
     known.update(field for field in customer.profile_ms if field.startswith(_ATTRIBUTE))
-    if len(known) > MAX_ATTRIBUTES:
-        raise _wrong("attributes", f"at most {MAX_ATTRIBUTES} names for a customer over time")
     after = customer.profile.get("attributes", {}) | update.attributes
-    if len(msgspec.json.encode(after)) > MAX_ATTRIBUTES_BYTES:
-        raise _wrong("attributes", f"at most {MAX_ATTRIBUTES_BYTES} bytes for a customer in all")
+    if len(known) > MAX_ATTRIBUTES:
+        expected = f"at most {MAX_ATTRIBUTES} names for a customer over time"
+        problems.append(("attributes", expected))
+    elif len(msgspec.json.encode(after)) > MAX_ATTRIBUTES_BYTES:
+        expected = f"at most {MAX_ATTRIBUTES_BYTES} bytes for a customer in all"
+        problems.append(("attributes", expected))
 
 
-def _channel_order(value: object, channels: Mapping[str, object]) -> list[str] | None:
+def _channel_order(
+    value: object, feedback: Feedback, problems: list[tuple[str, str]]
+) -> list[str] | None:
+    """The channels that the rules have, in the order given; null for none."""
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(c, str) and c in channels for c in value):
-        raise _wrong("channels", f"a list of {', '.join(sorted(channels))}")
-    return list(dict.fromkeys(value))
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        expected = f"a list of {', '.join(sorted(feedback.fields))}"
+        problems.append(("channels", expected))
+        return None
+    named = [feedback.channel_named(name) for name in value]
+    return [name for name in dict.fromkeys(named) if name is not None]
 
 
-def _consent(data: dict[str, Any], channels: Mapping[str, object]) -> dict[str, bool | None]:
-    consent = data.get("consent", {})
-    if not isinstance(consent, dict) or not all(
-        channel in channels and (given is None or isinstance(given, bool))
-        for channel, given in consent.items()
-    ):
-        raise _wrong("consent", f"an object from {', '.join(sorted(channels))} to true or false")
-    return consent
+def _consent(
+    data: dict[str, Any], feedback: Feedback, problems: list[tuple[str, str]]
+) -> dict[str, bool | None]:
+    """What is said about each channel that the rules have; of two spellings a withdrawal holds."""
+    given = data.get("consent", {})
+    consents: dict[str, bool | None] = {}
+    expected = f"an object from {', '.join(sorted(feedback.fields))} to true or false"
+    if not isinstance(given, dict):
+        problems.append(("consent", expected))
+        return dict.fromkeys(feedback.fields, False) if given is False else consents
+    for name, value in given.items():
+        channel = feedback.channel_named(name)
+        if channel is None:
+            continue
+        if value is not None and not isinstance(value, bool):
+            problems.append(("consent", expected))
+        elif consents.get(channel) is not False:
+            consents[channel] = value
+    return consents
 
 
-def _attributes(data: dict[str, Any]) -> dict[str, Any]:
+def _attributes(
+    data: dict[str, Any], addresses: frozenset[str], problems: list[tuple[str, str]]
+) -> dict[str, Any]:
     attributes = data.get("attributes", {})
     if not isinstance(attributes, dict):
-        raise _wrong("attributes", "an object")
-    return attributes
+        problems.append(("attributes", "an object"))
+        return {}
+    held = [name for name in attributes if f"{_ATTRIBUTE}{name}" in addresses]
+    if not held:
+        return attributes
+    read = {name: _address(f"{_ATTRIBUTE}{name}", attributes[name], problems) for name in held}
+    return attributes | read
 
 
-def _wrong(field: str, expected: str) -> EventError:
-    return EventError("profile", f"data.{field}: expected {expected}; nothing was applied")
+def withdraw(customer: Customer, channels: list[str], occurred_ms: int) -> None:
+    """Take consents back, and nothing else of an update."""
+    for channel in channels:
+        if _is_newest(customer, f"consent.{channel}", occurred_ms):
+            customer.profile.setdefault("consent", {})[channel] = False
 
 
 def apply_update(
@@ -121,7 +196,7 @@ def apply_update(
     for field, value in update.fields.items():
         if not _is_newest(customer, field, occurred_ms):
             continue
-        if field in addresses and profile.get(field) != value:
+        if field in addresses and _is_other(field, profile.get(field), value):
             customer.address_ms[field] = occurred_ms
         _set(profile, field, value)
     for channel, given in update.consent.items():
@@ -133,9 +208,14 @@ def apply_update(
         field = f"attributes.{name}"
         if _is_newest(customer, field, occurred_ms):
             attributes = profile.setdefault("attributes", {})
-            if field in addresses and attributes.get(name) != value:
+            if field in addresses and _is_other(field, attributes.get(name), value):
                 customer.address_ms[field] = occurred_ms
             _set(attributes, name, value)
+
+
+def _is_other(field: str, before: object, after: object) -> bool:
+    """Whether an address has changed in more than its spelling."""
+    return address_identity(field, before) != address_identity(field, after)
 
 
 def _is_newest(customer: Customer, field: str, occurred_ms: int) -> bool:

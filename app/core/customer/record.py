@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.decisions import Cause
+from app.core.decisions import Cause, SendRequest
 from app.core.time.instants import END_OF_TIME_MS
 
 
@@ -81,6 +81,12 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     segments: list[str] = []
     cluster: str | None = None
     design: str | None = None
+    #: where it went
+    address: str | None = None
+    #: what was put on ``dispatch``, for as long as a recall can have to repeat it
+    request: SendRequest | None = None
+    #: opens and clicks by scanners and privacy proxies
+    machine_opens: int = 0
 
 
 class Purchase(msgspec.Struct, array_like=True, gc=False):
@@ -162,6 +168,11 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     reached: dict[str, list[float]] = {}
     #: a profile update has been applied
     has_profile: bool = False
+    #: channel -> addresses that bounced, the last ones, oldest first
+    bounced: dict[str, list[str]] = {}
+    #: channel -> address -> soft bounces that count; channel -> last delivery, open or click
+    soft_bounces_ms: dict[str, dict[str, list[int]]] = {}
+    mail_taken_ms: dict[str, int] = {}
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

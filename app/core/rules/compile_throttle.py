@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from app.core.customer.suppression import Feedback
 from app.core.rules.compile_steps import exact, is_marketing, window_of
-from app.core.rules.model import Cap, Fatigue, QuietHours, Rate, SoftBounces
+from app.core.rules.model import Cap, Channel, Fatigue, QuietHours, Rate
 from app.core.time.durations import parse_duration_ms
 
 Document = Mapping[str, Any]
@@ -71,11 +72,15 @@ def compile_fatigue(body: Document | None) -> Fatigue | None:
     )
 
 
-def compile_soft_bounces(body: Document | None) -> SoftBounces | None:
-    """When soft bounces close a channel; None: never."""
-    if body is None:
-        return None
-    return SoftBounces(limit=body["limit"], within_ms=parse_duration_ms(body["within"]))
+def compile_feedback(channels: Mapping[str, Channel], throttle: Document) -> Feedback:
+    """The channels that feedback is about, and when soft bounces close one."""
+    soft: Document | None = throttle.get("soft_bounces")
+    return Feedback(
+        names={name.casefold(): name for name in channels},
+        fields={name: channel.requires for name, channel in channels.items()},
+        soft_limit=0 if soft is None else soft["limit"],
+        soft_within_ms=0 if soft is None else parse_duration_ms(soft["within"]),
+    )
 
 
 def compile_quiet_hours(

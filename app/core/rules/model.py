@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.core.customer.record import Customer
+from app.core.customer.suppression import Feedback
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
 from app.core.rules.tokens import Token
@@ -161,13 +162,6 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     per_ms: int
 
 
-class SoftBounces(msgspec.Struct, frozen=True, kw_only=True):
-    """So many soft bounces of one address within ``within_ms`` count as a hard one."""
-
-    limit: int
-    within_ms: int
-
-
 class Fatigue(msgspec.Struct, frozen=True, kw_only=True):
     """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them."""
 
@@ -214,6 +208,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     timezone: ZoneInfo
     currency: str | None
     channels: dict[str, Channel]
+    #: the channels as feedback and profiles may name them
+    feedback: Feedback
     #: the profile fields that hold addresses
     addresses: frozenset[str]
     cooldown: Cooldown
@@ -222,7 +218,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     #: marketing steps are decided at the ends of buckets of this length; 0: when they are due
     arbitration_ms: int
     quiet_hours: tuple[QuietHours, ...]
-    soft_bounces: SoftBounces | None
     holdout: Holdout | None
     #: how long a transactional step waits for the first profile update of a customer
     profile_patience_ms: int

@@ -1,9 +1,11 @@
 """Cancel events: they end what is open and recall what was sent too late to be right."""
 
+import msgspec
+
 from app.core.context import EventContext
 from app.core.customer.limits import remember
 from app.core.customer.record import Sent
-from app.core.decisions import Decision, Outcome, Reason
+from app.core.decisions import Decision, Outcome, Reason, SendRequest
 from app.core.rules.keys import key_of
 from app.core.rules.model import Trigger
 from app.core.triggers.decide import send_request
@@ -76,7 +78,12 @@ def _recall_decision(moment: EventContext, trigger: Trigger, sent: Sent) -> Deci
         design=sent.design,
         segments=sent.segments,
         cluster=sent.cluster,
-        dispatch=None
-        if sent.is_ghost
-        else send_request(moment, trigger, sent.channel, {}, kind="recall"),
+        dispatch=None if sent.is_ghost else _recall_request(moment, trigger, sent),
     )
+
+
+def _recall_request(moment: EventContext, trigger: Trigger, sent: Sent) -> SendRequest:
+    """What the send said; of a record that does not keep it, as it would be said now."""
+    if sent.request is None:
+        return send_request(moment, trigger, sent.channel, {}, kind="recall")
+    return msgspec.structs.replace(sent.request, kind="recall")

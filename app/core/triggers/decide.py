@@ -5,7 +5,7 @@ from typing import Any
 
 from app.core.attribution import order_of
 from app.core.context import DecisionContext
-from app.core.customer.limits import MAX_SENDS
+from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Reason, SendRequest
 from app.core.gates.judge import Verdict, judge
@@ -40,10 +40,10 @@ def decide(
         trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
         if verdict.channel is not None:
-            if trigger.is_marketing or trigger.cancel:
-                _remember_send(moment, trigger, instance, message, decision)
+            request = send_request(moment, trigger, verdict.channel, instance.data)
             if verdict.outcome is SEND:
-                decision.dispatch = send_request(moment, trigger, verdict.channel, instance.data)
+                decision.dispatch = request
+            _remember_send(moment, trigger, instance, message, decision, request)
     moment.emit(decision)
 
 
@@ -93,14 +93,20 @@ def _remember_send(
     instance: Instance,
     message: Message,
     decision: Decision,
+    request: SendRequest,
 ) -> None:
-    """Put a send or ghost send into the windows; what no window can ask for any more goes."""
+    """Put a send or ghost send into the windows; what nothing can ask for any more goes."""
     customer, now_ms = moment.customer, moment.now_ms
     assert decision.channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
     if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
-        customer.sends = [old for old in customer.sends if old.decided_ms > oldest_ms]
+        last = customer.sends[-MAX_OLD_SENDS:]
+        older = customer.sends[:-MAX_OLD_SENDS]
+        customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
+    for old in customer.sends:
+        if old.request is not None and old.decided_ms < now_ms - moment.rules.recall_window_ms:
+            old.request = None
     steps = trigger.steps
     usual = steps[decision.step].template if decision.step < len(steps) else None
     customer.sends.append(
@@ -118,11 +124,13 @@ def _remember_send(
             request_id=decision.request_id,
             cause=instance.cause,
             experiment=message.experiment,
-            template=None if message.template == usual else message.template,
+            template=None if message.template == usual and not trigger.cancel else message.template,
             delivered_order=order_of(instance.data) if instance.is_delivery else None,
             segments=decision.segments,
             cluster=decision.cluster,
             design=decision.design,
+            address=request.address,
+            request=decision.dispatch if trigger.cancel else None,
         )
     )
     if len(customer.sends) > MAX_SENDS:

@@ -11,6 +11,8 @@ class RecordOutcome(StrEnum):
     DEAD = "dead"
     DUPLICATE = "duplicate"
     ERASED = "erased"
+    #: an open or click by a scanner or a privacy proxy: counted at its send alone
+    MACHINE_OPEN = "machine_open"
     #: forwarded to its own partition
     MISROUTED = "misrouted"
     #: applied before: read again after a restart

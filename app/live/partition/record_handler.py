@@ -140,6 +140,8 @@ class RecordHandler:
             unit.note_list_health(event, self._engine.rules.channels)
             return RecordOutcome.APPLIED
         self._customers.changed(customer)
+        if handled is Handled.MACHINE_OPEN:
+            return RecordOutcome.MACHINE_OPEN
         return RecordOutcome.DUPLICATE
 
     def _erase(self, decoded: DecodedRecord, erasure: Erasure) -> RecordOutcome:

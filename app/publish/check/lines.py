@@ -30,7 +30,7 @@ from tables.in_memory import InMemoryCustomers
 #: at times.
 _TEXT: Final = re.compile(
     r"(?:(?P<path>[\w.-]+): )?(?:expected )?(?P<expected>.*?)"
-    r"(?:, got (?P<got>.*?))?(?:; nothing .*)?",
+    r"(?:, got (?P<got>.*?))?(?:; (?:data\.|nothing ).*)?",
     re.DOTALL,
 )
 _TOO_LARGE: Final = "expected a value of at most"
