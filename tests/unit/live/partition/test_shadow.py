@@ -18,6 +18,7 @@ T0_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
 RULES = parse_rules(b"""
 version: 1
+profile_patience: 0
 triggers:
   thanks: {kind: event, on: [order_placed], category: transactional, template: thanks,
            channels: [email, sms]}
