@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -65,6 +66,21 @@ class _Arrived(Protocol):
 
 
 Found = TypeVar("Found", bound=_Arrived)
+
+
+def first_arrival_ms(arrivals: Iterator[Found]) -> tuple[int | None, Iterator[Found]]:
+    """When the first of them arrived (epoch ms; None: none says), and all of them still to read."""
+    head: list[Found] = []
+    for arrival in arrivals:
+        head.append(arrival)
+        if arrival.arrived_ms is not None:
+            return arrival.arrived_ms, chain(head, arrivals)
+    return None, iter(head)
+
+
+def arrived_before(arrivals: Iterator[Found], from_ms: int) -> Iterator[Found]:
+    """Without those that arrived at ``from_ms`` or later."""
+    return (each for each in arrivals if each.arrived_ms is None or each.arrived_ms < from_ms)
 
 
 def merge_arrivals(histories: list[Iterator[Found]]) -> Iterator[Found]:

@@ -24,21 +24,52 @@ _BUFFER_BYTES: Final = 1 << 20
 _REMEMBERED_DEAD: Final = 100
 
 
-class OutputFolder:
+class OutputLines:
+    """Counts what a run makes (``tally``) and encodes it as lines of the output files.
+
+    Who derives from it says where a line goes.
+    """
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def write(self, decision: Decision) -> None:
+        """One decision, and what it puts on dispatch."""
+        self.tally.take(decision)
+        record, request = written(decision)
+        self.write_line(DECISIONS, record + b"\n")
+        if request is not None:
+            self.write_line(DISPATCH, request + b"\n")
+
+    def write_outcome(self, outcome: SendOutcome) -> None:
+        """One thing that a send led to."""
+        self.tally.take_outcome(outcome)
+        self.write_line(OUTCOMES, written_outcome(outcome) + b"\n")
+
+    def write_dead(self, number: int, error: EventError) -> None:
+        """One record that could not be understood, by its line."""
+        dead = {"line": number, "reason": error.reason, "error": str(error)}
+        self.write_line(DEAD, orjson.dumps(dead) + b"\n")
+
+    def write_line(self, file: int, line: bytes) -> None:
+        """A line, with its end, of a file."""
+        raise NotImplementedError
+
+
+class OutputFolder(OutputLines):
     """``decisions.jsonl``, ``dispatch.jsonl``, ``outcomes.jsonl``, ``dead-letters.jsonl`` and, at
     the end, ``report.html`` in a folder.
 
-    ``tally`` has counted decisions and outcomes; ``first_dead`` holds (line, reason, text) of the
-    first dead letters.
+    ``first_dead`` holds (line, reason, text) of the first dead letters.
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._files = [(folder / name).open("wb", buffering=_BUFFER_BYTES) for name in _NAMES]
         except OSError as exc:
             raise ConfigError(f"{folder}: the output cannot be written: {exc.strerror}") from exc
-        self.tally = Tally()
         self._report = folder / "report.html"
         self.first_dead: list[tuple[int, str, str]] = []
 
@@ -54,25 +85,10 @@ class OutputFolder:
         for file in self._files:
             file.close()
 
-    def write(self, decision: Decision) -> None:
-        """One decision, and what it puts on dispatch."""
-        self.tally.take(decision)
-        record, request = written(decision)
-        self._files[DECISIONS].write(record + b"\n")
-        if request is not None:
-            self._files[DISPATCH].write(request + b"\n")
-
-    def write_outcome(self, outcome: SendOutcome) -> None:
-        """One thing that a send led to."""
-        self.tally.take_outcome(outcome)
-        self._files[OUTCOMES].write(written_outcome(outcome) + b"\n")
-
-    def write_dead(self, number: int, error: EventError) -> None:
-        """One record that could not be understood, by its line."""
-        self.write_line(DEAD, dead_line(number, error) + b"\n")
-
     def write_line(self, file: int, line: bytes) -> None:
-        """A line with its end that another process has written, and counted."""
+        """A line, with its end, of a file; of what another process has written it is not counted
+        again.
+        """
         self._files[file].write(line)
         if file == DEAD and len(self.first_dead) < _REMEMBERED_DEAD:
             dead = orjson.loads(line)
@@ -90,8 +106,3 @@ class OutputFolder:
             self.tally, rules, Run(records=records, customers=customers, remarks=remarks)
         )
         self._report.write_text(page, encoding="utf-8")
-
-
-def dead_line(number: int, error: EventError) -> bytes:
-    """A record that could not be understood, without a line end."""
-    return orjson.dumps({"line": number, "reason": error.reason, "error": str(error)})

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
+import msgspec
+
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
 from app.backtest.rates import DEFAULT_PARTITIONS, partitioned_rates
@@ -17,7 +19,7 @@ from app.core.errors import EventError
 from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
-from app.core.time.instants import Instant
+from app.core.time.instants import END_OF_TIME_MS, Instant
 from tables.in_memory import InMemoryCustomers
 
 
@@ -49,6 +51,10 @@ class Replay:
     ) -> None:
         self.customers = InMemoryCustomers()
         self.counts: Counter[str] = Counter()
+        #: what became of the records that were learned from
+        self.learned: Counter[str] = Counter()
+        self._is_learning = False
+        self._rules = rules
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
         self._engine = Engine(rules, self.customers, emit, outcome, rates)
@@ -69,6 +75,23 @@ class Replay:
             self.take(arrival)
         self.finish(until_ms)
 
+    def learn(self, arrivals: Iterable[Arrival], from_ms: int) -> None:
+        """Take a history that arrived before ``from_ms``, deciding nothing (``decide_from``)."""
+        self.decide_from(END_OF_TIME_MS)
+        clock = Clock(self._grace_ms)
+        for arrival in arrivals:
+            instant = clock.step(arrival.arrived_ms, None)
+            self.fire_to(instant)
+            self.handle(arrival, instant)
+        self.decide_from(from_ms)
+
+    def decide_from(self, from_ms: int) -> None:
+        """Close steps that are due before ``from_ms`` undecided; with END_OF_TIME_MS all are, and
+        records count as learned.
+        """
+        self._engine.rules = msgspec.structs.replace(self._rules, decide_from_ms=from_ms)
+        self._is_learning = from_ms == END_OF_TIME_MS
+
     def take(self, arrival: Arrival) -> None:
         """One record: the clock steps to its arrival, then it is handled."""
         content = arrival.content
@@ -83,7 +106,8 @@ class Replay:
 
     def fire_to(self, instant: Instant) -> None:
         """Fire the timers that come before an arrival that is read then."""
-        outage, now_ms, grace_ms = self._outage, instant.now_ms, self._grace_ms
+        now_ms, grace_ms = instant.now_ms, self._grace_ms
+        outage = None if self._is_learning else self._outage
         if outage is not None and now_ms >= outage.to_ms:
             self._engine.run_to(outage.from_ms - 1, grace_ms)
             if not instant.is_current:
@@ -100,19 +124,20 @@ class Replay:
     def handle(self, arrival: Arrival, instant: Instant) -> None:
         """One record, after the timers before it have fired."""
         content = arrival.content
+        counts = self.learned if self._is_learning else self.counts
         try:
             if isinstance(content, Event):
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )
-                self.counts[handled] += 1
+                counts[handled] += 1
                 return
             if isinstance(content, str):
                 self._engine.erase(content)
-                self.counts["erased"] += 1
+                counts["erased"] += 1
                 return
             raise content
         except EventError as exc:
-            self.counts["dead_letter"] += 1
-            if self._dead is not None:
+            counts["dead_letter"] += 1
+            if self._dead is not None and not self._is_learning:
                 self._dead(arrival.number, exc)

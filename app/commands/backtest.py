@@ -19,7 +19,7 @@ from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
 from app.backtest.rates import DEFAULT_PARTITIONS
-from app.backtest.run import Ran, run_backtest
+from app.backtest.run import BacktestResult, run_backtest
 from app.commands._options import parse_instant_option
 from app.core.errors import ConfigError
 from app.core.rules.rates import require_share
@@ -46,6 +46,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="JSON lines in arrival order, plain or gzip; - is standard input",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if missing")
+    parser.add_argument(
+        "--state-from",
+        nargs="+",
+        default=[],
+        metavar="HISTORY",
+        help="an earlier history that customers are known from; nothing of it is decided",
+    )
     parser.add_argument("--until", metavar="T", help="run the clock on to T after the last record")
     parser.add_argument("--outage", metavar="FROM/TO", help="records in between are read at TO")
     parser.add_argument("--grace", default="5s", help="how long a timer waits (default 5s)")
@@ -79,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     gc.disable()  # records hold no cycles, and walking millions of them costs a quarter of the time
     with ExitStack() as stack:
         readers = [stack.enter_context(open_lines(name)) for name in args.events]
+        state = [stack.enter_context(open_lines(name)) for name in args.state_from]
         output = stack.enter_context(OutputFolder(args.out))
         files = [iter(reader) for reader in readers]
         wall_ms = time.time_ns() // 1_000_000
@@ -89,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
             jobs = usable_cores() if can_fork() and _is_long(heads) else 1
             files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
         bar = stack.enter_context(_Bar(readers))
-        ran = run_backtest(
+        result = run_backtest(
             rules,
             [bar.followed(lines) for lines in files],
             args.out,
@@ -99,19 +107,20 @@ def run(args: argparse.Namespace) -> int:
             grace_ms=grace_ms,
             outage=outage,
             reviews=reviews,
+            state=state,
             partitions=args.partitions,
         )
     for review in reviews:
         for remark in review.remarks():
             print(f"warning: {remark}")
-    _print_summary(ran, output, args.out)
-    return _exit_code(ran)
+    _print_summary(result, output, args.out)
+    return _exit_code(result)
 
 
-def _exit_code(ran: Ran) -> int:
+def _exit_code(result: BacktestResult) -> int:
     """0; 2 when there were records and none of them could be read."""
-    dead = ran.counts["dead_letter"]
-    if not dead or dead < ran.counts.total():
+    dead = result.counts["dead_letter"]
+    if not dead or dead < result.counts.total():
         return 0
     print(
         f"none of {dead} records could be read: expected an event a line, see"
@@ -209,9 +218,11 @@ def _outage(text: str) -> Outage:
     return outage
 
 
-def _print_summary(ran: Ran, output: OutputFolder, folder: Path) -> None:
-    print(_counted("records", ran.counts))
-    print(f"customers: {ran.customers}")
+def _print_summary(result: BacktestResult, output: OutputFolder, folder: Path) -> None:
+    if result.learned:
+        print(_counted("state", result.learned))
+    print(_counted("records", result.counts))
+    print(f"customers: {result.customers}")
     print(_counted("decisions", output.tally.outcomes))
     print(_counted("outcomes", output.tally.kinds_led_to))
     names = ("decisions.jsonl", "dispatch.jsonl", "outcomes.jsonl", "report.html")

@@ -6,11 +6,12 @@ from typing import Any
 import orjson
 
 from app.backtest.clock import Outage
-from app.backtest.history import read_arrivals
+from app.backtest.history import arrived_before, first_arrival_ms, read_arrivals
 from app.backtest.replay import Replay
 from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
+from app.core.time.instants import END_OF_TIME_MS
 
 
 def run_engine(
@@ -31,15 +32,22 @@ def run_whole_engine(
     *,
     until_ms: int | None = None,
     outage: tuple[int, int] | None = None,
+    state: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
-    """The same with what the sends led to."""
+    """The same with what the sends led to; ``state`` is an earlier history."""
     made: list[Decision] = []
     outcomes: list[SendOutcome] = []
     compiled = compile_rules(dict(rules), version="test")
     replay = Replay(
         compiled, made.append, outcome=outcomes.append, outage=Outage(*outage) if outage else None
     )
-    replay.run(read_arrivals(orjson.dumps(line) for line in lines), until_ms=until_ms)
+    arrivals = read_arrivals(orjson.dumps(line) for line in lines)
+    if state:
+        first_ms, arrivals = first_arrival_ms(arrivals)
+        from_ms = END_OF_TIME_MS if first_ms is None else first_ms
+        before = read_arrivals(orjson.dumps(line) for line in state)
+        replay.learn(arrived_before(before, from_ms), from_ms)
+    replay.run(arrivals, until_ms=until_ms)
     return (
         [in_the_oracles_words(decision) for decision in made],
         [outcome_in_the_oracles_words(outcome) for outcome in outcomes],

@@ -5,7 +5,7 @@ timers scanned from end to end, whole histories kept per customer and folded ane
 no index and no bound on memory. Clarity over speed. Left out: models.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tests.oracle.calendar import duration_ms
@@ -53,8 +53,11 @@ def replay(
     until_ms: int | None,
     outage: tuple[int, int] | None,
     grace_ms: int,
+    state: Sequence[Mapping[str, Any]] = (),
 ) -> World:
-    """The world after all lines. Lines that arrive in the outage [from, to) are read at its end."""
+    """The world after all lines. Lines that arrive in the outage [from, to) are read at its end.
+    From the lines of `state` customers are known; what falls due before the first line is left.
+    """
     world: World = {
         "rules": rules,
         "grace": grace_ms,
@@ -66,6 +69,8 @@ def replay(
         "outcomes": [],
         "is_current": True,
     }
+    if state:
+        learn(world, lines, state)
     held: list[Mapping[str, Any]] = []
     is_outage_ahead = outage is not None
     clock: int | None = None
@@ -91,6 +96,26 @@ def replay(
     if until_ms is not None:
         let_time_pass(world, until_ms)
     return world
+
+
+def learn(
+    world: World, lines: Iterable[Mapping[str, Any]], state: Sequence[Mapping[str, Any]]
+) -> None:
+    """Reads what arrived before the first of the lines, deciding nothing."""
+    arrivals = [arrival_or_none(line, world["rules"]) for line in lines]
+    known = [arrival for arrival in arrivals if arrival is not None]
+    first = known[0] if known else 1 << 62
+    world["decide_from"] = 1 << 62
+    for line in state:
+        arrival = arrival_or_none(line, world["rules"])
+        if arrival is not None and arrival >= first:
+            continue
+        if arrival is not None:
+            let_time_pass(world, max(arrival, world["now"] or arrival))
+        handle(world, line)
+        if world["now"] is not None:
+            fire_up_to(world, world["now"] - world["grace"])
+    world["decide_from"] = first
 
 
 def let_time_pass(world: World, to: int) -> None:

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Outage
 from app.backtest.output import OutputFolder
-from app.backtest.parallel.shard import Pace
-from app.backtest.run import Ran, run_backtest
+from app.backtest.parallel.shard import BatchSizes
+from app.backtest.run import BacktestResult, run_backtest
 from app.core.compile import compile_rules
 from tests.effort import examples
 from tests.oracle.strategies import Scenario, scenarios
 
 
-def left_by(jobs: int, scenario: Scenario, pace: Pace) -> tuple[Ran, dict[str, bytes]]:
+def left_by(
+    jobs: int, scenario: Scenario, batch_sizes: BatchSizes
+) -> tuple[BacktestResult, dict[str, bytes]]:
     """What a run says and the files it leaves."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -30,7 +32,7 @@ def left_by(jobs: int, scenario: Scenario, pace: Pace) -> tuple[Ran, dict[str, b
                 until_ms=scenario.until_ms,
                 grace_ms=DEFAULT_GRACE_MS,
                 outage=Outage(*scenario.outage) if scenario.outage else None,
-                pace=pace,
+                batch_sizes=batch_sizes,
             )
         return ran, {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -46,5 +48,5 @@ def test_the_number_of_processes_changes_nothing(
     scenario: Scenario, jobs: int, batch_lines: int, part_bytes: int
 ) -> None:
     """Every file and every count, however lines and results are cut into messages."""
-    pace = Pace(batch_lines=batch_lines, part_bytes=part_bytes)
-    assert left_by(jobs, scenario, pace) == left_by(1, scenario, pace)
+    batch_sizes = BatchSizes(batch_lines=batch_lines, part_bytes=part_bytes)
+    assert left_by(jobs, scenario, batch_sizes) == left_by(1, scenario, batch_sizes)

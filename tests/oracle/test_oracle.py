@@ -43,6 +43,22 @@ def test_the_engine_decides_as_the_oracle_does(scenario: Scenario) -> None:
 
 
 @SETTINGS
+@given(scenario=scenarios(), where=st.integers(0, 99))
+def test_an_earlier_history_is_known_and_not_decided(scenario: Scenario, where: int) -> None:
+    """Customers, counters and open instances are those of both; decisions are of the later one."""
+    cut = len(scenario.lines) * where // 100
+    state, lines = scenario.lines[:cut], scenario.lines[cut:]
+    made, outcomes, _ = run_whole_engine(
+        scenario.rules, lines, until_ms=scenario.until_ms, state=state
+    )
+    world = oracle.replay(
+        scenario.rules, lines, grace_ms=5000, until_ms=scenario.until_ms, outage=None, state=state
+    )
+    assert made == world["decisions"]
+    assert outcomes == world["outcomes"]
+
+
+@SETTINGS
 @given(scenario=scenarios())
 def test_the_engine_keeps_every_invariant(scenario: Scenario) -> None:
     """Caps, cooldowns, quiet hours, expiry, holdout and ids hold over any rules and history."""

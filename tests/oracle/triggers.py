@@ -121,8 +121,9 @@ def end(world: World, customer: Customer, ended: list[Instance], reason: str) ->
     timers = [t for t in world["timers"] if any(t["instance"] is one for one in ended)]
     world["timers"] = [t for t in world["timers"] if not any(t is one for one in timers)]
     customer["instances"] = [i for i in customer["instances"] if not any(i is one for one in ended)]
+    start = world.get("decide_from", 0)
     waiting = [t for t in timers if t["is_deferred"] or t["is_parked"]]
-    for t in sorted(waiting, key=instance_then_step):
+    for t in sorted([t for t in waiting if t["due"] >= start], key=instance_then_step):
         record(world, customer, t["instance"], t["step"], t["due"], "suppress", reason, None)
 
 
@@ -318,22 +319,26 @@ def fire(world: World, timer: Timer) -> None:
     customer, instance = timer["customer"], timer["instance"]
     name, step, due = instance["trigger"], timer["step"], timer["due"]
     trigger = world["rules"]["triggers"][name]
-    if not world["is_current"] and trigger.get("category") != "transactional":
+    found: dict[str, Any] = {"outcome": "left", "next_eligible_ms": None}
+    is_left = due < world.get("decide_from", due)
+    if not is_left and not world["is_current"] and trigger.get("category") != "transactional":
         world["timers"].append(timer | {"is_parked": True})
         return
     timer = timer | {"is_parked": False}
-    found = judge(
-        world["rules"],
-        customer,
-        instance | {"deciding": step},
-        due,
-        world["now"],
-        world["slots"],
-        timer.get("slot"),
-        has_waited=timer.get("is_patient", False),
-    )
+    if not is_left:
+        found = judge(
+            world["rules"],
+            customer,
+            instance | {"deciding": step},
+            due,
+            world["now"],
+            world["slots"],
+            timer.get("slot"),
+            has_waited=timer.get("is_patient", False),
+        )
     outcome, at = found["outcome"], found["next_eligible_ms"]
-    record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
+    if outcome != "left":
+        record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
     if outcome != "defer":
         customer["decided_marks"].add((name, instance["key"]))
     if outcome == "defer":

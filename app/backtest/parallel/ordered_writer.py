@@ -1,7 +1,7 @@
 """What the shards write, in the order in which one process would have written it.
 
 Timers fire in the order of spec section 4, events are read in the order of arrival, and of a timer
-and an event the one that is decided first comes first. All of it can be told from a place:
+and an event the one that is decided first comes first. All of it can be told from a sort key:
 
 - a timer's: (now, phase, its time, 0, then the order of timers that fire at one time),
 - an event's: (now, phase, watermark, 1, number of the arrival).
@@ -20,17 +20,17 @@ from app.core.decisions import Decision
 from app.core.time.instants import BEGINNING_OF_TIME_MS, Instant
 
 SortKey = tuple[int | str | None, ...]
-#: (place, number of the file, line with its end)
+#: (sort key, number of the file, line with its end)
 Entry = tuple[SortKey, int, bytes]
 
-_place: Final = itemgetter(0)
+_key: Final = itemgetter(0)
 _FIRST: Final[SortKey] = (2 * BEGINNING_OF_TIME_MS,)
 #: A shard this far ahead of the others has to wait.
 _MOST_AHEAD_BYTES: Final = 8 << 20
 
 
-def timer_place(decision: Decision, phase: Phase) -> SortKey:
-    """Where the decision on a step stands whose timer fired by itself."""
+def timer_key(decision: Decision, phase: Phase) -> SortKey:
+    """The key of a decision on a step whose timer fired by itself."""
     return (
         decision.decided_ms,
         int(phase),
@@ -45,8 +45,8 @@ def timer_place(decision: Decision, phase: Phase) -> SortKey:
     )
 
 
-def event_place(instant: Instant, number: int) -> SortKey:
-    """Where all stands that is made of an arrival, timers that it makes due included."""
+def event_key(instant: Instant, number: int) -> SortKey:
+    """The key of all that is made of an arrival, timers that it makes due included."""
     phase = Phase.CURRENT if instant.is_current else Phase.CATCHING_UP
     return (instant.now_ms, int(phase), instant.watermark_ms, 1, number)
 
@@ -64,7 +64,7 @@ class OrderedWriter:
     def take(self, shard: int, entries: list[Entry], reached: SortKey, size: int) -> None:
         """``size`` bytes of entries, behind which nothing before ``reached`` comes from the shard.
 
-        Writes what now has its place.
+        Writes what nothing can come before any more.
         """
         self._waiting[shard] += entries
         self._waiting_bytes[shard] += size
@@ -79,10 +79,10 @@ class OrderedWriter:
                 self._waiting[number] = []
                 self._waiting_bytes[number] = 0
             else:
-                count = bisect_right(waiting, until, key=_place)
+                count = bisect_right(waiting, until, key=_key)
                 ready += waiting[:count]
                 del waiting[:count]
-        ready.sort(key=_place)  # stable: what has one place is of one shard, and in order
+        ready.sort(key=_key)  # stable: what has one key is of one shard, and in order
         for _, file, line in ready:
             self._write(file, line)
 

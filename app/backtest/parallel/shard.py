@@ -14,37 +14,35 @@ import msgspec
 
 from app.backtest.clock import Outage
 from app.backtest.history import read_arrival
-from app.backtest.output import DEAD, DECISIONS, DISPATCH, OUTCOMES, dead_line
+from app.backtest.output import OutputLines
 from app.backtest.parallel.link import read_message, send_message
-from app.backtest.parallel.ordered_writer import Entry, SortKey, event_place, timer_place
+from app.backtest.parallel.ordered_writer import Entry, SortKey, event_key, timer_key
 from app.backtest.replay import Replay
 from app.backtest.report.tally import Tally
 from app.backtest.saved_run import written_customers
 from app.core.decisions import Decision
-from app.core.errors import EventError
-from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
 from app.core.time.instants import Instant
-from app.formats.encode import written, written_outcome
 
 #: An ``Instant`` as it travels between processes
 PlainInstant = tuple[int, int, bool]
 #: (number of the arrival, number of the line, when it is read, the line)
 Line = tuple[int, int, PlainInstant, bytes]
-#: (lines, instant of the last arrival and its number, whether it is the last batch)
-Batch = tuple[list[Line], PlainInstant, int, bool]
-#: (entries, nothing before this place comes any more, whether the batch is done)
+#: (lines, instant of the last arrival and its number, from when on to decide (None: as before),
+#: whether it is the last batch)
+Batch = tuple[list[Line], PlainInstant, int, int | None, bool]
+#: (entries, nothing before this key comes any more, whether the batch is done)
 Part = tuple[list[Entry], SortKey, bool]
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
     """How much goes at once: lines to all shards, bytes that a shard has written."""
 
     batch_lines: int = 4096
     part_bytes: int = 1 << 20
 
 
-PACE: Final = Pace()
+BATCH_SIZES: Final = BatchSizes()
 
 
 def plain(instant: Instant) -> PlainInstant:
@@ -53,10 +51,11 @@ def plain(instant: Instant) -> PlainInstant:
     return now_ms, watermark_ms, is_current
 
 
-class Share(msgspec.Struct, frozen=True):
-    """What a shard has to say in the end."""
+class ShardSummary(msgspec.Struct, frozen=True):
+    """What a shard has come to at the end."""
 
     counts: Counter[str]
+    learned: Counter[str]
     tally: Tally
     customers: int
 
@@ -68,23 +67,38 @@ def run_shard(
     grace_ms: int,
     outage: Outage | None,
     partitions: int,
-    pace: Pace,
+    batch_sizes: BatchSizes,
 ) -> None:
-    """Take batches until the last, then send the share and the customers' records.
+    """Take batches until the last, then send the summary and the customers' records.
 
     ``not_ours`` are ends that were inherited: while they are open nobody finds the other one gone.
     """
     for other in not_ours:
         other.close()
-    shard = _Shard(end, rules, grace_ms, outage, partitions, pace.part_bytes)
+    shard = _Shard(end, rules, grace_ms, outage, partitions, batch_sizes.part_bytes)
     try:
         while message := read_message(end):
-            lines, instant, last, is_last = marshal.loads(message)
-            shard.take(lines, Instant(*instant), last)
-            if is_last:
+            batch: Batch = marshal.loads(message)
+            shard.take(batch)
+            if batch[-1]:
                 shard.finish()
     except OSError:
         pass  # the process that reads is gone, and has said why
+
+
+class _Entries(OutputLines):
+    """Collects lines under ``key``, the place of what is being decided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key: SortKey = ()
+        self.entries: list[Entry] = []
+        self.size = 0
+
+    def write_line(self, file: int, line: bytes) -> None:
+        """Keep it until the part is sent."""
+        self.entries.append((self.key, file, line))
+        self.size += len(line)
 
 
 class _Shard:
@@ -99,36 +113,39 @@ class _Shard:
     ) -> None:
         self._end = end
         self._part_bytes = part_bytes
-        self._tally = Tally()
+        self._output = _Entries()
         self._replay = Replay(
             rules,
             self._emit,
-            outcome=self._emit_outcome,
-            dead=self._emit_dead,
+            outcome=self._output.write_outcome,
+            dead=self._output.write_dead,
             grace_ms=grace_ms,
             outage=outage,
             partitions=partitions,
         )
-        self._entries: list[Entry] = []
-        self._size = 0
         #: of the arrival that is being handled; None while timers fire
-        self._place: SortKey | None = None
+        self._event_key: SortKey | None = None
 
-    def take(self, lines: list[Line], instant: Instant, last: int) -> None:
+    def take(self, batch: Batch) -> None:
+        lines, instant, last, decide_from_ms, _ = batch
         replay = self._replay
+        if decide_from_ms is not None:
+            replay.decide_from(decide_from_ms)
         for number, line_number, read_at, line in lines:
             at = Instant(*read_at)
             replay.fire_to(at)
-            self._place = event_place(at, number)
+            self._event_key = self._output.key = event_key(at, number)
             replay.handle(read_arrival(line, line_number), at)
-            self._place = None
-        replay.fire_to(instant)
-        self._send(event_place(instant, last), is_done=True)
+            self._event_key = None
+        end = Instant(*instant)
+        replay.fire_to(end)
+        self._send(event_key(end, last), is_done=True)
 
     def finish(self) -> None:
         customers = self._replay.customers
-        share = Share(self._replay.counts, self._tally, len(customers))
-        send_message(self._end, pickle.dumps(share))
+        replay = self._replay
+        summary = ShardSummary(replay.counts, replay.learned, self._output.tally, len(customers))
+        send_message(self._end, pickle.dumps(summary))
         part: list[tuple[str, bytes]] = []
         size = 0
         for customer_id, line in written_customers(customers):
@@ -142,29 +159,15 @@ class _Shard:
         send_message(self._end, marshal.dumps([]))
 
     def _emit(self, decision: Decision) -> None:
-        self._tally.take(decision)
-        place = self._place or timer_place(decision, self._replay.phase)
-        record, request = written(decision)
-        if request is not None:
-            self._add(place, DISPATCH, request)
-        self._add(place, DECISIONS, record)
-
-    def _emit_outcome(self, outcome: SendOutcome) -> None:
-        assert self._place is not None
-        self._tally.take_outcome(outcome)
-        self._add(self._place, OUTCOMES, written_outcome(outcome))
-
-    def _emit_dead(self, number: int, error: EventError) -> None:
-        assert self._place is not None
-        self._add(self._place, DEAD, dead_line(number, error))
-
-    def _add(self, place: SortKey, file: int, line: bytes) -> None:
-        self._entries.append((place, file, line + b"\n"))
-        self._size += len(line)
-        if self._size > self._part_bytes:
-            self._send(place, is_done=False)
+        output = self._output
+        if self._event_key is None:
+            output.key = timer_key(decision, self._replay.phase)
+        output.write(decision)
+        if output.size > self._part_bytes:
+            self._send(output.key, is_done=False)
 
     def _send(self, reached: SortKey, *, is_done: bool) -> None:
-        part: Part = self._entries, reached, is_done
+        output = self._output
+        part: Part = output.entries, reached, is_done
         send_message(self._end, marshal.dumps(part))
-        self._entries, self._size = [], 0
+        output.entries, output.size = [], 0

@@ -18,11 +18,20 @@ from app.backtest.output import OutputFolder
 from app.backtest.parallel.line_headers import LineHeader
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.ordered_writer import OrderedWriter
-from app.backtest.parallel.shard import PACE, Batch, Line, Pace, Part, Share, plain, run_shard
+from app.backtest.parallel.shard import (
+    BATCH_SIZES,
+    Batch,
+    BatchSizes,
+    Line,
+    Part,
+    ShardSummary,
+    plain,
+    run_shard,
+)
 from app.backtest.rates import DEFAULT_PARTITIONS, partition_of
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
-from app.core.time.instants import Instant
+from app.core.time.instants import END_OF_TIME_MS, Instant
 
 _BATCH_BYTES: Final = 4 << 20
 #: Batches that a shard may be behind what was read.
@@ -42,10 +51,10 @@ class Shards:
         grace_ms: int,
         outage: Outage | None,
         partitions: int = DEFAULT_PARTITIONS,
-        pace: Pace = PACE,
+        batch_sizes: BatchSizes = BATCH_SIZES,
     ) -> None:
         self._jobs = jobs
-        self._pace = pace
+        self._batch_sizes = batch_sizes
         self._rules = rules
         self._output = output
         self._grace_ms = grace_ms
@@ -53,7 +62,7 @@ class Shards:
         self._partitions = partitions
         self._has_rates = any(channel.rates for channel in rules.channels.values())
         self._clock = Clock(grace_ms, outage)
-        self._merged = OrderedWriter(jobs, output.write_line)
+        self._writer = OrderedWriter(jobs, output.write_line)
         self._links: list[Link] = []
         self._processes: list[ForkProcess] = []
         self._lines: list[list[Line]] = [[] for _ in range(jobs)]
@@ -61,8 +70,11 @@ class Shards:
         self._sent = 0
         self._done = [0] * jobs
         self.counts: Counter[str] = Counter()
+        self.learned: Counter[str] = Counter()
         #: how many customers have a record
         self.customers = 0
+        #: for the next batch
+        self._decide_from_ms: int | None = None
 
     @property
     def now_ms(self) -> int | None:
@@ -89,29 +101,44 @@ class Shards:
     ) -> None:
         self._stop()
 
-    def run(self, sightings: Iterable[LineHeader], *, until_ms: int | None = None) -> None:
+    def run(self, headers: Iterable[LineHeader], *, until_ms: int | None = None) -> None:
         """Take every line, run the clock on to ``until_ms``, and write all but the report."""
-        jobs, step, size = self._jobs, self._clock.step, 0
+        jobs = self._jobs
+        number = self._feed(headers, self._clock)
+        self._send(self._clock.end(until_ms), number, is_last=True)
+        while min(self._done) < self._sent:
+            self._look(None)
+        for shard in range(jobs):
+            summary: ShardSummary = pickle.loads(self._next_message(shard))
+            self.counts += summary.counts
+            self.learned += summary.learned
+            self.customers += summary.customers
+            self._output.tally.add(summary.tally)
+
+    def learn(self, headers: Iterable[LineHeader], from_ms: int) -> None:
+        """Before ``run``: take a history that arrived before ``from_ms``, deciding nothing."""
+        self._decide_from_ms = END_OF_TIME_MS
+        clock = Clock(self._grace_ms)
+        self._feed(headers, clock)
+        self._send(clock.end(None), 0, is_last=False)
+        self._decide_from_ms = from_ms
+
+    def _feed(self, headers: Iterable[LineHeader], clock: Clock) -> int:
+        """Send every line with the instant that it is read at; returns how many."""
+        step, size = clock.step, 0
         number = in_batch = 0
-        for number, seen in enumerate(sightings, start=1):
+        for number, seen in enumerate(headers, start=1):
             instant = step(seen.arrived_ms, seen.occurred_ms)
             line, shard = seen.line, self._shard_of(seen.customer_id)
             self._lines[shard].append((number, seen.number, plain(instant), line))
             in_batch += 1
             size += len(line)
-            if in_batch == self._pace.batch_lines or size > _BATCH_BYTES:
+            if in_batch == self._batch_sizes.batch_lines or size > _BATCH_BYTES:
                 self._send(instant, number, is_last=False)
                 in_batch = size = 0
             elif number % _LINES_BETWEEN_LOOKS == 0:
                 self._look(0)
-        self._send(self._clock.end(until_ms), number, is_last=True)
-        while min(self._done) < self._sent:
-            self._look(None)
-        for shard in range(jobs):
-            share: Share = pickle.loads(self._next_message(shard))
-            self.counts += share.counts
-            self.customers += share.customers
-            self._output.tally.add(share.tally)
+        return number
 
     def _shard_of(self, customer_id: str) -> int:
         """Customers of one partition share a send rate, so one shard decides for all of them."""
@@ -130,12 +157,19 @@ class Shards:
 
     def _send(self, instant: Instant, last: int, *, is_last: bool) -> None:
         for shard, link in enumerate(self._links):
-            batch: Batch = self._lines[shard], plain(instant), last, is_last
+            batch: Batch = (
+                self._lines[shard],
+                plain(instant),
+                last,
+                self._decide_from_ms,
+                is_last,
+            )
             self._lines[shard] = []
             try:
                 link.send(marshal.dumps(batch))
             except OSError:
                 self._fail(shard)
+        self._decide_from_ms = None
         self._sent += 1
         self._look(0)
         while min(self._done) < self._sent - _MOST_BEHIND:
@@ -143,7 +177,7 @@ class Shards:
 
     def _look(self, timeout_s: float | None) -> None:
         """Send and read what goes now; without a timeout wait until something does."""
-        is_far_ahead = self._merged.is_far_ahead
+        is_far_ahead = self._writer.is_far_ahead
         readable, writable, _ = select.select(
             [link for shard, link in enumerate(self._links) if not is_far_ahead(shard)],
             [link for link in self._links if link.has_unsent],
@@ -163,7 +197,7 @@ class Shards:
                 part: Part = marshal.loads(message)
                 entries, reached, is_done = part
                 self._done[shard] += is_done
-                self._merged.take(shard, entries, reached, len(message))
+                self._writer.take(shard, entries, reached, len(message))
 
     def _next_message(self, shard: int) -> bytes:
         try:
@@ -197,7 +231,7 @@ class Shards:
                     self._grace_ms,
                     self._outage,
                     self._partitions,
-                    self._pace,
+                    self._batch_sizes,
                 ),
                 name=f"backtest-{number + 1}",
                 daemon=True,

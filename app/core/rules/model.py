@@ -11,7 +11,7 @@ from app.core.customer.suppression import Feedback
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
 from app.core.rules.tokens import Token
-from app.core.time.instants import DAY_MS, MINUTE_MS
+from app.core.time.instants import BEGINNING_OF_TIME_MS, DAY_MS, MINUTE_MS
 from app.core.time.windows import Window
 
 DEFAULT_PRIORITY: Final = 50
@@ -236,3 +236,5 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     #: the name of the customer's cluster; None: there is no model that has clusters
     cluster_of: Callable[[Customer, int], str | None] | None
     document: dict[str, Any]
+    #: steps that are due before it are closed without a decision: what came before is known only
+    decide_from_ms: int = BEGINNING_OF_TIME_MS

@@ -19,8 +19,15 @@ from app.core.triggers.parking import park
 def decide(
     moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
 ) -> None:
-    """Put a due step through the gates, apply the verdict to the record and emit the decision."""
+    """Put a due step through the gates, apply the verdict to the record and emit the decision.
+
+    A step that was due before decisions begin is closed and nothing else.
+    """
     customer = moment.customer
+    if pending.due_ms < moment.rules.decide_from_ms:
+        trigger.kind.take_decided(moment, trigger, instance)
+        close_step(customer, instance, pending)
+        return
     message = message_of(trigger, pending.step, instance, customer, moment.now_ms)
     verdict = judge(moment, trigger, message, instance, pending)
     if verdict.slot is not None:
@@ -74,6 +81,8 @@ def drop_step(
     reason: Reason,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
+    if pending.due_ms < moment.rules.decide_from_ms:
+        return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
     moment.emit(_decision(moment, trigger, instance, pending, message, verdict))

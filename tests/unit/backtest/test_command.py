@@ -242,3 +242,24 @@ def test_validate_says_what_is_wrong(
     wrong.write_text("version: 1\ntriggers: {a: {kind: event}}\n")
     assert main(["validate", str(wrong)]) == 2
     assert "triggers.a.on: expected to be there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_earlier_history_is_known_and_not_decided(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    """What was due before the first event is left, what is due later is decided; later lines of
+    the state are left out.
+    """
+    state = tmp_path / "state.jsonl"
+    order = line("orders", "order_placed", T0 + 2 * MINUTE, value=3)
+    early = line("orders", "cart_updated", T0 - 60 * MINUTE, cart_id="c0")
+    after = line("orders", "order_placed", T0 + 90 * MINUTE, value=4)
+    state.write_bytes(written(PROFILE, early, CART, order | {"customer_id": "bob"}, after))
+    main = written(line("orders", "product_viewed", T0 + 20 * MINUTE), b"")
+    options = ["--state-from", str(state), "--until", "2026-01-01T01:00:00Z", "--jobs", jobs]
+    out = backtest(rules, tmp_path, main, *options)
+    assert "state: 4 (applied 4)" in capsys.readouterr().out
+    (decision,) = read(out / "decisions.jsonl")
+    assert (decision["key"], decision["outcome"]) == ("c1", "send")
+    assert decision["due_at"] == "2026-01-01T00:31:00.000Z"

@@ -1,6 +1,6 @@
 """Entries of several shards, written in one order."""
 
-from app.backtest.parallel.ordered_writer import Entry, OrderedWriter, SortKey, event_place
+from app.backtest.parallel.ordered_writer import Entry, OrderedWriter, SortKey, event_key
 from app.core.time.instants import Instant
 
 NOW = Instant(100, 95)
@@ -8,7 +8,7 @@ NOW = Instant(100, 95)
 
 def at(number: int) -> SortKey:
     """An arrival's place; all of them at one instant."""
-    return event_place(NOW, number)
+    return event_key(NOW, number)
 
 
 def test_what_is_written_waits_for_what_may_come_before_it() -> None:
