@@ -32,6 +32,7 @@ from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.consumer_thread import POLL_S, ConsumerThread
 from app.live.input.progress import InputProgress
 from app.live.input.rebalance_listener import RebalanceListener
+from app.live.input.rebalance_log import RebalanceLog
 from app.live.input.record_batch import RecordBatch
 
 #: The scheme of a broker URL that selects this transport.
@@ -60,6 +61,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._progress: InputProgress = self.app.input_progress
         self._listener: RebalanceListener = self.app.rebalance_listener
         self._offsets: BrokerOffsets = self.app.offsets
+        self._rebalance_log = RebalanceLog()
         #: changes whenever assignment or positions may have
         self.epoch = 0
         #: between a revocation and the assignment that follows
@@ -127,6 +129,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def settle(self) -> None:
         """A rebalance is over, unless the next has begun."""
         self._is_settled = not self.is_revoked
+        if self._is_settled:
+            self._rebalance_log.ends()
 
     def _message(
         self, tp: TopicPartition, batch: list[InputRecord], offset: int, as_of_ms: int = 0
@@ -187,6 +191,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Let the unit in progress end and commit it while the partitions are still ours."""
         self.epoch += 1
         self.is_revoked, self._is_settled = True, False
+        self._rebalance_log.begins()
         self.stop_flow()
         progress = self._progress
         progress.revoking()
@@ -197,12 +202,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self.commit()
         progress.positions.forget(revoked)
         await super().on_partitions_revoked(revoked)
+        self._rebalance_log.phase_ends()
 
     async def on_partitions_assigned(
         self, assigned: set[TopicPartition], generation_id: int = 0
     ) -> None:
         self.epoch += 1
         self.is_revoked, self._is_settled = False, False
+        self._rebalance_log.phase_ends()
         self._handed.clear()
         self._progress.positions.joined(self._thread.membership(generation_id))
         await super().on_partitions_assigned(assigned, generation_id)
