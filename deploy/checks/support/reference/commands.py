@@ -40,7 +40,8 @@ def _sections(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
 
 
 def _said(parser: argparse.ArgumentParser, summary: str) -> str:
-    text = _escaped(parser.description or f"{summary[:1].upper()}{summary[1:]}.") + "\n"
+    description = (parser.description or "") % {"prog": parser.prog}
+    text = _escaped(description or f"{summary[:1].upper()}{summary[1:]}.") + "\n"
     rows = [
         (_option(action), _escaped((action.help or "") % vars(action)))
         for action in parser._actions
@@ -57,7 +58,7 @@ def _option(action: argparse.Action) -> str:
     shown = " ".join(value) if isinstance(value, tuple) else str(value)
     if not action.option_strings:
         return code(shown)
-    takes = "" if action.nargs == 0 else f" {shown}"
+    takes = "" if action.nargs == 0 else f" [{shown}]" if action.nargs == "?" else f" {shown}"
     required = " (required)" if action.required else ""
     return code(f"{', '.join(action.option_strings)}{takes}") + required
 
