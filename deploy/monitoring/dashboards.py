@@ -33,8 +33,8 @@ def outdated() -> list[str]:
         for name, dashboard in DASHBOARDS.items()
         if not path(name).exists() or path(name).read_text() != written(dashboard)
     ]
-    strays = {each.stem for each in FOLDER.glob("*.json")} - DASHBOARDS.keys()
-    return stale + [f"{name}.json: comes from nowhere" for name in sorted(strays)]
+    unknown = {each.stem for each in FOLDER.glob("*.json")} - DASHBOARDS.keys()
+    return stale + [f"{name}.json: comes from nowhere" for name in sorted(unknown)]
 
 
 def misfits(name: str) -> list[str]:

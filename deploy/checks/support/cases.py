@@ -246,7 +246,7 @@ REFUSED: Final[dict[str, tuple[Values, str]]] = {
         "extraEnv: TRIGGER_APP_ID",
     ),
     "a setting that there is not": ({"settings": {"GRASE": "1s"}}, "GRASE"),
-    "a value nobody knows": ({"replicas": 3}, "'replicas' not allowed"),
+    "a value that is not known": ({"replicas": 3}, "'replicas' not allowed"),
     "the tag latest": ({"image": {"tag": "latest"}}, "/image/tag"),
     "a privileged port": ({"web": {"port": 80}}, "/web/port"),
     "a grace within the drain": ({"terminationGracePeriodSeconds": 9}, "/terminationGracePeriod"),

@@ -85,7 +85,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "anybody may come in": lambda m: _spec(m, "NetworkPolicy")["ingress"][0].pop("from"),
     "the brokers cannot be reached": lambda m: _spec(m, "NetworkPolicy")["egress"].pop(1),
     "the collector cannot be reached": lambda m: _spec(m, "NetworkPolicy")["egress"].pop(2),
-    "a setting nobody knows": lambda m: _env(m, "TRIGGER_TOPICS", "x"),
+    "a setting that is not known": lambda m: _env(m, "TRIGGER_TOPICS", "x"),
     "a setting that is wrong": lambda m: _env(m, "TRIGGER_GRACE", "5 seconds"),
     "rules that never change": lambda m: container(m)["volumeMounts"][1].update(subPath="rules"),
     "rules that restart": lambda m: pod(m)["metadata"]["annotations"].update({"checksum/r": "1"}),

@@ -34,7 +34,7 @@ def problems_topics(manifests: list[Manifest]) -> Iterator[str]:
         for name, value in wanted.items():
             if config.get(name) != value:
                 yield f"{need.topic}: {name}: {config.get(name)}, expected {value}"
-    yield from (f"{name}: nobody needs it" for name in topics)
+    yield from (f"{name}: not needed" for name in topics)
 
 
 def problems_access(manifests: list[Manifest]) -> Iterator[str]:

@@ -19,7 +19,7 @@ Exit codes:
 | 2 | bad usage or bad input |
 | 3 | `plan`: something differs |
 | 130 | interrupted |
-| 141 | nobody reads what is printed |
+| 141 | the reader of what is printed has gone (a closed pipe) |
 
 """
 
