@@ -15,9 +15,10 @@ from typing import Final
 
 from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
+from app.core.rules.rates import RateState
 from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
 from tables import records
-from tables.layout import NO_HEAD, Head, head_of, pack_value, record_of
+from tables.layout import NO_HEAD, RATES_HEAD, RATES_KEY, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
 
 #: How much of what the database has is kept from one unit to the next, of a partition.
@@ -54,6 +55,13 @@ class PartitionCustomers:
         self._kept_bytes = 0
         #: the same of those in memory; None for what the database does not have
         self._values: dict[str, bytes | None] = {}
+        self._stored_rates = store.get(RATES_KEY)
+        #: of the partition's send rates; what units change of it is written with them
+        self.rate_state = (
+            RateState()
+            if self._stored_rates is None
+            else records.decode_rates(record_of(self._stored_rates))
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -245,9 +253,21 @@ class PartitionCustomers:
             value = pack_value(head, records.encode(customer))
             self._values[customer_id] = value
             result.append(Change(key, old, head, value))
+        result += self._changed_rates()
         self._heads.update(heads_after)
         self._floor_ms = self._earliest_ms
         return result
+
+    def _changed_rates(self) -> list[Change]:
+        """The state of the send rates, when the unit took slots."""
+        if not self.rate_state.next_free_ms:
+            return []
+        before = self._stored_rates
+        value = pack_value(RATES_HEAD, records.encode_rates(self.rate_state))
+        if value == before:
+            return []
+        self._stored_rates = value
+        return [Change(RATES_KEY, None if before is None else RATES_HEAD, RATES_HEAD, value)]
 
     def _next_stored(self) -> None:
         self._stored_ms, self._stored_id = next(self._timers, (END_OF_TIME_MS, ""))

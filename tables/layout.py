@@ -15,6 +15,10 @@ Its due time is when nobody needs it any more; then a null value takes it away.
 One more key, ``EMITTED_KEY``, which no customer can have because it is not UTF-8, carries a
 changelog offset (8 bytes): everything in outboxes up to it is on Kafka.
 
+Another one, ``RATES_KEY``, has the next free slots of the send rates (app/core/rules/rates.py) as
+if they were the record of a customer, under the head of a tombstone that never ends: it is counted
+nowhere and found by its key alone.
+
 On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
 ``E|due|id`` -> nothing, the tombstones; ``P|id`` -> nothing, customers with parked steps;
 ``U|offset|id`` -> nothing, entries read back from the changelog whose outbox may not be on Kafka
@@ -28,6 +32,7 @@ from typing import Final, NamedTuple
 from app.core.time.instants import END_OF_TIME_MS
 
 EMITTED_KEY: Final = b"\xffemitted"
+RATES_KEY: Final = b"\xffrates"
 
 CUSTOMER: Final = b"C|"
 TIMER: Final = b"T|"
@@ -61,6 +66,10 @@ class Head(NamedTuple):
 
 #: The head of a customer without a record.
 NO_HEAD: Final = Head(END_OF_TIME_MS, 0, False)
+
+
+#: The head of the entry under ``RATES_KEY``.
+RATES_HEAD: Final = Head(END_OF_TIME_MS, 0, False, is_erased=True)
 
 
 class Progress(NamedTuple):

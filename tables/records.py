@@ -11,17 +11,32 @@ import msgspec
 
 from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
+from app.core.rules.rates import RateState
 
 VERSION: Final = 1
 _READABLE: Final = frozenset({VERSION})
 _PREFIX: Final = bytes([VERSION])
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Customer)
+_rates_decoder = msgspec.msgpack.Decoder(RateState)
 
 
 def encode(customer: Customer) -> bytes:
     """The record as bytes."""
     return _PREFIX + _encoder.encode(customer)
+
+
+def encode_rates(state: RateState) -> bytes:
+    """The state of a partition's send rates as bytes."""
+    return _PREFIX + _encoder.encode(state)
+
+
+def decode_rates(value: bytes) -> RateState:
+    """The state in ``value``; InfrastructureError when it cannot be read."""
+    try:
+        return _rates_decoder.decode(memoryview(value)[1:])
+    except msgspec.MsgspecError as exc:
+        raise InfrastructureError(f"the state of the send rates cannot be read: {exc}") from exc
 
 
 def decode(value: bytes) -> Customer:

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
+from app.core.rules.rates import require_share
 from app.live.telemetry.metrics import Metrics
 from app.rules_file.load import load_rules
 
@@ -33,11 +34,25 @@ class RulesReloader:
 
     def __init__(self, path: Path, metrics: Metrics) -> None:
         """Read the rules to begin with. Raises ConfigError."""
+        self._partitions = 1
         self._path = path
         self._metrics = metrics
         self._judged = self._seen = _stamp(path)
-        self.in_use = load_rules(path)
+        self.in_use = self._load()
         metrics.use_rules(self.in_use)
+
+    def share_rates(self, partitions: int) -> None:
+        """So many partitions share the send rates, of these rules and of later ones.
+
+        Raises ConfigError when a rate has no share for each.
+        """
+        self._partitions = partitions
+        require_share(self.in_use, partitions)
+
+    def _load(self) -> Rules:
+        rules = load_rules(self._path)
+        require_share(rules, self._partitions)
+        return rules
 
     def look(self) -> Rules | None:
         """The rules to decide by from now on; None when those in use stay."""
@@ -48,7 +63,7 @@ class RulesReloader:
             return None
         self._judged = stamp
         try:
-            rules = load_rules(self._path)
+            rules = self._load()
         except Exception as exc:  # whatever a file does to its reader, the rules in use decide on
             self._refuse(exc)
             return None

@@ -101,6 +101,7 @@ class _Worker:
         self._read_by_schema = schema_reader(settings)
         self._spans = unit_spans(settings)
         self._partitions = topics.require_one_count(settings)
+        self._rules.share_rates(self._partitions)
         create_missing_topics(settings)
         self._hook = hook or ignore_hook
         self._transactions: TransactionCoordinator | None = None

@@ -7,6 +7,7 @@ from app.core.context import Emit
 from app.core.engine import Customers, Engine
 from app.core.outcomes import EmitOutcome
 from app.core.rules.model import Rules
+from app.core.rules.rates import Rates
 from app.formats.decode import ReadBySchema
 from app.live.clock.machine_clock import MachineClock
 from app.live.commit.committer import Committer
@@ -16,7 +17,7 @@ from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
 from app.settings.model import Settings
 
-MakeEngine = Callable[[Rules, Customers, Emit, EmitOutcome], Engine]
+MakeEngine = Callable[[Rules, Customers, Emit, EmitOutcome, Rates], Engine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from app.core.decisions import Decision
 from app.core.errors import InfrastructureError
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
+from app.core.rules.rates import Rates, RateState
 from app.core.time.instants import Instant
 from app.kafka.partitioning import partition_for
 from app.live.clock.partition_clock import PartitionClock, RecordsClock, WallClock
@@ -83,7 +84,11 @@ class PartitionProcessor:
         self._swept_at = time.monotonic()
         self._unit = CommitUnit(now_ms=0)
         self._engine = context.make_engine(
-            rules, self._customers, self._add_decision, self._add_outcome
+            rules,
+            self._customers,
+            self._add_decision,
+            self._add_outcome,
+            Rates(context.input_partitions, settings.grace_ms, self._rate_state_of),
         )
         self._shadow = (
             None if context.shadow_rules is None else Shadow(context.shadow_rules, context.metrics)
@@ -103,6 +108,9 @@ class PartitionProcessor:
         self._wake = asyncio.Event()
         self._is_ending = False
         self.busy_at = time.monotonic()
+
+    def _rate_state_of(self, _customer_id: str) -> RateState:
+        return self._customers.rate_state
 
     # -- called by the assigned partitions
 

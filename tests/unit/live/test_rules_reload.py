@@ -112,3 +112,19 @@ def test_a_worker_does_not_begin_with_wrong_rules(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(BROKEN)
     with pytest.raises(ConfigError):
         RulesReloader(tmp_path / "rules.yaml", Metrics())
+
+
+def test_rates_without_a_share_for_each_partition_are_refused(tmp_path: Path) -> None:
+    """At the start, naming limit and partitions; a file that comes later is refused like any."""
+    path = tmp_path / "rules.yaml"
+    rules = "version: 1\nthrottle: {rate: [{limit: LIMIT, per: 1m, channel: sms}]}\ntriggers: {}\n"
+    path.write_text(rules.replace("LIMIT", "12"))
+    metrics = Metrics()
+    reloader = RulesReloader(path, metrics)
+    reloader.share_rates(12)
+    with pytest.raises(ConfigError, match=r"at least 13, one for each partition, found 12"):
+        reloader.share_rates(13)
+    reloader.share_rates(12)
+    path.write_text(rules.replace("LIMIT", "7"))
+    assert [reloader.look() for _ in range(3)] == [None] * 3
+    assert metrics.registry.get_sample_value("trigger_rules_refused_total") == 1

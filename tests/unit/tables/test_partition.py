@@ -157,6 +157,32 @@ def test_records_beyond_those_kept_are_read_again(
     store.close()
 
 
+def test_slots_of_send_rates_are_written_with_the_unit_and_counted_nowhere(folder: Path) -> None:
+    """After a crash, and on a worker that has the changelog alone, no slot is lost or repeated."""
+    store = PartitionStore(folder / "one")
+    customers = PartitionCustomers(store)
+    customers.changed(customers.get("a"))
+    customers.rate_state.next_free_ms["sms/60000"] = 1200
+    changelog: list[Entry] = []
+    commit(customers, store, changelog)
+    customers.rate_state.next_free_ms["sms/60000"] = 9999
+    store.close()
+
+    store = PartitionStore(folder / "one")
+    assert PartitionCustomers(store).rate_state.next_free_ms == {"sms/60000": 1200}
+    other = PartitionStore(folder / "two")
+    other.apply(changelog, len(changelog) - 1)
+    customers = PartitionCustomers(other)
+    assert customers.rate_state.next_free_ms == {"sms/60000": 1200}
+    assert other.progress == store.progress
+    assert other.progress.customers == 1
+    assert customers.due(END_OF_TIME_MS - 1) == []
+    assert other.tombstones(END_OF_TIME_MS - 1, 10) == []
+    assert customers.changes() == []
+    store.close()
+    other.close()
+
+
 def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
     """What the changelog does not say is sent is listed, once, until a unit clears it."""
     store = PartitionStore(folder)
