@@ -115,7 +115,7 @@ def test_a_fault_under_the_shadows_rules_is_counted_and_stops_nothing(
     """The live side goes on, and so does the shadow, from copies again."""
     pair = Pair()
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(pair.shadow._engine, "handle", fail)

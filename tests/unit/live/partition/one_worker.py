@@ -1,0 +1,216 @@
+"""A worker of one partition in one process: real processor, committer and database, input by hand.
+
+Time is a number that the test moves; the transport is a loop that hands over what is published.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from app.core.rules.model import Rules
+from app.kafka.types import RestoredRecord, TopicPartition
+from app.live.clock.machine_clock import MachineClock
+from app.live.commit.at_least_once import AtLeastOnce
+from app.live.commit.committer import Committer, Hook, ignore_hook
+from app.live.commit.exactly_once import ExactlyOnce
+from app.live.commit.transactions import TransactionCoordinator
+from app.live.input.consumer_group import GroupMembership
+from app.live.input.progress import InputProgress
+from app.live.input.read_progress import ReadState
+from app.live.input.record_batch import RecordBatch
+from app.live.partition.assigned import AssignedPartitions
+from app.live.partition.context import PartitionContext
+from app.live.telemetry.metrics import Metrics
+from app.settings.model import Settings
+from tables.partition import PartitionStore
+from tests.unit.live.commit.one_partition import CHANGELOG, OUTPUTS, Entry
+from tests.unit.live.commit.recording_broker import (
+    Broker,
+    RecordingProducer,
+    RecordingTransactions,
+)
+
+SETTINGS: Final = Settings()
+#: How many loops of the transport a life may take.
+_MOST_LOOPS: Final = 200_000
+
+
+class World:
+    """What outlives a worker: the input, the broker, the disk and the time."""
+
+    def __init__(self, folder: Path, now_ms: int) -> None:
+        self.folder = folder
+        self.broker = Broker()
+        self.now_ms = now_ms
+        self.input: dict[str, list[RestoredRecord]] = defaultdict(list)
+        self._numbers = itertools.count()
+
+    def publish(
+        self, topic: str, customer_id: str, type: str, at_ms: int, data: Mapping[str, Any]
+    ) -> None:
+        """An event that occurred, and was written, then."""
+        envelope = {
+            "event_id": f"e{next(self._numbers)}",
+            "type": type,
+            "customer_id": customer_id,
+            "occurred_at": at_ms,
+            "data": data,
+        }
+        self.publish_raw(topic, customer_id.encode(), orjson.dumps(envelope), at_ms)
+
+    def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, at_ms: int) -> None:
+        log = self.input[topic]
+        log.append(RestoredRecord(topic, 0, len(log), at_ms, key, value, ()))
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """All that a reader of the decisions topic gets."""
+        return [orjson.loads(each.value or b"") for each in self.broker.of("decisions")]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """All that a reader of the dispatch topic gets."""
+        return [orjson.loads(each.value or b"") for each in self.broker.of("dispatch")]
+
+
+class Worker:
+    """One life. ``speeds``: records of a topic that one loop hands over at most, 500 by default."""
+
+    def __init__(
+        self,
+        world: World,
+        rules: Rules,
+        *,
+        is_exactly_once: bool = False,
+        hook: Hook = ignore_hook,
+        loop_ms: int = 10,
+        speeds: Mapping[str, int] | None = None,
+        settings: Settings = SETTINGS,
+    ) -> None:
+        self.world = world
+        self.metrics = Metrics()
+        self.failure: BaseException | None = None
+        self._rules = rules
+        self._hook = hook
+        self._loop_ms = loop_ms
+        self._speeds = speeds or {}
+        self._settings = settings
+        self._is_exactly_once = is_exactly_once
+        self.progress = InputProgress(
+            settings.read_topics, 4_000, is_consumer_committing=not is_exactly_once
+        )
+        self.progress.positions.joined(GroupMembership(1, "member"))
+        #: by logical name, which but for the repartition topic is that on the broker
+        self._topics = list(settings.read_topics)
+        self._numbers: dict[str, int] = defaultdict(int)
+
+    def run(self, until: Callable[["Worker"], bool]) -> "Worker":
+        """Live until the predicate holds between two loops of the transport, or a failure."""
+        asyncio.run(self._run(until))
+        return self
+
+    def is_at_rest(self) -> bool:
+        """Everything that is published is handled and committed."""
+        committed = self.world.broker.committed
+        return (
+            all(committed.get(topic, 0) == len(log) for topic, log in self.world.input.items())
+            and not self.progress.buffered.total()
+        )
+
+    def is_current(self) -> bool:
+        """Whether the partition says that it is."""
+        return all(figures.is_current for figures in self.assigned.figures())
+
+    def _committer(self) -> Committer:
+        broker = self.world.broker
+        if not self._is_exactly_once:
+            return AtLeastOnce(RecordingProducer(broker), self.progress, OUTPUTS, self._hook)
+        producer = RecordingTransactions(broker)
+        transactions = TransactionCoordinator(
+            producer, "group", 10_000, lambda *_: None, self._hook
+        )
+        return ExactlyOnce(transactions, self.progress, OUTPUTS, self._hook)
+
+    async def _run(self, until: Callable[["Worker"], bool]) -> None:
+        world = self.world
+        clock = MachineClock(self._fail, lambda: world.now_ms, lambda: world.now_ms / 1000)
+        context = PartitionContext(
+            settings=self._settings,
+            progress=self.progress,
+            committer=self._committer(),
+            metrics=self.metrics,
+            machine_clock=clock,
+            input_partitions=1,
+        )
+        self.assigned = AssignedPartitions(context, self._rules, self._fail)
+        store = self._recovered()
+        self._positions = {topic: world.broker.committed.get(topic, 0) for topic in self._topics}
+        self.progress.positions.resumed(
+            {TopicPartition(topic, 0): at for topic, at in world.broker.committed.items()}
+        )
+        self.assigned.assign([0], lambda _: store)
+        try:
+            for _ in range(_MOST_LOOPS):
+                self._hand_over()
+                self.assigned.pass_timers()
+                await self._let_it_work()
+                world.now_ms += self._loop_ms
+                if self.failure is not None or until(self):
+                    break
+            else:
+                raise AssertionError("the worker did not come to the state waited for")
+        finally:
+            await self.assigned.release_all()
+            self._commit()
+            store.close()
+
+    def _recovered(self) -> PartitionStore:
+        store = PartitionStore(self.world.folder)
+        entries = [
+            Entry(record.at, record.key, record.value)
+            for record in self.world.broker.of(CHANGELOG)
+            if record.at > store.progress.offset
+        ]
+        if entries:
+            store.apply(entries, entries[-1].offset)
+        return store
+
+    def _hand_over(self) -> None:
+        progress, now_ms = self.progress, self.world.now_ms
+        wanted = progress.buffered.with_room(progress.tp(topic, 0) for topic in self._topics)
+        batches = {}
+        states = {}
+        for topic in self._topics:
+            tp, log, position = progress.tp(topic, 0), self.world.input[topic], 0
+            position = self._positions[topic]
+            if tp in wanted:
+                batch = log[position : position + self._speeds.get(topic, 500)]
+                if batch:
+                    batches[tp] = batch
+                    position = self._positions[topic] = position + len(batch)
+            behind = len(log) - position
+            states[tp] = ReadState(now_ms, behind == 0, behind, len(log))
+        progress.fetched({tp: len(batch) for tp, batch in batches.items()}, states)
+        self.assigned.ends_known()
+        for tp, batch in batches.items():
+            number = self._numbers[tp.topic]
+            self._numbers[tp.topic] = number + 1
+            self.assigned.take(tp, RecordBatch(batch, number=number, after=-1, as_of_ms=now_ms))
+
+    async def _let_it_work(self) -> None:
+        """Until the processor has nothing to do with what it has, or waits for the committer."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if self._is_exactly_once:
+            await asyncio.sleep(0.0005)
+        self._commit()
+
+    def _commit(self) -> None:
+        for tp, position in self.progress.positions.for_consumer().items():
+            self.world.broker.committed[tp.topic] = position
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
