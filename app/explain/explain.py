@@ -40,12 +40,13 @@ def explain(
     show_personal: bool = False,
     recent: int = DEFAULT_RECENT,
     since_ms: int | None = None,
+    waits_for: Iterable[str] = (),
 ) -> Explanation:
     """Where the customer stands at ``now_ms``, and the newest ``recent`` decisions, newest first.
 
     ``decisions`` are records as they are on the ``decisions`` topic, in the order made; those of
     other customers are left out. Before ``since_ms`` there may be more that are not among them.
-    The record is not changed.
+    ``waits_for`` are the topics whose end the partition has not reached. The record is not changed.
     """
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
     results = {sent.request_id: led_to(sent) for sent in customer.sends}
@@ -55,6 +56,7 @@ def explain(
         now_ms=now_ms,
         timezone=zone_of(rules, customer).key,
         rules_version=rules.version,
+        waits_for=list(waits_for),
         profile=_profile(customer, show_personal),
         facts=_facts(customer, rules, now_ms),
         is_fatigued=fatigued,
@@ -192,6 +194,7 @@ def _timer(
         fires_ms=pending.fire_ms,
         expires_ms=expires_ms,
         is_deferred=pending.deferred,
+        is_parked=pending.parked,
     )
 
 

@@ -42,6 +42,8 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     fires_ms: int
     expires_ms: int | None
     is_deferred: bool
+    #: came up and waits until the partition is current
+    is_parked: bool = False
 
 
 class OpenInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,3 +127,5 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     sends: list[KnownSend]
     decisions_since_ms: int | None
     decisions: list[ExplainedDecision]
+    #: topics whose end the partition has not reached: marketing steps wait for them
+    waits_for: list[str] = []

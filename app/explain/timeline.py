@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, KnownSend
-from app.explain.words import When, gate_words, headline, led_to_words, local_times
+from app.explain.words import When, gate_words, headline, led_to_words, local_times, timer_words
 
 Kind = Literal["timer", "decision", "send", "event", "engagement", "profile"]
 
@@ -61,8 +61,8 @@ def _timers(explanation: Explanation, when: When) -> Iterator[Entry]:
             if timer.template is None or timer.expires_ms is None:
                 words = "the rules no longer have it, nothing will come"
             else:
-                what = "deferred, next try" if timer.is_deferred else "due"
-                words = f"{timer.template}: {what}; given up after {when(timer.expires_ms)}"
+                what = f"{timer.template}: {timer_words(timer)}"
+                words = f"{what}; given up after {when(timer.expires_ms)}"
             yield Entry(timer.fires_ms, "timer", title, words)
 
 

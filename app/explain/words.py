@@ -10,7 +10,7 @@ from app.core.gates.usage import ChannelState
 from app.core.time.durations import span_text
 from app.core.time.instants import parse_rfc3339
 from app.core.time.zones import local
-from app.explain.explanation import CapUse, ExplainedDecision
+from app.explain.explanation import CapUse, ExplainedDecision, Timer
 
 Gate = Mapping[str, Any]
 #: An instant (epoch ms) as local time.
@@ -56,6 +56,13 @@ def led_to_words(kinds: Sequence[str], *, is_ghost: bool) -> str:
         return ""
     named = ", ".join(_LED_TO.get(kind, kind) for kind in kinds)
     return f"; all the same: {named}" if is_ghost else f"; led to: {named}"
+
+
+def timer_words(timer: Timer) -> str:
+    """What a pending step waits for; its time follows."""
+    if timer.is_parked:
+        return "waits until its partition is read up to its end, was due"
+    return "deferred, next try" if timer.is_deferred else "due"
 
 
 def headline(decision: ExplainedDecision, when: When) -> str:

@@ -8,7 +8,15 @@ import msgspec
 from app.core.time.instants import format_rfc3339
 from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance
-from app.explain.words import When, cap_use_words, channel_words, gate_words, headline, local_times
+from app.explain.words import (
+    When,
+    cap_use_words,
+    channel_words,
+    gate_words,
+    headline,
+    local_times,
+    timer_words,
+)
 
 #: The JSON has all that are known.
 _SHOWN_EVENTS: Final = 10
@@ -55,6 +63,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     at = format_rfc3339(explanation.now_ms)
     yield f"{explanation.customer_id} at {at}"
     yield f"local time {when(explanation.now_ms)}, {explanation.timezone}"
+    if explanation.waits_for:
+        topics = ", ".join(explanation.waits_for)
+        yield f"marketing steps wait: the partition is not read up to its end yet in {topics}"
     yield ""
     yield "Profile"
     for field, value in explanation.profile.items():
@@ -117,7 +128,7 @@ def _instance_lines(instance: OpenInstance, when: When, now_ms: int) -> Iterator
         if timer.expires_ms is None:
             yield f"    step {timer.step}: the rules no longer have it, nothing will come"
             continue
-        what = "deferred, next try" if timer.is_deferred else "due"
+        what = timer_words(timer)
         template = timer.template or "no template fits now"
         yield (
             f"    step {timer.step}, {template}: {what} {when(timer.fires_ms)}"

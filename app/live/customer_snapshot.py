@@ -12,6 +12,8 @@ class CustomerSnapshot(NamedTuple):
     customer: Customer | None
     rules: Rules
     now_ms: int
+    #: topics that are not read up to their end: marketing steps wait for them
+    waits_for: tuple[str, ...] = ()
 
 
 class OwnedElsewhere(NamedTuple):

@@ -171,6 +171,7 @@ class PartitionProcessor:
             customer=records.decode(record_of(value)) if value and is_there else None,
             rules=self._engine.rules,
             now_ms=self._now_ms() if now_ms == BEGINNING_OF_TIME_MS else now_ms,
+            waits_for=() if self.is_current() else tuple(self.not_current_topics()),
         )
 
     def figures(self) -> PartitionFigures:

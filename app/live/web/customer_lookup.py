@@ -122,4 +122,5 @@ class LiveExplanations:
             show_personal=show_personal,
             recent=recent,
             since_ms=tail.since_ms,
+            waits_for=snapshot.waits_for,
         )
