@@ -57,8 +57,11 @@ class BufferedRecords:
 
     def with_room(self, tps: Iterable[TopicPartition]) -> set[TopicPartition]:
         """Those of the partitions that more records may be fetched of."""
-        waiting, capacity = self._waiting, self._capacity
-        return {tp for tp in tps if waiting.get(tp, 0) < capacity}
+        return {tp for tp in tps if self.has_room(tp)}
+
+    def has_room(self, tp: TopicPartition) -> bool:
+        """Whether more records of the partition may be fetched."""
+        return self._waiting.get(tp, 0) < self._capacity
 
     async def wait_for_room(self, timeout_s: float) -> None:
         """Until records left any buffer, or the timeout."""

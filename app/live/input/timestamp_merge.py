@@ -49,7 +49,7 @@ class TimestampMerge:
 
     Records that came by way of another partition wait in a queue for each topic and partition that
     they come from, which is there while it holds any. The repartition topic, which brings them, is
-    waited for only while none of them is here.
+    waited for unless its buffer is full of them: no more can come then before some are handled.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class TimestampMerge:
         read_up_as_of: ReadUpAsOf,
         max_idle_s: float,
         *,
+        has_room: Callable[[str], bool] = lambda _: True,
         is_rehearsal: bool = False,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
@@ -68,6 +69,7 @@ class TimestampMerge:
         }
         self._read_up_as_of = read_up_as_of
         self._max_idle_s = max_idle_s
+        self._has_room = has_room
         self._is_rehearsal = is_rehearsal
         self._monotonic = monotonic
         #: when a record that a rehearsal holds back may go, by ``monotonic``
@@ -127,7 +129,7 @@ class TimestampMerge:
                 return
             queue = queues[best]
             added, as_of_ms, records = queue.chunks[0]
-            if has_forwarded:
+            if has_forwarded and not self._has_room(REPARTITION):
                 empty = [each for each in empty if each.topic != REPARTITION]
             if empty and not self._may_pass(empty, added, as_of_ms):
                 return

@@ -65,6 +65,7 @@ class PartitionProcessor:
             self._tps,
             lambda topic: reading.read_up_as_of_ms(self._tps[topic]),
             settings.max_idle_ms / 1000,
+            has_room=lambda topic: progress.buffered.has_room(self._tps[topic]),
             is_rehearsal=settings.clock == "records",
         )
         #: by topic, how many record batches came

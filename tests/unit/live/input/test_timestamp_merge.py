@@ -92,13 +92,18 @@ def test_an_older_answer_does_not_show_that_nothing_came_meanwhile() -> None:
     assert manual.buffer.waits_for == "bookings"
 
 
-def test_repartition_topic_is_waited_for_only_while_nothing_of_it_is_here() -> None:
-    """Its buffer may be full, and more of it be fetched only when some of it was handled."""
+def test_repartition_topic_is_waited_for_unless_its_buffer_is_full() -> None:
+    """What is here of it has to be handled before more of it can be fetched."""
     read_up: dict[str, int | None] = {"orders": 0, "repartition": None}
-    merge = TimestampMerge(["orders", "repartition"], read_up.get, 1.0)
+    has_room = [True]
+    merge = TimestampMerge(
+        ["orders", "repartition"], read_up.get, 1.0, has_room=lambda _: has_room[0]
+    )
     merge.add("orders", [record("orders", 0, 5)], 0)
-    assert list(merge.take(9)) == []
     merge.add("orders", [record("orders", 0, 4)], 0, origin=2)
+    assert list(merge.take(9)) == []
+    assert merge.waits_for == "repartition"
+    has_room[0] = False
     assert [each.timestamp for _, each in merge.take(9)] == [4]
     assert merge.waits_for == "repartition"
     read_up["repartition"] = 0
