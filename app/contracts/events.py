@@ -91,9 +91,10 @@ def data_schema(topic: str, name: str, rules: Rules) -> Schema:
         properties["hard"] = _annotated(*HARD)
     schema: Schema = {"type": "object", "properties": properties}
     needed = {
-        trigger.key_field: trigger.name
+        field: trigger.name
         for trigger in rules.plans[topic][name].keyed
-        if trigger.key_field is not None
+        if trigger.kind.key is not None
+        for field in trigger.kind.key.fields
     }
     for field, trigger_name in sorted(needed.items()):
         properties[field] = {

@@ -150,9 +150,9 @@ def _recover(moment: EventContext, sends: list[Sent], record: _Record) -> None:
 def _key_in(moment: EventContext, trigger_name: str) -> str | None:
     """The key of an abandonment trigger that the event carries."""
     trigger = moment.rules.triggers.get(trigger_name)
-    if trigger is None or not trigger.kind.is_recoverable or trigger.key_field is None:
+    if trigger is None or not trigger.kind.is_recoverable or trigger.kind.key is None:
         return None
-    return key_of(moment.data, trigger.key_field)
+    return trigger.kind.key.of(moment.data)
 
 
 def _instance_of(sent: Sent) -> tuple[str, str, int]:
@@ -180,9 +180,12 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
     value = number(data.get("value")) if is_purchase else None
     margin = number(data.get("margin")) if is_purchase else None
     currency = _currency(data.get("currency"), moment.rules) if is_purchase else None
+    has_journeys = moment.rules.has_journeys
     customer_id, occurred_ms, cause = moment.customer.customer_id, moment.occurred_ms, moment.cause
 
     def record(sent: Sent, kind: Kind, role: Role | None = None) -> None:
+        if has_journeys and (kind is Kind.CONVERSION or kind is Kind.RECOVERY):
+            moment.converted.append(sent)
         sent.recorded |= _BITS[ASSISTED if role == ASSISTED else kind]
         emit(
             SendOutcome(

@@ -10,7 +10,7 @@ from app.core.customer.facts import ALWAYS_SUMMED, FACTS, RATES_WINDOW_MS
 from app.core.customer.purchases import CANCELLATIONS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
-from app.core.events import BOOKINGS, ORDERS, TYPES
+from app.core.events import ENGAGEMENT, PROFILES, TYPES
 from app.core.rules.compile_steps import (
     compile_cooldown,
     compile_experiment,
@@ -25,8 +25,8 @@ from app.core.rules.compile_throttle import (
     compile_quiet_hours,
     compile_rates,
 )
-from app.core.rules.conditions import Facts, compile_condition, compile_field, fields_of
-from app.core.rules.document_values import types_of
+from app.core.rules.conditions import Condition, Facts, compile_condition, compile_field, fields_of
+from app.core.rules.document_values import cancel_items_of, cancel_types_of, types_of
 from app.core.rules.model import (
     DEFAULT_ATTRIBUTION_MS,
     DEFAULT_CHANNELS,
@@ -39,6 +39,7 @@ from app.core.rules.model import (
     Cap,
     Channel,
     Cooldown,
+    Entry,
     Experiment,
     Holdout,
     Rules,
@@ -112,9 +113,10 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         attribution_ms=attribution_ms,
         triggers=triggers,
         plans={
-            topic: {name: _plan(name, triggers.values()) for name in names}
+            topic: {name: _plan(topic, name, triggers.values()) for name in names}
             for topic, names in TYPES.items()
         },
+        has_journeys=any(trigger.is_journey for trigger in triggers.values()),
         dated=tuple(t for t in triggers.values() if t.kind.follows_dates),
         memory_ms=max(
             FEEDBACK_MS,
@@ -203,8 +205,11 @@ def _trigger(
             parse_duration_ms(body["expires"]) if "expires" in body else DEFAULT_EXPIRES_MS
         ),
         when=compile_condition(body["when"], facts) if "when" in body else None,
-        cancel=frozenset(types_of(body.get("cancel", []))),
-        key_field=kind.key_field,
+        cancel=frozenset(cancel_types_of(body)),
+        cancel_when=_cancel_when(body, facts),
+        entry=_entry(body),
+        changed=compile_field(body["changed"]) if "changed" in body else None,
+        is_journey=_is_journey(body, variants),
         steps=steps_of(body, facts, channels),
         experiment=experiment,
         tokens=tuple(compile_token(token, text, facts) for token, text in tokens.items()),
@@ -222,22 +227,57 @@ def _own_holdout(name: str, body: Document) -> Holdout | None:
     return Holdout(percent=holdout["percent"], salt=holdout.get("salt", name))
 
 
+def _cancel_when(body: Document, facts: Facts) -> dict[str, tuple[Condition, ...]]:
+    """The conditions of cancel types none of whose items goes without one."""
+    found: dict[str, list[Condition | None]] = {}
+    for item in cancel_items_of(body):
+        is_conditional = isinstance(item, Mapping) and "when" in item
+        condition = compile_condition(item["when"], facts) if is_conditional else None
+        for name in types_of(item["on"]) if isinstance(item, Mapping) else (item,):
+            found.setdefault(name, []).append(condition)
+    return {
+        name: tuple(condition for condition in conditions if condition is not None)
+        for name, conditions in found.items()
+        if None not in conditions
+    }
+
+
+def _entry(body: Document) -> Entry | None:
+    if body.get("once", False):
+        return Entry(times=1, per_ms=None)
+    limit = body.get("limit")
+    if limit is None:
+        return None
+    return Entry(times=limit["times"], per_ms=parse_duration_ms(limit["per"]))
+
+
+def _is_journey(body: Document, variants: Iterable[Document]) -> bool:
+    steps = [step for one in (body, *variants) for step in (one, *one.get("steps", ()))]
+    fields = set().union(*(_fields_of_step(step) for step in steps))
+    return any("from" in step for step in steps) or any(f.startswith("step.") for f in fields)
+
+
+def _fields_of_step(step: Document) -> set[str]:
+    used = fields_of(step.get("when", {}))
+    template = step.get("template")
+    for entry in template if isinstance(template, list) else ():
+        used |= fields_of(entry.get("when", {}))
+    return used
+
+
 def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
     """Every field path that the trigger's conditions and tokens name."""
     used = {path_of(text) for text in trigger.get("tokens", {}).values()}
     used |= fields_of(trigger.get("when", {}))
     bodies = (trigger, *variants)
     for step in (*bodies, *(step for body in bodies for step in body.get("steps", ()))):
-        used |= fields_of(step.get("when", {}))
-        template = step.get("template")
-        for entry in template if isinstance(template, list) else ():
-            used |= fields_of(entry.get("when", {}))
+        used |= _fields_of_step(step)
     return used
 
 
-def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
+def _plan(topic: str, event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
     ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
-    is_activity = event_type in TYPES[ORDERS] | TYPES[BOOKINGS]
+    is_activity = topic not in (PROFILES, ENGAGEMENT)
     opens = tuple(
         t
         for t in ordered
@@ -254,4 +294,9 @@ def _plan(event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
         opens=opens,
         keyed=tuple(t for t in opens if t.kind.requires_key),
         summed=tuple(sorted(sums)),
+        watched=tuple(
+            (t.name, watched)
+            for t in opens
+            if (watched := t.kind.watched_field or t.changed) is not None
+        ),
     )

@@ -6,13 +6,18 @@ from typing import Any
 import msgspec
 
 from app.core.customer.limits import MAX_TEXT_CHARS
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.record import Customer, Instance, PendingStep, Sent, StoppedStart
 from app.core.decisions import Cause, Decision
 from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import Rates
 
 Emit = Callable[[Decision], None]
+EmitStopped = Callable[[StoppedStart], None]
+
+
+def ignore_stopped(_: StoppedStart) -> None:
+    """Take no note of starts that opened nothing."""
 
 
 class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
@@ -25,12 +30,15 @@ class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
     rates: Rates
     #: whether marketing steps may be decided; else those that come up are parked
     is_current: bool = True
+    #: collects the decisions on steps whose instances end, where these come before all others
+    ended: list[Decision] | None = None
 
 
 class EventContext(DecisionContext, kw_only=True, gc=False):
     """An event being handled: its time (never after now), its usable data, where it came from.
 
-    ``immediate`` collects the steps that are decided with the event.
+    ``immediate`` collects the steps that are decided with the event, ``recalled`` the sends that it
+    takes back, ``converted`` those that it converts.
     """
 
     type: str
@@ -38,6 +46,13 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
     data: dict[str, Any]
     event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
+    emit_stopped: EmitStopped
+    recalled: list[tuple[Trigger, Sent]] = []
+    converted: list[Sent] = []
+    #: the send that an engagement event names, when a trigger could ask for it
+    answered: Sent | None = None
+    #: triggers whose watched profile field the event left as it was
+    unchanged: tuple[str, ...] = ()
     #: False for a purchase that had been cancelled before it was read: it counts nowhere
     is_counted: bool = True
     #: it cancelled a purchase that had been counted

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final, Protocol
 
-from app.core.context import Emit
+from app.core.context import Emit, EmitStopped, ignore_stopped
 from app.core.customer.profile import ProfileError
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.events import Event
@@ -18,6 +18,7 @@ from app.core.rules.rates import Rates, single_partition
 from app.core.time.instants import BEGINNING_OF_TIME_MS
 from app.core.transitions import (
     APPLIED,
+    DUPLICATE,
     Handled,
     TimerOrder,
     fire_timer,
@@ -64,8 +65,8 @@ class Engine:
     """Decides for the customers of one partition, one input at a time.
 
     ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
-    led to to ``emit_outcome``. ``rates`` gives the send rates of each partition; without them all
-    customers are one partition.
+    led to to ``emit_outcome``, starts that opened nothing to ``emit_stopped``. ``rates`` gives the
+    send rates of each partition; without them all customers are one partition.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Engine:
         emit: Emit,
         emit_outcome: EmitOutcome = ignore_outcome,
         rates: Rates | None = None,
+        emit_stopped: EmitStopped = ignore_stopped,
     ) -> None:
         self.rules = rules
         self._customers = customers
         self._emit = emit
         self._emit_outcome = emit_outcome
         self._rates = rates or single_partition()
+        self._emit_stopped = emit_stopped
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = BEGINNING_OF_TIME_MS
         self._is_current = True
@@ -162,6 +165,7 @@ class Engine:
                 self._emit,
                 self._rates,
                 self._emit_outcome,
+                self._emit_stopped,
                 is_current=is_current,
             )
         except ProfileError as error:
@@ -172,7 +176,7 @@ class Engine:
             self._changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
-        elif handled is Handled.MACHINE_OPEN:
+        elif handled is DUPLICATE or handled is Handled.MACHINE_OPEN:
             self._changed(customer)
         return handled
 

@@ -87,6 +87,8 @@ DATA_FIELDS: Final = frozenset(
         "score",
     ]
 )
+#: Of an engagement event: what the send that it names was. ``channel`` is then the send's.
+ANSWER_FIELDS: Final = frozenset({"trigger", "template", "step"})
 ITEMS: Final = "items"
 MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
 

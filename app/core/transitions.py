@@ -9,7 +9,14 @@ from hashlib import blake2b
 from typing import Final
 
 from app.core.attribution import ATTRIBUTED, attribute
-from app.core.context import DecisionContext, Emit, EventContext, usable_data
+from app.core.context import (
+    DecisionContext,
+    Emit,
+    EmitStopped,
+    EventContext,
+    ignore_stopped,
+    usable_data,
+)
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS
 from app.core.customer.profile import (
@@ -25,13 +32,14 @@ from app.core.customer.suppression import is_machine_open, take_engagement, take
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
+from app.core.rules.conditions import is_same_value
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules, TypePlan
 from app.core.rules.rates import Rates
 from app.core.rules.variants import steps_of
-from app.core.triggers.cancel import cancel
-from app.core.triggers.decide import decide, decide_or_park
-from app.core.triggers.parking import park
+from app.core.triggers import journey
+from app.core.triggers.answers import answer_fields
+from app.core.triggers.cancel import cancel, take_back
 
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
@@ -49,6 +57,7 @@ class Handled(StrEnum):
 
 #: The enum's members by names of their own: asking an enum for one costs a Python call.
 APPLIED: Final = Handled.APPLIED
+DUPLICATE: Final = Handled.DUPLICATE
 
 
 def handle_event(
@@ -59,6 +68,7 @@ def handle_event(
     emit: Emit,
     rates: Rates,
     emit_outcome: EmitOutcome = ignore_outcome,
+    emit_stopped: EmitStopped = ignore_stopped,
     *,
     is_current: bool = True,
 ) -> Handled:
@@ -73,7 +83,8 @@ def handle_event(
     digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
     seen = digest.digest()
     if seen in customer.seen:
-        return Handled.DUPLICATE
+        _renew(customer, seen)
+        return DUPLICATE
     if event.topic == ENGAGEMENT and is_machine_open(event.type, event.data):
         customer.seen = _remembered(customer.seen, seen)
         take_machine_open(customer, event.data)
@@ -98,19 +109,17 @@ def handle_event(
         data=data,
         event=event,
         immediate=[],
+        emit_stopped=emit_stopped,
+        ended=[],
     )
     _learn(moment, event, plan, update)
     if customer.sends and event.type in ATTRIBUTED:
         attribute(moment, emit_outcome)
-    for trigger in plan.cancels:
-        cancel(moment, trigger)
-    if moment.has_taken_back:
-        for trigger in plan.takes_back:
-            trigger.kind.take_back(moment, trigger)
-    for trigger in plan.opens:
-        trigger.kind.take_event(moment, trigger)
-    if moment.immediate:
-        _decide_immediate(moment)
+        for sent in moment.converted:
+            journey.take_conversion(moment, sent)
+    if event.topic == ENGAGEMENT:
+        _take_answer(moment, plan)
+    _act(moment, plan)
     if is_first_profile:
         _decide_patient(moment)
     return APPLIED
@@ -129,16 +138,75 @@ def _parse_update(customer: Customer, event: Event, rules: Rules, now_ms: int) -
         raise
 
 
+def _act(moment: EventContext, plan: TypePlan) -> None:
+    """Cancel and open. Decisions come in the order of spec section 5: what ended, recalls, and
+    what the event opened.
+    """
+    for trigger in plan.cancels:
+        cancel(moment, trigger)
+    recalls = take_back(moment) if moment.recalled else ()
+    if moment.has_taken_back:
+        for trigger in plan.takes_back:
+            trigger.kind.take_back(moment, trigger)
+    for trigger in plan.opens:
+        trigger.kind.take_event(moment, trigger)
+    if moment.ended:
+        _emit_ended(moment)
+    for decision in recalls:
+        moment.emit(decision)
+    moment.ended = None
+    if moment.immediate:
+        _decide_immediate(moment)
+
+
+def _renew(customer: Customer, seen: bytes) -> None:
+    """A copy renews the event's id: it counts as the newest."""
+    at = customer.seen.index(seen)
+    customer.seen = customer.seen[:at] + customer.seen[at + _DIGEST_BYTES :] + seen
+
+
+def _take_answer(moment: EventContext, plan: TypePlan) -> None:
+    """An engagement event: tell journeys of it, and find the send that it names."""
+    if moment.rules.has_journeys:
+        journey.take_engagement(moment)
+    if not plan.opens and not plan.cancels:
+        return
+    named = moment.event.data.get("request_id")
+    answered = next((sent for sent in moment.customer.sends if sent.request_id == named), None)
+    moment.answered = answered
+    data = {field: value for field, value in moment.data.items() if field != "channel"}
+    if answered is not None:
+        data |= answer_fields(moment.rules, answered)
+    moment.data = data
+
+
+def _emit_ended(moment: EventContext) -> None:
+    """The decisions on what ended with the event, best priority first."""
+    assert moment.ended is not None
+    moment.ended.sort(
+        key=lambda decision: (
+            -decision.priority,
+            decision.trigger,
+            decision.key,
+            decision.anchor_ms,
+            decision.step,
+        )
+    )
+    for decision in moment.ended:
+        moment.emit(decision)
+
+
 def _require_keys(plan: TypePlan, data: dict[str, object]) -> None:
     for trigger in plan.keyed:
-        field = trigger.key_field
-        assert field is not None
-        if key_of(data, field) is None:
-            raise EventError(
-                "missing_key",
-                f"data.{field}: expected text or an integer, because trigger {trigger.name} is"
-                " kept by it; nothing of the event was applied",
-            )
+        key = trigger.kind.key
+        assert key is not None
+        for field in key.fields:
+            if key_of(data, field) is None:
+                raise EventError(
+                    "missing_key",
+                    f"data.{field}: expected text or an integer, because trigger {trigger.name} is"
+                    " kept by it; nothing of the event was applied",
+                )
 
 
 def _learn(
@@ -148,6 +216,7 @@ def _learn(
     customer, rules = moment.customer, moment.rules
     has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
     dates_before = _dates(customer) if has_dates else None
+    watched_before = [get({}, customer, moment.now_ms) for _, get in plan.watched]
     occurred_ms, data = moment.occurred_ms, moment.data
     moment.is_counted = count_event(
         customer, moment.type, occurred_ms, data, plan.summed, moment.now_ms
@@ -163,6 +232,12 @@ def _learn(
         customer.has_profile = True
     elif event.topic == ENGAGEMENT:
         take_engagement(customer, moment.type, moment.occurred_ms, event.data, rules.feedback)
+    if watched_before:
+        moment.unchanged = tuple(
+            name
+            for (name, get), before in zip(plan.watched, watched_before, strict=True)
+            if is_same_value(before, get({}, customer, moment.now_ms))
+        )
     if has_dates and dates_before != _dates(customer):
         for trigger in rules.dated:
             trigger.kind.reschedule(moment, trigger)
@@ -185,7 +260,7 @@ def _decide_immediate(moment: EventContext) -> None:
     moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
     for trigger, instance, pending in moment.immediate:
         if pending in instance.steps:
-            decide_or_park(moment, trigger, instance, pending)
+            journey.decide_step(moment, trigger, instance, pending)
 
 
 def _decide_patient(moment: EventContext) -> None:
@@ -263,8 +338,4 @@ def _decide_due(moment: DecisionContext, instance: Instance, pending: PendingSte
         if not instance.steps:
             customer.instances.remove(instance)
         return
-    if trigger.is_marketing and not moment.is_current:
-        park(customer, pending)
-        return
-    trigger.kind.take_due(moment, trigger, instance)
-    decide(moment, trigger, instance, pending)
+    journey.decide_step(moment, trigger, instance, pending)

@@ -58,7 +58,12 @@ def _count(
         change.dropped += 1
         return
     change.kept += 1
-    is_elsewhere = pending.due_ms != instance.anchor_ms + steps[pending.step].after_ms
+    step = steps[pending.step]
+    is_elsewhere = (
+        trigger.kind.is_due_after_anchor
+        and step.follows is None
+        and pending.due_ms != instance.anchor_ms + step.after_ms
+    )
     if is_elsewhere or _is_at_another_time(old.triggers[instance.trigger], trigger):
         change.kept_elsewhere += 1
 

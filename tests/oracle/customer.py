@@ -22,7 +22,8 @@ def new_customer(name: str) -> Customer:
         "soft": [],  # (channel, address, t)
         "taken": [],  # (channel, t) of what a mailbox took
         "complained": [],  # channel or None for all
-        "cancels": [],  # (trigger, key or None for all, t)
+        "cancels": [],  # (trigger, the parts of its key that were named, t)
+        "starts": {},  # (trigger, key) -> the newest start read
         "counted_from": {},  # (frequency trigger, key) -> where in its hits counting began again
         "hits": {},  # (frequency trigger, key) -> [t]
         "instances": [],
@@ -209,6 +210,8 @@ def value_of(
 ) -> Any:
     """What the path names, None where there is nothing."""
     root, *rest = field.split(".")
+    if root == "step":
+        return data.get(field, False)
     if field == "customer.segments":
         segments = rules.get("segments", {}).items()
         return sorted(name for name, of in segments if holds(of, customer, {}, rules, now))

@@ -10,9 +10,19 @@ from typing import Any
 
 from tests.oracle.calendar import duration_ms
 from tests.oracle.customer import Customer, address_or_none, identity, new_customer
+from tests.oracle.entering import with_answer
 from tests.oracle.outcomes import attribute
 from tests.oracle.reading import arrival_or_none, is_machine, read, spelling
-from tests.oracle.triggers import Timer, World, cancel, fire, open_all, timer_order
+from tests.oracle.triggers import (
+    Timer,
+    World,
+    cancel,
+    fire,
+    open_all,
+    take_touches,
+    tell_what_ended,
+    timer_order,
+)
 
 
 def run(
@@ -66,6 +76,8 @@ def replay(
         "timers": [],
         "slots": {},
         "decisions": [],
+        "ended": [],
+        "recalled": [],
         "outcomes": [],
         "is_current": True,
     }
@@ -189,8 +201,10 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     )
     remember(world, customer, event)
     attribute(world, customer, event)
-    cancel(world, customer, event)
+    take_touches(world, customer, event)
+    cancel(world, customer, with_answer(customer, event))
     opened = open_all(world, customer, event)
+    tell_what_ended(world)
 
     immediate = [
         timer

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.oracle.calendar import duration_ms
 from tests.oracle.customer import Customer
+from tests.oracle.entering import own_key
 from tests.oracle.reading import key_text, visible
 from tests.oracle.triggers import World
 
@@ -84,7 +85,7 @@ def recover(world: World, customer: Customer, event: dict[str, Any], sends: list
         trigger = world["rules"]["triggers"][send["trigger"]]
         data = visible(event["data"], world["rules"])
         is_keyed = trigger["kind"] == "abandonment"
-        if is_keyed and key_text(data.get(trigger["key"])) == send["key"]:
+        if is_keyed and own_key(trigger, data) == send["key"]:
             found.setdefault((send["trigger"], send["key"], send["anchor"]), []).append(send)
     for identity, its_sends in found.items():
         if identity not in customer["recovered"]:

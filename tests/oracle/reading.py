@@ -105,7 +105,10 @@ def read(line: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
     if any(
         trigger["kind"] == "abandonment"
         and type_name in types_in(trigger["start"])
-        and key_text(data.get(trigger["key"])) is None
+        and any(
+            key_text(data.get(field)) is None
+            for field in ([trigger["key"]] if isinstance(trigger["key"], str) else trigger["key"])
+        )
         for trigger in rules["triggers"].values()
     ):
         return {"what": "dead letter"} | found

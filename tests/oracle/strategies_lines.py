@@ -115,6 +115,8 @@ def _profile_data(draw: st.DrawFn, rules: Rules, birthday_near: date) -> Line:
                 {"tier": "basic"},
                 {"tier": None},
                 {"signed_up": dates[0]},
+                {"signed_up": birthday_near.isoformat()},
+                {"signed_up": (birthday_near + timedelta(days=2)).isoformat()},
                 {"signed_up": "2020-02-29"},
                 {"signed_up": "soon"},
             ]
@@ -169,7 +171,7 @@ def _request_ids(draw: st.DrawFn, rules: Rules, line: Line) -> str:
     fitting = [name for name in names if line["type"] in _openers(rules["triggers"][name])]
     name = draw(st.sampled_from(fitting or names))
     key = rules["triggers"][name].get("key")
-    text = line["data"].get(key, "") if key else line["event_id"]
+    text = line["data"].get(key, "") if isinstance(key, str) else line["event_id"]
     if rules["triggers"][name]["kind"] == "inactivity":
         text = ""
     anchor = line["occurred_at"]
@@ -200,7 +202,8 @@ def _types_of(rules: Rules) -> tuple[list[str], list[str]]:
     cancelling: list[str] = []
     for trigger in rules["triggers"].values():
         opening += _openers(trigger)
-        cancelling += trigger.get("cancel", [])
+        for item in trigger.get("cancel", []):
+            cancelling += [item] if isinstance(item, str) else item["on"]
     return opening, cancelling
 
 

@@ -28,6 +28,7 @@ TRAVEL_TYPES = (
 )
 EVENT_TYPES = SHOP_TYPES + TRAVEL_TYPES
 CANCEL_TYPES = (*EVENT_TYPES, "unsubscribed")
+ANSWERS = ("message_opened", "message_clicked", "message_delivered")
 
 #: For each key field the types whose events carry it.
 KEYED_TYPES = {
@@ -109,6 +110,10 @@ FADING = st.sampled_from(
 )
 
 LEAVES = st.one_of(
+    _choices("event.trigger", "a", "b"),
+    _choices("event.template", "t0", "t1"),
+    _numbers("event.step", 0, 1),
+    _choices("event.channel", "email", "push"),
     FADING,
     FADING,
     FADING,
@@ -222,14 +227,23 @@ def _kinds(draw: st.DrawFn) -> Rules:
     """What makes a trigger open: its kind and the fields of that kind."""
     kind = draw(
         st.sampled_from(
-            ["abandonment", "event", "inactivity", "frequency", "milestone", "anniversary"]
+            ["abandonment", "event", "inactivity", "frequency", "milestone", "anniversary", "date"]
         )
     )
     if kind == "abandonment":
         key = draw(st.sampled_from(sorted(KEYED_TYPES)))
-        return {"kind": kind, "key": key, "start": draw(_some(KEYED_TYPES[key], 2))}
+        found: Rules = {"kind": kind, "key": key, "start": draw(_some(KEYED_TYPES[key], 2))}
+        if draw(st.integers(0, 3)) == 0:
+            found["settle"] = draw(st.sampled_from(["0s", "10s", "10m", "6h"]))
+        if draw(st.integers(0, 4)) == 0:
+            found["key"] = [key, draw(st.sampled_from(sorted(set(KEYED_TYPES) - {key})))]
+        return found
     if kind == "event":
-        return {"kind": kind, "on": draw(_some((*EVENT_TYPES, "delivered", "profile_updated")))}
+        if draw(st.integers(0, 5)) == 0:
+            changed = draw(st.sampled_from(["attributes.tier", "locale", "email"]))
+            return {"kind": kind, "on": ["profile_updated"], "changed": f"profile.{changed}"}
+        types = (*EVENT_TYPES, "delivered", "profile_updated", *ANSWERS)
+        return {"kind": kind, "on": draw(_some(types))}
     if kind == "inactivity":
         return {"kind": kind, "since": draw(_some(EVENT_TYPES))}
     if kind == "frequency":
@@ -255,6 +269,8 @@ def _kinds(draw: st.DrawFn) -> Rules:
             )
         )
         return {"kind": kind} | mark
+    if kind == "date":
+        return {"kind": kind, "of": "profile.attributes.signed_up", "at": draw(CLOCK_TIMES)}
     of = [
         "profile.birthday",
         "profile.birthday",
@@ -297,11 +313,19 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
                 "horizon": draw(LONG),
                 "min_opens": draw(st.integers(1, 3)),
             }
+    if trigger["kind"] == "date":
+        for step in steps:
+            if draw(st.booleans()):
+                step["before"] = step.pop("after")
+    if is_series:
+        for number, step in enumerate(steps[1:], 1):
+            _make_journey(draw, step, number)
     trigger |= {"steps": steps} if is_series else steps[0]
 
     could_cancel = tuple(sorted(set(CANCEL_TYPES) - _opening_types(trigger)))
     if trigger["kind"] in ("abandonment", "frequency") and "key" in trigger:
-        keyed = [t for t in could_cancel if t in KEYED_TYPES[trigger["key"]]]
+        first = trigger["key"] if isinstance(trigger["key"], str) else trigger["key"][0]
+        keyed = [t for t in could_cancel if t in KEYED_TYPES[first]]
         could_cancel = (*could_cancel, *keyed, *keyed, *keyed)
     optional = {
         "category": st.sampled_from(["marketing", "transactional"]),
@@ -319,6 +343,12 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
             trigger[name] = draw(strategy)
     if trigger.get("category") != "transactional":
         trigger |= draw(own_limits(steps))
+    if "cancel" in trigger and draw(st.integers(0, 3)) == 0:
+        trigger["cancel"].append({"on": draw(_some(CANCEL_TYPES)), "when": draw(CONDITIONS)})
+    entry = draw(st.sampled_from(["", "", "", "once", "limit"]))
+    if entry and trigger["kind"] != "anniversary":
+        limit = {"times": draw(st.integers(1, 2)), "per": draw(MEDIUM | LONG)}
+        trigger |= {"once": True} if entry == "once" else {"limit": limit}
     return trigger
 
 
@@ -346,6 +376,19 @@ def own_limits(draw: st.DrawFn, steps: list[Rules]) -> Rules:
             deliver |= {"except": ["2024-06-16", "2024-03-31", "2024-03-10"]}
         found["deliver"] = deliver
     return found
+
+
+def _make_journey(draw: st.DrawFn, step: Rules, number: int) -> None:
+    """Now and then the step counts from an earlier one, or asks about it."""
+    of = draw(st.integers(0, number - 1))
+    if draw(st.integers(0, 3)) == 0:
+        on = draw(st.sampled_from(["sent", "sent", "delivered", "opened", "clicked"]))
+        step.pop("before", None)
+        step |= {"from": {"step": of, "on": on}, "after": draw(st.sampled_from([0, "10s", "1h"]))}
+    if draw(st.integers(0, 3)) == 0:
+        name = draw(st.sampled_from(["sent", "delivered", "opened", "clicked", "converted"]))
+        leaf = {"field": f"step.{of}.{name}", "op": "eq", "value": draw(st.booleans())}
+        step["when"] = {"any": [leaf, step["when"]]} if "when" in step else leaf
 
 
 @st.composite

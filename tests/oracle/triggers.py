@@ -17,9 +17,24 @@ from tests.oracle.customer import (
     value_of,
     zone,
 )
+from tests.oracle.dates import due_or_none, is_sound, named, value_before
+from tests.oracle.entering import (
+    agrees,
+    answered,
+    has_changed,
+    has_sent,
+    is_cancel,
+    is_covered,
+    is_full,
+    own_key,
+    parts,
+    settle,
+    with_answer,
+)
 from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
-from tests.oracle.reading import amount, key_text, types_in, visible
+from tests.oracle.journeys import ends, flags, is_hopeless, touched
+from tests.oracle.reading import amount, types_in, visible
 
 World = dict[str, Any]
 Instance = dict[str, Any]
@@ -54,22 +69,21 @@ def request_id(customer: Customer, instance: Instance, step: int) -> str:
 def cancel(world: World, customer: Customer, event: dict[str, Any]) -> None:
     """Recalls what the cancel event comes too late for and ends the open instances it covers."""
     for name, trigger in triggers_in_order(world):
-        if event["type"] not in types_in(trigger.get("cancel")):
+        if not is_cancel(trigger, customer, event, world["rules"], world["now"]):
             continue
-        key = key_text(event["data"].get(trigger["key"])) if "key" in trigger else None
-        customer["cancels"].append((name, key, event["t"]))
-        recall(world, customer, name, key, event["t"])
+        named = parts(trigger, event["data"])
+        customer["cancels"].append((name, named, event["t"]))
+        recall(world, customer, name, named, event["t"])
         covered = [
             instance
             for instance in customer["instances"]
-            if instance["trigger"] == name
-            and key in (None, instance["key"])
-            and event["t"] >= instance["anchor"]
+            if is_covered(world, customer, name, named, event["t"], instance)
         ]
         end(world, customer, covered, "cancelled")
         if trigger["kind"] == "anniversary" and covered:
             years = [customer["fired_years"].get(name, 0), *(int(one["key"]) for one in covered)]
             customer["fired_years"][name] = max(years)
+    world["recalled"].sort(key=lambda one: one[0])
     if event["type"] in ("order_cancelled", "booking_cancelled"):
         for name, trigger in triggers_in_order(world):
             if trigger["kind"] == "milestone":
@@ -96,24 +110,21 @@ def counter(world: World, customer: Customer, trigger: dict[str, Any]) -> float:
     return total
 
 
-def recall(world: World, customer: Customer, name: str, key: str | None, t: int) -> None:
+def recall(world: World, customer: Customer, name: str, named: list[str | None], t: int) -> None:
     """Takes back sends that the cancel preceded, while they are inside the recall window."""
     window = duration_ms(world["rules"].get("recall_window", "15m"))
-    late_for = [
-        send
-        for send in customer["sends"]
-        if send["trigger"] == name
-        and key in (None, send["key"])
-        and not send["is_recalled"]
-        and send["anchor"] <= t < send["decided"]
-        and world["now"] - send["decided"] <= window
-    ]
-    for send in sorted(late_for, key=lambda s: (s["key"], s["step"], s["anchor"])):
-        send["is_recalled"] = True
-        record(
-            world, customer, send, send["step"], send["due"], "recall", "cancelled", send["channel"]
-        )
-        world["decisions"][-1] |= {name: send[name] for name in ("template", "segments")}
+    for place, send in enumerate(customer["sends"]):
+        if (
+            not send["is_recalled"]
+            and is_covered(world, customer, name, named, t, send)
+            and t < send["decided"]
+            and world["now"] - send["decided"] <= window
+        ):
+            send["is_recalled"] = True
+            step, due, channel = send["step"], send["due"], send["channel"]
+            made = record(world, customer, send, step, due, "recall", "cancelled", channel)
+            made |= {part: send[part] for part in ("template", "segments")}
+            world["recalled"].append((place, made))
 
 
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
@@ -122,14 +133,20 @@ def end(world: World, customer: Customer, ended: list[Instance], reason: str) ->
     world["timers"] = [t for t in world["timers"] if not any(t is one for one in timers)]
     customer["instances"] = [i for i in customer["instances"] if not any(i is one for one in ended)]
     start = world.get("decide_from", 0)
-    waiting = [t for t in timers if t["is_deferred"] or t["is_parked"]]
-    for t in sorted([t for t in waiting if t["due"] >= start], key=instance_then_step):
-        record(world, customer, t["instance"], t["step"], t["due"], "suppress", reason, None)
+    for t in timers:
+        if (t["is_deferred"] or t["is_parked"]) and t["due"] >= start:
+            one = t["instance"]
+            made = record(world, customer, one, t["step"], t["due"], "suppress", reason, None)
+            priority = world["rules"]["triggers"][one["trigger"]].get("priority", 50)
+            order = (-priority, one["trigger"], one["key"], one["anchor"], t["step"])
+            world["ended"].append((order, made))
 
 
-def instance_then_step(timer: Timer) -> tuple[str, int, int]:
-    """What orders the suppressed steps of instances that end together."""
-    return timer["instance"]["key"], timer["instance"]["anchor"], timer["step"]
+def tell_what_ended(world: World) -> None:
+    """The decisions on what ended with an event, then its recalls."""
+    ended, recalled = sorted(world["ended"], key=lambda one: one[0]), world["recalled"]
+    world["decisions"] += [made for _, made in [*ended, *recalled]]
+    world["ended"], world["recalled"] = [], []
 
 
 # --- opening --------------------------------------------------------------------------------
@@ -138,32 +155,78 @@ def instance_then_step(timer: Timer) -> tuple[str, int, int]:
 def open_all(world: World, customer: Customer, event: dict[str, Any]) -> list[Instance]:
     """Lets the event open, move and close instances of every trigger; the ones it opened."""
     opened: list[Instance] = []
+    seen = with_answer(customer, event)
     for name, trigger in triggers_in_order(world):
         instance = None
         if trigger["kind"] == "event" and event["type"] in types_in(trigger["on"]):
-            instance = open_one(world, customer, name, event["id"], event)
+            instance = open_one(world, customer, name, event["id"], seen)
         elif trigger["kind"] == "milestone":
             mark = mark_or_none(world, customer, name, trigger, event)
             if mark is not None:
-                instance = open_one(world, customer, name, mark, event)
+                instance = open_one(world, customer, name, mark, seen)
         elif trigger["kind"] == "frequency" and event["type"] in types_in(trigger["on"]):
-            key = key_text(event["data"].get(trigger["key"])) if "key" in trigger else ""
+            key = own_key(trigger, seen["data"]) if "key" in trigger else ""
             if key is not None and has_become_frequent(customer, name, trigger, key, event["t"]):
-                instance = open_one(world, customer, name, key, event)
+                instance = open_one(world, customer, name, key, seen)
         elif trigger["kind"] == "abandonment" and event["type"] in types_in(trigger["start"]):
-            key = key_text(event["data"][trigger["key"]])
+            key = own_key(trigger, event["data"])
             assert key is not None
-            instance = replace(world, customer, name, key, event, is_start=True)
+            instance = start(world, customer, name, key, seen)
         elif trigger["kind"] == "inactivity":
+            is_activity = event["topic"] not in ("profiles", "engagement")
             is_start = event["type"] in types_in(trigger["since"])
-            is_mover = event["topic"] in ("orders", "bookings") and is_open(customer, name, "")
-            if is_mover or (is_start and not is_open(customer, name, "")):
-                instance = replace(world, customer, name, "", event, is_start=is_start)
+            instance = None
+            if is_activity or is_start:
+                end(world, customer, come_back(customer, name, event["t"]), "superseded")
+            if is_start:
+                instance = start(world, customer, name, "", seen)
+            elif is_activity and is_open(customer, name, ""):
+                instance = move(world, customer, name, event)
         elif trigger["kind"] == "anniversary":
             schedule_anniversary(world, customer, name, trigger)
+        elif trigger["kind"] == "date":
+            instance = take_date(world, customer, name, trigger, seen)
         if instance is not None:
             opened.append(instance)
     return opened
+
+
+def take_date(
+    world: World, customer: Customer, name: str, trigger: dict[str, Any], event: dict[str, Any]
+) -> Instance | None:
+    """Moves days to another zone, and opens what an event, or a change of the profile, names."""
+    if event["type"] == "profile_updated":
+        move_days(world, customer, name, trigger)
+    value = named(trigger, customer, event["data"])
+    if trigger["of"].startswith("event."):
+        key = own_key(trigger, event["data"])
+        is_meant = event["type"] in types_in(trigger["on"]) and is_sound(trigger, value)
+        return start(world, customer, name, key, event) if is_meant and key is not None else None
+    if event["type"] != "profile_updated" or value == value_before(trigger, customer):
+        return None
+    if is_sound(trigger, value):
+        return start(world, customer, name, "", event | {"data": {"named": value}})
+    gone = [i for i in customer["instances"] if i["trigger"] == name]
+    end(world, customer, gone, "superseded")
+    return None
+
+
+def move_days(world: World, customer: Customer, name: str, trigger: dict[str, Any]) -> None:
+    """A day begins at another time in another zone; what waits stays where it is."""
+    for timer in world["timers"]:
+        one = timer["instance"]
+        is_fixed = timer["is_deferred"] or timer["is_parked"] or timer["from"]
+        if one["trigger"] == name and timer["customer"] is customer and not is_fixed:
+            assignment = assigned(world["rules"], name, customer["name"], one)
+            step = steps_of(world["rules"], name, assignment)[timer["step"]]
+            due = due_or_none(world["rules"], trigger, customer, date_of(trigger, one), step)
+            assert due is not None
+            timer |= {"due": due, "at": bucket_end(world, name, due)}
+
+
+def date_of(trigger: dict[str, Any], instance: Instance) -> Any:
+    """What the event, or the profile, named when the instance opened."""
+    return instance["data"].get("named", instance["data"].get(trigger["of"].split(".")[1]))
 
 
 def is_open(customer: Customer, name: str, key: str) -> bool:
@@ -171,38 +234,92 @@ def is_open(customer: Customer, name: str, key: str) -> bool:
     return any(i["trigger"] == name and i["key"] == key for i in customer["instances"])
 
 
-def replace(
-    world: World, customer: Customer, name: str, key: str, event: dict[str, Any], *, is_start: bool
-) -> Instance | None:
-    """Opens the key anew from a later anchor. Of a start the condition must hold at once."""
-    current = [i for i in customer["instances"] if i["trigger"] == name and i["key"] == key]
+def come_back(customer: Customer, name: str, t: int) -> list[Instance]:
+    """The instances of an inactivity that end with this event: a step of them was decided."""
+    return [
+        instance
+        for instance in customer["instances"]
+        if instance["trigger"] == name and instance["is_decided"] and t > instance["anchor"]
+    ]
+
+
+def move(world: World, customer: Customer, name: str, event: dict[str, Any]) -> Instance | None:
+    """Anchors the open instance anew at a later event; its condition is asked when it is due."""
+    current = [i for i in customer["instances"] if i["trigger"] == name]
     if any(event["t"] <= instance["anchor"] for instance in current):
         return None
     end(world, customer, current, "superseded")
-    return open_one(world, customer, name, key, event, is_start=is_start)
+    if (name, "", event["t"]) in customer["identities"]:
+        return None
+    return open_at(world, customer, name, "", event)
 
 
-def open_one(
+def start(
+    world: World, customer: Customer, name: str, key: str, event: dict[str, Any]
+) -> Instance | None:
+    """Opens the key anew from a newer start. One that `when` stops closes what was open."""
+    send = answered(customer, event)
+    if send is not None and send["trigger"] == name:
+        return None
+    newest = customer["starts"].get((name, key))
+    if newest is not None and event["t"] <= newest:
+        return None
+    customer["starts"][name, key] = event["t"]
+    current = [i for i in customer["instances"] if i["trigger"] == name and i["key"] == key]
+    if any(event["t"] <= instance["anchor"] for instance in current):
+        return None
+    is_asked = not current or any(has_sent(customer, instance) for instance in current)
+    if is_stopped(world, customer, name, key, event, is_asked=is_asked):
+        return None
+    end(world, customer, current, "superseded")
+    when = world["rules"]["triggers"][name].get("when")
+    if not holds(when, customer, event["data"], world["rules"], world["now"]):
+        return None
+    return open_at(world, customer, name, key, event)
+
+
+def is_stopped(
     world: World,
     customer: Customer,
     name: str,
     key: str,
     event: dict[str, Any],
     *,
-    is_start: bool = True,
-) -> Instance | None:
-    """Opens an instance unless a cancel covers the event, it is a twin, or `when` fails."""
+    is_asked: bool = True,
+) -> bool:
+    """Whether a cancel covers the event, it is a twin, or `once` and `limit` (if asked) forbid."""
     trigger = world["rules"]["triggers"][name]
     if any(
-        cancelled == name and cancelled_key in (None, key) and event["t"] <= t
-        for cancelled, cancelled_key, t in customer["cancels"]
+        cancelled == name and agrees(trigger, named, key) and event["t"] <= t + settle(trigger)
+        for cancelled, named, t in customer["cancels"]
     ):
-        return None
+        return True
     if (name, key, event["t"]) in customer["identities"]:
+        return True
+    return is_asked and is_full(world, customer, name, event["t"])
+
+
+def open_one(
+    world: World, customer: Customer, name: str, key: str, event: dict[str, Any]
+) -> Instance | None:
+    """Opens an instance beside others, unless it is stopped or `when` fails."""
+    trigger = world["rules"]["triggers"][name]
+    send = answered(customer, event)
+    if send is not None and send["trigger"] == name:
         return None
-    when = trigger.get("when") if is_start else None
-    if not holds(when, customer, event["data"], world["rules"], world["now"]):
+    if is_stopped(world, customer, name, key, event):
         return None
+    if "changed" in trigger and not has_changed(customer, trigger):
+        return None
+    if not holds(trigger.get("when"), customer, event["data"], world["rules"], world["now"]):
+        return None
+    return open_at(world, customer, name, key, event)
+
+
+def open_at(
+    world: World, customer: Customer, name: str, key: str, event: dict[str, Any]
+) -> Instance:
+    """Opens an instance anchored at the event."""
     instance = add_instance(world, customer, name, key, event["t"], event["data"])
     instance["anchor_type"] = event["type"]
     return instance
@@ -213,20 +330,41 @@ def add_instance(
 ) -> Instance:
     """Puts an instance and a timer for each of its steps."""
     instance = {"trigger": name, "key": key, "anchor": anchor, "data": data, "has_fired": False}
+    instance["is_decided"] = False
     instance["audiences"] = [
         experiment
         for experiment, when in audiences(world["rules"], name).items()
         if holds(when, customer, data, world["rules"], world["now"])
     ]
-    customer["instances"].append(instance)
-    customer["identities"].add((name, key, anchor))
     assignment = assigned(world["rules"], name, customer["name"], instance)
     for number, step in enumerate(steps_of(world["rules"], name, assignment)):
-        due = anchor + duration_ms(step.get("after", "0s"))
         timer = {"customer": customer, "instance": instance, "step": number}
+        timer |= {"from": step.get("from"), "after": step.get("after", "0s")}
+        if "from" in step:
+            of = step["from"]["step"]
+            if not any(t["instance"] is instance and t["step"] == of for t in world["timers"]):
+                continue
+            last = {
+                "at": ends(instance),
+                "due": ends(instance),
+                "is_deferred": False,
+                "is_parked": False,
+            }
+            world["timers"].append(timer | last | {"awaits": True})
+            continue
+        due = anchor + duration_ms(step.get("after", "0s"))
+        trigger = world["rules"]["triggers"][name]
+        if trigger["kind"] == "date":
+            found = due_or_none(world["rules"], trigger, customer, date_of(trigger, instance), step)
+            if found is None or found <= anchor:
+                continue
+            due = found
         at = bucket_end(world, name, due)
-        waits = {"is_deferred": False, "is_parked": False}
+        waits = {"is_deferred": False, "is_parked": False, "awaits": False}
         world["timers"].append(timer | {"at": at, "due": due} | waits)
+    if any(timer["instance"] is instance for timer in world["timers"]):
+        customer["instances"].append(instance)
+        customer["identities"].add((name, key, anchor))
     return instance
 
 
@@ -313,8 +451,55 @@ def schedule_anniversary(
 # --- deciding -------------------------------------------------------------------------------
 
 
+def drop(world: World, timer: Timer) -> None:
+    """Lets a step go undecided, and what awaits it, and the instance with its last step."""
+    world["timers"] = [t for t in world["timers"] if t is not timer]
+    instance, customer = timer["instance"], timer["customer"]
+    for other in awaiting(world, instance, timer["step"]):
+        drop(world, other)
+    if not any(t["instance"] is instance for t in world["timers"]):
+        customer["instances"] = [i for i in customer["instances"] if i is not instance]
+
+
+def awaiting(world: World, instance: Instance, step: int) -> list[Timer]:
+    """The timers of the instance that await what that step leads to."""
+    return [
+        t
+        for t in world["timers"]
+        if t["instance"] is instance and t["awaits"] and t["from"]["step"] == step
+    ]
+
+
+def take_touches(world: World, customer: Customer, event: dict[str, Any]) -> None:
+    """Schedules the steps that awaited this event."""
+    for timer in world["timers"]:
+        if timer["customer"] is customer and timer["awaits"]:
+            due = touched(customer, timer, event)
+            if due is not None:
+                at = bucket_end(world, timer["instance"]["trigger"], due)
+                timer |= {"awaits": False, "due": due, "at": at}
+
+
+def follow(world: World, timer: Timer) -> None:
+    """A step was decided: what follows its send at once is decided, what can not come goes."""
+    for other in sorted(
+        awaiting(world, timer["instance"], timer["step"]), key=lambda t: int(t["step"])
+    ):
+        if is_hopeless(timer["customer"], other):
+            drop(world, other)
+        elif other["from"]["on"] == "sent":
+            due = world["now"] + duration_ms(other["after"])
+            at = bucket_end(world, timer["instance"]["trigger"], due)
+            other |= {"awaits": False, "due": due, "at": at}
+            if at <= world["now"]:
+                fire(world, other)
+
+
 def fire(world: World, timer: Timer) -> None:
     """Decides the step of a timer whose time has come."""
+    if timer["awaits"]:
+        drop(world, timer)
+        return
     world["timers"] = [t for t in world["timers"] if t is not timer]
     customer, instance = timer["customer"], timer["instance"]
     name, step, due = instance["trigger"], timer["step"], timer["due"]
@@ -326,10 +511,11 @@ def fire(world: World, timer: Timer) -> None:
         return
     timer = timer | {"is_parked": False}
     if not is_left:
+        asked = instance | {"deciding": step, "data": told(world, customer, instance)}
         found = judge(
             world["rules"],
             customer,
-            instance | {"deciding": step},
+            asked,
             due,
             world["now"],
             world["slots"],
@@ -338,7 +524,10 @@ def fire(world: World, timer: Timer) -> None:
         )
     outcome, at = found["outcome"], found["next_eligible_ms"]
     if outcome != "left":
-        record(world, customer, instance, step, due, outcome, found["reason"], found["channel"], at)
+        made = record(
+            world, customer, instance, step, due, outcome, found["reason"], found["channel"], at
+        )
+        world["decisions"].append(made)
     if outcome != "defer":
         customer["decided_marks"].add((name, instance["key"]))
     if outcome == "defer":
@@ -373,6 +562,9 @@ def fire(world: World, timer: Timer) -> None:
             "events_before": len(customer["events"]),
         }
         customer["sends"].append(send)
+    if outcome != "defer":
+        instance["is_decided"] = True
+        follow(world, timer)
     if not any(t["instance"] is instance for t in world["timers"]):
         customer["instances"] = [i for i in customer["instances"] if i is not instance]
     if trigger["kind"] == "anniversary" and not instance["has_fired"]:
@@ -391,26 +583,30 @@ def record(
     reason: str,
     channel: str | None,
     next_eligible: int | None = None,
-) -> None:
-    """Adds a decision made now."""
+) -> dict[str, Any]:
+    """A decision made now."""
     rules, name = world["rules"], instance["trigger"]
     assignment = assigned(rules, name, customer["name"], instance)
     body = steps_of(rules, name, assignment)[step]
-    world["decisions"].append(
-        {
-            "request_id": request_id(customer, instance, step),
-            "customer_id": customer["name"],
-            "trigger": instance["trigger"],
-            "key": instance["key"],
-            "step": step,
-            "outcome": outcome,
-            "reason": reason,
-            "channel": channel,
-            "due_ms": due,
-            "decided_ms": world["now"],
-            "next_eligible_ms": next_eligible,
-            "experiment": assignment,
-            "segments": value_of("customer.segments", customer, {}, rules, world["now"]),
-            "template": template_or_none(rules, customer, instance["data"], body, world["now"]),
-        }
-    )
+    data = told(world, customer, instance)
+    return {
+        "request_id": request_id(customer, instance, step),
+        "customer_id": customer["name"],
+        "trigger": instance["trigger"],
+        "key": instance["key"],
+        "step": step,
+        "outcome": outcome,
+        "reason": reason,
+        "channel": channel,
+        "due_ms": due,
+        "decided_ms": world["now"],
+        "next_eligible_ms": next_eligible,
+        "experiment": assignment,
+        "segments": value_of("customer.segments", customer, {}, rules, world["now"]),
+        "template": template_or_none(rules, customer, data, body, world["now"]),
+    }
+
+
+def told(world: World, customer: Customer, instance: Instance) -> dict[str, Any]:
+    """The anchoring event's data, and what became of the earlier steps."""
+    return dict(instance["data"]) | flags(world, customer, instance)

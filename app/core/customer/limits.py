@@ -27,13 +27,27 @@ def _limit(value: int, sentence: str) -> int:
 
 MAX_KEYS: Final = _limit(
     64,
-    "Keys remembered per trigger (cancels, anchors, counts); beyond it the oldest is forgotten.",
+    "Keys remembered per trigger (cancels, starts, counts); beyond it the oldest is forgotten.",
 )
-MAX_ANCHORS: Final = _limit(
-    4, "Anchors remembered per trigger and key; beyond it the oldest is forgotten."
+MAX_IDENTITIES: Final = _limit(
+    64,
+    "Identities (key and anchor) of instances remembered per trigger, beside those that are open;"
+    " beyond it the oldest is forgotten.",
 )
 MAX_INSTANCES: Final = _limit(
-    256, "Open instances of one customer; beyond it the one with the oldest anchor ends."
+    256,
+    "Open instances of one customer; beyond it one ends, suppressed as `superseded`: the oldest"
+    " anchor of the marketing ones first, then of the transactional ones.",
+)
+MAX_INSTANCE_BYTES: Final = _limit(
+    512 * 1024,
+    "Data of a customer's open instances, as msgpack; beyond it instances end in the same order.",
+)
+MAX_ENTERED: Final = _limit(
+    500, "Instances that count for `once` and `limit`, remembered per trigger."
+)
+MAX_STOPPED: Final = _limit(
+    8, "Starts that opened nothing, remembered per customer; beyond it the oldest is forgotten."
 )
 MAX_SENDS: Final = _limit(512, "Sends remembered per customer; beyond it the oldest is forgotten.")
 MAX_OPENS: Final = _limit(
@@ -64,8 +78,8 @@ MAX_TEXT_CHARS: Final = _limit(
     1024, "Text of a data field that an instance keeps; a longer one counts as missing."
 )
 MAX_ITEMS_BYTES: Final = _limit(
-    16 * 1024,
-    "`items` that an instance keeps, as JSON; longer ones count as missing when a step is due.",
+    128 * 1024,
+    "`items` that an instance keeps, as JSON; of longer ones the first that fit are kept.",
 )
 MAX_ATTRIBUTES: Final = _limit(
     512, "Names of profile attributes that were ever given; an update beyond is a dead letter."

@@ -31,6 +31,10 @@ class PendingStep(msgspec.Struct, array_like=True, gc=False):
         """Whether it came up and got no final verdict yet."""
         return self.deferred or self.parked
 
+    #: it counts from what an earlier step leads to, which has not come yet; ``due_ms`` and
+    #: ``fire_ms`` are then when it goes undecided
+    awaits: bool = False
+
 
 class Instance(msgspec.Struct, array_like=True, gc=False):
     """One run of a trigger for one key, in the record while any of its steps is undecided."""
@@ -43,6 +47,15 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     steps: list[PendingStep]
     #: the anchoring event was a ``delivered``
     is_delivery: bool = False
+    #: bit n: step n has a verdict other than ``defer``; it was sent (or ghost sent), not recalled
+    decided: int = 0
+    sent: int = 0
+    #: by step, what its send led to (``app.core.triggers.journey``); as long as needed
+    told: list[int] = []
+    #: length of ``data`` as msgpack, bytes
+    size: int = 0
+    #: the customer that it was opened for, when that one was merged into this one since
+    opened_by: str | None = None
     #: the experiment with an audience that the customer was in when the instance opened
     audience: str | None = None
 
@@ -111,6 +124,24 @@ class Purchases(msgspec.Struct, array_like=True, gc=False):
     last_ms: int | None = None
 
 
+class Entered(msgspec.Struct, array_like=True, gc=False):
+    """An instance that counts for ``once`` and ``limit`` of its trigger after it has ended."""
+
+    key: str
+    anchor_ms: int
+    #: bit n: step n was sent (or ghost sent), not recalled; an instance without any does not count
+    sent: int
+
+
+class StoppedStart(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An event that opened no instance although its trigger names its type, and why not."""
+
+    trigger: str
+    key: str
+    occurred_ms: int
+    reason: str
+
+
 class Customer(msgspec.Struct, array_like=True, gc=False):
     """One customer's record, mutated in place by the core and by nobody else.
 
@@ -151,8 +182,9 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     #: anniversary trigger -> last year that fired
     fired_years: dict[str, int] = {}
     sends: list[Sent] = []
-    #: trigger -> key -> anchors of its last instances: none of them opens a second time
-    opened_ms: dict[str, dict[str, list[int]]] = {}
+    #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
+    #: several
+    starts_ms: dict[str, dict[str, list[int]]] = {}
     #: the earliest ``fire_ms`` of all steps, END_OF_TIME_MS without one; None: to be computed
     due_ms: int | None = END_OF_TIME_MS
     #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
@@ -173,6 +205,13 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     #: channel -> address -> soft bounces that count; channel -> last delivery, open or click
     soft_bounces_ms: dict[str, dict[str, list[int]]] = {}
     mail_taken_ms: dict[str, int] = {}
+    #: trigger -> identities (key and anchor) of its last instances, 8 bytes each, oldest first:
+    #: none of them opens a second time
+    identities: dict[str, bytes] = {}
+    #: trigger with ``once`` or ``limit`` -> its instances of which a step was sent
+    entered: dict[str, list[Entered]] = {}
+    #: the last starts that opened nothing, oldest first
+    stopped: list[StoppedStart] = []
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

@@ -102,7 +102,7 @@ def _expiry_and_conditions(review: Review) -> Reason | None:
             return Reason.CONDITION
     step = message.step
     if step.when is not None:
-        holds = step.when(instance.data, customer, now_ms)
+        holds = step.when(message.data, customer, now_ms)
         checks.append(evidence.step_condition(passed=holds))
         if not holds:
             return Reason.CONDITION

@@ -20,10 +20,12 @@ from app.core.rules.model import (
     Cooldown,
     Deliver,
     Experiment,
+    Follows,
     SendTime,
     Step,
     Variant,
 )
+from app.core.rules.step_marks import MARKS
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import END_OF_TIME_MS, parse_rfc3339
 from app.core.time.windows import WEEKDAYS, Window
@@ -68,7 +70,7 @@ def _step(body: Document, is_marketing: bool, facts: Facts, channels: Sequence[s
     template = body["template"]
     is_conditional = isinstance(template, list)
     return Step(
-        after_ms=parse_duration_ms(body.get("after", 0)),
+        after_ms=parse_duration_ms(body.get("after", 0)) - parse_duration_ms(body.get("before", 0)),
         when=_condition(body, facts),
         template=None if is_conditional else template,
         templates=tuple(
@@ -79,7 +81,12 @@ def _step(body: Document, is_marketing: bool, facts: Facts, channels: Sequence[s
         best=compile_field("customer.best_channel", facts) if is_best else None,
         send_time=_send_time(body["send_time"]) if is_marketing and "send_time" in body else None,
         deliver=_deliver(body["deliver"]) if is_marketing and body["deliver"] else None,
+        follows=_follows(body.get("from")),
     )
+
+
+def _follows(body: Document | None) -> Follows | None:
+    return None if body is None else Follows(body["step"], MARKS[body["on"]])
 
 
 def _condition(body: Document, facts: Facts) -> Condition | None:

@@ -65,6 +65,8 @@ _ORDER: Final = {
 def compile_field(path: str, facts: Facts = BUILT_IN) -> Getter:
     """A getter for ``event.value``, ``profile.attributes.tier`` or ``customer.orders``."""
     scope, _, rest = path.partition(".")
+    if scope == "step":
+        return lambda data, customer, now_ms: data.get(path, False)
     if scope == "customer":
         fact = facts.values[rest]
         return lambda data, customer, now_ms: fact(customer, now_ms)
@@ -225,6 +227,11 @@ def _test(op: str, value: Any) -> Callable[[Any], bool]:
 def is_equal(left: Any, right: Any) -> bool:
     """JSON equality: 1 equals 1.0, and true equals neither."""
     return bool(left == right) and (type(left) is bool) == (type(right) is bool)
+
+
+def is_same_value(left: Any, right: Any) -> bool:
+    """Equality of JSON values for which a missing one, None, is a value too."""
+    return left is right or (left is not None and right is not None and is_equal(left, right))
 
 
 def _contains(got: Any, value: Any) -> bool:

@@ -1,9 +1,28 @@
 """Values of a rules document as the rules need them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def types_of(value: str | list[str]) -> tuple[str, ...]:
     """One event type or a list of them, without repeats."""
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+
+
+def cancel_items_of(trigger: Mapping[str, Any]) -> list[Any]:
+    """The items of ``cancel``: each an event type, or ``{on, when}``."""
+    value = trigger.get("cancel", [])
+    return [value] if isinstance(value, str | Mapping) else value
+
+
+def cancel_types_of(trigger: Mapping[str, Any]) -> tuple[str, ...]:
+    """The event types that may cancel, with a condition or without."""
+    items = cancel_items_of(trigger)
+    return types_of([name for item in items for name in _cancel_types(item)])
+
+
+def _cancel_types(item: Any) -> tuple[str, ...]:
+    return types_of(item["on"]) if isinstance(item, Mapping) else (item,)
 
 
 def minute_of_day(text: str) -> int:

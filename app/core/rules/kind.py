@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import msgspec
 
 from app.core.customer.record import Instance
-from app.core.rules.conditions import Facts
+from app.core.rules.conditions import Facts, Getter
+from app.core.rules.keys import Key
 
 if TYPE_CHECKING:
     from app.core.context import DecisionContext, EventContext
-    from app.core.rules.model import Trigger
+    from app.core.rules.model import Step, Trigger
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +24,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     #: the event types that may open an instance
     types: tuple[str, ...] = ()
+    #: the data fields by which an event names one instance; None: it can name all only
+    key: Key | None = None
+    #: a start within this time after a cancel of its key opens nothing
+    settle_ms: int = 0
 
-    #: instances come again under the same key, so an anchor has to be remembered beside it
-    is_repeating: ClassVar[bool] = False
     #: an event of ``types`` without the key is a dead letter
     requires_key: ClassVar[bool] = False
     #: it opens by a counter, which a cancelled purchase can take back
@@ -34,6 +37,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     is_moved_by_activity: ClassVar[bool] = False
     #: its instances follow dates of the record: ``reschedule`` is called when one may have changed
     follows_dates: ClassVar[bool] = False
+    #: a due time is the anchor plus the step's ``after``
+    is_due_after_anchor: ClassVar[bool] = True
     #: the anchor of an instance is the time of an event, not a day of the calendar
     is_anchored_at_event: ClassVar[bool] = True
     #: a purchase that carries the key of an instance with a send recovers it
@@ -45,8 +50,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError(cls)
 
     @property
-    def key_field(self) -> str | None:
-        """The data field by which an event names one instance; None: it can name all only."""
+    def watched_field(self) -> Getter | None:
+        """The profile field of which a change opens instances; None: changes do not matter."""
         return None
 
     @property
@@ -64,14 +69,28 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the time of an instance gives a date of the profile away, as a birthday's."""
         return False
 
+    def event_data(self, moment: "EventContext") -> dict[str, Any]:
+        """What an instance that the event opens keeps as ``event.*``."""
+        return moment.data
+
     def take_event(self, moment: "EventContext", trigger: "Trigger") -> None:
         """Open, move or end instances by an event of ``types``, or by activity."""
 
     def reschedule(self, moment: "EventContext", trigger: "Trigger") -> None:
         """A date of the record, or the zone that it is read in, may have changed."""
 
-    def take_due(self, moment: "DecisionContext", trigger: "Trigger", instance: Instance) -> None:
-        """A step of the instance is due and about to be decided."""
+    def take_up(self, moment: "DecisionContext", trigger: "Trigger", instance: Instance) -> None:
+        """A step of the instance came up: it was decided or deferred."""
+
+    def is_over(self, moment: "EventContext", key: str, anchor_ms: int) -> bool:
+        """Whether a cancel event ends, or recalls, the instance of that key and anchor, given that
+        it names it.
+        """
+        return anchor_ms <= moment.occurred_ms + self.settle_ms
+
+    def due_ms(self, moment: "DecisionContext", step: "Step", instance: Instance) -> int | None:
+        """When a step that counts from the anchor is due; None: the instance is without it."""
+        return instance.anchor_ms + step.after_ms
 
     def take_cancelled(
         self, moment: "DecisionContext", trigger: "Trigger", instance: Instance

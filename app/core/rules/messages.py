@@ -7,6 +7,7 @@ import msgspec
 
 from app.core.customer.record import Customer, Instance
 from app.core.rules.model import Cooldown, Step, Trigger
+from app.core.rules.step_marks import with_step_facts
 from app.core.rules.variants import variant_of
 
 
@@ -24,25 +25,29 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     #: of the experiment
     design: str | None = None
     cooldown: Cooldown | None = None
+    #: what the step's conditions see as the event, with the facts of earlier steps in a journey
+    data: dict[str, Any] = {}
 
 
 def message_of(
     trigger: Trigger, step: int, instance: Instance, customer: Customer, now_ms: int
 ) -> Message:
     """The message of the step with that index, which the trigger has."""
+    data = with_step_facts(instance) if trigger.is_journey else instance.data
     variant = variant_of(trigger, customer.customer_id, instance)
     if variant is None:
         content = trigger.steps[step]
-        return Message(content, template_of(content, instance.data, customer, now_ms))
+        return Message(content, template_of(content, data, customer, now_ms), data=data)
     assert trigger.experiment is not None
     content = variant.steps[step]
     return Message(
         content,
-        template_of(content, instance.data, customer, now_ms),
+        template_of(content, data, customer, now_ms),
         (trigger.experiment.name, variant.name),
         variant.is_ghost,
         trigger.experiment.design,
         variant.cooldown,
+        data,
     )
 
 

@@ -51,8 +51,29 @@ class SendTime(msgspec.Struct, frozen=True, kw_only=True):
     min_opens: int
 
 
+class Follows(msgspec.Struct, frozen=True):
+    """A step that counts from what an earlier one leads to.
+
+    ``mark`` is a bit of ``app.core.triggers.journey``; 0: from the time it was sent.
+    """
+
+    step: int
+    mark: int
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``times`` instances of the trigger of one customer at anchors after t - ``per_ms``;
+    ``per_ms`` None: ever.
+    """
+
+    times: int
+    per_ms: int | None
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of an instance, due ``after_ms`` past the anchor."""
+    """One message of an instance, due ``after_ms`` past the anchor, or past what ``follows`` names;
+    before a date when it is negative.
+    """
 
     after_ms: int
     when: Condition | None
@@ -64,6 +85,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     best: Getter | None
     send_time: SendTime | None
     deliver: "Deliver | None" = None
+    follows: Follows | None = None
 
 
 class Deliver(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +147,14 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int
     when: Condition | None
     cancel: frozenset[str]
-    #: the data field by which a cancel event names one instance; None: it means all
-    key_field: str | None
+    #: cancel type -> conditions about the event, of which one must hold; a type that is not in it
+    #: cancels always
+    cancel_when: dict[str, tuple[Condition, ...]]
+    entry: Entry | None
+    #: the profile field that the opening event has to have changed
+    changed: Getter | None
+    #: a step counts from, or asks about, what an earlier one led to
+    is_journey: bool
     steps: tuple[Step, ...]
     experiment: Experiment | None
     tokens: tuple[Token, ...]
@@ -194,6 +222,8 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     opens: tuple[Trigger, ...] = ()
     #: those that need their key in the event, which is a dead letter without
     keyed: tuple[Trigger, ...] = ()
+    #: of the triggers in ``opens``, the profile fields whose change they ask for
+    watched: tuple[tuple[str, Getter], ...] = ()
     summed: tuple[str, ...] = ()
     #: it is of a topic other than profiles and engagement
     is_activity: bool = False
@@ -227,6 +257,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     triggers: dict[str, Trigger]
     #: topic -> event type -> what it touches
     plans: dict[str, dict[str, TypePlan]]
+    #: whether a trigger is a journey
+    has_journeys: bool
     #: those whose instances follow dates of the record
     dated: tuple[Trigger, ...]
     #: sends are remembered at least this long

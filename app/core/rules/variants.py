@@ -29,7 +29,7 @@ def variant_of(trigger: Trigger, customer_id: str, instance: Instance) -> Varian
         return None
     if experiment.audience is not None and instance.audience != experiment.name:
         return None
-    return variant_at(experiment, customer_id, instance.anchor_ms)
+    return variant_at(experiment, instance.opened_by or customer_id, instance.anchor_ms)
 
 
 def audience_of(

@@ -6,51 +6,75 @@ from app.core.context import EventContext
 from app.core.customer.limits import remember
 from app.core.customer.record import Sent
 from app.core.decisions import Decision, Outcome, Reason, SendRequest
-from app.core.rules.keys import key_of
 from app.core.rules.model import Trigger
 from app.core.triggers.decide import send_request
+from app.core.triggers.entry import forget_sent
 from app.core.triggers.instances import end_instance, open_instances
 
 
 def cancel(moment: EventContext, trigger: Trigger) -> None:
     """Apply a cancel event to one trigger: of the key that it carries, or of all keys.
 
-    It ends instances whose anchor is not after it. A send that was decided after it occurred, and
-    not longer ago than the recall window, is recalled.
+    It ends instances whose anchor is not after it, but for the time that the trigger takes to
+    settle. A send that was decided after it occurred, and not longer ago than the recall window,
+    joins ``moment.recalled``. One whose conditions do not hold is no cancel event.
     """
-    field = trigger.key_field
-    key = key_of(moment.data, field) if field is not None else None
-    _remember_cancel(moment, trigger, key)
-    _recall(moment, trigger, key)
+    conditions = trigger.cancel_when.get(moment.type)
+    if conditions is not None and not any(
+        holds(moment.data, moment.customer, moment.now_ms) for holds in conditions
+    ):
+        return
+    key = trigger.kind.key
+    pattern = None if key is None else key.pattern_of(moment.data)
+    _remember_cancel(moment, trigger, pattern)
+    _recall(moment, trigger, pattern)
     for instance in open_instances(moment.customer, trigger):
-        if key in (None, instance.key) and instance.anchor_ms <= moment.occurred_ms:
+        if _covers(moment, trigger, pattern, instance.key, instance.anchor_ms):
             end_instance(moment, instance, Reason.CANCELLED)
             trigger.kind.take_cancelled(moment, trigger, instance)
 
 
-def _remember_cancel(moment: EventContext, trigger: Trigger, key: str | None) -> None:
+def _covers(
+    moment: EventContext, trigger: Trigger, pattern: str | None, key: str, anchor_ms: int
+) -> bool:
+    own = trigger.kind.key
+    is_named = pattern is None or (own is not None and own.covers(pattern, key))
+    return is_named and trigger.kind.is_over(moment, key, anchor_ms)
+
+
+def _remember_cancel(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:
     customer, occurred_ms = moment.customer, moment.occurred_ms
-    if key is None:
+    if pattern is None:
         known_ms = customer.cancels_all_ms.get(trigger.name, occurred_ms)
         customer.cancels_all_ms[trigger.name] = max(known_ms, occurred_ms)
         return
-    known_ms = customer.cancels_ms.get(trigger.name, {}).get(key, occurred_ms)
-    remember(customer.cancels_ms, trigger.name, key, max(known_ms, occurred_ms))
+    known_ms = customer.cancels_ms.get(trigger.name, {}).get(pattern, occurred_ms)
+    remember(customer.cancels_ms, trigger.name, pattern, max(known_ms, occurred_ms))
 
 
-def _recall(moment: EventContext, trigger: Trigger, key: str | None) -> None:
-    customer = moment.customer
-    recalled = [
-        sent
-        for sent in customer.sends
-        if sent.trigger == trigger.name
-        and key in (None, sent.key)
-        and sent.anchor_ms <= moment.occurred_ms < sent.decided_ms
-        and moment.now_ms - sent.decided_ms <= moment.rules.recall_window_ms
-    ]
-    for sent in sorted(recalled, key=lambda sent: (sent.key, sent.step, sent.anchor_ms)):
-        customer.sends.remove(sent)
-        moment.emit(_recall_decision(moment, trigger, sent))
+def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:
+    for sent in moment.customer.sends:
+        if (
+            sent.trigger == trigger.name
+            and moment.occurred_ms < sent.decided_ms
+            and moment.now_ms - sent.decided_ms <= moment.rules.recall_window_ms
+            and _covers(moment, trigger, pattern, sent.key, sent.anchor_ms)
+        ):
+            moment.recalled.append((trigger, sent))
+
+
+def take_back(moment: EventContext) -> list[Decision]:
+    """Take the recalled sends out of the record; returns their decisions in the order of sends."""
+    recalled = {id(sent): trigger for trigger, sent in moment.recalled}
+    sends = moment.customer.sends
+    moment.customer.sends = [sent for sent in sends if id(sent) not in recalled]
+    decisions = []
+    for sent in sends:
+        trigger = recalled.get(id(sent))
+        if trigger is not None:
+            forget_sent(moment.customer, sent)
+            decisions.append(_recall_decision(moment, trigger, sent))
+    return decisions
 
 
 def _recall_decision(moment: EventContext, trigger: Trigger, sent: Sent) -> Decision:

@@ -7,18 +7,27 @@ from app.core.attribution import order_of
 from app.core.context import DecisionContext
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
-from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Reason, SendRequest
+from app.core.decisions import (
+    DEFER,
+    HOLDOUT,
+    SEND,
+    SUPPRESS,
+    Decision,
+    Outcome,
+    Reason,
+    SendRequest,
+)
 from app.core.gates.judge import Verdict, judge
 from app.core.identity import request_id
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.messages import Message, message_of
 from app.core.rules.model import Trigger
-from app.core.triggers.parking import park
+from app.core.triggers.entry import remember_sent
 
 
 def decide(
     moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
-) -> None:
+) -> Outcome:
     """Put a due step through the gates, apply the verdict to the record and emit the decision.
 
     A step that was due before decisions begin is closed and nothing else.
@@ -27,7 +36,8 @@ def decide(
     if pending.due_ms < moment.rules.decide_from_ms:
         trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
-        return
+        instance.decided |= 1 << pending.step
+        return SUPPRESS
     message = message_of(trigger, pending.step, instance, customer, moment.now_ms)
     verdict = judge(moment, trigger, message, instance, pending)
     if verdict.slot is not None:
@@ -46,12 +56,17 @@ def decide(
     else:
         trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
+        instance.decided |= 1 << pending.step
         if verdict.channel is not None:
             request = send_request(moment, trigger, verdict.channel, instance.data)
+            instance.sent |= 1 << pending.step
+            if trigger.entry is not None:
+                remember_sent(customer, trigger, instance, pending.step)
             if verdict.outcome is SEND:
                 decision.dispatch = request
             _remember_send(moment, trigger, instance, message, decision, request)
     moment.emit(decision)
+    return verdict.outcome
 
 
 def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms: int) -> int:
@@ -61,16 +76,6 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     if reason is Reason.RATE:
         return next_ms - moment.rates.grace_ms
     return firing_ms(moment.rules, trigger, next_ms)
-
-
-def decide_or_park(
-    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
-) -> None:
-    """Decide a step that came up; a marketing one waits while the partition is not current."""
-    if trigger.is_marketing and not moment.is_current:
-        park(moment.customer, pending)
-    else:
-        decide(moment, trigger, instance, pending)
 
 
 def drop_step(
@@ -85,7 +90,11 @@ def drop_step(
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
-    moment.emit(_decision(moment, trigger, instance, pending, message, verdict))
+    decision = _decision(moment, trigger, instance, pending, message, verdict)
+    if moment.ended is None:
+        moment.emit(decision)
+    else:
+        moment.ended.append(decision)
 
 
 def close_step(customer: Customer, instance: Instance, pending: PendingStep) -> None:
@@ -175,8 +184,9 @@ def _decision(
     name, key, step = trigger.name, instance.key, pending.step
     customer, rules, now_ms = moment.customer, moment.rules, moment.now_ms
     customer_id, anchor_ms, due_ms = customer.customer_id, instance.anchor_ms, pending.due_ms
+    owner = instance.opened_by or customer_id
     return Decision(
-        request_id=request_id(name, customer_id, key, anchor_ms, step),
+        request_id=request_id(name, owner, key, anchor_ms, step),
         customer_id=customer_id,
         trigger=name,
         key=key,

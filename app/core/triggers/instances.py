@@ -5,57 +5,33 @@ from typing import Any, Final
 import msgspec
 
 from app.core.context import DecisionContext, EventContext
-from app.core.customer.limits import MAX_ANCHORS, MAX_INSTANCES, MAX_ITEMS_BYTES, remember
+from app.core.customer.limits import MAX_INSTANCE_BYTES, MAX_INSTANCES, MAX_ITEMS_BYTES
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Reason
 from app.core.events import DELIVERY, ITEMS
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.model import Trigger
 from app.core.rules.variants import audience_of, steps_of
+from app.core.time.instants import DAY_MS
 from app.core.triggers.decide import drop_step
 
-_NOTHING: Final[dict[str, list[int]]] = {}
+#: How long after its anchor an instance waits for what a send leads to.
+JOURNEY_MS: Final = 60 * DAY_MS
+#: So few instances of so little data keep both bounds.
+_FEW: Final = 4
+_SMALL_BYTES: Final = 64 * 1024
 
 
-def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
-    """Open an instance anchored at the event, unless it is too late, known, or ``when`` fails.
+def start_instance(moment: EventContext, trigger: Trigger, key: str) -> Instance:
+    """Open an instance at the event without asking anything.
 
     Steps that fire at the anchor join ``moment.immediate``; the others wait for the watermark.
     """
-    if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
-        return
-    if is_known(moment.customer, trigger, key, moment.occurred_ms):
-        return
-    if trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
-        start_instance(moment, trigger, key)
-
-
-def is_cancelled_since(customer: Customer, trigger: Trigger, key: str, occurred_ms: int) -> bool:
-    """Whether a cancel seen for this key, or for all, occurred at that time or later."""
-    if not trigger.cancel:
-        return False
-    cancelled_ms = customer.cancels_ms.get(trigger.name, {}).get(key)
-    if cancelled_ms is not None and occurred_ms <= cancelled_ms:
-        return True
-    cancelled_ms = customer.cancels_all_ms.get(trigger.name)
-    return cancelled_ms is not None and occurred_ms <= cancelled_ms
-
-
-def is_known(customer: Customer, trigger: Trigger, key: str, anchor_ms: int) -> bool:
-    """Whether an instance of this very identity has been opened before: it has had its run."""
-    by_key = customer.opened_ms.get(trigger.name)
-    return by_key is not None and anchor_ms in by_key.get(key, ())
-
-
-def start_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
-    """Open an instance at the event without asking anything."""
-    instance = add_instance(
-        moment, trigger, key, moment.occurred_ms, _kept(moment.data, trigger), moment.cause
-    )
+    data = _kept(trigger.kind.event_data(moment), trigger)
+    instance = add_instance(moment, trigger, key, moment.occurred_ms, data, moment.cause)
     instance.is_delivery = moment.type == DELIVERY
-    if trigger.kind.is_repeating:
-        _remember_opened(moment.customer, instance)
     _join_immediate(moment, trigger, instance)
+    return instance
 
 
 def _join_immediate(moment: EventContext, trigger: Trigger, instance: Instance) -> None:
@@ -64,28 +40,42 @@ def _join_immediate(moment: EventContext, trigger: Trigger, instance: Instance) 
             moment.immediate.append((trigger, instance, pending))
 
 
-def _remember_opened(customer: Customer, instance: Instance) -> None:
-    known = customer.opened_ms.get(instance.trigger, _NOTHING).get(instance.key, [])
-    anchors_ms = [*known[1 - MAX_ANCHORS :], instance.anchor_ms]
-    remember(customer.opened_ms, instance.trigger, instance.key, anchors_ms)
-
-
 def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
+    """The data that an instance keeps: ``items`` only when a rule reads them, and as many of the
+    first as there is room for.
+    """
     if ITEMS not in data:
         return data
-    if trigger.keeps_items and len(msgspec.json.encode(data[ITEMS])) <= MAX_ITEMS_BYTES:
-        return data
+    items = data[ITEMS]
+    if trigger.keeps_items:
+        if len(msgspec.json.encode(items)) <= MAX_ITEMS_BYTES:
+            return data
+        if isinstance(items, list):
+            return {**data, ITEMS: _first_that_fit(items)}
     return {field: value for field, value in data.items() if field != ITEMS}
 
 
+def _first_that_fit(items: list[Any]) -> list[Any]:
+    room, kept = MAX_ITEMS_BYTES - len("[]"), []
+    for item in items:
+        room -= len(msgspec.json.encode(item)) + len(",")
+        if room < 0:
+            break
+        kept.append(item)
+    return kept
+
+
 def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) -> None:
-    """Anchor an open instance anew at the event: as if it ended and another one opened."""
-    planned = steps_of(trigger, moment.customer.customer_id, instance)
-    if len(instance.steps) != len(planned) or any(step.waits for step in instance.steps):
+    """Anchor an open instance anew at the event: as if it ended and another one opened.
+
+    No step of it has been decided.
+    """
+    if any(step.waits for step in instance.steps):
         end_instance(moment, instance, Reason.SUPERSEDED)
         start_instance(moment, trigger, instance.key)
         return
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
+    instance.size = _size(instance.data)
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
     instance.audience = audience_of(trigger, moment.data, moment.customer, moment.now_ms)
@@ -95,7 +85,6 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
     for pending in instance.steps:
         moment.customer.timer_added(pending.fire_ms)
     _join_immediate(moment, trigger, instance)
-    _remember_opened(moment.customer, instance)
 
 
 def add_instance(
@@ -106,38 +95,75 @@ def add_instance(
     data: dict[str, Any],
     cause: Cause,
 ) -> Instance:
-    """Put a new instance with all its steps into the record."""
-    instance = Instance(trigger.name, key, anchor_ms, data, cause, [])
-    instance.audience = audience_of(trigger, data, moment.customer, moment.now_ms)
-    instance.steps = steps = _pending_steps(moment, trigger, instance)
-    instances = moment.customer.instances
-    instances.append(instance)
-    for pending in steps:
-        moment.customer.timer_added(pending.fire_ms)
-    if len(instances) > MAX_INSTANCES:
-        oldest = min(instances[:-1], key=lambda known: known.anchor_ms)
-        end_instance(moment, oldest, Reason.SUPERSEDED)
+    """Put a new instance with all its steps into the record; not one that has no step."""
+    customer = moment.customer
+    instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=_size(data))
+    instance.audience = audience_of(trigger, data, customer, moment.now_ms)
+    instance.steps = _pending_steps(moment, trigger, instance)
+    if not instance.steps:
+        return instance
+    customer.instances.append(instance)
+    for pending in instance.steps:
+        customer.timer_added(pending.fire_ms)
+    if len(customer.instances) > _FEW or instance.size > _SMALL_BYTES:
+        _keep_bounds(moment, instance)
     return instance
+
+
+def _size(data: dict[str, Any]) -> int:
+    return len(msgspec.msgpack.encode(data)) if data else 0
 
 
 def _pending_steps(
     moment: DecisionContext, trigger: Trigger, instance: Instance
 ) -> list[PendingStep]:
     pending: list[PendingStep] = []
-    for step in steps_of(trigger, moment.customer.customer_id, instance):
-        due_ms = instance.anchor_ms + step.after_ms
-        pending.append(PendingStep(len(pending), due_ms, firing_ms(moment.rules, trigger, due_ms)))
+    steps = steps_of(trigger, moment.customer.customer_id, instance)
+    for number, step in enumerate(steps):
+        if step.follows is not None:
+            if all(earlier.step != step.follows.step for earlier in pending):
+                continue
+            ends_ms = instance.anchor_ms + JOURNEY_MS
+            pending.append(PendingStep(number, ends_ms, ends_ms, awaits=True))
+            continue
+        due_ms = trigger.kind.due_ms(moment, step, instance)
+        if due_ms is not None:
+            fire_ms = firing_ms(moment.rules, trigger, due_ms)
+            pending.append(PendingStep(number, due_ms, fire_ms))
     return pending
 
 
-def end_instance(moment: DecisionContext, instance: Instance, reason: Reason) -> None:
-    """Take an open instance out: steps that wait are decided, those not yet due just go."""
-    moment.customer.instances.remove(instance)
+def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
+    """End instances until the record may hold the rest. The newest stays."""
+    instances = moment.customer.instances
+    total = sum(instance.size for instance in instances)
+    while len(instances) > 1 and (len(instances) > MAX_INSTANCES or total > MAX_INSTANCE_BYTES):
+        others = (instance for instance in instances if instance is not newest)
+        gone = min(others, key=lambda instance: _dispensable_first(moment, instance))
+        total -= gone.size
+        end_instance(moment, gone, Reason.SUPERSEDED, is_evicted=True)
+
+
+def _dispensable_first(moment: DecisionContext, instance: Instance) -> tuple[bool, int]:
     trigger = moment.rules.triggers.get(instance.trigger)
-    planned = steps_of(trigger, moment.customer.customer_id, instance) if trigger else ()
+    return trigger is not None and not trigger.is_marketing, instance.anchor_ms
+
+
+def end_instance(
+    moment: DecisionContext, instance: Instance, reason: Reason, *, is_evicted: bool = False
+) -> None:
+    """Take an open instance out. Steps that wait are decided, the others just go; of one that goes
+    for want of room (``is_evicted``) all that could have come are decided.
+    """
+    customer = moment.customer
+    customer.instances.remove(instance)
+    trigger = moment.rules.triggers.get(instance.trigger)
+    planned = steps_of(trigger, customer.customer_id, instance) if trigger else ()
     for pending in instance.steps:
-        moment.customer.timer_gone(pending.fire_ms)
-        if pending.waits and trigger is not None and pending.step < len(planned):
+        customer.timer_gone(pending.fire_ms)
+        if trigger is None or not (pending.waits or (is_evicted and not pending.awaits)):
+            continue
+        if pending.step < len(planned):
             drop_step(moment, trigger, instance, pending, reason)
     instance.steps = []
 

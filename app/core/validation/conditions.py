@@ -8,7 +8,7 @@ import msgspec
 from app.core.customer.facts import FACTS, INSTANT_FACTS
 from app.core.customer.profile import PROFILE_FIELDS
 from app.core.customer.scoring_model import MODEL_FACTS
-from app.core.events import DATA_FIELDS
+from app.core.events import ANSWER_FIELDS, DATA_FIELDS
 from app.core.rules.conditions import OPS
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
@@ -28,43 +28,81 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     model_facts: frozenset[str]
 
 
-def check_content(path: str, step: Document, known: Known) -> Iterator[Problem]:
-    """A step's (or variant's) own condition, its templates, and the model that best needs."""
+def check_content(
+    path: str, step: Document, known: Known, earlier_steps: int = 0
+) -> Iterator[Problem]:
+    """A step's (or variant's) own condition, which may ask about earlier steps, its templates, and
+    the model that best needs.
+    """
     if step.get("channels") == "best" and "best_channel" not in known.model_facts:
         expected = "a `model:` in the rules file that gives customer.best_channel"
         yield Problem(f"{path}.channels", expected, "'best'")
     if "when" in step:
-        yield from check_condition(f"{path}.when", step["when"], known)
+        yield from check_condition(f"{path}.when", step["when"], known, earlier_steps=earlier_steps)
     template = step.get("template")
     if not isinstance(template, list):
         return
     for index, entry in enumerate(template):
         entry_path = f"{path}.template[{index}]"
         if "when" in entry:
-            yield from check_condition(f"{entry_path}.when", entry["when"], known)
+            yield from check_condition(
+                f"{entry_path}.when", entry["when"], known, earlier_steps=earlier_steps
+            )
         elif index < len(template) - 1:
             expected = "to be there, because only the last template may go without"
             yield Problem(f"{entry_path}.when", expected, "nothing")
 
 
 def check_condition(
-    path: str, tree: Document, known: Known, *, is_segment: bool = False
+    path: str,
+    tree: Document,
+    known: Known,
+    *,
+    is_segment: bool = False,
+    earlier_steps: int = 0,
 ) -> Iterator[Problem]:
-    """Fields that exist, values that fit. A segment has no event, and no segments."""
+    """Fields that exist, values that fit. A segment has no event, and no segments; a step may ask
+    about ``earlier_steps``.
+    """
     for group in ("all", "any"):
         for index, part in enumerate(tree.get(group, ())):
             yield from check_condition(
-                f"{path}.{group}[{index}]", part, known, is_segment=is_segment
+                f"{path}.{group}[{index}]",
+                part,
+                known,
+                is_segment=is_segment,
+                earlier_steps=earlier_steps,
             )
     if "not" in tree:
-        yield from check_condition(f"{path}.not", tree["not"], known, is_segment=is_segment)
-    if "field" in tree:
+        yield from check_condition(
+            f"{path}.not",
+            tree["not"],
+            known,
+            is_segment=is_segment,
+            earlier_steps=earlier_steps,
+        )
+    if tree.get("field", "").startswith("step."):
+        yield from _check_step_field(path, tree, earlier_steps)
+    elif "field" in tree:
         yield from check_field(f"{path}.field", tree["field"], known, is_segment=is_segment)
         value = tree.get("value")
         if isinstance(value, dict):
             other = f"{path}.value.field"
             yield from check_field(other, value["field"], known, is_segment=is_segment)
         yield from _check_value(path, tree, known)
+
+
+def _check_step_field(path: str, leaf: Document, earlier_steps: int) -> Iterator[Problem]:
+    """``step.N.opened``: of an earlier step, in a step's condition or templates; a flag."""
+    if int(leaf["field"].split(".")[1]) >= earlier_steps:
+        expected = (
+            f"step.0 to step.{earlier_steps - 1}, because no other step comes before this one"
+            if earlier_steps
+            else "no step.*: only the condition and templates of a later step may ask about one"
+        )
+        yield Problem(f"{path}.field", expected, repr(leaf["field"]))
+    if leaf["op"] not in ("eq", "ne") or not isinstance(leaf.get("value"), bool):
+        yield Problem(path, "op eq or ne and true or false, because it is a flag", _found(leaf))
 
 
 def check_field(
@@ -74,7 +112,11 @@ def check_field(
     scope, _, rest = field.partition(".")
     name = rest.partition(".")[0]
     customer_fields = _CUSTOMER_FIELDS | known.model_facts
-    options = {"event": DATA_FIELDS, "profile": PROFILE_FIELDS, "customer": customer_fields}[scope]
+    options = {
+        "event": DATA_FIELDS | ANSWER_FIELDS,
+        "profile": PROFILE_FIELDS,
+        "customer": customer_fields,
+    }[scope]
     if scope == "customer":
         name = rest
     if is_segment:

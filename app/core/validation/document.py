@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.customer.facts import DATE_FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
-from app.core.events import ALL_TYPES, DATA_FIELDS
+from app.core.events import DATA_FIELDS
 from app.core.rules.document_values import types_of
 from app.core.rules.model import DEFAULT_CHANNELS
 from app.core.rules.tokens import path_of
@@ -18,6 +18,13 @@ from app.core.validation.conditions import Known, check_condition, check_content
 from app.core.validation.experiments import check_experiments
 from app.core.validation.problems import Problem, check_channel, check_channels, check_positive
 from app.core.validation.throttle import check_limits, check_throttle
+from app.core.validation.triggers import (
+    check_cancels,
+    check_entry,
+    check_key,
+    check_step_times,
+    check_type,
+)
 
 __all__ = ["Problem", "check"]
 
@@ -83,28 +90,24 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
     for field in ("on", "start", "since"):
         for index, name in enumerate(types_of(body.get(field, []))):
             openers.add(name)
-            yield from _known_type(f"{path}.{field}[{index}]", name)
+            yield from check_type(f"{path}.{field}[{index}]", name)
     if "count" in body:
         openers.add(body["count"])
-        yield from _known_type(f"{path}.count", body["count"])
+        yield from check_type(f"{path}.count", body["count"])
     if "sum" in body:
         name, _, field = body["sum"].partition(".")
         openers.add(name)
-        yield from _known_type(f"{path}.sum", name)
+        yield from check_type(f"{path}.sum", name)
         if field not in DATA_FIELDS:
             yield Problem(f"{path}.sum", "TYPE.FIELD with a data field", repr(body["sum"]))
-    for index, name in enumerate(types_of(body.get("cancel", []))):
-        yield from _known_type(f"{path}.cancel[{index}]", name)
-        if name in openers:
-            yield Problem(
-                f"{path}.cancel[{index}]", "a type that does not open the trigger too", repr(name)
-            )
-    if "key" in body and body["key"] not in DATA_FIELDS:
-        yield Problem(f"{path}.key", f"one of {', '.join(sorted(DATA_FIELDS))}", repr(body["key"]))
+    yield from check_cancels(path, body, openers, known)
+    yield from check_key(path, body)
+    yield from check_entry(path, body, known)
     if "within" in body:
         yield from check_positive(f"{path}.within", body["within"])
     if "of" in body:
-        yield from _check_anniversary(f"{path}.of", body["of"])
+        check_of = _check_date if body["kind"] == "date" else _check_anniversary
+        yield from check_of(f"{path}.of", body["of"], known)
     if "when" in body:
         yield from check_condition(f"{path}.when", body["when"], known)
     for token, text in body.get("tokens", {}).items():
@@ -113,12 +116,7 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
     yield from check_limits(path, body)
 
 
-def _known_type(path: str, name: str) -> Iterator[Problem]:
-    if name not in ALL_TYPES:
-        yield Problem(path, "an event type of the contract", repr(name))
-
-
-def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
+def _check_anniversary(path: str, of: str, _known: Known) -> Iterator[Problem]:
     scope, _, field = of.partition(".")
     is_date = scope == "profile" and (field == "birthday" or field.startswith("attributes."))
     if not is_date and not (scope == "customer" and field in DATE_FACTS):
@@ -126,17 +124,28 @@ def _check_anniversary(path: str, of: str) -> Iterator[Problem]:
         yield Problem(path, f"{expected} customer.last_order_at", repr(of))
 
 
+def _check_date(path: str, of: str, known: Known) -> Iterator[Problem]:
+    scope, _, field = of.partition(".")
+    if scope == "event":
+        yield from check_field(path, of, known)
+    elif scope != "profile" or not field.startswith("attributes."):
+        yield Problem(path, "event.FIELD or profile.attributes.NAME", repr(of))
+
+
 def _check_steps(path: str, body: Document, known: Known) -> Iterator[Problem]:
     for index, step in enumerate(body.get("steps", ())):
-        yield from _check_step(f"{path}.steps[{index}]", step, known)
+        step_path = f"{path}.steps[{index}]"
+        yield from check_step_times(step_path, body, step, index)
+        yield from _check_step(step_path, step, known, index)
     if "channels" in body:
         single = {name: value for name, value in body.items() if name != "when"}
-        yield from _check_step(path, single, known)
+        yield from check_step_times(path, body, single, 0)
+        yield from _check_step(path, single, known, 0)
 
 
-def _check_step(path: str, step: Document, known: Known) -> Iterator[Problem]:
+def _check_step(path: str, step: Document, known: Known, number: int) -> Iterator[Problem]:
     yield from check_channels(path, step, known.channels)
-    yield from check_content(path, step, known)
+    yield from check_content(path, step, known, number)
     horizon = step.get("send_time", {}).get("horizon")
     if horizon is not None:
         yield from check_positive(f"{path}.send_time.horizon", horizon)

@@ -7,6 +7,7 @@ from app.core.rules.conditions import Facts
 from app.core.rules.kind import Kind
 from app.core.triggers.kinds.abandonment import Abandonment
 from app.core.triggers.kinds.anniversary import Anniversary
+from app.core.triggers.kinds.date import Date
 from app.core.triggers.kinds.frequency import Frequency
 from app.core.triggers.kinds.inactivity import Inactivity
 from app.core.triggers.kinds.milestone import Milestone
@@ -19,6 +20,7 @@ KINDS: Final[Mapping[str, type[Kind]]] = {
     "milestone": Milestone,
     "inactivity": Inactivity,
     "anniversary": Anniversary,
+    "date": Date,
     "frequency": Frequency,
 }
 

@@ -1,33 +1,35 @@
 """Abandonment: a start (of a cart, a checkout, a booking) that nothing ends in time."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from app.core.context import EventContext
 from app.core.rules.conditions import Facts
 from app.core.rules.document_values import types_of
-from app.core.rules.keys import key_of
+from app.core.rules.keys import compile_key
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.restart import restart
+from app.core.time.durations import parse_duration_ms
+from app.core.time.instants import MINUTE_MS
+from app.core.triggers.starts import restart
+
+#: ``settle`` when the rules do not say it: webhooks of one order come in any order.
+SETTLE_MS: Final = 2 * MINUTE_MS
 
 
 class Abandonment(Kind, frozen=True, kw_only=True):
     """An instance for each key, anchored at the newest start."""
 
-    is_repeating: ClassVar[bool] = True
     requires_key: ClassVar[bool] = True
     is_recoverable: ClassVar[bool] = True
 
-    key: str
-
     @classmethod
     def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
-        return cls(types=types_of(body["start"]), key=body["key"])
-
-    @property
-    def key_field(self) -> str | None:
-        return self.key
+        return cls(
+            types=types_of(body["start"]),
+            key=compile_key(body["key"]),
+            settle_ms=parse_duration_ms(body["settle"]) if "settle" in body else SETTLE_MS,
+        )
 
     def take_event(self, moment: EventContext, trigger: Trigger) -> None:
         """Open, or replace the anchor: a start older than the open anchor changes nothing.
@@ -35,6 +37,6 @@ class Abandonment(Kind, frozen=True, kw_only=True):
         A later start ends what its key had open, also when its own ``when`` fails. The engine has
         made sure that the key is there.
         """
-        key = key_of(moment.data, self.key)
+        key = None if self.key is None else self.key.of(moment.data)
         assert key is not None
         restart(moment, trigger, key)

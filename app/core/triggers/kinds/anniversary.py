@@ -51,13 +51,20 @@ class Anniversary(Kind, frozen=True, kw_only=True):
     def tells_personal_date(self) -> bool:
         return self.source == "profile"
 
+    def is_over(self, moment: EventContext, key: str, anchor_ms: int) -> bool:
+        """A cancel event ends the instance of its own local year, too, whose day lies ahead."""
+        if anchor_ms <= moment.occurred_ms:
+            return True
+        tz = zone_of(moment.rules, moment.customer)
+        return key == str(local(moment.occurred_ms, tz).year)
+
     def reschedule(self, moment: EventContext, trigger: Trigger) -> None:
         """An instance whose day has come stays as it is; one that still waits moves, or goes with
         its date. ``when`` is asked when a step is due, not a year ahead.
         """
         schedule(moment, trigger, self, moment.cause)
 
-    def take_due(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
+    def take_up(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """The day has come: this year is used up, and next year's instance is scheduled."""
         year = _year(instance)
         if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
@@ -66,7 +73,7 @@ class Anniversary(Kind, frozen=True, kw_only=True):
 
     def take_cancelled(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """A cancelled year is used up, too."""
-        self.take_due(moment, trigger, instance)
+        self.take_up(moment, trigger, instance)
 
 
 def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause: Cause) -> None:

@@ -1,18 +1,18 @@
 """Frequency: so many events of one key within a time."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 from app.core.context import EventContext
 from app.core.customer.limits import remember
 from app.core.rules.conditions import Facts
 from app.core.rules.document_values import types_of
-from app.core.rules.keys import key_of
+from app.core.rules.keys import compile_key
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import DAY_MS
-from app.core.triggers.instances import open_instance
+from app.core.triggers.starts import open_instance
 
 #: How late an event may come and still be counted with the ones before it.
 LATENESS_MS: Final = DAY_MS
@@ -23,9 +23,6 @@ _NOTHING: Final[dict[str, list[int]]] = {}
 class Frequency(Kind, frozen=True, kw_only=True):
     """``times`` events of ``types`` with one key at t > the last one's time - ``within_ms``."""
 
-    is_repeating: ClassVar[bool] = True
-
-    key: str | None
     times: int
     within_ms: int
 
@@ -33,14 +30,10 @@ class Frequency(Kind, frozen=True, kw_only=True):
     def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:
         return cls(
             types=types_of(body["on"]),
-            key=body.get("key"),
+            key=compile_key(body["key"]) if "key" in body else None,
             times=body["times"],
             within_ms=parse_duration_ms(body["within"]),
         )
-
-    @property
-    def key_field(self) -> str | None:
-        return self.key
 
     def take_event(self, moment: EventContext, trigger: Trigger) -> None:
         """Count the event by its key; open and start again when it makes ``times``.
@@ -48,7 +41,7 @@ class Frequency(Kind, frozen=True, kw_only=True):
         What counts is at t > its time - ``within``, later events included. For that the newest
         ``times - 1`` others suffice, so no more are kept.
         """
-        key = "" if self.key is None else key_of(moment.data, self.key)
+        key = "" if self.key is None else self.key.of(moment.data)
         if key is None:
             return
         times_by_key = moment.customer.frequencies_ms

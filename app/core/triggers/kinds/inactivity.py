@@ -9,8 +9,8 @@ from app.core.rules.conditions import Facts
 from app.core.rules.document_values import types_of
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import end_instance, is_known, move_instance, open_instances
-from app.core.triggers.restart import restart
+from app.core.triggers.instances import end_instance, move_instance, open_instances
+from app.core.triggers.starts import is_known, remember_identity, restart
 
 #: There is at most one open instance, so its key is empty.
 KEY: Final = ""
@@ -19,7 +19,6 @@ KEY: Final = ""
 class Inactivity(Kind, frozen=True, kw_only=True):
     """Silence after an event of ``types``."""
 
-    is_repeating: ClassVar[bool] = True
     is_moved_by_activity: ClassVar[bool] = True
 
     @classmethod
@@ -29,14 +28,18 @@ class Inactivity(Kind, frozen=True, kw_only=True):
     def take_event(self, moment: EventContext, trigger: Trigger) -> None:
         """A ``since`` event opens, or moves the anchor like a later start.
 
-        Any other later event moves the anchor of an open instance; ``when`` is asked when due.
+        Any other later event moves the anchor of an open instance; ``when`` is asked when due. One
+        of which a step was decided ends: the customer came back.
         """
-        if moment.type in self.types:
+        customer, occurred_ms = moment.customer, moment.occurred_ms
+        is_start = moment.type in self.types
+        for instance in open_instances(customer, trigger):
+            if occurred_ms <= instance.anchor_ms:
+                continue
+            if instance.decided or (not is_start and is_known(customer, trigger, KEY, occurred_ms)):
+                end_instance(moment, instance, Reason.SUPERSEDED)
+            elif not is_start:
+                move_instance(moment, trigger, instance)
+                remember_identity(customer, trigger.name, KEY, occurred_ms)
+        if is_start:
             restart(moment, trigger, KEY)
-            return
-        for instance in open_instances(moment.customer, trigger):
-            if moment.occurred_ms > instance.anchor_ms:
-                if is_known(moment.customer, trigger, KEY, moment.occurred_ms):
-                    end_instance(moment, instance, Reason.SUPERSEDED)
-                else:
-                    move_instance(moment, trigger, instance)

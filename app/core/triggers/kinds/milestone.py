@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 from app.core.context import DecisionContext, EventContext
@@ -12,7 +13,8 @@ from app.core.decisions import Reason
 from app.core.rules.conditions import Facts
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import end_instance, open_instance, open_instances
+from app.core.triggers.instances import end_instance, open_instances
+from app.core.triggers.starts import open_instance
 
 
 class Milestone(Kind, frozen=True, kw_only=True):
@@ -103,5 +105,5 @@ def _mark_of(instance: Instance) -> float | None:
 
 
 def mark_text(mark: float) -> str:
-    """The mark as a key: ``500`` for 500 and 500.0, ``499.5``."""
-    return str(int(mark)) if mark == int(mark) else repr(mark)
+    """The mark as a key, the shortest decimal number: ``500`` for 500 and 500.0, ``499.5``."""
+    return str(int(mark)) if mark == int(mark) else f"{Decimal(repr(mark)):f}"

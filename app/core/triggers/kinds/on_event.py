@@ -8,7 +8,7 @@ from app.core.rules.conditions import Facts
 from app.core.rules.document_values import types_of
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import open_instance
+from app.core.triggers.starts import open_instance
 
 
 class OnEvent(Kind, frozen=True, kw_only=True):

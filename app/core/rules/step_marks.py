@@ -1,0 +1,45 @@
+"""What a step's send led to, as the later steps of its instance may ask for it (spec section 5).
+
+``Instance.told`` keeps one integer of these bits for each step. Who clicked has opened; a ghost
+send can be converted, never delivered, opened or clicked.
+"""
+
+from typing import Any, Final
+
+from app.core.customer.record import Instance
+
+DELIVERED: Final = 1
+OPENED: Final = 2
+CLICKED: Final = 4
+CONVERTED: Final = 8
+GHOST: Final = 16
+
+#: The names under ``step.N.``, and ``on`` of ``from``.
+MARKS: Final = {
+    "sent": 0,
+    "delivered": DELIVERED,
+    "opened": OPENED,
+    "clicked": CLICKED,
+    "converted": CONVERTED,
+}
+
+
+def with_step_facts(instance: Instance) -> dict[str, Any]:
+    """The instance's data and, as ``step.N.NAME``, every flag that is true."""
+    data = dict(instance.data)
+    for step in range(instance.sent.bit_length()):
+        if instance.sent >> step & 1:
+            data[f"step.{step}.sent"] = True
+            told = instance.told[step] if step < len(instance.told) else 0
+            for name, bit in MARKS.items():
+                if told & bit:
+                    data[f"step.{step}.{name}"] = True
+    return data
+
+
+def tell(instance: Instance, step: int, marks: int) -> int:
+    """Keep marks of a step; returns those that are new."""
+    instance.told += [0] * (step + 1 - len(instance.told))
+    new = marks & ~instance.told[step]
+    instance.told[step] |= marks
+    return new

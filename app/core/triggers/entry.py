@@ -1,0 +1,69 @@
+"""``once`` and ``limit``: how many instances of a trigger one customer may enter (spec section 5).
+
+An instance counts while it is open, and after that when a step of it was sent, or ghost sent, and
+not recalled. The window of a limit is open at its old end: anchors after t - ``per`` count.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.core.customer.limits import MAX_ENTERED
+from app.core.customer.record import Customer, Entered, Instance, Sent
+from app.core.rules.model import Trigger
+from app.core.time.instants import BEGINNING_OF_TIME_MS
+
+_NONE: Final[list[Entered]] = []
+
+
+def entry_stop(customer: Customer, trigger: Trigger, start_ms: int) -> str | None:
+    """``once`` or ``limit`` when that stops a start at this time, else None."""
+    entry = trigger.entry
+    if entry is None:
+        return None
+    after_ms = BEGINNING_OF_TIME_MS if entry.per_ms is None else start_ms - entry.per_ms
+    name = trigger.name
+    counted = {
+        (one.key, one.anchor_ms)
+        for one in customer.instances
+        if one.trigger == name and one.anchor_ms > after_ms
+    }
+    for one in customer.entered.get(name, _NONE):
+        if one.anchor_ms > after_ms:
+            counted.add((one.key, one.anchor_ms))
+    if len(counted) < entry.times:
+        return None
+    return "once" if entry.per_ms is None else "limit"
+
+
+def is_new_entry(current: Sequence[Instance]) -> bool:
+    """Whether a start asks to enter: not when it replaces an instance that was not sent yet."""
+    return not current or any(instance.sent for instance in current)
+
+
+def remember_sent(customer: Customer, trigger: Trigger, instance: Instance, step: int) -> None:
+    """A step was sent or ghost sent: from now on the instance counts, also when it has ended."""
+    entered = customer.entered.setdefault(trigger.name, [])
+    for one in entered:
+        if one.anchor_ms == instance.anchor_ms and one.key == instance.key:
+            one.sent |= 1 << step
+            return
+    entered.append(Entered(instance.key, instance.anchor_ms, 1 << step))
+    del entered[:-MAX_ENTERED]
+
+
+def forget_sent(customer: Customer, sent: Sent) -> None:
+    """A send was recalled: it counts no more."""
+    for instance in customer.instances:
+        if (
+            instance.anchor_ms == sent.anchor_ms
+            and instance.key == sent.key
+            and instance.trigger == sent.trigger
+        ):
+            instance.sent &= ~(1 << sent.step)
+    entered = customer.entered.get(sent.trigger, _NONE)
+    for one in entered:
+        if one.anchor_ms == sent.anchor_ms and one.key == sent.key:
+            one.sent &= ~(1 << sent.step)
+            if not one.sent:
+                entered.remove(one)
+            return

@@ -1,0 +1,165 @@
+"""Deciding a step, and what that means for the steps that count from it (spec section 5).
+
+A step with ``from`` awaits what an earlier step leads to: its send, or the first delivery, open or
+click of it. Until then its timer stands at the end of the journey, 60 days after the anchor, when
+it goes undecided. It goes earlier once that can no more come: the named step was decided and not
+sent, or it was a ghost send, which nobody opens.
+"""
+
+from typing import Final
+
+from app.core.context import DecisionContext, EventContext
+from app.core.customer.record import Instance, PendingStep, Sent
+from app.core.decisions import DEFER, HOLDOUT
+from app.core.identity import request_id
+from app.core.rules.arbitration import firing_ms
+from app.core.rules.model import Rules, Trigger
+from app.core.rules.step_marks import CLICKED, CONVERTED, DELIVERED, GHOST, OPENED, tell
+from app.core.rules.variants import steps_of
+from app.core.triggers.decide import decide
+from app.core.triggers.instances import JOURNEY_MS
+from app.core.triggers.parking import park
+
+_MARKS_OF: Final = {
+    "message_delivered": DELIVERED,
+    "message_opened": OPENED,
+    "message_clicked": OPENED | CLICKED,
+}
+
+
+def decide_step(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> None:
+    """Decide a step whose time has come, and at once those that follow its send without delay.
+
+    A step that still awaits something goes undecided: it can no more come. A marketing one waits
+    while the partition is not current.
+    """
+    if pending.awaits:
+        _drop(moment, trigger, instance, pending)
+        return
+    if trigger.is_marketing and not moment.is_current:
+        park(moment.customer, pending)
+        return
+    outcome = decide(moment, trigger, instance, pending)
+    if trigger.is_journey and outcome is not DEFER:
+        if outcome is HOLDOUT:
+            tell(instance, pending.step, GHOST)
+        _follow(moment, trigger, instance, pending.step)
+    trigger.kind.take_up(moment, trigger, instance)
+
+
+def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step: int) -> None:
+    """The step was decided for good: schedule, decide or drop what awaits it."""
+    is_sent = bool(instance.sent >> step & 1)
+    is_ghost = is_sent and step < len(instance.told) and bool(instance.told[step] & GHOST)
+    for pending in _awaiting(moment, trigger, instance, step):
+        follows, after_ms = _plan_of(moment, trigger, instance, pending)
+        if not is_sent or (follows and is_ghost):
+            _drop(moment, trigger, instance, pending)
+        elif not follows:
+            _schedule(moment, trigger, instance, pending, moment.now_ms + after_ms)
+            if pending.fire_ms <= moment.now_ms:
+                decide_step(moment, trigger, instance, pending)
+
+
+def _awaiting(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, step: int
+) -> list[PendingStep]:
+    steps = steps_of(trigger, moment.customer.customer_id, instance)
+    found = []
+    for pending in instance.steps:
+        if pending.awaits and pending.step < len(steps):
+            follows = steps[pending.step].follows
+            if follows is not None and follows.step == step:
+                found.append(pending)
+    return found
+
+
+def _plan_of(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> tuple[int, int]:
+    """The marks that an awaiting step counts from (0: the send), and its ``after``."""
+    step = steps_of(trigger, moment.customer.customer_id, instance)[pending.step]
+    assert step.follows is not None
+    return step.follows.mark, step.after_ms
+
+
+def _schedule(
+    moment: DecisionContext,
+    trigger: Trigger,
+    instance: Instance,
+    pending: PendingStep,
+    due_ms: int,
+) -> None:
+    moment.customer.timer_gone(pending.fire_ms)
+    pending.awaits = False
+    pending.due_ms = due_ms
+    pending.fire_ms = firing_ms(moment.rules, trigger, due_ms)
+    moment.customer.timer_added(pending.fire_ms)
+
+
+def _drop(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, pending: PendingStep
+) -> None:
+    """Let a step go undecided, and with it what awaits it."""
+    customer = moment.customer
+    instance.steps.remove(pending)
+    customer.timer_gone(pending.fire_ms)
+    for follower in _awaiting(moment, trigger, instance, pending.step):
+        _drop(moment, trigger, instance, follower)
+    if not instance.steps and instance in customer.instances:
+        customer.instances.remove(instance)
+
+
+def take_engagement(moment: EventContext) -> None:
+    """Tell an open journey what came of one of its sends."""
+    marks = _MARKS_OF.get(moment.type)
+    named = moment.event.data.get("request_id")
+    if marks is None or not isinstance(named, str):
+        return
+    for instance in moment.customer.instances:
+        trigger = _journey_of(moment.rules, instance)
+        if trigger is None:
+            continue
+        owner = instance.opened_by or moment.customer.customer_id
+        for step in range(instance.sent.bit_length()):
+            if not instance.sent >> step & 1:
+                continue
+            if request_id(trigger.name, owner, instance.key, instance.anchor_ms, step) == named:
+                _take_marks(moment, trigger, instance, step, marks)
+                return
+
+
+def take_conversion(moment: EventContext, sent: Sent) -> None:
+    """Tell an open journey that one of its sends, or ghost sends, was converted."""
+    for instance in moment.customer.instances:
+        if (
+            instance.anchor_ms == sent.anchor_ms
+            and instance.key == sent.key
+            and instance.trigger == sent.trigger
+            and instance.sent >> sent.step & 1
+        ):
+            tell(instance, sent.step, CONVERTED)
+            return
+
+
+def _journey_of(rules: Rules, instance: Instance) -> Trigger | None:
+    if not instance.sent:
+        return None
+    trigger = rules.triggers.get(instance.trigger)
+    return trigger if trigger is not None and trigger.is_journey else None
+
+
+def _take_marks(
+    moment: EventContext, trigger: Trigger, instance: Instance, step: int, marks: int
+) -> None:
+    if step < len(instance.told) and instance.told[step] & GHOST:
+        return
+    new = tell(instance, step, marks)
+    if not new or moment.occurred_ms > instance.anchor_ms + JOURNEY_MS:
+        return
+    for pending in _awaiting(moment, trigger, instance, step):
+        follows, after_ms = _plan_of(moment, trigger, instance, pending)
+        if follows & new:
+            _schedule(moment, trigger, instance, pending, moment.occurred_ms + after_ms)

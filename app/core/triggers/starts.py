@@ -1,0 +1,167 @@
+"""Which starts open an instance: what every kind asks before it opens one (spec section 5).
+
+The order of the questions: does the event name a send of the trigger itself, is it newer than the
+newest start of its key (kinds whose starts replace each other), is it after the last cancel, was
+this identity open before, do ``once`` and ``limit`` allow it, does ``when`` hold.
+"""
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+
+from app.core.context import EventContext
+from app.core.customer.limits import MAX_IDENTITIES, MAX_STOPPED, remember
+from app.core.customer.record import Customer, StoppedStart
+from app.core.decisions import Reason
+from app.core.rules.model import Trigger
+from app.core.time.instants import BEGINNING_OF_TIME_MS
+from app.core.triggers.entry import entry_stop, is_new_entry
+from app.core.triggers.instances import end_instance, open_instances, start_instance
+
+_DIGEST_BYTES: Final = 8
+
+
+class Stop(StrEnum):
+    """Why a start opened nothing."""
+
+    OWN_MESSAGE = "own_message"
+    STALE = "stale"
+    CANCELLED = "cancelled"
+    KNOWN = "identity"
+    UNCHANGED = "changed"
+    ONCE = "once"
+    LIMIT = "limit"
+    CONDITION = "when"
+    PAST = "past"
+
+
+def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
+    """Open an instance of a kind whose starts stand beside each other, anchored at the event."""
+    stop = _stop_of(moment, trigger, key) or _entry_stop(moment, trigger, key)
+    if stop is not None:
+        stop_start(moment, trigger, key, stop)
+    elif trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
+        start_instance(moment, trigger, key)
+        remember_identity(moment.customer, trigger.name, key, moment.occurred_ms)
+    else:
+        stop_start(moment, trigger, key, Stop.CONDITION)
+
+
+def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
+    """Open an instance in the place of the one of its key, whose anchor is older.
+
+    A start that ``when`` stops closes what its key had open; any other that is stopped changes
+    nothing, but for being the newest of its key.
+    """
+    if _is_own_message(moment, trigger):
+        stop_start(moment, trigger, key, Stop.OWN_MESSAGE)
+        return
+    if not _is_newest(moment, trigger, key):
+        stop_start(moment, trigger, key, Stop.STALE)
+        return
+    current = [one for one in open_instances(moment.customer, trigger) if one.key == key]
+    if any(moment.occurred_ms <= one.anchor_ms for one in current):
+        stop_start(moment, trigger, key, Stop.STALE)
+        return
+    stop = _stop_of(moment, trigger, key)
+    if stop is None and is_new_entry(current):
+        stop = _entry_stop(moment, trigger, key)
+    if stop is not None:
+        stop_start(moment, trigger, key, stop)
+        return
+    for instance in current:
+        end_instance(moment, instance, Reason.SUPERSEDED)
+    if trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
+        if start_instance(moment, trigger, key).steps:
+            remember_identity(moment.customer, trigger.name, key, moment.occurred_ms)
+        else:
+            stop_start(moment, trigger, key, Stop.PAST)
+    else:
+        stop_start(moment, trigger, key, Stop.CONDITION)
+
+
+def _stop_of(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
+    if _is_own_message(moment, trigger):
+        return Stop.OWN_MESSAGE
+    if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
+        return Stop.CANCELLED
+    if is_known(moment.customer, trigger, key, moment.occurred_ms):
+        return Stop.KNOWN
+    return None
+
+
+def _entry_stop(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
+    if moment.unchanged and trigger.changed is not None and trigger.name in moment.unchanged:
+        return Stop.UNCHANGED
+    if trigger.entry is None:
+        return None
+    stop = entry_stop(moment.customer, trigger, moment.occurred_ms)
+    return None if stop is None else Stop(stop)
+
+
+def _is_own_message(moment: EventContext, trigger: Trigger) -> bool:
+    return moment.answered is not None and moment.answered.trigger == trigger.name
+
+
+def _is_newest(moment: EventContext, trigger: Trigger, key: str) -> bool:
+    """Whether the start is newer than every start read for its key; from now on it is one."""
+    starts_ms = moment.customer.starts_ms
+    by_key = starts_ms.get(trigger.name)
+    if by_key is not None and moment.occurred_ms <= max(
+        by_key.get(key, ()), default=BEGINNING_OF_TIME_MS
+    ):
+        return False
+    remember(starts_ms, trigger.name, key, [moment.occurred_ms])
+    return True
+
+
+def is_cancelled_since(customer: Customer, trigger: Trigger, key: str, occurred_ms: int) -> bool:
+    """Whether a start at that time is not later than ``settle`` after the last cancel seen for its
+    key, or for all.
+    """
+    if not trigger.cancel:
+        return False
+    start_ms = occurred_ms - trigger.kind.settle_ms
+    cancelled_ms = customer.cancels_all_ms.get(trigger.name)
+    if cancelled_ms is not None and start_ms <= cancelled_ms:
+        return True
+    by_key = customer.cancels_ms.get(trigger.name)
+    if by_key is None:
+        return False
+    own = trigger.kind.key
+    for pattern in (key,) if own is None else own.patterns_over(key):
+        cancelled_ms = by_key.get(pattern)
+        if cancelled_ms is not None and start_ms <= cancelled_ms:
+            return True
+    return False
+
+
+def is_known(customer: Customer, trigger: Trigger, key: str, anchor_ms: int) -> bool:
+    """Whether an instance of this very identity was opened before: it had its run, or has it."""
+    known = customer.identities.get(trigger.name)
+    if known is None:
+        return False
+    if _digest(key, anchor_ms) in known:
+        return True
+    return len(known) == MAX_IDENTITIES * _DIGEST_BYTES and any(
+        one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name
+        for one in customer.instances
+    )
+
+
+def remember_identity(customer: Customer, trigger: str, key: str, anchor_ms: int) -> None:
+    """Have the identity open no second time."""
+    known = customer.identities.get(trigger, b"") + _digest(key, anchor_ms)
+    customer.identities[trigger] = known[-MAX_IDENTITIES * _DIGEST_BYTES :]
+
+
+def _digest(key: str, anchor_ms: int) -> bytes:
+    text = f"{anchor_ms}|{key}".encode(errors="surrogatepass")
+    return blake2b(text, digest_size=_DIGEST_BYTES).digest()
+
+
+def stop_start(moment: EventContext, trigger: Trigger, key: str, stop: Stop) -> None:
+    """Count a start that opened nothing, and keep it for whoever asks why."""
+    stopped = StoppedStart(trigger.name, key, moment.occurred_ms, stop.value)
+    moment.customer.stopped = [*moment.customer.stopped[1 - MAX_STOPPED :], stopped]
+    moment.emit_stopped(stopped)

@@ -1,0 +1,72 @@
+"""What can be wrong with who enters a trigger, what ends it and how its steps follow each other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.core.events import ALL_TYPES, DATA_FIELDS
+from app.core.rules.document_values import cancel_items_of, types_of
+from app.core.validation.conditions import Known, check_condition, check_field
+from app.core.validation.problems import Problem, check_positive
+
+Document = Mapping[str, Any]
+
+
+def check_type(path: str, name: str) -> Iterator[Problem]:
+    """The event type must be known."""
+    if name not in ALL_TYPES:
+        yield Problem(path, "an event type of the contract", repr(name))
+
+
+def check_cancels(
+    path: str, trigger: Document, openers: set[str], known: Known
+) -> Iterator[Problem]:
+    """A type that opens the trigger may cancel it only under a condition."""
+    for index, item in enumerate(cancel_items_of(trigger)):
+        item_path = f"{path}.cancel[{index}]"
+        if isinstance(item, str):
+            yield from check_type(item_path, item)
+            if item in openers:
+                expected = "a type that does not open the trigger too, or {on, when}"
+                yield Problem(item_path, expected, repr(item))
+            continue
+        for name in types_of(item["on"]):
+            yield from check_type(f"{item_path}.on", name)
+        yield from check_condition(f"{item_path}.when", item["when"], known)
+
+
+def check_key(path: str, trigger: Document) -> Iterator[Problem]:
+    """Each part of the key must be a data field."""
+    value = trigger.get("key", [])
+    for name in [value] if isinstance(value, str) else value:
+        if name not in DATA_FIELDS:
+            yield Problem(f"{path}.key", f"one of {', '.join(sorted(DATA_FIELDS))}", repr(name))
+
+
+def check_entry(path: str, trigger: Document, known: Known) -> Iterator[Problem]:
+    """``limit`` has a window, ``changed`` an update that can change the field."""
+    if "limit" in trigger:
+        yield from check_positive(f"{path}.limit.per", trigger["limit"]["per"])
+    if "changed" in trigger:
+        yield from check_field(f"{path}.changed", trigger["changed"], known)
+        if types_of(trigger.get("on", [])) != ("profile_updated",):
+            expected = "on: [profile_updated] beside it, because no other event changes a field"
+            yield Problem(f"{path}.changed", expected, f"on: {trigger.get('on')!r}")
+
+
+def check_step_times(
+    path: str, trigger: Document, step: Document, number: int
+) -> Iterator[Problem]:
+    """What a step's ``after``, ``before`` and ``from`` count from."""
+    if "before" in step:
+        if trigger["kind"] != "date":
+            expected = "nothing here, because only a trigger of kind date knows what comes"
+            yield Problem(f"{path}.before", expected, repr(step["before"]))
+        for other in ("after", "from"):
+            if other in step:
+                expected = f"nothing here beside `{other}`: a step is before or after"
+                yield Problem(f"{path}.before", expected, repr(step["before"]))
+    follows = step.get("from")
+    if follows is not None and follows["step"] >= number:
+        expected = f"an earlier step, from 0 to {number - 1}" if number else "no `from` here"
+        why = "" if number else ", because no step comes before the first"
+        yield Problem(f"{path}.from.step", expected + why, repr(follows["step"]))
