@@ -9,7 +9,8 @@ _HEAD: Final = """\
 # Metrics
 
 `/metrics` on the web port. Labels are names of the rules and bounded sets, never customers. With
-`TRIGGER_METRICS_DETAIL=total` the `trigger` label is empty. What the rules can lead to stands at 0
+`TRIGGER_METRICS_DETAIL=total` the `trigger` label is empty, and alerts and panels about single
+triggers are about all of them together. What the rules can lead to stands at 0
 from the start. Beside these there are Python's and the process's (`process_*`).
 
 """
