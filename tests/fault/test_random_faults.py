@@ -79,7 +79,7 @@ class Chaos:
         )
         harm = self._dice.choice(harms)
         self.done[harm] += 1
-        name = self._dice.choice(absent if harm == "join" else running) if running or absent else ""
+        name = self._dice.choice((absent if harm == "join" else running) or NAMES)
         match harm:
             case "join":
                 self._fleet.start(name, is_static=self._dice.random() < 0.5)

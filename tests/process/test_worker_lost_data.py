@@ -13,7 +13,10 @@ from tests.process.conftest import Instance
 from tests.process.running import wait_for
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("broker", ["kafka"], indirect=True)]
+CUSTOMERS = 6
 ORDERS = 60
+#: one for each order, and one for each customer's every third
+REQUESTS = ORDERS + CUSTOMERS * (ORDERS // CUSTOMERS // 3)
 
 
 def publish(instance: Instance, ids: list[str]) -> None:
@@ -45,10 +48,10 @@ def make_again(instance: Instance, topic: str) -> None:
 
 def decided(instance: Instance) -> list[str]:
     """Customers and orders decided; then the worker has stopped."""
-    ids = instance.customers(6)
+    ids = instance.customers(CUSTOMERS)
     publish(instance, ids)
     with instance.worker() as worker:
-        instance.wire.wait_for_values("dispatch", ORDERS + ORDERS // 3)
+        instance.wire.wait_for_values("dispatch", REQUESTS)
         assert worker.stop() == 0, worker.log
     return ids
 
@@ -63,7 +66,7 @@ def test_input_that_was_deleted_unread_is_counted(instance: Instance) -> None:
         wait_for("the count", lambda: worker.metric(lost, topic="orders") >= ORDERS)
         assert "input was deleted before it was read" in worker.log
         publish(instance, ids)
-        instance.wire.wait_for_values("dispatch", 2 * (ORDERS + ORDERS // 3))
+        instance.wire.wait_for_values("dispatch", 2 * REQUESTS)
 
 
 @pytest.mark.parametrize("is_made_again", [False, True])
@@ -87,7 +90,7 @@ def test_a_changelog_that_was_emptied_stops_the_worker(
         assert worker.metric("trigger_customers") == 0
         instance.customers(len(ids))
         publish(instance, ids)
-        instance.wire.wait_for_values("dispatch", 2 * (ORDERS + ORDERS // 3))
+        instance.wire.wait_for_values("dispatch", 2 * REQUESTS)
 
 
 def test_an_input_topic_made_again_is_not_waited_for(instance: Instance) -> None:
