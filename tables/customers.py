@@ -13,6 +13,8 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from app.core.customer.bound import keep_within
+from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
 from app.core.rules.rates import RateState
@@ -47,6 +49,8 @@ class PartitionCustomers:
         self._store = store
         self._belongs_here = belongs_here
         self._now = now
+        #: called with the name of each part that a record too large for Kafka has lost
+        self.on_shed: Callable[[str], None] = lambda part: None
         #: False: surely no customer of the partition has a parked step
         self._may_have_parked = bool(store.parked(1))
         self._floor_ms = BEGINNING_OF_TIME_MS
@@ -250,7 +254,7 @@ class PartitionCustomers:
             if customer_id in self._erased:
                 head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
             heads_after[customer_id] = head
-            value = pack_value(head, records.encode(customer))
+            value = pack_value(head, self._encoded(customer))
             self._values[customer_id] = value
             result.append(Change(key, old, head, value))
         result += self._changed_rates()
@@ -268,6 +272,18 @@ class PartitionCustomers:
             return []
         self._stored_rates = value
         return [Change(RATES_KEY, None if before is None else RATES_HEAD, RATES_HEAD, value)]
+
+    def _encoded(self, customer: Customer) -> bytes:
+        """The record as bytes, its outbox aside never over the bound."""
+        record = records.encode(customer)
+        if len(record) > MAX_RECORD_BYTES:
+            outbox, customer.outbox = customer.outbox, []
+            if records.size(customer) > MAX_RECORD_BYTES:
+                for part in keep_within(customer, records.size):
+                    self.on_shed(part)
+            customer.outbox = outbox
+            record = records.encode(customer)
+        return record
 
     def _next_stored(self) -> None:
         self._stored_ms, self._stored_id = next(self._timers, (END_OF_TIME_MS, ""))

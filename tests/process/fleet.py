@@ -1,5 +1,6 @@
 """Several workers of one engine, a publisher, and an account of the requests that must come."""
 
+import signal
 import threading
 import time
 from collections import Counter
@@ -58,9 +59,9 @@ class Fleet:
         assert worker.stop(20.0) == 0, worker.log
 
     def leave(self, name: str) -> None:
-        """Stop the worker; it may fail at it where the broker is away."""
+        """Stop the worker; it may fail at it where the broker is away, or be about to start."""
         worker = self.workers.pop(name)
-        assert worker.stop() in (0, 1), worker.log
+        assert worker.stop() in (0, 1, -signal.SIGTERM), worker.log
 
     def kill(self, name: str) -> None:
         self.workers.pop(name).kill()

@@ -88,6 +88,12 @@ MAX_ATTRIBUTES_BYTES: Final = _limit(
     256 * 1024, "Values of all profile attributes, as JSON; an update beyond is a dead letter."
 )
 
+MAX_RECORD_BYTES: Final = _limit(
+    1 << 20,
+    "A customer's record as it is written, its outbox aside; beyond it parts go, requests of sends"
+    " and data of instances first (app/core/customer/bound.py).",
+)
+
 
 def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:
     """Set ``values[trigger][key]`` as the newest entry, forgetting the oldest beyond MAX_KEYS."""

@@ -82,6 +82,8 @@ class PartitionProcessor:
             else WallClock(self._watermark, self._now_ms)
         )
         self._customers = PartitionCustomers(store, _keys_of(context, partition), self._now_ms)
+        shed = context.metrics.records_shed
+        self._customers.on_shed = lambda part: shed.labels(part).inc()
         self._swept_at = time.monotonic()
         self._unit = CommitUnit(now_ms=0)
         self._engine = context.make_engine(

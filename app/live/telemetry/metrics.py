@@ -56,6 +56,7 @@ class Metrics:
         self.broker_errors = specs.BROKER_ERRORS.counter(registry)
         self.commit_errors = specs.COMMIT_ERRORS.counter(registry)
         self.input_lost = specs.INPUT_LOST.counter(registry)
+        self.records_shed = specs.RECORDS_SHED.counter(registry)
         self._transactions = specs.TRANSACTIONS.counter(registry)
         self.clock_step = specs.CLOCK_STEP.gauge(registry)
         self.rules_reloads = specs.RULES_RELOADS.counter(registry)

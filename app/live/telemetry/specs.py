@@ -105,6 +105,12 @@ INPUT_LOST: Final = MetricSpec(
     "Input records that retention deleted before they were read.",
     ("topic",),
 )
+RECORDS_SHED: Final = MetricSpec(
+    "counter",
+    "trigger_records_shed_total",
+    "Parts that customers' records lost because the record would have been too large.",
+    ("part",),
+)
 TRANSACTIONS: Final = MetricSpec(
     "counter", "trigger_transactions_total", "Transactions by how they ended.", ("outcome",)
 )
