@@ -163,7 +163,7 @@ class _Worker:
         self._lost_data = LostDataCheck(
             settings,
             self._offsets,
-            lambda topic, count: self._metrics.input_lost.labels(topic).inc(count),
+            self._count_lost,
         )
         largest = topics.largest_message(settings, settings.topic(DEAD_LETTERS))
         outputs = output_topics(settings, self._partition_counts(), self._partitions, largest)
@@ -284,6 +284,9 @@ class _Worker:
         if self._is_exactly_once:
             self._progress.positions.resumed(committed)
         self._assigned.assign(partitions, self._app.store.partition)
+
+    def _count_lost(self, topic: str, records: int) -> None:
+        self._metrics.input_lost.labels(self._progress.logical[topic]).inc(records)
 
     async def _check_changelogs(self, ends: dict[TopicPartition, int]) -> None:
         active = ends.keys() & self._app.assignor.assigned_actives()
