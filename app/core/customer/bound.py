@@ -7,7 +7,7 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
     1  what the requests of sends said: a recall of such a send says what is known then
     2  the data that instances keep of their events, the largest first: its fields count as missing
     3  sends older than the newest 64
-    4  keys that cancels, counts and anchors were seen for, the oldest first
+    4  keys that cancels, counts and starts were seen for, the oldest first
     5  profile attributes, the largest first
 """
 
@@ -64,7 +64,7 @@ def _drop_keys(customer: Customer, _: Size) -> Iterator[None]:
     memories: list[dict[str, dict[str, Any]]] = [
         customer.cancels_ms,
         customer.frequencies_ms,
-        customer.opened_ms,
+        customer.starts_ms,
     ]
     while held := [keys for memory in memories for keys in memory.values() if keys]:
         for keys in held:

@@ -92,7 +92,7 @@ def test_what_withdraws_or_counts_is_never_dropped() -> None:
     customer.complained_ms = {"sms": 6}
     customer.counts = {"order_placed": 7}
     customer.profile = {"email": "a@example.com", "attributes": {"a": "x" * 100, "b": "y"}}
-    customer.opened_ms = {"t": {str(number): [number] for number in range(64)}}
+    customer.starts_ms = {"t": {str(number): [number] for number in range(64)}}
 
     assert keep_within(customer, records.size, 0) == ["keys", "attributes"]
 
