@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     with open_lines(args.file) as lines, show_progress(lines):
         report = publish(settings, lines, timestamps=args.timestamps, keep_going=args.keep_going)
-    _print(report, lines.name)
+    print_report(report, lines.name)
     return 2 if report.bad else 0
 
 
@@ -90,7 +90,8 @@ def _check(args: argparse.Namespace, settings: "Settings") -> int:
     return 2 if summary.with_errors else 0
 
 
-def _print(report: "PublishReport", name: str) -> None:
+def print_report(report: "PublishReport", name: str) -> None:
+    """What was published, by topic, and which lines were not."""
     for line in report.bad_lines:
         print(f"{name}:{line.number}: {line.problem}", file=sys.stderr)
     if report.bad:

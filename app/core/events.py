@@ -119,6 +119,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     data: dict[str, Any]
     #: the trace context that came with it (W3C ``traceparent``)
     traceparent: str | None = None
+    #: the event is history: what is due to its customer before this instant is not decided
+    decide_from_ms: int = 0
 
     @property
     def is_known(self) -> bool:

@@ -96,6 +96,8 @@ def handle_event(
     if event.type == "profile_updated":
         update = _parse_update(customer, event, rules, now_ms)
     is_first_profile = update is not None and not customer.has_profile
+    if event.decide_from_ms > customer.decide_from_ms:
+        customer.decide_from_ms = event.decide_from_ms
     customer.seen = _remembered(customer.seen, seen)
     moment = EventContext(
         rules=rules,

@@ -17,6 +17,7 @@ import orjson
 
 from app.core.errors import EventError
 from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_VALUE_BYTES, PROFILES, Event, parse_envelope
+from app.core.time.instants import MAX_MS
 from app.formats.trace_context import HEADER as TRACE_HEADER
 from app.formats.trace_context import traceparent
 
@@ -48,6 +49,9 @@ CLOUD_EVENT_ATTRIBUTES: Final = {
     "occurred_at": "time",
     "data": "data",
 }
+
+#: Marks history (`triggers seed`): epoch milliseconds before which nothing is decided.
+DECIDE_FROM_HEADER: Final = "trigger-decide-from"
 
 Headers = Iterable[tuple[str, bytes | None]]
 #: Reads a value that begins with SCHEMA_MAGIC as a JSON value. Raises EventError when it is wrong,
@@ -122,7 +126,17 @@ def decode_value(
         )
     context = traceparent(attributes.get(TRACE_HEADER))
     event.traceparent = context or traceparent(envelope.get(TRACE_HEADER))
+    if DECIDE_FROM_HEADER in attributes:
+        event.decide_from_ms = _decide_from_ms(attributes[DECIDE_FROM_HEADER])
     return event
+
+
+def _decide_from_ms(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MAX_MS:
+        raise EventError(
+            "envelope", f"{DECIDE_FROM_HEADER}: expected epoch milliseconds, got other text"
+        )
+    return int(text)
 
 
 def trace_of(headers: Headers | None) -> str | None:
@@ -160,7 +174,7 @@ def _key_text(key: bytes) -> str:
 
 
 def _texts(headers: Headers) -> dict[str, str]:
-    """The headers that can carry CloudEvents attributes; the last of a name wins."""
+    """The headers that say something about the event; the last of a name wins."""
     texts = {}
     for raw_name, raw in headers:
         name = raw_name.lower()
@@ -168,7 +182,7 @@ def _texts(headers: Headers) -> dict[str, str]:
             continue
         if name == TRACE_HEADER:
             texts[name] = raw.decode(errors="replace")
-        elif name.startswith("ce_") or name == "content-type":
+        elif name.startswith("ce_") or name in ("content-type", DECIDE_FROM_HEADER):
             try:
                 texts[name] = raw.decode()
             except UnicodeDecodeError:

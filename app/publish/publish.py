@@ -43,19 +43,21 @@ def publish(
     *,
     timestamps: Timestamps = "now",
     keep_going: bool = False,
+    headers: tuple[tuple[str, bytes], ...] = (),
     on_published: Callable[[int], None] = lambda count: None,
 ) -> PublishReport:
     """Publish the records that ``lines`` describe; blank lines are skipped.
 
     With a bad line nothing at all is published, unless ``keep_going``: then it alone is left out.
-    The order of lines is kept within a partition. ``on_published`` hears now and then how many
+    ``headers`` go onto every record, behind its own. The order of lines is kept within a partition.
+    ``on_published`` hears now and then how many
     were handed over. Raises ConfigError when a topic does not exist, InfrastructureError when a
     record could not be delivered; part of the rest may be on Kafka then.
     """
     bad = _BadLines()
     parsed = _parse(lines, timestamps, bad)
     if keep_going:
-        published = _send(settings, (record for _, record in parsed), on_published)
+        published = _send(settings, (record for _, record in parsed), headers, on_published)
     else:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
             for line, _ in parsed:
@@ -64,7 +66,7 @@ def publish(
             if bad.count:
                 return PublishReport(published={}, bad=bad.count, bad_lines=tuple(bad.first))
             spool.seek(0)
-            published = _send(settings, _spooled(spool, timestamps), on_published)
+            published = _send(settings, _spooled(spool, timestamps), headers, on_published)
     return PublishReport(published=published, bad=bad.count, bad_lines=tuple(bad.first))
 
 
@@ -101,7 +103,10 @@ def _spooled(spool: IO[bytes], timestamps: Timestamps) -> Iterator[Outgoing]:
 
 
 def _send(
-    settings: Settings, records: Iterable[Outgoing], on_published: Callable[[int], None]
+    settings: Settings,
+    records: Iterable[Outgoing],
+    headers: tuple[tuple[str, bytes], ...],
+    on_published: Callable[[int], None],
 ) -> dict[str, int]:
     """Produce and await every record; how many went to each logical topic."""
     producer = Producer(producer_config(settings))
@@ -117,6 +122,8 @@ def _send(
                 f"the topic {topic} does not exist at {settings.bootstrap_servers}:"
                 " run `triggers topics create`, or correct the name"
             )
+        if headers:
+            record = msgspec.structs.replace(record, headers=record.headers + headers)
         _produce(producer, record, topic, counts[topic], failures.on_delivery)
         published[record.topic] = published.get(record.topic, 0) + 1
         count += 1

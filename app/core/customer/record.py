@@ -212,6 +212,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     entered: dict[str, list[Entered]] = {}
     #: the last starts that opened nothing, oldest first
     stopped: list[StoppedStart] = []
+    #: steps that are due before it are closed undecided: their events came as history (0: none did)
+    decide_from_ms: int = 0
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

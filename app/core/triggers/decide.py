@@ -33,7 +33,7 @@ def decide(
     A step that was due before decisions begin is closed and nothing else.
     """
     customer = moment.customer
-    if pending.due_ms < moment.rules.decide_from_ms:
+    if is_before_decisions(moment, pending):
         trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
         instance.decided |= 1 << pending.step
@@ -78,6 +78,12 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
 
+def is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
+    """Whether the step was due before decisions begin, for all or for this customer."""
+    due_ms = pending.due_ms
+    return due_ms < moment.rules.decide_from_ms or due_ms < moment.customer.decide_from_ms
+
+
 def drop_step(
     moment: DecisionContext,
     trigger: Trigger,
@@ -86,7 +92,7 @@ def drop_step(
     reason: Reason,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
-    if pending.due_ms < moment.rules.decide_from_ms:
+    if is_before_decisions(moment, pending):
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
