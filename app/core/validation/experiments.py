@@ -11,6 +11,7 @@ from app.core.time.durations import parse_duration_ms
 from app.core.time.zones import zone
 from app.core.validation.conditions import Known, check_condition, check_content
 from app.core.validation.problems import Problem, check_channels, check_positive
+from app.core.validation.throttle import check_step_limits
 
 Document = Mapping[str, Any]
 #: (path, body with ``steps``, names) -> what is wrong with the steps
@@ -51,8 +52,6 @@ def check_experiments(
 def _check_variants(
     path: str, variants: Document, trigger: Document | None, known: Known
 ) -> Iterator[Problem]:
-    if len(variants) == 1:
-        yield Problem(path, "two variants or more", f"one, {next(iter(variants))!r}")
     for name, variant in variants.items():
         if "channels" in variant:
             yield from check_channels(f"{path}.{name}", variant, known.channels)
@@ -61,12 +60,23 @@ def _check_variants(
         if both:
             expected = "nothing here, because `steps` says it all"
             yield Problem(f"{path}.{name}.{both[0]}", expected, repr(variant[both[0]]))
+        if trigger is not None:
+            yield from _check_windows(f"{path}.{name}", variant, trigger)
         if trigger is None or is_marketing(trigger):
             continue
-        for field in ("ghost", "cooldown"):
+        for field in ("ghost", "cooldown", "deliver"):
             if variant.get(field):
                 expected = "nothing here, because a transactional message is not held back"
                 yield Problem(f"{path}.{name}.{field}", expected, repr(variant[field]))
+
+
+def _check_windows(path: str, variant: Document, trigger: Document) -> Iterator[Problem]:
+    """The delivery windows of a variant, beside what it leaves of the trigger."""
+    if "deliver" in variant:
+        first = {**trigger.get("steps", [trigger])[0], "deliver": variant["deliver"]}
+        yield from check_step_limits(path, first, None)
+    for index, step in enumerate(variant.get("steps", ())):
+        yield from check_step_limits(f"{path}.steps[{index}]", step, trigger.get("deliver"))
 
 
 def _check_metrics(path: str, body: Document) -> Iterator[Problem]:
