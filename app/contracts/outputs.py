@@ -132,6 +132,7 @@ class OutcomeRecord(msgspec.Struct, forbid_unknown_fields=True):
     value: float | None
     margin: float | None
     currency: str | None
+    score: Annotated[float | None, Meta(description="Of an answered survey.")]
     latency_s: Annotated[float, Meta(ge=0, description="From the decision to this.")]
     occurred_at: Time
     cause: Cause

@@ -4,7 +4,8 @@ does is recorded against it (spec section 9).
 The window is of event time and closed at both ends: decided <= occurred <= decided + window. What
 an event is for is settled when it arrives, by what has arrived before it: an outcome that has been
 emitted stays. A recalled send has left the record and attracts nothing more. Engagement names its
-request, so only the window's end holds for it: clocks of message providers are not ours. Nobody can
+request, so only the window's end holds for it: clocks of message providers are not ours; bounces,
+complaints and unsubscriptions are recorded for as long as the send is known. Nobody can
 open a ghost send, so what names one is none.
 """
 
@@ -30,6 +31,8 @@ _ENGAGEMENT: Final = {
     "unsubscribed": Kind.UNSUBSCRIBED,
     "survey_answered": Kind.SURVEYED,
 }
+#: Recorded for as long as the send is known: most complaints come after days.
+_WHENEVER: Final = frozenset({Kind.BOUNCED, Kind.COMPLAINED, Kind.UNSUBSCRIBED})
 _AFTER_DELIVERY: Final = {"review_completed": Kind.REVIEW, "support_contacted": Kind.SUPPORT}
 #: The event types that can be an outcome of a send.
 ATTRIBUTED: Final = PURCHASES | _ENGAGEMENT.keys() | _AFTER_DELIVERY.keys()
@@ -39,6 +42,7 @@ ASSISTED: Final = "assisted"
 #: What ``Sent.recorded`` has a bit for, from the lowest on: new names go to the end.
 _RECORDED: Final = (*Kind, ASSISTED)
 _BITS: Final[dict[str, int]] = {name: 1 << bit for bit, name in enumerate(_RECORDED)}
+_SURVEY: Final = "survey_answered"
 _ORDER_ID: Final = "order_id"
 _CURRENCY_CHARS: Final = 3
 
@@ -97,7 +101,8 @@ def _engage(moment: EventContext, kind: Kind, emit: EmitOutcome) -> None:
             elif kind is Kind.CLICKED:
                 _keep_time(sent.clicked_ms, moment.occurred_ms)
             ends_ms = sent.decided_ms + moment.rules.attribution_ms
-            if moment.occurred_ms <= ends_ms and not sent.recorded & _BITS[kind]:
+            is_in_time = moment.occurred_ms <= ends_ms or kind in _WHENEVER
+            if is_in_time and not sent.recorded & _BITS[kind]:
                 _recorder(moment, emit)(sent, kind)
             return
 
@@ -181,6 +186,7 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
     margin = number(data.get("margin")) if is_purchase else None
     currency = _currency(data.get("currency"), moment.rules) if is_purchase else None
     has_journeys = moment.rules.has_journeys
+    score = number(data.get("score")) if moment.type == _SURVEY else None
     customer_id, occurred_ms, cause = moment.customer.customer_id, moment.occurred_ms, moment.cause
 
     def record(sent: Sent, kind: Kind, role: Role | None = None) -> None:
@@ -204,6 +210,7 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
                 value=value,
                 margin=margin,
                 currency=currency,
+                score=score,
                 latency_ms=max(0, occurred_ms - sent.decided_ms),
                 occurred_ms=occurred_ms,
                 cause=cause,

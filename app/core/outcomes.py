@@ -53,6 +53,8 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     value: float | int | None = None
     margin: float | int | None = None
     currency: str | None = None
+    #: of an answered survey
+    score: float | int | None = None
     latency_ms: int
     occurred_ms: int
     cause: Cause

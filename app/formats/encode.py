@@ -82,6 +82,7 @@ def written_outcome(outcome: SendOutcome) -> bytes:
             "value": outcome.value,
             "margin": outcome.margin,
             "currency": outcome.currency,
+            "score": outcome.score,
             "latency_s": outcome.latency_ms / 1000,
             "occurred_at": format_rfc3339(outcome.occurred_ms),
             "cause": _cause(outcome.cause),

@@ -74,6 +74,7 @@ def test_an_outcome_says_whose_it_is_and_what_it_was_worth(run: Run) -> None:
             "value": 50,
             "margin": -1.5,
             "currency": "EUR",
+            "score": None,
             "latency_ms": HOUR,
             "occurred_ms": bought["occurred_at"],
             "event_id": bought["event_id"],
@@ -311,3 +312,25 @@ def test_what_was_done_during_an_outage_finds_its_send(run: Run) -> None:
     outage = (at + DAY, at + 30 * DAY)
     made = run(rules(hello=HELLO, news=NEWS), lines, outage=outage)
     assert story(made) == [("hello", "conversion", "direct", 6 * DAY)]
+
+
+def test_list_health_is_recorded_whenever_it_comes(run: Run) -> None:
+    """An opening on day 8 is not one of the message, a complaint on day 20 is; once a kind."""
+    lines = [
+        PROFILE,
+        HI,
+        asked("message_opened", START + 8 * DAY, HI),
+        asked("message_complained", START + 20 * DAY, HI, channel="email"),
+        asked("message_complained", START + 21 * DAY, HI, channel="email"),
+        asked("unsubscribed", START + 29 * DAY, HI, channel="email"),
+    ]
+    found = run(rules(hello=HELLO), lines)
+    assert [outcome["kind"] for outcome in found] == ["complained", "unsubscribed"]
+
+
+def test_a_survey_has_its_score(run: Run) -> None:
+    """A number as it was answered; text is none."""
+    for answered, expected in ((9, 9), ("nine", None)):
+        lines = [PROFILE, HI, asked("survey_answered", START + HOUR, HI, score=answered)]
+        (outcome,) = run(rules(hello=HELLO), lines)
+        assert (outcome["kind"], outcome["score"]) == ("surveyed", expected)

@@ -71,6 +71,7 @@ def outcome_in_the_oracles_words(outcome: SendOutcome) -> dict[str, Any]:
         "value": outcome.value,
         "margin": outcome.margin,
         "currency": outcome.currency,
+        "score": outcome.score,
         "latency_ms": outcome.latency_ms,
         "occurred_ms": outcome.occurred_ms,
         "event_id": outcome.cause.event_id,

@@ -29,7 +29,8 @@ def attribute(world: World, customer: Customer, event: dict[str, Any]) -> None:
     in_time = [s for s in sends if event["t"] <= s["decided"] + window(world)]
     after = [s for s in in_time if event["t"] >= s["decided"]]
     if event["type"] in KINDS:
-        for send in in_time:
+        whenever = ("message_bounced", "message_complained", "unsubscribed")
+        for send in sends if event["type"] in whenever else in_time:
             is_named = send["request_id"] == event["data"].get("request_id")
             if is_named and not send["is_ghost"]:
                 once(world, customer, event, send, KINDS[event["type"]])
@@ -122,7 +123,10 @@ def add(
     role: str | None = None,
 ) -> None:
     """Adds an outcome; money stands on those of purchases, as the event has it."""
-    money: dict[str, Any] = dict.fromkeys(("value", "margin", "currency"))
+    money: dict[str, Any] = dict.fromkeys(("value", "margin", "currency", "score"))
+    score = event["data"].get("score")
+    if kind == "surveyed" and isinstance(score, int | float) and not isinstance(score, bool):
+        money["score"] = score
     if kind in ("conversion", "recovery"):
         for name in ("value", "margin"):
             value = event["data"].get(name)

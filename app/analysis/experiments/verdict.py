@@ -186,4 +186,4 @@ def _winner(variants: Sequence[VariantFinding], sign: int) -> VariantFinding | N
     better = [each for each in different if sign * (each.lift or 0) > 0]
     if better:
         return max(better, key=lambda each: sign * (each.rate or 0))
-    return first if len(different) == len(others) else None
+    return first if others and len(different) == len(others) else None

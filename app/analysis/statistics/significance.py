@@ -45,10 +45,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def split_p_value(counts: Sequence[int], shares: Sequence[float]) -> float:
     """P-value that ``counts`` were drawn with those ``shares`` (> 0, of sum 1).
 
-    Pearson's chi-square (1900) with one degree of freedom less than there are counts; 1 for none.
+    Pearson's chi-square (1900) with one degree of freedom less than there are counts; 1 for
+    none, or a single count.
     """
     total = sum(counts)
-    if total == 0:
+    if total == 0 or len(counts) == 1:
         return 1.0
     statistic = sum(
         (count - total * share) ** 2 / (total * share)

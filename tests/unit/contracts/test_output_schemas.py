@@ -96,6 +96,7 @@ def test_an_outcome_is_as_agreed() -> None:
             "value": 69.5,
             "margin": 12,
             "currency": "EUR",
+            "score": None,
             "latency_s": 5400.0,
             "occurred_at": "2026-03-01T12:00:00.000Z",
             "cause": {"topic": "orders", "partition": 0, "offset": 17, "event_id": "e-991"},

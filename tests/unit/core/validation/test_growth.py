@@ -53,7 +53,7 @@ def test_every_problem_of_an_experiment_is_said() -> None:
     """Trigger, variants, weights, channels, ghosts and times."""
     found = problems_of(
         _experiments(
-            _body("nobody", variants="{a: {}}"),
+            _body("nobody"),
             _body("hello", "2026-13-01", variants="{a: {channels: [fax]}, b: {}}"),
             _body("hello", max_duration="1d", burn_in="2d"),
             _body("receipt", "2027-01-01", variants="{a: {}, b: {ghost: true}}", max_duration="0"),
