@@ -293,9 +293,9 @@ class _Worker:
         try:
             await self._lost_data.check_state(active, self._app.store)
         except InfrastructureError as exc:
-            # Faust would log it and wait for the next rebalance
             self._fail(exc)
-            raise
+            # the worker stops; an error raised here would be logged by Faust a second time
+            await asyncio.Event().wait()
 
     async def _start(self) -> None:
         try:

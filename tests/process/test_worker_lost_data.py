@@ -5,7 +5,13 @@ from concurrent.futures import Future
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from app.kafka import topics
 from app.kafka.clients import admin_config
@@ -33,6 +39,12 @@ def done(*futures: "Future[object]") -> None:
 def empty(instance: Instance, topic: str) -> None:
     """Delete all records of a topic, as retention does."""
     admin = AdminClient(admin_config(instance.wire.settings))
+    # records of a topic that is only compacted cannot be deleted
+    policy = ConfigEntry(
+        "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
+    )
+    changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[policy])
+    done(*admin.incremental_alter_configs([changed]).values())
     places = [TopicPartition(topic, each, -1) for each in range(instance.wire.partitions)]
     done(*admin.delete_records(places).values())
 

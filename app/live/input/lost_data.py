@@ -86,24 +86,27 @@ class LostDataCheck:
         partition starts from nothing.
         """
         active = sorted(changelogs)
-        committed = await self._offsets.committed(
-            TopicPartition(topic, tp.partition)
-            for tp in active
-            for topic in self._settings.read_topics.values()
-        )
+        starts, ends = await self._offsets.starts(active), await self._offsets.ends(active)
         for tp in active:
-            read = {each: at for each, at in committed.items() if each.partition == tp.partition}
+            if lost_state(tp, starts[tp], ends[tp], _kept(state, tp)) is None:
+                continue
 
-            async def look(
-                tp: TopicPartition = tp, read: Offsets = read
-            ) -> InfrastructureError | None:
+            async def look(tp: TopicPartition = tp) -> InfrastructureError | None:
                 starts = await self._offsets.starts([tp])
                 ends = await self._offsets.ends([tp])
-                kept = state.persisted_offset(tp)
-                return lost_state(tp, starts[tp], ends[tp], -1 if kept is None else kept, read)
+                error = lost_state(tp, starts[tp], ends[tp], _kept(state, tp))
+                return error if error is not None and await self._is_read(tp.partition) else None
 
             if await self._accept_or_raise(look):
                 state.discard(tp.partition)
+
+    async def _is_read(self, partition: int) -> bool:
+        """Whether the group has read anything that the state of a partition comes from."""
+        topics = self._settings.read_topics.values()
+        committed = await self._offsets.committed(
+            TopicPartition(topic, partition) for topic in topics
+        )
+        return any(offset > 0 for offset in committed.values())
 
     async def _accept_or_raise(self, look: Callable[[], Awaitable[Exception | None]]) -> bool:
         """Whether something is lost, on purpose; raises when it is not."""
@@ -122,6 +125,11 @@ class LostDataCheck:
             extra={"action": "lost_data", "what": str(error)},
         )
         return True
+
+
+def _kept(state: LocalState, tp: TopicPartition) -> int:
+    offset = state.persisted_offset(tp)
+    return -1 if offset is None else offset
 
 
 def deleted_unread(committed: Offsets, starts: Offsets) -> dict[TopicPartition, int]:
@@ -154,19 +162,18 @@ def shortened_inputs(committed: Offsets, ends: Offsets) -> InfrastructureError |
 
 
 def lost_state(
-    changelog: TopicPartition, start: int, end: int, kept: int, committed: Offsets
+    changelog: TopicPartition, start: int, end: int, kept: int
 ) -> InfrastructureError | None:
-    """What to raise when a partition's state is gone although its input was read.
+    """What to raise when a partition's state is gone, if any of its input was read.
 
     ``start`` and ``end`` are those of the changelog partition, ``kept`` is the last of its offsets
     that the local database has, -1 without one.
     """
-    is_read = any(offset > 0 for offset in committed.values())
     if kept >= end and kept >= 0:
         what = f"ends at {end}, and this worker's database has it up to {kept}"
-    elif start == end and kept < 0 and is_read:
+    elif start == end and kept < 0:
         what = f"is empty, at offset {end}, and this worker has no database of it"
-    elif start > kept + 1 and is_read:
+    elif start > kept + 1:
         what = f"begins at {start}, and this worker's database has it up to {kept}"
     else:
         return None
