@@ -111,3 +111,13 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_every_key_of_the_rules_has_a_sentence() -> None:
     """Editors show it beside the key."""
     assert list(undescribed(schema())) == []
+
+
+@pytest.mark.parametrize("folder", ["core", "live"])
+def test_every_module_is_in_the_readme_of_its_folder(folder: str) -> None:
+    """So that a newcomer finds each by its sentence."""
+    path = ROOT / "app" / folder
+    text = (path / "README.md").read_text()
+    names = [each.name + "/" * each.is_dir() for each in path.iterdir() if each.name[0] not in "_R"]
+
+    assert [name for name in names if f"`{name}`" not in text] == []
