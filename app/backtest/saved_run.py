@@ -92,6 +92,10 @@ class SavedRun:
                 return _DECODER.decode(line)
         return None
 
+    def customers(self) -> Iterator[Customer]:
+        """All records, by their ids."""
+        return read_customers(self._folder / CUSTOMERS)
+
     def decisions(self, customer_id: str) -> list[dict[str, Any]]:
         """All decisions on the customer, in the order made."""
         part = b'"customer_id":' + orjson.dumps(customer_id)

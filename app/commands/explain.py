@@ -2,14 +2,17 @@
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from app.commands._options import Subparsers, settings_from
+from app.commands._options import Subparsers, parse_instant_option, settings_from
 from app.core.errors import ConfigError
 
 #: where ``triggers worker`` serves by default
 DEFAULT_WORKER: Final = "http://localhost:6066"
+#: so many matches of --find are listed
+MAX_FOUND: Final = 50
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -17,7 +20,14 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain", help="a customer's state, timers, limits, and why messages were (not) sent"
     )
-    parser.add_argument("customer", metavar="CUSTOMER", help="the customer's id")
+    parser.add_argument("customer", metavar="CUSTOMER", nargs="?", help="the customer's id")
+    parser.add_argument(
+        "--find",
+        metavar="TEXT",
+        help="with --out: list customers whose id, name or address contains TEXT",
+    )
+    parser.add_argument("--trigger", metavar="NAME", help="with --out: of this trigger alone")
+    parser.add_argument("--since", metavar="T", help="with --out: nothing that is earlier")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--out", type=Path, metavar="DIR", help="what triggers backtest wrote")
     source.add_argument(
@@ -34,7 +44,12 @@ def add_parser(subparsers: Subparsers) -> None:
         action="store_true",
         help="name, addresses, birthday and attributes too; a worker wants TRIGGER_WEB_TOKEN",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "html"),
+        default="text",
+        help="html with --out; a worker serves the page at /customers/CUSTOMER",
+    )
     parser.set_defaults(run=run)
 
 
@@ -46,8 +61,20 @@ def whole_number(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the explanation; a customer without a record is bad input."""
-    sys.stdout.write(_asked(args) if args.out is None else _kept(args))
+    """Print the explanation; a customer without a record is bad input, as is a --find without any
+    match.
+    """
+    if (args.customer is None) == (args.find is None):
+        raise ConfigError("expected either CUSTOMER or --find TEXT")
+    if args.out is None:
+        asked = (args.find, args.trigger, args.since, args.format == "html" or None)
+        if any(option is not None for option in asked):
+            raise ConfigError(
+                "--find, --trigger, --since and --format html: expected --out DIR too"
+            )
+        sys.stdout.write(_asked(args))
+    else:
+        sys.stdout.write(_saved(args) if args.find is None else _found(args))
     return 0
 
 
@@ -62,30 +89,58 @@ def _asked(args: argparse.Namespace) -> str:
     return ask_worker(args.worker, args.customer, query, token)
 
 
-def _kept(args: argparse.Namespace) -> str:
+def _saved(args: argparse.Namespace) -> str:
     """From a backtest's folder."""
     import orjson
 
     from app.backtest.saved_run import SavedRun
     from app.explain.explain import explain
+    from app.explain.narrowing import narrow, narrow_decisions
+    from app.explain.page import customer_page
     from app.explain.written import explanation_json, explanation_text
 
-    kept = SavedRun(args.out)
-    customer = kept.customer(args.customer)
+    saved = SavedRun(args.out)
+    since_ms = None if args.since is None else parse_instant_option(args.since, "--since")
+    if args.trigger is not None and args.trigger not in saved.rules.triggers:
+        known = ", ".join(sorted(saved.rules.triggers))
+        raise ConfigError(f"--trigger: expected one of {known}, got {args.trigger!r}")
+    customer = saved.customer(args.customer)
     if customer is None:
         raise ConfigError(
             f"{args.out}: no customer {args.customer!r} there: no event of theirs was applied, or"
-            " they were erased"
+            " they were erased; `triggers explain --find TEXT` looks for names and addresses"
         )
     explanation = explain(
         customer,
-        kept.rules,
-        kept.now_ms,
-        kept.decisions(args.customer),
+        saved.rules,
+        saved.now_ms,
+        narrow_decisions(saved.decisions(args.customer), args.trigger, since_ms),
         show_personal=args.show_personal,
         recent=args.last,
     )
+    explanation = narrow(explanation, args.trigger, since_ms)
+    if args.format == "html":
+        return customer_page(explanation)
     if args.format == "json":
         shown = explanation_json(explanation)
         return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n"
     return explanation_text(explanation)
+
+
+def _found(args: argparse.Namespace) -> str:
+    """Ids of customers, and where the text was; what it was found in is personal."""
+    from app.backtest.saved_run import SavedRun
+    from app.explain.narrowing import find_customers
+
+    saved = SavedRun(args.out)
+    matches = find_customers(saved.customers(), args.find, saved.rules.addresses)
+    found = list(islice(matches, MAX_FOUND + 1))
+    if not found:
+        raise ConfigError(f"{args.out}: no customer has {args.find!r} in id, name or address")
+    lines = []
+    for customer, field in found[:MAX_FOUND]:
+        value = f": {customer.profile[field]}" if args.show_personal and field != "id" else ""
+        lines.append(f"{customer.customer_id}  {field}{value}\n")
+    if len(found) > MAX_FOUND:
+        lines.append(f"more than {MAX_FOUND}: give more of the text\n")
+    return "".join(lines)

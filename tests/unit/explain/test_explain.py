@@ -285,3 +285,49 @@ def test_a_folder_without_a_run_is_two(tmp_path: Path, capsys: pytest.CaptureFix
     assert "expected the --out folder of triggers backtest" in capsys.readouterr().err
     (tmp_path / "run.json").write_bytes(msgspec.json.encode({"now_ms": "x"}))
     assert main(["explain", "ann", "--out", str(tmp_path)]) == 2
+
+
+def test_customers_are_found_by_name_and_address(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In any case; what was found is shown only where personal data is asked for."""
+    capsys.readouterr()
+    customer = replayed()[0]
+    email = customer.profile["email"]
+    command = ["explain", "--out", str(folder), "--find"]
+    assert main([*command, email.upper()[:5]]) == 0
+    assert capsys.readouterr().out == "ann  email\n"
+    assert main([*command, email, "--show-personal"]) == 0
+    assert capsys.readouterr().out == f"ann  email: {email}\n"
+    assert main([*command, "AN"]) == 0
+    assert capsys.readouterr().out.startswith("ann  id\n")
+    assert main([*command, "nobody here"]) == 2
+    assert main(["explain", "ann", *command[1:], "x"]) == 2
+    assert main(["explain", "--find", "x"]) == 2
+
+
+def test_one_trigger_or_what_is_new_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Decisions, messages and open instances of it; a trigger that is none is said."""
+    capsys.readouterr()
+    command = ["explain", "ann", "--out", str(folder), "--format", "json", "--last", "99"]
+    assert main([*command, "--trigger", "seen"]) == 0
+    shown = orjson.loads(capsys.readouterr().out)
+    assert {each["trigger"] for each in shown["decisions"]} == {"seen"}
+    assert {each["trigger"] for each in shown["sends"]} == {"seen"}
+    assert shown["instances"] == []
+    since = "2026-01-01T14:00:00Z"
+    assert main([*command, "--since", since]) == 0
+    shown = orjson.loads(capsys.readouterr().out)
+    assert shown["decisions"]
+    assert all(each["decided_at"] >= since[:19] for each in shown["decisions"])
+    assert shown["sends"] == []
+    assert main([*command, "--trigger", "nothing"]) == 2
+    assert "expected one of " in capsys.readouterr().err
+
+
+def test_the_page_from_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that a worker serves."""
+    capsys.readouterr()
+    assert main(["explain", "ann", "--out", str(folder), "--format", "html"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>\n")
+    assert main(["explain", "ann", "--format", "html"]) == 2
