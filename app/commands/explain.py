@@ -131,6 +131,7 @@ def _found(args: argparse.Namespace) -> str:
     """Ids of customers, and where the text was; what it was found in is personal."""
     from app.backtest.saved_run import SavedRun
     from app.explain.narrowing import find_customers
+    from app.formats.printable import printable_line
 
     saved = SavedRun(args.out)
     matches = find_customers(saved.customers(), args.find, saved.rules.addresses)
@@ -140,7 +141,7 @@ def _found(args: argparse.Namespace) -> str:
     lines = []
     for customer, field in found[:MAX_FOUND]:
         value = f": {customer.profile[field]}" if args.show_personal and field != "id" else ""
-        lines.append(f"{customer.customer_id}  {field}{value}\n")
+        lines.append(printable_line(f"{customer.customer_id}  {field}{value}") + "\n")
     if len(found) > MAX_FOUND:
         lines.append(f"more than {MAX_FOUND}: give more of the text\n")
     return "".join(lines)

@@ -16,7 +16,7 @@ _NAME_FIELDS: Final = frozenset({"first_name", "email", "phone"})
 def narrow_decisions(
     decisions: Iterable[Mapping[str, Any]], trigger: str | None, since_ms: int | None
 ) -> list[Mapping[str, Any]]:
-    """Decisions of the trigger that were made at ``since_ms`` or later; None: of any, at any time."""
+    """Decisions of the trigger (None: of any) that were made at ``since_ms`` or later."""
     return [
         record
         for record in decisions
