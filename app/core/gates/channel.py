@@ -70,10 +70,16 @@ def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
         return _SUPPRESSED
     if not is_marketing:
         return _PASSED
-    cap_ms = _next_under_caps(review, name)
-    quiet_ms = _next_after_quiet(review, name)
-    window_ms = _next_in_window(review, name)
-    rate_ms, slot = _next_in_rate(review, channel)
+    return _judge_limits(review, channel)
+
+
+def _judge_limits(review: Review, channel: Channel) -> ChannelVerdict:
+    """The gates that time opens. All of those that the rules have are asked."""
+    rules, name = review.rules, channel.name
+    cap_ms = _next_under_caps(review, name) if review.trigger.caps[name] else None
+    quiet_ms = _next_after_quiet(review, name) if rules.quiet_hours else None
+    window_ms = _next_in_window(review, name) if review.message.step.deliver is not None else None
+    rate_ms, slot = _next_in_rate(review, channel) if channel.rates else (None, None)
     if cap_ms is None and quiet_ms is None and window_ms is None and rate_ms is None:
         return _PASSED if slot is None else ChannelVerdict(slot=slot)
     waits = (
@@ -133,8 +139,7 @@ def _next_after_quiet(review: Review, channel: str) -> int | None:
 def _next_in_window(review: Review, channel: str) -> int | None:
     """The next opening of the delivery window when now is outside it; None otherwise."""
     deliver = review.step.deliver
-    if deliver is None:
-        return None
+    assert deliver is not None
     tz, now_ms = review.timezone(), review.now_ms
     next_ms = usage.next_delivery_ms(deliver, review.pending.due_ms, now_ms, tz)
     wall = local(now_ms, tz)
@@ -150,8 +155,6 @@ def _next_in_rate(review: Review, channel: Channel) -> tuple[int | None, tuple[s
 
     A step that kept a slot may go from it to the beginning of the next one without another.
     """
-    if not channel.rates:
-        return None, None
     name, now_ms = channel.name, review.now_ms
     slot = review.rates.next_slot(channel, review.customer.customer_id, now_ms)
     kept = review.pending.slot

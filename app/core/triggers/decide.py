@@ -128,9 +128,8 @@ def _remember_send(
         last = customer.sends[-MAX_OLD_SENDS:]
         older = customer.sends[:-MAX_OLD_SENDS]
         customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
-    for old in customer.sends:
-        if old.request is not None and old.decided_ms < now_ms - moment.rules.recall_window_ms:
-            old.request = None
+    if trigger.cancel:
+        _forget_requests(customer, now_ms - moment.rules.recall_window_ms)
     steps = trigger.steps
     usual = steps[decision.step].template if decision.step < len(steps) else None
     customer.sends.append(
@@ -159,6 +158,13 @@ def _remember_send(
     )
     if len(customer.sends) > MAX_SENDS:
         del customer.sends[:-MAX_SENDS]
+
+
+def _forget_requests(customer: Customer, before_ms: int) -> None:
+    """What no recall can have to repeat any more is not kept."""
+    for sent in customer.sends:
+        if sent.request is not None and sent.decided_ms < before_ms:
+            sent.request = None
 
 
 def send_request(
