@@ -21,6 +21,8 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module_
 MAX_SERIES: Final = 8
 _WIDTH: Final = 480
 _ROW_HEIGHT: Final = 30
+_MARGIN: Final = 8
+_LEGEND_ROW: Final = 22
 _CHAR_WIDTH: Final = 7
 _LEGEND_CHARS: Final = 26
 _STYLE: Final = Style(label_font_size=12, major_label_font_size=12, legend_font_size=12)
@@ -32,7 +34,7 @@ def stacked_bars(label: str, names: Sequence[str], series: Mapping[str, Sequence
     labels = max(1, _WIDTH * 5 // 6 // (_CHAR_WIDTH * (2 + max(map(len, names), default=1))))
     every = -(-len(names) // labels) or 1
     chart = pygal.StackedBar(
-        height=250 + 22 * legend_rows,
+        height=250 + _LEGEND_ROW * legend_rows,
         x_labels_major=names[::every],
         show_minor_x_labels=False,
         **_config(len(series)),
@@ -44,7 +46,7 @@ def stacked_bars(label: str, names: Sequence[str], series: Mapping[str, Sequence
 def rows(label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]) -> Html:
     """Lying bars, one for each of ``names``, the first on top."""
     legend_rows = (len(series) + 1) // 2 if len(series) > 1 else 0
-    height = 60 + _ROW_HEIGHT * len(names) + 22 * legend_rows
+    height = 60 + _ROW_HEIGHT * len(names) + _LEGEND_ROW * legend_rows
     chart = pygal.HorizontalStackedBar(height=height, **_config(len(series)))
     chart.x_labels = list(reversed(names))
     return _drawn(chart, label, {name: list(reversed(values)) for name, values in series.items()})
@@ -53,7 +55,9 @@ def rows(label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]) 
 def _config(series: int) -> dict[str, Any]:
     return {
         "width": _WIDTH,
-        "margin": 8,
+        "margin": _MARGIN,
+        # pygal reserves room for the full rows of the legend only: of 5 series the last is cut off
+        "margin_bottom": _MARGIN + (_LEGEND_ROW if series > 1 and series % 2 else 0),
         "spacing": 8,
         "js": (),
         "css": (),
