@@ -94,7 +94,14 @@ class PartitionProcessor:
             Rates(context.input_partitions, settings.grace_ms, self._rate_state_of),
         )
         self._shadow = (
-            None if context.shadow_rules is None else Shadow(context.shadow_rules, context.metrics)
+            None
+            if context.shadow_rules is None
+            else Shadow(
+                context.shadow_rules,
+                context.metrics,
+                partitions=context.input_partitions,
+                grace_ms=settings.grace_ms,
+            )
         )
         self._handler = RecordHandler(
             partition=partition,

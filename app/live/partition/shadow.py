@@ -22,6 +22,7 @@ from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event
 from app.core.rules.model import Rules
+from app.core.rules.rates import Rates, RateState
 from app.core.time.instants import Instant
 from app.live.clock.partition_clock import PartitionClock
 from app.live.partition.timers import fire_timers
@@ -48,16 +49,27 @@ class Shadow:
     What goes wrong in here is counted and logged, and the shadow starts afresh; it never raises.
     """
 
-    def __init__(self, rules: Rules, metrics: Metrics, limit: int = KEPT_CUSTOMERS) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        metrics: Metrics,
+        limit: int = KEPT_CUSTOMERS,
+        *,
+        partitions: int = 1,
+        grace_ms: int = 0,
+    ) -> None:
+        """``partitions`` share the send rates; their timers fire ``grace_ms`` before the slots."""
         self._rules = rules
         self._metrics = metrics
         self._limit = limit
+        state = RateState()
+        self._rates = Rates(partitions, grace_ms, lambda _customer_id: state)
         self._start_afresh()
 
     def _start_afresh(self) -> None:
         self._made: list[Decision] = []
         self._customers = RecentCustomers(self._limit)
-        self._engine = Engine(self._rules, self._customers, self._made.append)
+        self._engine = Engine(self._rules, self._customers, self._made.append, rates=self._rates)
 
     def see(self, customers: Iterable[Customer]) -> None:
         """Copy the live records of customers not seen before."""
