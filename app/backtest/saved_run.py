@@ -1,4 +1,4 @@
-"""What a backtest keeps of its end, so that ``triggers explain`` can look at it later.
+"""The saved end of a backtest, read by ``triggers explain``.
 
 ``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
 ``app.core.customer.record`` lays it out), by their ids. Like the send requests they hold personal
@@ -55,7 +55,7 @@ def read_customers(path: Path) -> Iterator[Customer]:
             yield _DECODER.decode(line)
         except msgspec.DecodeError as exc:
             raise ConfigError(
-                f"{path}, line {number}: not a customer that triggers backtest kept: {exc}"
+                f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
             ) from exc
 
 

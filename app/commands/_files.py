@@ -37,7 +37,7 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
 
 
 def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
-    """The rules that were named, else those that a backtest kept beside its decisions."""
+    """The rules that were named, else those that a backtest saved beside its decisions."""
     from app.backtest.saved_run import RUN, SavedRun
     from app.rules_file.load import load_rules
 

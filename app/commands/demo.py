@@ -14,7 +14,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "demo",
         help="watch a shop and a travel agency for a minute",
         description="Start an embedded Kafka broker and a worker, make up customers and what they"
-        " do, and show what the engine decides; days are shortened to seconds. Nothing is kept.",
+        " do, and show what the engine decides; days are shortened to seconds. It leaves nothing"
+        " behind.",
     )
     parser.add_argument(
         "--seconds",

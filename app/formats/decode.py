@@ -55,7 +55,7 @@ DECIDE_FROM_HEADER: Final = "trigger-decide-from"
 
 Headers = Iterable[tuple[str, bytes | None]]
 #: Reads a value that begins with SCHEMA_MAGIC as a JSON value. Raises EventError when it is wrong,
-#: InfrastructureError when nobody can say.
+#: InfrastructureError when the registry does not answer.
 ReadBySchema = Callable[[bytes], object]
 
 

@@ -62,7 +62,7 @@ BITS = (
         st.tuples(st.integers(0, 200), st.integers(0, 3), st.sampled_from(BITS)), max_size=3
     ),
 )
-def test_a_glance_says_what_reading_says(
+def test_line_headers_agree_with_read_arrivals(
     line: bytes, changes: list[tuple[int, int, bytes]]
 ) -> None:
     """Whose line it is and its times, also when something in it is wrong."""

@@ -1,4 +1,4 @@
-"""What the process that reads has to know of a line: whose it is, and when it came.
+"""The header of a line: the customer and the times that the reading process needs.
 
 Nearly every line is plain enough to be decoded for that alone. Of one that is not, all is read: a
 line that is wrong in any way has no time.
@@ -25,7 +25,7 @@ from app.core.events import (
 
 class LineHeader(msgspec.Struct, gc=False):
     """One line. ``arrived_ms`` as an ``Arrival`` has it; ``occurred_ms`` None for what is no
-    event, ``customer_id`` empty for what is nobody's.
+    event, ``customer_id`` empty for what belongs to no customer.
     """
 
     number: int

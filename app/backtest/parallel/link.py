@@ -84,7 +84,7 @@ class Link:
 
 
 def send_message(end: socket.socket, message: bytes) -> None:
-    """From a process that decides: wait until it is sent. Raises OSError when nobody reads."""
+    """From a process that decides: wait until it is sent. OSError: the reader is gone."""
     end.sendall(len(message).to_bytes(_LENGTH_BYTES))
     end.sendall(message)
 

@@ -71,7 +71,8 @@ def run_shard(
 ) -> None:
     """Take batches until the last, then send the summary and the customers' records.
 
-    ``not_ours`` are ends that were inherited: while they are open nobody finds the other one gone.
+    ``not_ours`` are inherited ends of sockets: they are closed, so that the end of the other
+    process is noticed.
     """
     for other in not_ours:
         other.close()

@@ -1,4 +1,4 @@
-"""What in a line is accepted and yet surely not meant: types and fields that nobody knows, values
+"""What in a line is accepted and yet surely not meant: unknown types and fields, values
 that no rule can use, a record without its key.
 """
 

@@ -199,7 +199,7 @@ def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
     store.close()
 
 
-def test_a_stretch_of_the_changelog_applied_twice_changes_nothing(folder: Path) -> None:
+def test_changelog_applied_twice_changes_nothing(folder: Path) -> None:
     """Recovery reads the last entry it had once more."""
     store = PartitionStore(folder)
     value = pack_value(Head(5, 2, False), b"record")

@@ -69,7 +69,9 @@ def backtest(out: Path, jobs: int, files: list[Path], *options: str) -> dict[str
         ["--outage", f"{START_MS + 10 * DAY}/{START_MS + 11 * DAY}", "--grace", "1m"],
     ],
 )
-def test_the_bytes_do_not_depend_on_the_jobs(tmp_path: Path, options: list[str]) -> None:
+def test_output_bytes_are_the_same_for_any_number_of_jobs(
+    tmp_path: Path, options: list[str]
+) -> None:
     """Default rules, thousands of events of two files, one of them gzip, one standard input."""
     (tmp_path / "stdin.jsonl").write_bytes(b"\n".join(history()))
     zipped = tmp_path / "events.gz"
@@ -125,7 +127,7 @@ def test_a_process_that_dies_ends_the_command(tmp_path: Path) -> None:
         assert b"--jobs" in said
 
 
-def test_nobody_outlives_a_killed_reader(tmp_path: Path) -> None:
+def test_shards_end_when_the_reader_is_killed(tmp_path: Path) -> None:
     """They find the end of their input, though nothing could tell them."""
     with waiting_for_input(tmp_path) as (process, _):
         process.send_signal(signal.SIGKILL)
