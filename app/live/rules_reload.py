@@ -5,6 +5,8 @@ What becomes of pending timers under new rules is what ``app.plan.pending`` says
 
 import logging
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,8 @@ _log: Final = logging.getLogger(__name__)
 
 #: How often the worker looks; a look at a file that has not changed is one ``stat``.
 LOOK_S: Final = 1.0
+#: Reloaded rules that have decided for so long are not to blame for a failure.
+GOOD_AFTER_S: Final = 600.0
 
 #: Device, inode, size, and the times of content and inode: of the file that symlinks lead to, so
 #: that swapping a link (as Kubernetes does for a ConfigMap) changes it. None: no such file.
@@ -32,14 +36,33 @@ class RulesReloader:
     twice at once.
     """
 
-    def __init__(self, path: Path, metrics: Metrics) -> None:
-        """Read the rules to begin with. Raises ConfigError."""
+    def __init__(
+        self,
+        path: Path,
+        metrics: Metrics,
+        last_good: Rules | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read the rules to begin with; or begin with ``last_good``, because those of the file
+        failed when they decided: then the file is read when it changes. Raises ConfigError.
+        """
+        self._monotonic = monotonic
+        #: the rules before those in use, and since when these are
+        self._before: Rules | None = None
+        self._since_s = monotonic()
         self._partitions = 1
         self._path = path
         self._metrics = metrics
         self._judged = self._seen = _stamp(path)
-        self.in_use = self._load()
+        self.in_use = self._load() if last_good is None else last_good
         metrics.use_rules(self.in_use)
+        if last_good is not None:
+            metrics.rules_stale.set(1)
+            _log.error(
+                "the rules of the file failed when they decided, the ones before them decide again"
+                " until the file changes",
+                extra={"action": "rules_failed", "rules_version": last_good.version},
+            )
 
     def share_rates(self, partitions: int) -> None:
         """So many partitions share the send rates, of these rules and of later ones.
@@ -79,10 +102,18 @@ class RulesReloader:
             "rules_version": rules.version,
             "rules_version_before": self.in_use.version,
         }
+        self._before, self._since_s = self.in_use, self._monotonic()
         self.in_use = rules
         self._metrics.use_rules(rules)
         self._metrics.rules_reloads.inc()
         _log.info("rules file changed, its rules decide from now on", extra=extra)
+
+    def before_failure(self) -> Rules | None:
+        """A unit failed: the rules to go back to. None when those in use are not to blame: they
+        were there from the start, or have decided for GOOD_AFTER_S.
+        """
+        is_new = self._monotonic() - self._since_s < GOOD_AFTER_S
+        return self._before if is_new else None
 
     def _refuse(self, error: Exception) -> None:
         self._metrics.rules_refused.inc()

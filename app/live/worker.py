@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app.core.engine import Engine
 from app.core.errors import ConfigError, InfrastructureError
+from app.core.rules.model import Rules
 from app.formats.schema_registry import schema_reader
 from app.kafka import topics
 from app.kafka.types import TopicPartition
@@ -61,21 +62,28 @@ def run_worker(
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
     is called around every effect; ``make_engine`` makes the tasks: tests use both.
-    Uses uvloop. A stop that hangs ends the process from here, STOP_DEADLINE_S after it began.
+    Rules that fail while they decide, after they were reloaded, do not end it: it begins again with
+    the rules before them. Uses uvloop. A stop that hangs ends the process from here,
+    STOP_DEADLINE_S after it began.
     """
     use_uvloop()
     collect_rarely()
-    worker: _Worker | None = None
-    try:
-        worker = _Worker(settings, hook, make_engine)
-        with asyncio.Runner() as runner:
-            return runner.run(worker.main())
-    except InfrastructureError as exc:
-        _log_failure(exc)
-        return EXIT_FAILED
-    finally:
-        if worker is not None:
-            worker.disarm()
+    last_good: Rules | None = None
+    while True:
+        worker: _Worker | None = None
+        try:
+            worker = _Worker(settings, hook, make_engine, last_good)
+            with asyncio.Runner() as runner:
+                code = runner.run(worker.main())
+        except InfrastructureError as exc:
+            _log_failure(exc)
+            return EXIT_FAILED
+        finally:
+            if worker is not None:
+                worker.disarm()
+        last_good = worker.goes_back_to
+        if last_good is None:
+            return code
 
 
 def _log_failure(error: BaseException | None) -> None:
@@ -90,12 +98,17 @@ class _Worker:
     """One run of the worker."""
 
     def __init__(
-        self, settings: Settings, hook: Hook | None, make_engine: MakeEngine | None
+        self,
+        settings: Settings,
+        hook: Hook | None,
+        make_engine: MakeEngine | None,
+        last_good: Rules | None = None,
     ) -> None:
+        """``last_good``: decide by these, because those of the file have failed."""
         self._settings = settings
         self._data_dir = DataDir(settings.data_dir)
         self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
-        self._rules = RulesReloader(settings.rules_path, self._metrics)
+        self._rules = RulesReloader(settings.rules_path, self._metrics, last_good)
         self._shadow_rules = load_shadow_rules(settings)
         self._make_engine = make_engine or Engine
         self._read_by_schema = schema_reader(settings)
@@ -107,6 +120,8 @@ class _Worker:
         self._transactions: TransactionCoordinator | None = None
         self._watchdog: threading.Timer | None = None
         self._is_stopping = False
+        #: the rules to begin again with, because the reloaded ones have failed
+        self.goes_back_to: Rules | None = None
         self._is_started = False
         #: how a stop ends that hangs: well, once everything in progress is done and committed
         self._cut_short_code = EXIT_FAILED
@@ -149,6 +164,8 @@ class _Worker:
         _log.info("worker stops", extra={"action": "stopping", "exit_code": code})
         code = await self._shut_down(code)
         await health.stop()
+        if self.goes_back_to is not None:
+            self._data_dir.release()
         return code
 
     def _build(self) -> None:
@@ -266,6 +283,8 @@ class _Worker:
         else:
             return EXIT_DONE
         _log_failure(error)
+        if not isinstance(error, InfrastructureError | ConfigError):
+            self.goes_back_to = self._rules.before_failure()
         return EXIT_FAILED
 
     async def _recovered(self, partitions: set[int]) -> None:

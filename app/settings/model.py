@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_type_hints
 import msgspec
 
 from app.core.errors import ConfigError
+from app.core.events import BOOKINGS
 from app.settings.parsers import (
     Secret,
     base_url,
@@ -311,8 +312,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Logical names of the input topics: the built-in ones and those that the rules declare."""
-        return (*INPUTS, *self.declared_inputs)
+        """Logical names of the built-in and declared input topics, in the order in which records of
+        one timestamp are handled.
+        """
+        at = INPUTS.index(BOOKINGS) + 1
+        return (*INPUTS[:at], *self.declared_inputs, *INPUTS[at:])
 
     @property
     def input_topics(self) -> dict[str, str]:

@@ -113,11 +113,11 @@ class RunningWorker:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of its web server's answer; status 0 without one."""
-        port = _PORT.search(self.log)
-        if port is None:
+        ports = _PORT.findall(self.log)
+        if not ports:
             return 0, ""
         try:
-            with urlopen(f"http://127.0.0.1:{port[1]}{path}", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{ports[-1]}{path}", timeout=2) as answer:
                 return answer.status, answer.read().decode()
         except OSError as exc:
             return getattr(exc, "code", 0), ""

@@ -123,3 +123,24 @@ def test_timers_follow_the_plan_when_rules_change(instance: Instance, tmp_path: 
     assert decision["rules_version"] == second
     assert parse_instant(decision["due_at"], "") - parse_instant(decision["anchor_at"], "") == 5_000
     assert len(wire.values("decisions")) == len(wire.values("dispatch")) == 1
+
+
+def test_a_worker_goes_back_when_its_new_rules_fail(instance: Instance, tmp_path: Path) -> None:
+    """The same process decides by the rules before, says so, and takes the next file."""
+    wire = instance.wire
+    (customer_id,) = instance.customers(1)
+    first = hashlib.sha256(RULES.encode()).hexdigest()
+    config = ConfigMap(tmp_path / "config", RULES)
+    failing = RULES.replace("template: thanks", "template: boom")
+    with instance.worker(TRIGGER_RULES=str(config.path), FAIL_RULES="boom") as worker:
+        worker.wait_until_ready()
+        wait_for_rules(worker, config.update(failing))
+        wire.event("orders", customer_id, "order_placed", {"order_id": "o1"})
+        wire.flush()
+        (decision,) = wire.wait_for_values("decisions", 1)
+        assert decision["rules_version"] == first
+        assert worker.metric("trigger_rules_stale") == 1
+        assert "action=rules_failed" in worker.log
+        wait_for_rules(worker, config.update(CHANGED))
+        assert worker.metric("trigger_rules_stale") == 0
+        assert worker.stop() == 0, worker.log

@@ -3,10 +3,11 @@
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
 effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
 when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
-engine has a bug with), ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all
-the time), ``UNIT_RECORDS`` (how many records a commit unit has at most), ``CLOCK_FILE`` (a file
-that says by how many ms the wall clock is set, read whenever the clock is asked) and
-``CLOCK_HOLD_S`` (how long a step has to stand until it is believed).
+engine has a bug with), ``FAIL_RULES`` (a template: rules with it fail when they decide),
+``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all the time), ``UNIT_RECORDS``
+(how many records a commit unit has at most), ``CLOCK_FILE`` (a file that says by how many ms the
+wall clock is set, read whenever the clock is asked) and ``CLOCK_HOLD_S`` (how long a step has to
+stand until it is believed).
 
 Points are around every numbered effect, around ``recovery`` (a batch of the changelog applied),
 ``revoked`` and ``assigned`` (partitions).
@@ -116,6 +117,21 @@ def buggy_engine(event_id: str) -> MakeEngine:
     return Buggy
 
 
+def failing_rules(template: str) -> MakeEngine:
+    """Engines that fail under rules which have a step with this template."""
+
+    class Failing(Engine):
+        def handle(
+            self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
+        ) -> Handled:
+            for trigger in self.rules.triggers.values():
+                if any(step.template == template for step in trigger.steps):
+                    raise ZeroDivisionError(f"rules with {template}")
+            return super().handle(event, now_ms, watermark_ms, is_current=is_current)
+
+    return Failing
+
+
 def steer_clock(by: Path) -> None:
     """The wall clock of this process, for itself and the libraries, is off by what the file says.
 
@@ -142,6 +158,9 @@ def main() -> int:
         processor.SWEEP_S = 0.1  # type: ignore[misc]
     if "UNIT_RECORDS" in os.environ:
         processor.UNIT_RECORDS = int(os.environ["UNIT_RECORDS"])  # type: ignore[misc]
+    make_engine = buggy_engine(fail_on) if fail_on else None
+    if "FAIL_RULES" in os.environ:
+        make_engine = failing_rules(os.environ["FAIL_RULES"])
     hook = hook_from(os.environ)
     if hook is not None:
         tell_of_more(hook)
@@ -149,7 +168,7 @@ def main() -> int:
         return run_worker(
             settings,
             hook=hook,
-            make_engine=buggy_engine(fail_on) if fail_on else None,
+            make_engine=make_engine,
         )
     except ConfigError as exc:
         print(exc, file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import ConfigError
-from app.live.rules_reload import RulesReloader
+from app.live.rules_reload import GOOD_AFTER_S, RulesReloader
 from app.live.telemetry.metrics import Metrics
 
 FIRST = """\
@@ -128,3 +128,32 @@ def test_rates_without_a_share_for_each_partition_are_refused(tmp_path: Path) ->
     path.write_text(rules.replace("LIMIT", "7"))
     assert [reloader.look() for _ in range(3)] == [None] * 3
     assert metrics.registry.get_sample_value("trigger_rules_refused_total") == 1
+
+
+def test_rules_that_fail_when_they_decide_give_way_to_the_ones_before(tmp_path: Path) -> None:
+    """Only reloaded ones, and only while they are new; the file is read again when it changes."""
+    path, now_s = tmp_path / "rules.yaml", [0.0]
+    path.write_text(FIRST)
+    first = RulesReloader(path, Metrics(), monotonic=lambda: now_s[0])
+    assert first.before_failure() is None
+    before = first.in_use
+    path.write_text(SECOND)
+    assert first.look() is None
+    reloaded = first.look()
+    assert reloaded is not None
+    first.use(reloaded)
+    assert first.before_failure() is before
+    now_s[0] = GOOD_AFTER_S
+    assert first.before_failure() is None
+
+    metrics = Metrics()
+    again = RulesReloader(path, metrics, before)
+    assert again.in_use is before
+    assert metrics.registry.get_sample_value("trigger_rules_stale") == 1
+    assert [again.look(), again.look()] == [None, None]
+    path.write_text(SECOND.replace("another", "a third"))
+    assert again.look() is None
+    found = again.look()
+    assert found is not None
+    assert found.triggers["thanks"].steps[0].template == "a third"
+    assert metrics.registry.get_sample_value("trigger_rules_stale") == 0

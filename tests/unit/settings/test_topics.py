@@ -21,8 +21,9 @@ def test_the_table_has_every_input_topic_of_the_core() -> None:
 
 
 def test_declared_inputs_join_the_built_in_ones() -> None:
-    """Once each, and the built-in ones come first."""
-    assert DECLARED.inputs == (*INPUT_TOPICS, "loyalty.points", "support")
+    """Once each, between bookings and engagement: the order of equal record timestamps."""
+    declared = ("loyalty.points", "support")
+    assert DECLARED.inputs == ("profiles", "orders", "bookings", *declared, "engagement")
 
 
 def test_every_input_is_read_beside_the_repartition_topic() -> None:
