@@ -28,6 +28,7 @@ from app.live.data_dir import DataDir
 from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.lost_data import LostDataCheck
+from app.live.input.newest_record import newest_record_ms
 from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine, PartitionContext
@@ -197,7 +198,12 @@ class _Worker:
             read_by_schema=self._read_by_schema,
             spans=self._spans,
         )
-        self._assigned = AssignedPartitions(context, self._rules.in_use, self._fail)
+        self._assigned = AssignedPartitions(
+            context,
+            self._rules.in_use,
+            self._fail,
+            lambda: newest_record_ms(settings, self._partitions),
+        )
         self._app = WorkerApp(
             settings,
             progress=self._progress,

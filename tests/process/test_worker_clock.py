@@ -205,3 +205,36 @@ def test_a_rehearsal_killed_in_between_still_decides_the_same(
         assert worker.stop() == 0, worker.log
     assert found("decisions") == expected
     assert found("outcomes") == led_to
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+def test_a_rehearsal_that_has_read_everything_ends_after_a_restart(instance: Instance) -> None:
+    """Where it ends is read from the topics: not from what this process has read of them."""
+    ids = [f"c{number}" for number in range(8)]
+    start_ms = 1_767_225_600_000
+    lines = [line("profiles", each, "profile_updated", start_ms, email=f"{each}@x") for each in ids]
+    lines += [line("orders", each, "cart_updated", start_ms + 1, cart_id="k") for each in ids]
+    lines.append(line("orders", "zoe", "product_viewed", start_ms + 3_600_000))
+    assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
+    still = {"TRIGGER_CLOCK": "records", "TRIGGER_MAX_IDLE": "1h"}
+    with instance.worker(**still) as worker:
+        wait_for("all", lambda: worker.metric("trigger_events_total") == len(lines))
+        wait_for("handled", lambda: worker.metric("trigger_buffered_records") == 0)
+        assert worker.stop() == 0, worker.log
+    with instance.worker(**still | {"TRIGGER_MAX_IDLE": "1s"}) as worker:
+        wait_for("carts", lambda: worker.metric("trigger_timers_pending") == 0)
+        requests = instance.wire.values("dispatch")
+        assert worker.stop() == 0, worker.log
+    assert {each["customer_id"] for each in requests} == set(ids)
+
+
+def line(topic: str, customer_id: str, type: str, at_ms: int, **data: Any) -> bytes:
+    """A line as ``triggers publish`` takes it."""
+    value = {
+        "event_id": f"{type}-{customer_id}",
+        "type": type,
+        "customer_id": customer_id,
+        "occurred_at": at_ms,
+        "data": data,
+    }
+    return json.dumps({"topic": topic, "key": customer_id, "value": value}).encode()

@@ -2,22 +2,20 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
 from app.kafka.types import TopicPartition
-from app.live.clock.partition_clock import RecordsClock
 from app.live.clock.watermark import BEGINNING_OF_TIME_MS
 from app.live.customer_snapshot import CustomerSnapshot
 from app.live.input.record_batch import RecordBatch
 from app.live.partition.broker_outage import BrokerOutageLog
 from app.live.partition.context import PartitionContext
 from app.live.partition.processor import PartitionProcessor
+from app.live.partition.rehearsal import ReadNewest, RehearsalEnd
 from app.live.telemetry.gauges import PartitionFigures
-from app.settings.topics import REPARTITION
 from tables.partition import PartitionStore
 
 _log: Final = logging.getLogger(__name__)
@@ -34,15 +32,25 @@ class AssignedPartitions:
     Implements ``RebalanceListener``. Used from the worker's main loop.
     """
 
-    def __init__(self, context: PartitionContext, rules: Rules, on_failure: OnFailure) -> None:
+    def __init__(
+        self,
+        context: PartitionContext,
+        rules: Rules,
+        on_failure: OnFailure,
+        read_newest: ReadNewest = lambda: None,
+    ) -> None:
+        """``read_newest`` says where a rehearsal ends."""
         self._context = context
         self._rules = rules
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._outage_log = BrokerOutageLog()
         self._processors: dict[int, tuple[PartitionProcessor, asyncio.Task[None]]] = {}
-        #: of a rehearsal: the largest record timestamp read by this worker, epoch ms
-        self._newest_ms = 0
+        self._rehearsal_end = (
+            RehearsalEnd(read_newest, context.machine_clock, context.settings.max_idle_ms)
+            if context.settings.clock == "records"
+            else None
+        )
 
     @property
     def partitions(self) -> set[int]:
@@ -122,32 +130,19 @@ class AssignedPartitions:
             return
         topic = context.progress.logical[tp.topic]
         context.machine_clock.witness(batch[-1].timestamp)
-        if context.settings.clock == "records" and topic != REPARTITION:
-            newest_ms = max(record.timestamp for record in batch)
-            self._newest_ms = max(self._newest_ms, newest_ms)
         found[0].add(topic, batch)
 
     def pass_timers(self) -> None:
-        """Let every processor look at its timers.
-
-        With the records' clock time stands still without records; so once all input has been at
-        its end and quiet for ``max_idle``, it moves to the newest record of any partition.
-        """
+        """Let every processor look at its timers; a rehearsal may be at its end."""
         context = self._context
         processors = [processor for processor, _ in self._processors.values()]
         answered_ms = context.progress.reading.answered_ms() if processors else None
         if answered_ms is not None:
             self._outage_log.look(context.machine_clock.now_ms(), answered_ms)
-        if context.settings.clock == "records" and self._newest_ms and self._is_quiet(processors):
-            for processor in processors:
-                if isinstance(processor.clock, RecordsClock):
-                    processor.clock.run_to(self._newest_ms)
+        if self._rehearsal_end is not None:
+            self._rehearsal_end.look(processors)
         for processor in processors:
             processor.look_at_timers()
-
-    def _is_quiet(self, processors: list[PartitionProcessor]) -> bool:
-        quiet_since = time.monotonic() - self._context.settings.max_idle_ms / 1000
-        return all(each.is_idle() and each.busy_at <= quiet_since for each in processors)
 
     def _processor_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

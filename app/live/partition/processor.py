@@ -212,12 +212,12 @@ class PartitionProcessor:
         through_ms = self._progress.reading.read_through_ms
         return [topic for topic, tp in self._tps.items() if (through_ms(tp) or 0) < oldest_ms]
 
-    def is_idle(self) -> bool:
-        """Whether everything that is known to be there has been handled."""
-        reading = self._progress.reading
-        return all(reading.complete_as_of_ms(tp) is not None for tp in self._tps.values()) and not (
-            len(self._merge) or self._misrouted.pending or self._repartitioned.rejected
-        )
+    def is_idle(self, as_of_ms: int = 0) -> bool:
+        """Whether everything that was there at that instant, or later, has been handled."""
+        complete_ms = self._progress.reading.complete_as_of_ms
+        is_complete = all((complete_ms(tp) or -1) >= as_of_ms for tp in self._tps.values())
+        has_more = len(self._merge) or self._misrouted.pending or self._repartitioned.rejected
+        return is_complete and not has_more
 
     # -- the task
 
