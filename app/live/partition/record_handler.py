@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from app.core.customer.record import Customer
 from app.core.engine import Engine, Handled
 from app.core.errors import EventError
 from app.core.events import Event
@@ -37,6 +36,11 @@ class DecodedRecord:
         """
         content = self.content
         return content.occurred_ms if self.is_own and type(content) is Event else None
+
+    @property
+    def source(self) -> str:
+        """What ``Customer.applied`` calls the topic partition that it was first read of."""
+        return self.topic if self.is_own else f"{self.topic}/{self.record.partition}"
 
     @property
     def read_topic(self) -> str:
@@ -120,7 +124,8 @@ class RecordHandler:
         if event.traceparent is not None:
             unit.traces.append(event.traceparent)
         customer = self._customers.get(event.customer_id)
-        if self._is_applied(customer, decoded):
+        source, offset = decoded.source, decoded.record.offset
+        if customer.applied.get(source, -1) >= offset:
             return RecordOutcome.SKIPPED
         if event.occurred_ms - instant.now_ms > self._max_skew_ms:
             unit.skewed += 1
@@ -135,7 +140,7 @@ class RecordHandler:
             return self.reject(unit, decoded.topic, decoded.record, exc)
         if handled is Handled.UNKNOWN_TYPE:
             return RecordOutcome.UNKNOWN
-        customer.applied[self._source(decoded)] = decoded.record.offset
+        customer.applied[source] = offset
         if handled is Handled.APPLIED:
             unit.note_list_health(event, self._engine.rules.channels)
             return RecordOutcome.APPLIED
@@ -146,17 +151,11 @@ class RecordHandler:
 
     def _erase(self, decoded: DecodedRecord, erasure: Erasure) -> RecordOutcome:
         customer = self._customers.get(erasure.customer_id)
-        if self._is_applied(customer, decoded):
+        source, offset = decoded.source, decoded.record.offset
+        if customer.applied.get(source, -1) >= offset:
             return RecordOutcome.SKIPPED
-        customer.applied[self._source(decoded)] = decoded.record.offset
+        customer.applied[source] = offset
         self._engine.erase(erasure.customer_id)
         if self._shadow is not None:
             self._shadow.erase(erasure.customer_id)
         return RecordOutcome.ERASED
-
-    def _is_applied(self, customer: Customer, decoded: DecodedRecord) -> bool:
-        return customer.applied.get(self._source(decoded), -1) >= decoded.record.offset
-
-    def _source(self, decoded: DecodedRecord) -> str:
-        """What ``Customer.applied`` calls the topic partition that the record was first read of."""
-        return decoded.topic if decoded.is_own else f"{decoded.topic}/{decoded.record.partition}"
