@@ -143,13 +143,19 @@ class RunningWorker:
         return total
 
 
+#: Publishing such a record again would not help.
+_REFUSED = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError._PURGE_QUEUE)
+
+
 class Wire:
     """Publishes onto an instance's inputs and reads its outputs."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self.settings = settings
         self.partitions = partitions
-        self._producer = Producer(producer_config(settings) | {"linger.ms": 1})
+        self._producer = Producer(
+            producer_config(settings) | {"linger.ms": 1, "delivery.timeout.ms": 600_000}
+        )
         self._events = 0
 
     def event(
@@ -185,11 +191,21 @@ class Wire:
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        """Publish any record."""
+        """Publish any record; one that is lost with a broker is published again."""
         place = partition_for(key or b"", self.partitions) if partition is None else partition
-        self._producer.produce(
-            self._name(topic), key=key, value=value, partition=place, headers=headers or []
-        )
+
+        name = self._name(topic)
+
+        def produce() -> None:
+            self._producer.produce(
+                name, value, key, place, headers=headers or [], on_delivery=delivered
+            )
+
+        def delivered(error: KafkaError | None, _: object) -> None:
+            if error is not None and error.code() not in _REFUSED:
+                produce()
+
+        produce()
 
     def _name(self, name: str) -> str:
         """What a topic is called on the broker, whether by its logical or its own name."""
