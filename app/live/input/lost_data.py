@@ -87,18 +87,22 @@ class LostDataCheck:
         """
         active = sorted(changelogs)
         starts, ends = await self._offsets.starts(active), await self._offsets.ends(active)
-        for tp in active:
-            if lost_state(tp, starts[tp], ends[tp], _kept(state, tp)) is None:
-                continue
+        suspects = [
+            tp
+            for tp in active
+            if lost_state(tp, starts[tp], ends[tp], _kept(state, tp)) is not None
+        ]
+        await asyncio.gather(*(self._check_partition(tp, state) for tp in suspects))
 
-            async def look(tp: TopicPartition = tp) -> InfrastructureError | None:
-                starts = await self._offsets.starts([tp])
-                ends = await self._offsets.ends([tp])
-                error = lost_state(tp, starts[tp], ends[tp], _kept(state, tp))
-                return error if error is not None and await self._is_read(tp.partition) else None
+    async def _check_partition(self, tp: TopicPartition, state: LocalState) -> None:
+        async def look() -> InfrastructureError | None:
+            starts = await self._offsets.starts([tp])
+            ends = await self._offsets.ends([tp])
+            error = lost_state(tp, starts[tp], ends[tp], _kept(state, tp))
+            return error if error is not None and await self._is_read(tp.partition) else None
 
-            if await self._accept_or_raise(look):
-                state.discard(tp.partition)
+        if await self._accept_or_raise(look):
+            state.discard(tp.partition)
 
     async def _is_read(self, partition: int) -> bool:
         """Whether the group has read anything that the state of a partition comes from."""

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from app.core.errors import InfrastructureError
+from app.live.commit import transactions
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.commit.exactly_once import ExactlyOnce
 from app.live.commit.transactions import TransactionCoordinator
@@ -42,8 +43,8 @@ def live(
     producer.fence = fence
 
     def make(progress: InputProgress, hook: Hook) -> ExactlyOnce:
-        transactions = TransactionCoordinator(producer, "group", 10_000, lambda *_: None, hook)
-        return ExactlyOnce(transactions, progress, OUTPUTS, hook)
+        coordinator = TransactionCoordinator(producer, "group", 10_000, lambda *_: None, hook)
+        return ExactlyOnce(coordinator, progress, OUTPUTS, hook)
 
     try:
         asyncio.run(work(folder, broker, make, hook, commits=False))
@@ -98,3 +99,39 @@ def test_outboxes_of_at_least_once_are_sent_when_the_guarantee_changes(tmp_path:
 
     assert requests(broker) == ONCE
     assert counts(folder) == {"a": 2, "b": 1}
+
+
+class ShakyTransactions(RecordingTransactions):
+    """The broker goes in the first ``failures`` commits; it asks for an abort each time."""
+
+    def __init__(self, broker: Broker, failures: int) -> None:
+        super().__init__(broker)
+        self._failures = failures
+
+    def commit_transaction(self, timeout: float) -> None:
+        if self._failures:
+            self._failures -= 1
+            error = KafkaError(KafkaError._TIMED_OUT, "gone", txn_requires_abort=True)
+            raise KafkaException(error)
+        super().commit_transaction(timeout)
+
+
+def test_a_transaction_that_a_broker_took_with_it_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same membership, and every request is there once."""
+    monkeypatch.setattr(transactions, "_AGAIN_S", 0.0)
+    broker, ends = Broker(), list[str]()
+    producer = ShakyTransactions(broker, 2)
+
+    def make(progress: InputProgress, hook: Hook) -> ExactlyOnce:
+        coordinator = TransactionCoordinator(
+            producer, "group", 10_000, lambda outcome, _: ends.append(outcome), hook
+        )
+        return ExactlyOnce(coordinator, progress, OUTPUTS, hook)
+
+    asyncio.run(work(tmp_path / "state", broker, make, ignore_hook, commits=False))
+
+    assert requests(broker) == ONCE
+    assert ends[:3] == ["aborted", "aborted", "committed"]
+    assert producer.aborted == 2
