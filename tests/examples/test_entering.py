@@ -1,0 +1,169 @@
+"""Reported cases of who enters a trigger and what ends it, through the real backtest, and examples
+by hand.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.examples.backtest import assert_decided, decisions_of, read_lines, run_backtest
+from tests.examples.test_triggers import HOUR, MINUTE, START, Run, cart, event, rules, welcome
+
+CASES = Path(__file__).with_name("cases")
+UNTIL = ("--until", "2026-04-01T00:00:00Z")
+DAY = 24 * HOUR
+
+SENT: dict[str, list[list[Any]]] = {
+    "01-cart-touch-after-order": [],
+    "duplicate-again": [["ada", "order", "order-1", 0, "2025-03-03T09:02:00.000Z"]],
+    "identity-twice": [
+        ["ada", "back", "", 0, f"2025-03-03T{hour}:05:05.000Z"] for hour in (10, 11, 12, 13, 14)
+    ],
+    "inactivity-again": [["ada", "idle", "", 0, "2025-03-04T10:00:05.000Z"]],
+    "stale-start": [["ada", "cart", "k1", 0, "2025-03-03T10:40:05.000Z"]],
+}
+
+
+@pytest.mark.parametrize("case", SENT)
+def test_a_reported_case_sends_what_people_expect(case: str, tmp_path: Path) -> None:
+    """Nothing is decided beside these sends."""
+    folder = CASES / case
+    assert run_backtest(tmp_path, folder / "rules.yaml", folder / "events.jsonl", *UNTIL) == 0
+    made = decisions_of(tmp_path)
+    assert_decided(made, [[*row[:4], "send", "passed", "email", row[4]] for row in SENT[case]])
+
+
+def test_a_limit_keeps_one_cart_from_being_mailed_again(tmp_path: Path) -> None:
+    """One reminder a week, though the cart is touched again after each."""
+    folder, limited = CASES / "28-same-cart-five-mails", tmp_path / "rules.yaml"
+    text = (folder / "rules.yaml").read_text()
+    limited.write_text(text.replace("after: 10m", "after: 10m, limit: {times: 1, per: 7d}"))
+    assert run_backtest(tmp_path / "out", limited, folder / "events.jsonl", *UNTIL) == 0
+    assert [row[-1] for row in decisions_of(tmp_path / "out")] == ["2026-03-01T10:10:05.000Z"]
+
+
+def test_a_cart_of_sixty_items_arrives_whole(tmp_path: Path) -> None:
+    """The tokens of a big cart's reminder have every item."""
+    folder = CASES / "37-big-cart"
+    assert run_backtest(tmp_path, folder / "rules.yaml", folder / "events.jsonl", *UNTIL) == 0
+    requests = read_lines(tmp_path / "dispatch.jsonl")
+    assert [len(request["tokens"]["items"]) for request in requests] == [5, 60]
+
+
+def known() -> dict[str, Any]:
+    """Ann can be reached."""
+    return event("profile_updated", START - DAY, topic="profiles", email="a@x")
+
+
+def test_a_cancel_that_carries_a_part_of_a_list_key_ends_what_agrees(run: Run) -> None:
+    """The other session's cart is reminded of, under the JSON array of its key."""
+    found = run(
+        rules(cart=cart(key=["session_id", "sku"])),
+        [
+            known(),
+            event("cart_updated", START, session_id="s1", sku="a"),
+            event("cart_updated", START + 1, session_id="s1", sku="b"),
+            event("cart_updated", START + 2, session_id="s2", sku="a"),
+            event("order_placed", START + MINUTE, session_id="s1"),
+        ],
+        until_ms=START + HOUR,
+    )
+    assert [made["key"] for made in found] == ['["s2","a"]']
+
+
+def test_an_unsent_cart_does_not_use_up_the_limit(run: Run) -> None:
+    """A cart that was bought in time leaves room for the next."""
+    found = run(
+        rules(cart=cart(limit={"times": 1, "per": "7d"})),
+        [
+            known(),
+            event("cart_updated", START, cart_id="k"),
+            event("order_placed", START + MINUTE, cart_id="k"),
+            event("cart_updated", START + HOUR, cart_id="l"),
+        ],
+        until_ms=START + 2 * HOUR,
+    )
+    assert [(made["key"], made["outcome"]) for made in found] == [("l", "send")]
+
+
+def test_only_an_update_that_changes_the_field_opens(run: Run) -> None:
+    """The first value is a change, the same again is none."""
+    changed = {"on": ["profile_updated"], "changed": "profile.attributes.tier"}
+    tiers = enumerate(["basic", "basic", "gold"])
+    found = run(
+        rules(tier=welcome(**changed)),
+        [
+            known(),
+            *(
+                event("profile_updated", START + n, topic="profiles", attributes={"tier": tier})
+                for n, tier in tiers
+            ),
+        ],
+    )
+    assert [made["due_ms"] - START for made in found] == [0, 2]
+
+
+def test_what_ended_is_told_before_what_opened_by_priority(run: Run) -> None:
+    """A deferred step that the event ends comes first, then what the event brings."""
+    top = {"throttle": {"caps": [{"limit": 1, "per": "1d"}]}}
+    found = run(
+        rules(
+            a=welcome(category="transactional", on=["order_placed"]),
+            b=welcome(on=["checkout_started"]),
+            c=cart(priority=90, expires="10d"),
+            top=top,
+        ),
+        [
+            known(),
+            event("checkout_started", START),
+            event("cart_updated", START, cart_id="k"),
+            event("order_placed", START + HOUR, cart_id="k"),
+        ],
+    )
+    assert [(made["trigger"], made["outcome"], made["reason"]) for made in found] == [
+        ("b", "send", "passed"),
+        ("c", "defer", "cap"),
+        ("c", "suppress", "cancelled"),
+        ("a", "send", "passed"),
+    ]
+
+
+def test_the_cancel_of_an_anniversary_ends_the_one_that_lies_ahead(run: Run) -> None:
+    """This year's birthday is not greeted, next year's is."""
+    birthday = welcome(kind="anniversary", of="profile.birthday", at="09:00", cancel=["delivered"])
+    del birthday["on"]
+    found = run(
+        rules(birthday=birthday),
+        [
+            event("profile_updated", START, topic="profiles", email="a@x", birthday="1990-12-24"),
+            event("delivered", START + HOUR),
+        ],
+        until_ms=START + 600 * DAY,
+    )
+    assert [made["key"] for made in found] == ["2025"]
+
+
+def test_a_click_without_an_open_has_opened(run: Run) -> None:
+    """The step that asks whether the first was not opened stays out."""
+    steps = [
+        {"after": 0, "template": "t0", "channels": ["email"]},
+        {
+            "after": "1d",
+            "when": {"field": "step.0.opened", "op": "eq", "value": False},
+            "template": "t1",
+            "channels": ["email"],
+        },
+    ]
+    hello = {"kind": "event", "on": ["subscribed"], "steps": steps}
+    first = run(rules(hello=hello), [known(), event("subscribed", START)])[0]
+    found = run(
+        rules(hello=hello),
+        [
+            known(),
+            event("subscribed", START),
+            event("message_clicked", START + 1, topic="engagement", request_id=first["request_id"]),
+        ],
+        until_ms=START + 2 * DAY,
+    )
+    assert [(made["step"], made["reason"]) for made in found] == [(0, "passed"), (1, "condition")]
