@@ -35,7 +35,8 @@ class Replay:
     """One run over history. ``counts`` says what became of its records.
 
     Decisions go to ``emit`` in the order made, what sends led to to ``outcome``, dead letters with
-    their line number to ``dead``.
+    their line number to ``dead``. ``holds_everyone`` False: other customers are elsewhere, so none
+    are merged.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Replay:
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
         partitions: int = DEFAULT_PARTITIONS,
+        holds_everyone: bool = True,
     ) -> None:
         self.customers = InMemoryCustomers()
         self.counts: Counter[str] = Counter()
@@ -57,7 +59,9 @@ class Replay:
         self._rules = rules
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
-        self._engine = Engine(rules, self.customers, emit, outcome, rates)
+        self._engine = Engine(
+            rules, self.customers, emit, outcome, rates, holds_everyone=holds_everyone
+        )
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read

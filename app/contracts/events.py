@@ -11,7 +11,7 @@ from app.contracts.fields import EXAMPLES, HARD, READ, READS_AS
 from app.contracts.patterns import RFC3339, YEARLY_DATE
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, TEXT_FIELDS
-from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, PROFILES, TYPES
+from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, MERGE, PROFILES, TYPES
 from app.core.rules.model import Rules
 from app.core.time.instants import MAX_MS, MIN_MS
 
@@ -84,6 +84,9 @@ def example(name: str) -> Schema:
 
 def data_schema(topic: str, name: str, rules: Rules) -> Schema:
     """What ``data`` of this type may hold."""
+    if name == MERGE:
+        into = CUSTOMER_ID | {"description": "The customer that this one turned out to be."}
+        return {"type": "object", "properties": {"into": into}, "required": ["into"]}
     if topic == PROFILES:
         return _profile(rules)
     properties = dict(ORDINARY_DATA["properties"])

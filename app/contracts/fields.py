@@ -98,6 +98,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "consent": {"email": True},
         "attributes": {"tier": "gold"},
     },
+    "customer_merged": {"into": "c-2"},
     "message_delivered": _MESSAGE,
     "message_opened": _MESSAGE,
     "message_clicked": _MESSAGE,

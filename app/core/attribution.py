@@ -214,6 +214,7 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
                 latency_ms=max(0, occurred_ms - sent.decided_ms),
                 occurred_ms=occurred_ms,
                 cause=cause,
+                merged_from=sent.opened_by,
             )
         )
 

@@ -116,6 +116,8 @@ class Decision(msgspec.Struct, kw_only=True, gc=False):
     segments: list[str] = []
     cluster: str | None = None
     dispatch: "SendRequest | None" = None
+    #: the customer that the instance was opened for, when that one was merged into this one since
+    merged_from: str | None = None
 
 
 class SendRequest(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 from app.core.context import Emit, EmitStopped, ignore_stopped
 from app.core.customer.profile import ProfileError
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.events import Event
+from app.core.errors import EventError
+from app.core.events import MERGE, PROFILES, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, single_partition
@@ -23,9 +24,12 @@ from app.core.transitions import (
     TimerOrder,
     fire_timer,
     handle_event,
+    merge_customers,
     next_timer,
+    target_of,
     timer_order,
 )
+from app.core.triggers.merging import forwarded_to
 from app.core.triggers.parking import unpark
 
 __all__ = ["Customers", "Engine", "Handled"]
@@ -67,6 +71,7 @@ class Engine:
     ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
     led to to ``emit_outcome``, starts that opened nothing to ``emit_stopped``. ``rates`` gives the
     send rates of each partition; without them all customers are one partition.
+    ``holds_everyone``: two customers that are merged are both here.
     """
 
     def __init__(
@@ -77,6 +82,8 @@ class Engine:
         emit_outcome: EmitOutcome = ignore_outcome,
         rates: Rates | None = None,
         emit_stopped: EmitStopped = ignore_stopped,
+        *,
+        holds_everyone: bool = False,
     ) -> None:
         self.rules = rules
         self._customers = customers
@@ -84,6 +91,7 @@ class Engine:
         self._emit_outcome = emit_outcome
         self._rates = rates or single_partition()
         self._emit_stopped = emit_stopped
+        self._holds_everyone = holds_everyone
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = BEGINNING_OF_TIME_MS
         self._is_current = True
@@ -156,6 +164,10 @@ class Engine:
         customer = self._customers.get(event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
+        if customer.merged_into is not None:
+            customer = self._newest_member(customer, now_ms)
+        if event.type == MERGE and event.topic == PROFILES:
+            return self._merge(customer, event, now_ms, watermark_ms)
         try:
             handled = handle_event(
                 customer,
@@ -179,6 +191,46 @@ class Engine:
         elif handled is DUPLICATE or handled is Handled.MACHINE_OPEN:
             self._changed(customer)
         return handled
+
+    def _newest_member(self, customer: Customer, now_ms: int) -> Customer:
+        """The customer that what comes for this one is about."""
+        passed: set[str] = set()
+        while customer.customer_id not in passed:
+            passed.add(customer.customer_id)
+            into = forwarded_to(customer, now_ms)
+            if into is None:
+                break
+            customer = self._customers.get(into)
+        return customer
+
+    def _merge(self, customer: Customer, event: Event, now_ms: int, watermark_ms: int) -> Handled:
+        """Put the customer's record into that of ``into``, and fire what is due in it."""
+        into = target_of(event)
+        if not self._holds_everyone:
+            raise EventError(
+                "merge",
+                "customer_merged: expected the records of both customers in one process, got a part"
+                " of them; a backtest does it with --jobs 1",
+            )
+        if into == customer.customer_id:
+            return APPLIED
+        member = self._customers.get(into)
+        merge_customers(
+            customer,
+            member,
+            event,
+            self.rules,
+            now_ms,
+            self._emit,
+            self._rates,
+            self._emit_stopped,
+            is_current=self._is_current,
+        )
+        self._changed(customer)
+        self._changed(member)
+        if self._customers.earliest_due_ms() <= watermark_ms:
+            self._fire(watermark_ms, now_ms, None)
+        return APPLIED
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; what comes later starts afresh."""

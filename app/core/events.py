@@ -15,7 +15,7 @@ ENGAGEMENT: Final = "engagement"
 #: Event types by the topic (its logical name) that carries them. Records of one timestamp are
 #: handled in this order of topics: who somebody is comes before what they did.
 TYPES: Final[dict[str, frozenset[str]]] = {
-    PROFILES: frozenset({"profile_updated"}),
+    PROFILES: frozenset({"profile_updated", "customer_merged"}),
     ORDERS: frozenset(
         [
             "product_viewed",
@@ -61,6 +61,8 @@ TYPES: Final[dict[str, frozenset[str]]] = {
 }
 INPUT_TOPICS: Final = tuple(TYPES)
 ALL_TYPES: Final = frozenset().union(*TYPES.values())
+#: Two customers are one: no type that opens, moves or cancels anything.
+MERGE: Final = "customer_merged"
 #: An order reached the customer: reviews and calls for help follow.
 DELIVERY: Final = "delivered"
 PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})

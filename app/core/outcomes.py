@@ -58,6 +58,8 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int
     occurred_ms: int
     cause: Cause
+    #: the customer that the send went to, when that one was merged into this one since
+    merged_from: str | None = None
 
 
 EmitOutcome = Callable[[SendOutcome], None]

@@ -30,7 +30,7 @@ from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
 from app.core.errors import EventError
-from app.core.events import ENGAGEMENT, Event
+from app.core.events import ENGAGEMENT, MAX_CUSTOMER_ID_CHARS, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.conditions import is_same_value
 from app.core.rules.keys import key_of
@@ -40,6 +40,7 @@ from app.core.rules.variants import steps_of
 from app.core.triggers import journey
 from app.core.triggers.answers import answer_fields
 from app.core.triggers.cancel import cancel, take_back
+from app.core.triggers.merging import leave, take_in
 
 _DIGEST_BYTES: Final = 8
 #: Only these events can set a date that comes again each year, or the zone it is read in.
@@ -138,6 +139,55 @@ def _parse_update(customer: Customer, event: Event, rules: Rules, now_ms: int) -
     except ProfileError as error:
         withdraw(customer, error.withdrawn, min(event.occurred_ms, now_ms))
         raise
+
+
+def target_of(event: Event) -> str:
+    """The customer that a ``customer_merged`` names. Raises EventError."""
+    into = event.data.get("into")
+    if not isinstance(into, str) or not 0 < len(into) <= MAX_CUSTOMER_ID_CHARS:
+        raise EventError(
+            "merge",
+            f"data.into: expected the id of a customer, text of 1..{MAX_CUSTOMER_ID_CHARS}"
+            " characters, got something else; nothing of the event was applied",
+        )
+    return into
+
+
+def merge_customers(
+    customer: Customer,
+    member: Customer,
+    event: Event,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+    rates: Rates,
+    emit_stopped: EmitStopped = ignore_stopped,
+    *,
+    is_current: bool = True,
+) -> None:
+    """Put the customer's record into the member's; what comes for the customer is then theirs."""
+    is_first_profile = customer.has_profile and not member.has_profile
+    gone = leave(customer, member.customer_id, now_ms)
+    moment = EventContext(
+        rules=rules,
+        customer=member,
+        now_ms=now_ms,
+        emit=emit,
+        rates=rates,
+        is_current=is_current,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data={},
+        event=event,
+        immediate=[],
+        emit_stopped=emit_stopped,
+        ended=[],
+    )
+    take_in(moment, gone)
+    _emit_ended(moment)
+    moment.ended = None
+    if is_first_profile:
+        _decide_patient(moment)
 
 
 def _act(moment: EventContext, plan: TypePlan) -> None:

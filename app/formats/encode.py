@@ -19,7 +19,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
     due_ms, anchor_ms, decided_ms = decision.due_ms, decision.anchor_ms, decision.decided_ms
     next_ms = decision.next_eligible_ms
     due_at = format_rfc3339(due_ms)
-    both = {
+    both: dict[str, Any] = {
         "request_id": decision.request_id,
         "customer_id": decision.customer_id,
         "trigger": decision.trigger,
@@ -36,6 +36,8 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
         "rules_version": decision.rules_version,
         "cause": _cause(decision.cause),
     }
+    if decision.merged_from is not None:
+        both["merged_from"] = decision.merged_from
     record = orjson.dumps(
         {
             **both,
@@ -65,8 +67,10 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
 
 def written_outcome(outcome: SendOutcome) -> bytes:
     """The record for ``outcomes``."""
+    merged_from = outcome.merged_from
     return orjson.dumps(
         {
+            **({} if merged_from is None else {"merged_from": merged_from}),
             "request_id": outcome.request_id,
             "customer_id": outcome.customer_id,
             "trigger": outcome.trigger,

@@ -100,6 +100,8 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     request: SendRequest | None = None
     #: opens and clicks by scanners and privacy proxies
     machine_opens: int = 0
+    #: the customer that it went to, when that one was merged into this one since
+    opened_by: str | None = None
 
 
 class Purchase(msgspec.Struct, array_like=True, gc=False):
@@ -214,6 +216,10 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     stopped: list[StoppedStart] = []
     #: steps that are due before it are closed undecided: their events came as history (0: none did)
     decide_from_ms: int = 0
+
+    #: the customer that this one was merged into, and when that arrived
+    merged_into: str | None = None
+    merged_at_ms: int = 0
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

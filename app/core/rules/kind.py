@@ -97,6 +97,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     ) -> None:
         """The instance was ended by a cancel event."""
 
+    def take_merge(self, moment: "EventContext", trigger: "Trigger") -> None:
+        """The record of another customer has been put into this one."""
+
     def take_back(self, moment: "EventContext", trigger: "Trigger") -> None:
         """A cancellation took back what a counter of ``types`` had counted."""
 

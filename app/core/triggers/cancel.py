@@ -102,6 +102,7 @@ def _recall_decision(moment: EventContext, trigger: Trigger, sent: Sent) -> Deci
         design=sent.design,
         segments=sent.segments,
         cluster=sent.cluster,
+        merged_from=sent.opened_by,
         dispatch=None if sent.is_ghost else _recall_request(moment, trigger, sent),
     )
 

@@ -154,6 +154,7 @@ def _remember_send(
             design=decision.design,
             address=request.address,
             request=decision.dispatch if trigger.cancel else None,
+            opened_by=instance.opened_by,
         )
     )
     if len(customer.sends) > MAX_SENDS:
@@ -222,4 +223,5 @@ def _decision(
         design=message.design,
         segments=[] if rules.segments_of is None else rules.segments_of(customer, now_ms),
         cluster=None if rules.cluster_of is None else rules.cluster_of(customer, now_ms),
+        merged_from=instance.opened_by,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core.events import ALL_TYPES, DATA_FIELDS
+from app.core.events import ALL_TYPES, DATA_FIELDS, MERGE
 from app.core.rules.document_values import cancel_items_of, types_of
 from app.core.validation.conditions import Known, check_condition, check_field
 from app.core.validation.problems import Problem, check_positive
@@ -13,7 +13,7 @@ Document = Mapping[str, Any]
 
 def check_type(path: str, name: str) -> Iterator[Problem]:
     """The event type must be known."""
-    if name not in ALL_TYPES:
+    if name not in ALL_TYPES or name == MERGE:
         yield Problem(path, "an event type of the contract", repr(name))
 
 

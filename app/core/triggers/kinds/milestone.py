@@ -75,6 +75,25 @@ class Milestone(Kind, frozen=True, kw_only=True):
             if mark is not None and mark > total and not _is_reached(customer, trigger, mark):
                 end_instance(moment, instance, Reason.CANCELLED)
 
+    def take_merge(self, moment: EventContext, trigger: Trigger) -> None:
+        """Every mark up to where the counter stands now is reached: no event reached those in
+        between.
+        """
+        customer = moment.customer
+        if self.field is None:
+            total: float = customer.counts.get(self.types[0], 0)
+        else:
+            total = customer.sums.get(f"{self.types[0]}.{self.field}", 0)
+        marks = customer.reached.setdefault(trigger.name, [])
+        if self.is_every:
+            last = int(total // self.mark)
+            passed = [n * self.mark for n in range(max(1, last - MAX_MARKS + 1), last + 1)]
+        else:
+            passed = [self.mark] if self.mark <= total else []
+        marks[:] = sorted({*marks, *passed})[-MAX_MARKS:]
+        if not marks:
+            del customer.reached[trigger.name]
+
     def take_decided(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """The mark stays reached, whatever is cancelled later."""
         mark = _mark_of(instance)

@@ -1,0 +1,81 @@
+"""What a merge of two customers does to their instances (details of spec section 3).
+
+The record of A travels to B whole: ``leave`` makes it ready and says what stays behind, ``take_in``
+puts it into B's record. Between the two it may be encoded and sent to another partition.
+"""
+
+import msgspec
+
+from app.core.context import EventContext
+from app.core.customer.merge import merge_into
+from app.core.customer.record import Customer, Instance
+from app.core.decisions import Reason
+from app.core.rules.model import Rules
+from app.core.time.instants import DAY_MS
+from app.core.triggers.instances import end_instance, open_instances
+
+#: So long after its arrival a merge sends on what comes for the customer that was merged.
+FORWARD_MS = 30 * DAY_MS
+
+
+def leave(customer: Customer, into: str, now_ms: int) -> Customer:
+    """Take everything out of a record but the way to ``into``; returns what was in it.
+
+    ``applied`` and ``outbox`` stay: they belong to the partition.
+    """
+    gone = msgspec.structs.replace(customer, applied={}, outbox=[])
+    empty = Customer(customer.customer_id, applied=customer.applied, outbox=customer.outbox)
+    for field in customer.__struct_fields__:
+        setattr(customer, field, getattr(empty, field))
+    customer.merged_into, customer.merged_at_ms = into, now_ms
+    return gone
+
+
+def forwarded_to(customer: Customer, now_ms: int) -> str | None:
+    """Where what comes for the customer goes; None: it stays. ``now_ms`` is of arrival."""
+    if customer.merged_into is None or now_ms - customer.merged_at_ms > FORWARD_MS:
+        return None
+    return customer.merged_into
+
+
+def take_in(moment: EventContext, gone: Customer) -> None:
+    """Put A's record into that of ``moment.customer``, and work out anew what depends on both.
+
+    Of one trigger and key the instance with the newer anchor stays. Marks that both counters only
+    reach together count as reached, and open nothing. B's record forwards no more: the newest
+    member of a circle of merges is its end.
+    """
+    customer, rules = moment.customer, moment.rules
+    customer.merged_into = None
+    moving, gone.instances = gone.instances, []
+    merge_into(customer, gone, moment.occurred_ms)
+    for instance in moving:
+        instance.opened_by = instance.opened_by or gone.customer_id
+        if not _is_rescheduled(rules, instance):
+            _move(moment, instance)
+    for trigger in rules.triggers.values():
+        trigger.kind.take_merge(moment, trigger)
+    for trigger in rules.dated:
+        trigger.kind.reschedule(moment, trigger)
+    customer.due_ms = None
+
+
+def _is_rescheduled(rules: Rules, instance: Instance) -> bool:
+    """Whether the merged profile says anew when the instance is."""
+    trigger = rules.triggers.get(instance.trigger)
+    is_calendar = trigger is not None and not trigger.kind.is_anchored_at_event
+    return is_calendar and not any(pending.waits for pending in instance.steps)
+
+
+def _move(moment: EventContext, instance: Instance) -> None:
+    customer = moment.customer
+    trigger = moment.rules.triggers.get(instance.trigger)
+    known = [] if trigger is None else open_instances(customer, trigger)
+    for other in known:
+        if other.key == instance.key and other.anchor_ms >= instance.anchor_ms:
+            customer.instances.append(instance)
+            end_instance(moment, instance, Reason.SUPERSEDED)
+            return
+        if other.key == instance.key:
+            end_instance(moment, other, Reason.SUPERSEDED)
+    customer.instances.append(instance)

@@ -1,0 +1,91 @@
+"""Two customers become one: examples by hand of the engine, which alone knows the merge."""
+
+from typing import Any
+
+from tests.examples.test_triggers import HOUR, MINUTE, START, Line, cart, rules, welcome
+from tests.oracle.engine import run_engine
+
+DAY = 24 * HOUR
+
+
+def line(customer: str, name: str, at: int, *, topic: str = "orders", **data: Any) -> Line:
+    """An event of a customer; its id is told by what, whose and when it is."""
+    return {
+        "topic": topic,
+        "event_id": f"{name}-{customer}-{at}",
+        "type": name,
+        "customer_id": customer,
+        "occurred_at": at,
+        "data": data,
+    }
+
+
+def profile(customer: str, at: int, **data: Any) -> Line:
+    """A profile update."""
+    return line(customer, "profile_updated", at, topic="profiles", **data)
+
+
+def merged(customer: str, into: str, at: int) -> Line:
+    """The customer turns out to be another one."""
+    return line(customer, "customer_merged", at, topic="profiles", into=into)
+
+
+def test_the_same_merge_again_changes_nothing() -> None:
+    """Three orders of two customers are three, however often the merge is read."""
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        line("g", "order_placed", START),
+        line("g", "order_placed", START + 1),
+        line("b", "order_placed", START + 2),
+        merged("g", "b", START + 3),
+        merged("g", "b", START + 3),
+        merged("g", "b", START + 4),
+        line("g", "order_placed", START + MINUTE),
+    ]
+    thanks = welcome(on=["order_placed"], when={"field": "customer.orders", "op": "eq", "value": 4})
+    made, _ = run_engine(rules(thanks=thanks), lines)
+    assert [(one["customer_id"], one["due_ms"] - START) for one in made] == [("b", MINUTE)]
+
+
+def test_a_circle_of_merges_ends_at_its_newest_member() -> None:
+    """After a into b and b into a, what comes for either is a's."""
+    lines = [
+        profile("a", START - DAY, email="a@x"),
+        profile("b", START - DAY, email="b@x"),
+        merged("a", "b", START),
+        merged("b", "a", START + 1),
+        line("a", "subscribed", START + 2),
+        line("b", "subscribed", START + 3),
+    ]
+    made, _ = run_engine(rules(hello=welcome()), lines)
+    assert [one["customer_id"] for one in made] == ["a", "a"]
+
+
+def test_the_newer_anchor_stays_and_a_withdrawal_of_either_holds() -> None:
+    """One cart of both is reminded of once, by the later touch, not on what the guest left."""
+    lines = [
+        profile("g", START - DAY, email="g@x"),
+        profile("b", START - DAY, email="b@x", phone="+1"),
+        line("g", "unsubscribed", START - HOUR, topic="engagement", channel="email"),
+        line("b", "cart_updated", START, cart_id="k"),
+        line("g", "cart_updated", START + MINUTE, cart_id="k"),
+        merged("g", "b", START + 2 * MINUTE),
+    ]
+    channels = {"email": {"requires": "email"}, "call": {"requires": "phone"}}
+    ruled = rules(cart=cart(channels=["email", "call"]), top={"channels": channels})
+    made, _ = run_engine(ruled, lines, until_ms=START + HOUR)
+    assert [(one["customer_id"], one["channel"], one["due_ms"] - START) for one in made] == [
+        ("b", "call", 31 * MINUTE)
+    ]
+
+
+def test_forwarding_ends_after_thirty_days() -> None:
+    """What arrives later for the guest is the guest's again."""
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        merged("g", "b", START),
+        profile("g", START + 31 * DAY, email="g@x"),
+        line("g", "subscribed", START + 31 * DAY),
+    ]
+    made, _ = run_engine(rules(hello=welcome()), lines)
+    assert [one["customer_id"] for one in made] == ["g"]
