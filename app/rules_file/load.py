@@ -76,10 +76,18 @@ def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem
 
 def read_model(path: Path) -> Model:
     """The model in a regular file of bounded size. Raises OSError or ValueError."""
-    raw = read_regular_file(path, MAX_MODEL_BYTES + 1)
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("expected a regular file")
+        raw = file.read(MAX_MODEL_BYTES + 1)
     if len(raw) > MAX_MODEL_BYTES:
         raise ValueError(f"more than {MAX_MODEL_BYTES} bytes")
     return parse_model(raw)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A pipe that nothing writes into must not hold up the start."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _facts_of(model: Model, document: Any) -> frozenset[str]:
