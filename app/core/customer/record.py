@@ -216,7 +216,6 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     stopped: list[StoppedStart] = []
     #: steps that are due before it are closed undecided: their events came as history (0: none did)
     decide_from_ms: int = 0
-
     #: the customer that this one was merged into, and when that arrived
     merged_into: str | None = None
     merged_at_ms: int = 0
