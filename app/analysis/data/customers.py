@@ -1,4 +1,4 @@
-"""Who belongs to which segment: the table ``segments``, from the records that a backtest keeps."""
+"""The table ``segments`` (customer, segment) from the records that a backtest keeps."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who was in which variant, since when, and with what success."""
+"""Exposures: which customer was in which variant, since when, and with what success."""
 
 from typing import Any, Final
 

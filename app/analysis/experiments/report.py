@@ -18,7 +18,7 @@ from app.analysis.experiments.worth import Worth, worth_of
 from app.analysis.statistics.power import planned_sample, power_of
 from app.core.rules.model import Rules
 
-#: The relative lift that is worth finding, when nobody says another.
+#: The relative lift that is worth finding, when no other is asked for.
 DEFAULT_LIFT: Final = 0.15
 
 

@@ -1,7 +1,7 @@
 """Edits of a YAML text by place: what is not touched stays as it is, to the last comment and space.
 
-Places come from the parser (a node says where it starts and ends), never from patterns. Whoever
-edits loads the result and compares it with what was meant: an anchor can tie places together.
+Places come from the parser (a node says where it starts and ends), never from patterns. The
+caller loads the result and compares it with what was meant: an anchor can tie places together.
 """
 
 import json

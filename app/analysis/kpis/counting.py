@@ -17,7 +17,7 @@ from app.analysis.statistics.clusters import ClusterSums
 _MESSAGES_AT_ONCE: Final = 250_000
 #: ``facts.slice`` is under this.
 _SLICES: Final = 256
-NOBODY: Final = ClusterSums(clusters=0, x=0, m=0, xx=0, xm=0, mm=0)
+NO_CUSTOMERS: Final = ClusterSums(clusters=0, x=0, m=0, xx=0, xm=0, mm=0)
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, metric: str) -> ClusterSums:
         """The sums of one metric."""
-        return self.sums.get(metric, NOBODY)
+        return self.sums.get(metric, NO_CUSTOMERS)
 
     def joined(self, other: Self) -> Self:
         """Both together; no customer may be in both."""

@@ -36,7 +36,7 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     """Customers by the UTC month of their first purchase.
 
     ``repeated`` has for each of COHORT_DAYS the share with a second purchase by then, of those
-    whose first is that long ago (None: of nobody is it). ``median_days`` is from first to second,
+    whose first is that long ago (None: of none is it). ``median_days`` is from first to second,
     of those who came back.
     """
 

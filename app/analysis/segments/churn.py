@@ -1,6 +1,6 @@
 """Churn: how likely a customer buys nothing in the next CHURN_DAYS; logistic regression.
 
-The baseline is recency alone: who has been gone longest comes back least.
+The baseline is recency alone: the longer without a purchase, the likelier the churn.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ Matrix = NDArray[np.float64]
 
 
 def churn_at(arrivals: Iterable[Arrival], cut_ms: int) -> dict[str, list[float]]:
-    """The features of everybody who had bought by then, as the engine's records have them."""
+    """The features of all customers with a purchase by then, as the engine's records have them."""
     replay = Replay(compile_rules({"version": 1, "triggers": {}}, version=""), lambda _: None)
     for arrival in arrivals:
         if arrival.arrived_ms is not None and arrival.arrived_ms > cut_ms:

@@ -16,7 +16,7 @@ NAMES: Final = RFM
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
-    """One row a customer of whom all features are known: who has bought. Columns are NAMES."""
+    """One row for each customer of whom all features are known (buyers). Columns are NAMES."""
 
     customer_ids: list[str]
     values: Matrix

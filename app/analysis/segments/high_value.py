@@ -53,7 +53,7 @@ def fit_high_value(early: Early) -> HighValueFit:
     held_out = np.array([is_held_out(name) for name in early.features.customer_ids], dtype=bool)
     if not len(held_out):
         days = early.early_days + early.horizon_days
-        raise TooFew(f"nobody's first purchase is {days} days before the end of the history")
+        raise TooFew(f"no first purchase is {days} days before the end of the history")
     spend_over = float(np.quantile(early.later_spend, 1 - TOP_SHARE))
     is_high = (early.later_spend >= spend_over) & (early.later_spend > 0)
     for part in (held_out, ~held_out):

@@ -23,7 +23,7 @@ HORIZON_DAYS: Final = 180
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a history says: everybody as of ``now_ms``, its end, and early on."""
+    """What a history says: all customers as of ``now_ms``, its end, and early on."""
 
     now_ms: int
     features: Features

@@ -77,7 +77,7 @@ class Centroid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Clusters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """K-means: whoever is nearest to a centroid belongs to it."""
+    """K-means: a customer belongs to the nearest centroid."""
 
     features: Annotated[tuple[Feature, ...], Meta(min_length=1)]
     centroids: Annotated[tuple[Centroid, ...], Meta(min_length=1)]
