@@ -82,8 +82,11 @@ class ExplainRoutes:
             answer = await self._explanations.explain(
                 customer_id, int(last), show_personal=asked == "1"
             )
-        except InfrastructureError:
-            _log.exception("decisions cannot be read", extra={"action": "explain_failed"})
+        except InfrastructureError as exc:
+            _log.warning(
+                "decisions cannot be read",
+                extra={"action": "explain_failed", "error": str(exc)},
+            )
             return refusal(503, "Kafka does not hand over the decisions; try again")
         match answer:
             case Explanation():

@@ -193,10 +193,12 @@ def test_what_is_wrong_is_said() -> None:
         assert "Traceback" not in answer.text
 
 
-def test_a_kafka_that_is_away_is_503() -> None:
+def test_a_kafka_that_is_away_is_503(caplog: pytest.LogCaptureFixture) -> None:
     """The worker has the same trouble and says so elsewhere."""
     worker = OneWorker()
     worker.fails = True
     (answer,) = ask("/explain/ann", worker=worker)
     assert answer.status == 503
     assert "Kafka" in answer.error
+    (line,) = [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert line.exc_info is None
