@@ -43,10 +43,10 @@ def review_arrival(review: HistoryReview, arrival: Arrival) -> None:
 
 
 def read_arrival(line: bytes, number: int) -> Arrival:
-    """Understand one line (its forms: ``app.formats.event_lines``)."""
+    """Understand one line (its forms: ``app.formats.event_lines``), of any topic."""
     arrived_ms: int | None = None
     try:
-        obj = parse_line(line)
+        obj = parse_line(line, None)
         arrived_ms = arrived_ms_of(obj)
         content = event_in(obj, number - 1)
         if isinstance(content, Erasure):

@@ -20,6 +20,7 @@ from app.core.events import Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
 from app.core.time.instants import END_OF_TIME_MS, Instant
+from app.formats.event_lines import require_topic
 from tables.in_memory import InMemoryCustomers
 
 
@@ -131,6 +132,7 @@ class Replay:
         counts = self.learned if self._is_learning else self.counts
         try:
             if isinstance(content, Event):
+                require_topic(content.topic, self._engine.rules.plans)
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )

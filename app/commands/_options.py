@@ -47,6 +47,14 @@ def settings_from(args: argparse.Namespace, environ: Mapping[str, str] = os.envi
     return load_settings({**environ, **given})
 
 
+def declared_settings_from(args: argparse.Namespace) -> "Settings":
+    """The same with the input topics that the rules file declares. Raises ConfigError."""
+    from app.rules_file.load import load_rules
+
+    settings = settings_from(args)
+    return settings.with_declared_inputs(load_rules(settings.rules_path).taxonomy.topics)
+
+
 def parse_instant_option(text: str, option: str) -> int:
     """Epoch ms from RFC 3339 text or epoch milliseconds. Raises ConfigError naming the option."""
     try:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
+from app.commands._options import Subparsers, add_kafka_options, add_setting, declared_settings_from
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -22,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, and which files changed."""
-    settings = settings_from(args)
+    settings = declared_settings_from(args)
     from app.contracts.files import write_contracts
     from app.rules_file.load import load_rules
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Final
 
-from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
+from app.commands._options import Subparsers, add_kafka_options, add_setting, declared_settings_from
 
 if TYPE_CHECKING:
     from app.publish.publish import PublishReport
@@ -47,7 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0; 2 when a line is bad, whether or not the others were published."""
-    settings = settings_from(args)
+    settings = declared_settings_from(args)
     if args.check:
         return _check(args, settings)
     from app.commands._progress import show_progress

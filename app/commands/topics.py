@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from app.commands._options import Subparsers, add_kafka_options, add_setting, settings_from
+from app.commands._options import Subparsers, add_kafka_options, add_setting, declared_settings_from
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -22,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run_create(args: argparse.Namespace) -> int:
     """0; 1 when topics that were there already are not as needed."""
-    settings = settings_from(args)
+    settings = declared_settings_from(args)
     from app.kafka.topics import create
 
     report = create(settings)
@@ -37,7 +37,7 @@ def run_create(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """0; 1 when something is not as needed."""
-    settings = settings_from(args)
+    settings = declared_settings_from(args)
     from app.kafka.topics import check
 
     findings = check(settings)

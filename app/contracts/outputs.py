@@ -13,7 +13,6 @@ from msgspec import Meta
 from app.contracts import DRAFT, Schema
 from app.contracts.patterns import TRACEPARENT, UTC_MS, UUID
 from app.core.decisions import Outcome, Reason
-from app.core.events import INPUT_TOPICS
 from app.core.gates.registry import Gate
 from app.core.outcomes import Kind, Role
 
@@ -31,7 +30,7 @@ Category = Literal["marketing", "transactional"]
 class Cause(msgspec.Struct, forbid_unknown_fields=True):
     """The event behind it, by where it was read. Unknown places are null."""
 
-    topic: Literal[INPUT_TOPICS]  # type: ignore[valid-type]
+    topic: Annotated[str, Meta(description="The input topic's logical name.")]
     partition: int | None
     offset: int | None
     event_id: str

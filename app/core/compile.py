@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 
 from app.core.customer.addresses import ADDRESS_FIELDS
-from app.core.customer.facts import ALWAYS_SUMMED, FACTS, RATES_WINDOW_MS
+from app.core.customer.declared_facts import DeclaredFact
+from app.core.customer.facts import ALWAYS_SUMMED, FACTS, INSTANT_FACTS, RATES_WINDOW_MS, SUM_FACTS
 from app.core.customer.purchases import CANCELLATIONS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
-from app.core.events import ENGAGEMENT, PROFILES, TYPES
+from app.core.events import ENGAGEMENT, PROFILES
+from app.core.rules.compile_facts import compile_facts, is_instant
 from app.core.rules.compile_steps import (
     compile_cooldown,
     compile_experiment,
@@ -46,6 +48,7 @@ from app.core.rules.model import (
     Trigger,
     TypePlan,
 )
+from app.core.rules.taxonomy import Fields, Taxonomy, declare
 from app.core.rules.tokens import compile_token, path_of
 from app.core.time.durations import parse_duration_ms
 from app.core.time.zones import zone
@@ -61,7 +64,9 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     ``model`` is the one that the document names; without it what it gives is missing.
     """
     throttle: Document = document.get("throttle", {})
-    facts = _facts(document.get("segments", {}), model)
+    taxonomy = declare(document.get("events"))
+    declared = compile_facts(document.get("facts", {}), taxonomy, document.get("currency"))
+    facts = _facts(document, model, taxonomy, declared)
     channels = _channels(document)
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
@@ -113,9 +118,15 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         attribution_ms=attribution_ms,
         triggers=triggers,
         plans={
-            topic: {name: _plan(topic, name, triggers.values()) for name in names}
-            for topic, names in TYPES.items()
+            topic: {
+                name: _plan(topic, name, fields, triggers.values(), declared)
+                for name, fields in names.items()
+            }
+            for topic, names in taxonomy.types.items()
         },
+        taxonomy=taxonomy,
+        facts=declared,
+        facts_version=" ".join(f"{name}={fact.definition}" for name, fact in declared.items()),
         has_journeys=any(trigger.is_journey for trigger in triggers.values()),
         dated=tuple(t for t in triggers.values() if t.kind.follows_dates),
         memory_ms=max(
@@ -155,9 +166,29 @@ def _cooldowns_ms(triggers: Iterable[Trigger]) -> Iterator[int]:
                 yield from (cooldown.usual_ms, cooldown.fatigued_ms)
 
 
-def _facts(segments: Document, model: Model | None) -> Facts:
-    predicted = {} if model is None else model.facts(FACTS)
-    facts = Facts(values={**FACTS, **NO_MODEL, **predicted})
+def _facts(
+    document: Document,
+    model: Model | None,
+    taxonomy: Taxonomy,
+    declared: Mapping[str, DeclaredFact],
+) -> Facts:
+    """What ``customer.*`` means, and which paths have values of which type."""
+    bodies: Document = document.get("facts", {})
+    times = {name for name, body in bodies.items() if is_instant(body, taxonomy)}
+    sums = {name for name, body in bodies.items() if "sum" in body}
+    known = {**FACTS, **{name: fact.value for name, fact in declared.items()}}
+    predicted = {} if model is None else model.facts(known)
+    facts = Facts(
+        values={**known, **NO_MODEL, **predicted},
+        instants=frozenset(
+            [
+                *(f"customer.{name}" for name in INSTANT_FACTS | times),
+                *(f"event.{name}" for name, kind in taxonomy.fields.items() if kind == "time"),
+            ]
+        ),
+        sums=frozenset(f"customer.{name}" for name in SUM_FACTS | sums),
+    )
+    segments: Document = document.get("segments", {})
     compiled = [(name, compile_condition(tree, facts)) for name, tree in sorted(segments.items())]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
@@ -275,7 +306,13 @@ def _fields_used(trigger: Document, variants: Iterable[Document]) -> set[str]:
     return used
 
 
-def _plan(topic: str, event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
+def _plan(
+    topic: str,
+    event_type: str,
+    fields: Fields,
+    triggers: Iterable[Trigger],
+    facts: Mapping[str, DeclaredFact],
+) -> TypePlan:
     ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
     is_activity = topic not in (PROFILES, ENGAGEMENT)
     opens = tuple(
@@ -288,6 +325,8 @@ def _plan(topic: str, event_type: str, triggers: Iterable[Trigger]) -> TypePlan:
         sums.add("value")
     taken_back, _ = CANCELLATIONS.get(event_type, ("", ""))
     return TypePlan(
+        declared=fields or None,
+        facts=tuple(fact for fact in facts.values() if fact.type == event_type),
         is_activity=is_activity,
         takes_back=tuple(t for t in ordered if t.kind.is_counted and taken_back in t.kind.types),
         cancels=tuple(t for t in ordered if event_type in t.cancel),

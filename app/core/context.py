@@ -8,9 +8,10 @@ import msgspec
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent, StoppedStart
 from app.core.decisions import Cause, Decision
-from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event
+from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event, FieldType
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import Rates
+from app.core.rules.taxonomy import Fields, typed
 
 Emit = Callable[[Decision], None]
 EmitStopped = Callable[[StoppedStart], None]
@@ -65,11 +66,15 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
         return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
 
 
-def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
+def usable_data(
+    data: dict[str, Any], currency: str | None, declared: Fields | None = None
+) -> dict[str, Any]:
     """The data fields that rules may see: known, of a value that is one (``items`` aside), not too
-    long, money in the rules' currency.
+    long, money in the rules' currency. Those that are ``declared`` are as their type has them.
     """
     foreign = currency is not None and data.get("currency") not in (None, currency)
+    if declared is not None:
+        return _declared_data(data, declared, foreign=foreign)
     if not foreign and data.keys() <= DATA_FIELDS:
         for value in data.values():
             kind = type(value)
@@ -80,6 +85,10 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
                 break
         else:
             return data
+    return _built_in_data(data, foreign=foreign)
+
+
+def _built_in_data(data: dict[str, Any], *, foreign: bool) -> dict[str, Any]:
     return {
         field: value
         for field, value in data.items()
@@ -88,3 +97,15 @@ def usable_data(data: dict[str, Any], currency: str | None) -> dict[str, Any]:
         and (field == ITEMS or not isinstance(value, list | dict))
         and not (foreign and field in MONEY_FIELDS)
     }
+
+
+def _declared_data(data: dict[str, Any], declared: Fields, *, foreign: bool) -> dict[str, Any]:
+    known = _built_in_data(data, foreign=foreign)
+    for field, kind in declared.items():
+        if field in data:
+            value = None if foreign and kind is FieldType.MONEY else typed(data[field], kind)
+            if value is None:
+                known.pop(field, None)
+            else:
+                known[field] = value
+    return known

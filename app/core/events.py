@@ -1,5 +1,6 @@
 """The event taxonomy and the envelope (spec sections 2 and 3)."""
 
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -67,32 +68,46 @@ MERGE: Final = "customer_merged"
 DELIVERY: Final = "delivered"
 PURCHASES: Final = frozenset({"order_placed", "booking_confirmed"})
 
-#: The data fields that rules may name and that instances keep; all others stay out of state.
-DATA_FIELDS: Final = frozenset(
-    [
-        "cart_id",
-        "order_id",
-        "booking_id",
-        "session_id",
-        "sku",
-        "category",
-        "price",
-        "value",
-        "currency",
-        "items",
-        "request_id",
-        "channel",
-        "old_price",
-        "new_price",
-        "on_time",
-        "margin",
-        "score",
-    ]
-)
+
+class FieldType(StrEnum):
+    """What a data field holds. A value of another type counts as missing where it was declared."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    TIME = "time"
+    DATE = "date"
+    FLAG = "flag"
+    ITEMS = "items"
+
+
+#: The data fields that rules may name in every type; others stay out of state unless declared.
+BUILT_IN_FIELDS: Final[dict[str, FieldType]] = {
+    "cart_id": FieldType.TEXT,
+    "order_id": FieldType.TEXT,
+    "booking_id": FieldType.TEXT,
+    "session_id": FieldType.TEXT,
+    "sku": FieldType.TEXT,
+    "category": FieldType.TEXT,
+    "price": FieldType.MONEY,
+    "value": FieldType.MONEY,
+    "currency": FieldType.TEXT,
+    "items": FieldType.ITEMS,
+    "request_id": FieldType.TEXT,
+    "channel": FieldType.TEXT,
+    "old_price": FieldType.MONEY,
+    "new_price": FieldType.MONEY,
+    "on_time": FieldType.FLAG,
+    "margin": FieldType.MONEY,
+    "score": FieldType.NUMBER,
+}
+DATA_FIELDS: Final = frozenset(BUILT_IN_FIELDS)
 #: Of an engagement event: what the send that it names was. ``channel`` is then the send's.
 ANSWER_FIELDS: Final = frozenset({"trigger", "template", "step"})
 ITEMS: Final = "items"
-MONEY_FIELDS: Final = frozenset({"price", "value", "old_price", "new_price", "margin"})
+MONEY_FIELDS: Final = frozenset(
+    field for field, kind in BUILT_IN_FIELDS.items() if kind is FieldType.MONEY
+)
 
 MAX_VALUE_BYTES: Final = 256 * 1024
 #: Of ``data``, itself the first. What is deeper could be read but not written again.
@@ -126,8 +141,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_known(self) -> bool:
-        """Whether the topic carries this type; an unknown one is ignored and counted."""
-        return self.type in TYPES[self.topic]
+        """Whether it is a built-in type of its topic."""
+        return self.type in TYPES.get(self.topic, ())
 
 
 def parse_instant(value: object, field: str) -> int:

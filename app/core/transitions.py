@@ -4,6 +4,7 @@ Both change the customer's record in place and emit decisions; they ask nothing 
 the same calls with the same arguments always give the same result.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
@@ -17,6 +18,7 @@ from app.core.context import (
     ignore_stopped,
     usable_data,
 )
+from app.core.customer.declared_facts import forget_undeclared
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS
 from app.core.customer.profile import (
@@ -43,6 +45,10 @@ from app.core.triggers.cancel import cancel, take_back
 from app.core.triggers.merging import leave, take_in
 
 _DIGEST_BYTES: Final = 8
+#: Of a topic that the rules no longer declare.
+_NO_TYPES: Final[Mapping[str, TypePlan]] = {}
+#: With ``machine: true`` they are a scanner's or a privacy proxy's, and count nowhere.
+_TOUCHES: Final = frozenset({"message_opened", "message_clicked"})
 #: Only these events can set a date that comes again each year, or the zone it is read in.
 _DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
@@ -78,7 +84,7 @@ def handle_event(
     An event ahead of now counts as happening now. Raises EventError before anything changed, save
     by ProfileError: what a wrong profile update withdraws has been applied.
     """
-    plan = rules.plans[event.topic].get(event.type)
+    plan = rules.plans.get(event.topic, _NO_TYPES).get(event.type)
     if plan is None:
         return Handled.UNKNOWN_TYPE
     digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
@@ -90,7 +96,7 @@ def handle_event(
         customer.seen = _remembered(customer.seen, seen)
         take_machine_open(customer, event.data)
         return Handled.MACHINE_OPEN
-    data = usable_data(event.data, rules.currency)
+    data = usable_data(event.data, rules.currency, plan.declared)
     if plan.keyed:
         _require_keys(plan, data)
     update = None
@@ -273,6 +279,11 @@ def _learn(
     moment.is_counted = count_event(
         customer, moment.type, occurred_ms, data, plan.summed, moment.now_ms
     )
+    if customer.facts_version != rules.facts_version:
+        forget_undeclared(customer, rules.facts_version, rules.facts)
+    if plan.facts and not (moment.type in _TOUCHES and event.data.get("machine") is True):
+        for fact in plan.facts:
+            fact.take(customer, occurred_ms, data, moment.now_ms)
     if plan.is_activity:
         seen_ms = customer.last_seen_ms
         if seen_ms is None or occurred_ms > seen_ms:

@@ -5,6 +5,7 @@ Event form: an event's envelope and ``topic``. Record form: ``{"topic", "key", "
 (binary mode) or null, as the headers say. In both ``arrived_at`` may say when the record arrived.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -20,8 +21,8 @@ LINE_FIELDS: Final = frozenset({"topic", "arrived_at"})
 _SHOWN_CHARS: Final = 40
 
 
-def parse_line(line: bytes) -> dict[str, Any]:
-    """The line's JSON object, its topic one that is read. Raises EventError."""
+def parse_line(line: bytes, topics: Collection[str] | None = INPUT_TOPICS) -> dict[str, Any]:
+    """The line's JSON object, its topic one of ``topics`` (None: any text). Raises EventError."""
     if len(line) > MAX_LINE_BYTES:
         raise EventError(
             "too_large", f"expected a line of at most {MAX_LINE_BYTES} bytes, got a longer one"
@@ -35,13 +36,20 @@ def parse_line(line: bytes) -> dict[str, Any]:
     if type(obj) is not dict:
         raise EventError("not_object", "expected a JSON object, got another value")
     topic = obj.get("topic")
-    if topic not in INPUT_TOPICS:
-        raise EventError(
-            "topic", f"topic: expected one of {', '.join(INPUT_TOPICS)}, got {_shown(topic)}"
-        )
+    if topics is not None:
+        require_topic(topic, topics)
+    elif type(topic) is not str:
+        raise EventError("topic", f"topic: expected the name of a topic, got {_shown(topic)}")
     if len(line) > MAX_VALUE_BYTES:
         _check_size(obj)
     return obj
+
+
+def require_topic(topic: object, topics: Collection[str]) -> None:
+    """Raise EventError unless the topic is one of these."""
+    if type(topic) is not str or topic not in topics:
+        expected = ", ".join(topics)
+        raise EventError("topic", f"topic: expected one of {expected}, got {_shown(topic)}")
 
 
 def _check_size(obj: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ class RulesReloader:
         self._metrics = metrics
         self._judged = self._seen = _stamp(path)
         self.in_use = self._load() if last_good is None else last_good
+        self._topics = frozenset(self.in_use.taxonomy.topics)
         metrics.use_rules(self.in_use)
         if last_good is not None:
             metrics.rules_stale.set(1)
@@ -107,6 +108,12 @@ class RulesReloader:
         self._metrics.use_rules(rules)
         self._metrics.rules_reloads.inc()
         _log.info("rules file changed, its rules decide from now on", extra=extra)
+        unread = sorted(set(rules.taxonomy.topics) - self._topics)
+        if unread:
+            _log.warning(
+                "rules declare input topics that are read only after a restart of every worker",
+                extra={"action": "restart_needed", "topics": ", ".join(unread)},
+            )
 
     def before_failure(self) -> Rules | None:
         """A unit failed: the rules to go back to. None when those in use are not to blame: they

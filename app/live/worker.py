@@ -106,10 +106,11 @@ class _Worker:
         last_good: Rules | None = None,
     ) -> None:
         """``last_good``: decide by these, because those of the file have failed."""
-        self._settings = settings
         self._data_dir = DataDir(settings.data_dir)
         self._metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
         self._rules = RulesReloader(settings.rules_path, self._metrics, last_good)
+        settings = settings.with_declared_inputs(self._rules.in_use.taxonomy.topics)
+        self._settings = settings
         self._shadow_rules = load_shadow_rules(settings)
         self._make_engine = make_engine or Engine
         self._read_by_schema = schema_reader(settings)

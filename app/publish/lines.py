@@ -5,13 +5,14 @@ say. A line in event form is checked as the engine would; its record timestamp i
 or else its ``occurred_at``.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, Literal
 
 import msgspec
 import orjson
 
 from app.core.errors import EventError
-from app.core.events import parse_envelope, parse_instant
+from app.core.events import INPUT_TOPICS, parse_envelope, parse_instant
 from app.formats.event_lines import (
     arrived_ms_of,
     envelope_of,
@@ -38,11 +39,14 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     timestamp_ms: int | None = None
 
 
-def outgoing(line: bytes, timestamps: Timestamps = "now") -> Outgoing:
-    """The record that the line describes. Raises EventError saying what was expected and found,
-    values left out.
+def outgoing(
+    line: bytes, timestamps: Timestamps = "now", topics: Collection[str] = INPUT_TOPICS
+) -> Outgoing:
+    """The record that the line describes, for one of ``topics``.
+
+    Raises EventError saying what was expected and found, values left out.
     """
-    obj = parse_line(line)
+    obj = parse_line(line, topics)
     if not is_record(obj):
         return _event(obj)
     unknown = sorted(obj.keys() - RECORD_FIELDS)

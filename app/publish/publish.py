@@ -1,7 +1,7 @@
 """JSON lines onto Kafka: every line or none, in order, each delivery awaited."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import IO, Any, Final
 
 import msgspec
@@ -55,7 +55,7 @@ def publish(
     record could not be delivered; part of the rest may be on Kafka then.
     """
     bad = _BadLines()
-    parsed = _parse(lines, timestamps, bad)
+    parsed = _parse(lines, timestamps, bad, settings.inputs)
     if keep_going:
         published = _send(settings, (record for _, record in parsed), headers, on_published)
     else:
@@ -66,7 +66,8 @@ def publish(
             if bad.count:
                 return PublishReport(published={}, bad=bad.count, bad_lines=tuple(bad.first))
             spool.seek(0)
-            published = _send(settings, _spooled(spool, timestamps), headers, on_published)
+            spooled = _spooled(spool, timestamps, settings.inputs)
+            published = _send(settings, spooled, headers, on_published)
     return PublishReport(published=published, bad=bad.count, bad_lines=tuple(bad.first))
 
 
@@ -84,22 +85,24 @@ class _BadLines:
 
 
 def _parse(
-    lines: Iterable[bytes], timestamps: Timestamps, bad: _BadLines
+    lines: Iterable[bytes], timestamps: Timestamps, bad: _BadLines, topics: Collection[str]
 ) -> Iterator[tuple[bytes, Outgoing]]:
     for number, line in enumerate(lines, 1):
         line = line.strip()
         if line:
             try:
-                record = outgoing(line, timestamps)
+                record = outgoing(line, timestamps, topics)
             except EventError as exc:
                 bad.add(number, str(exc))
             else:
                 yield line, record
 
 
-def _spooled(spool: IO[bytes], timestamps: Timestamps) -> Iterator[Outgoing]:
+def _spooled(
+    spool: IO[bytes], timestamps: Timestamps, topics: Collection[str]
+) -> Iterator[Outgoing]:
     for line in spool:
-        yield outgoing(line[:-1], timestamps)
+        yield outgoing(line[:-1], timestamps, topics)
 
 
 def _send(

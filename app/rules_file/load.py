@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -16,14 +14,18 @@ from app.core.compile import compile_rules
 from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
-from app.core.validation.document import Problem, check
-from app.rules_file.yaml_reader import MAX_FILE_BYTES, UnreadableYaml, read_yaml
+from app.core.validation.document import check
+from app.core.validation.problems import Problem, nearest, shown
+from app.core.validation.writable import mended
+from app.rules_file.odd_parts import OddPart, find_odd_parts
+from app.rules_file.places import Places, placed
+from app.rules_file.regular_file import read_regular_file
+from app.rules_file.rehearsal import find_undecidable
+from app.rules_file.yaml_reader import MAX_FILE_BYTES, UnreadableYaml, read_yaml_with_places
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("app.rules_file").joinpath("rules.schema.json").read_text(encoding="utf-8")
 )
-#: These are looked at entry by entry: one that is broken does not hide what is wrong with others.
-_NAMED_PARTS: Final = ("triggers", "segments", "channels", "experiments")
 _VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -39,12 +41,17 @@ class RulesError(ConfigError):
 
 def load_rules(path: Path) -> Rules:
     """The rules in a file. Raises ConfigError when it cannot be read, RulesError when wrong."""
+    return load_rules_with_warnings(path)[0]
+
+
+def load_rules_with_warnings(path: Path) -> tuple[Rules, list[OddPart]]:
+    """The same, and what is odd in it."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        raw = read_regular_file(path, MAX_FILE_BYTES + 1)
     except OSError as exc:
         raise ConfigError(f"{path}: the rules file cannot be read: {exc.strerror}") from exc
-    return parse_rules(raw, source=str(path), folder=path.parent)
+    document, places, rules = _parse(raw, str(path), path.parent)
+    return rules, [placed(odd, places) for odd in find_odd_parts(document, places)]
 
 
 def parse_rules(raw: bytes, *, source: str = "rules", folder: Path | None = None) -> Rules:
@@ -52,13 +59,22 @@ def parse_rules(raw: bytes, *, source: str = "rules", folder: Path | None = None
 
     A model that they name is looked for from ``folder`` (None: the working directory).
     """
-    document = _parse_yaml(raw, source)
-    model, problems = _load_model(document, folder or Path())
-    facts = None if model is None else _facts_of(model, document)
-    problems += find_problems(document, facts)
-    if problems:
-        raise RulesError(source, problems)
-    return compile_rules(document, version=hashlib.sha256(raw).hexdigest(), model=model)
+    return _parse(raw, source, folder or Path())[2]
+
+
+def _parse(raw: bytes, source: str, folder: Path) -> tuple[Any, Places, Rules]:
+    try:
+        document, places = read_yaml_with_places(raw)
+    except UnreadableYaml as exc:
+        raise RulesError(source, [Problem("", exc.expected, exc.found)]) from None
+    model, problems = _load_model(document, folder)
+    problems += find_problems(document, model)
+    if not problems:
+        rules = compile_rules(document, version=hashlib.sha256(raw).hexdigest(), model=model)
+        problems += find_undecidable(rules)
+        if not problems:
+            return document, places, rules
+    raise RulesError(source, [placed(problem, places) for problem in problems])
 
 
 def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem]]:
@@ -76,18 +92,10 @@ def _load_model(document: Any, folder: Path) -> tuple[Model | None, list[Problem
 
 def read_model(path: Path) -> Model:
     """The model in a regular file of bounded size. Raises OSError or ValueError."""
-    with open(path, "rb", opener=_open_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("expected a regular file")
-        raw = file.read(MAX_MODEL_BYTES + 1)
+    raw = read_regular_file(path, MAX_MODEL_BYTES + 1)
     if len(raw) > MAX_MODEL_BYTES:
         raise ValueError(f"more than {MAX_MODEL_BYTES} bytes")
     return parse_model(raw)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """A pipe that nothing writes into must not hold up the start."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _facts_of(model: Model, document: Any) -> frozenset[str]:
@@ -100,49 +108,29 @@ def _facts_of(model: Model, document: Any) -> frozenset[str]:
     return names
 
 
-def _parse_yaml(raw: bytes, source: str) -> Any:
-    try:
-        return read_yaml(raw)
-    except UnreadableYaml as exc:
-        raise RulesError(source, [Problem("", exc.expected, exc.found)]) from None
-
-
-def find_problems(document: Any, model_facts: frozenset[str] | None = None) -> list[Problem]:
+def find_problems(document: Any, model: Model | None = None) -> list[Problem]:
     """All that is wrong with a parsed document: its shape first, then what the shape cannot say.
 
-    Parts whose shape is wrong are left out of the second look. ``model_facts`` is
-    what the model that it names gives (None: all that a model can).
+    Parts of a wrong shape do not hide what is wrong with others. ``model`` is the one that it names
+    (None: not read, so whatever a model can give).
     """
+    document, problems = mended(document)
+    unwritable = {problem.path for problem in problems}
     errors = sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path)
-    problems = [problem for error in errors for problem in _problems_of(error)]
-    sound = _without_broken_parts(document, errors)
-    if sound is not None:
+    problems += [problem for error in errors for problem in _problems_of(error)]
+    if isinstance(document, dict):
+        facts = None if model is None else _facts_of(model, document)
         problems += check(
-            sound, {part: _names(document, part) for part in _NAMED_PARTS}, model_facts
+            document,
+            facts,
+            None if model is None else model.cluster_names,
+            is_well_formed=not problems,
         )
-    return list(dict.fromkeys(problems))
-
-
-def _names(document: dict[str, Any], part: str) -> dict[str, Any]:
-    body = document.get(part)
-    return body if isinstance(body, dict) else {}
-
-
-def _without_broken_parts(document: Any, errors: list[ValidationError]) -> dict[str, Any] | None:
-    if not isinstance(document, dict):
-        return None
-    broken = {tuple(error.absolute_path)[:2] for error in errors}
-    sound = {}
-    for name, body in document.items():
-        if (name,) in broken or name not in SCHEMA["properties"]:
-            continue
-        if name in _NAMED_PARTS and isinstance(body, dict):
-            sound[name] = {key: value for key, value in body.items() if (name, key) not in broken}
-        elif not any(path[:1] == (name,) for path in broken):
-            sound[name] = body
-    if "channels" in document and sound.get("channels") != document["channels"]:
-        return None
-    return sound
+    return [
+        problem
+        for index, problem in enumerate(dict.fromkeys(problems))
+        if index < len(unwritable) or problem.path not in unwritable
+    ]
 
 
 def _problems_of(error: ValidationError) -> Iterator[Problem]:
@@ -158,16 +146,21 @@ def _problems_of(error: ValidationError) -> Iterator[Problem]:
         known = _schema(error).get("properties", {})
         for name in found:
             if name not in known:
-                yield Problem(_join(path, str(name)), f"one of {', '.join(known)}", repr(name))
+                expected = f"one of {', '.join(known)}"
+                yield Problem(_join(path, str(name)), expected, shown(name), nearest(name, known))
     elif "propertyNames" in error.absolute_schema_path:
-        yield Problem(_join(path, str(found)), _expected(error), repr(found))
+        names = value if keyword == "enum" else ()
+        hint = nearest(str(found), [str(each) for each in names])
+        yield Problem(_join(path, str(found)), _expected(error), shown(found), hint)
     elif keyword == "dependentRequired":
         for name, needs in value.items():
             for need in needs:
                 if name in found and need not in found:
                     yield Problem(_join(path, need), f"to be there beside {name}", "nothing")
     else:
-        yield Problem(path, _expected(error), _text(found))
+        names = value if keyword == "enum" else ()
+        hint = nearest(found, [str(each) for each in names]) if isinstance(found, str) else ""
+        yield Problem(path, _expected(error), shown(found), hint)
 
 
 def _expected(error: ValidationError) -> str:
@@ -200,11 +193,6 @@ def _expected(error: ValidationError) -> str:
 
 def _schema(error: ValidationError) -> dict[str, Any]:
     return error.schema if isinstance(error.schema, dict) else {}
-
-
-def _text(found: object) -> str:
-    text = repr(found)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _join(path: str, name: str) -> str:

@@ -5,7 +5,7 @@ where it becomes so; then the nodes, with what aliases and merge keys repeat cou
 stand for it. Only plain values are built: no tag makes an object.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
@@ -16,7 +16,7 @@ from ruamel.yaml.events import (
     CollectionStartEvent,
     ScalarEvent,
 )
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
@@ -35,22 +35,53 @@ class UnreadableYaml(ValueError):
         self.found = found
 
 
+class Place(NamedTuple):
+    """Where a value stands in the file, from 1, and how a number is written (else empty)."""
+
+    line: int
+    column: int
+    number: str
+
+
 def read_yaml(raw: bytes) -> Any:
     """The only document in ``raw``, YAML 1.2. Raises UnreadableYaml."""
+    return read_yaml_with_places(raw)[0]
+
+
+def read_yaml_with_places(raw: bytes) -> tuple[Any, dict[str, Place]]:
+    """The same, and the place of every value by its path (``triggers.a.steps[1].after``)."""
     if len(raw) > MAX_FILE_BYTES:
         raise UnreadableYaml(f"at most {MAX_FILE_BYTES} bytes", "more")
     try:
         _bound_events(raw)
         root = _yaml().compose(raw)
         if root is None:
-            return None
+            return None, {}
         _bound_nodes(root, 1, {}, set())
-        return _yaml().constructor.construct_document(root)
+        # this puts what merge keys bring into the nodes, so that it has places too
+        document = _yaml().constructor.construct_document(root)
+        places: dict[str, Place] = {}
+        _find_places("", root, places)
+        return document, places
     except UnreadableYaml:
         raise
     except (YAMLError, ValueError) as exc:
         found = " ".join(str(exc).split())[:_MAX_ERROR_CHARS] or type(exc).__name__
         raise UnreadableYaml("a YAML document", found) from None
+
+
+def _find_places(path: str, node: Node, places: dict[str, Place], key: Node | None = None) -> None:
+    """The place of a value in an object is its key's."""
+    mark = (node if key is None else key).start_mark
+    is_number = isinstance(node, ScalarNode) and str(node.tag).endswith((":float", ":int"))
+    places[path] = Place(mark.line + 1, mark.column + 1, node.value if is_number else "")
+    if isinstance(node, MappingNode):
+        for inner_key, inner in node.value:
+            name = str(inner_key.value)
+            _find_places(f"{path}.{name}" if path else name, inner, places, inner_key)
+    elif isinstance(node, SequenceNode):
+        for index, inner in enumerate(node.value):
+            _find_places(f"{path}[{index}]", inner, places)
 
 
 class _TextForTimes(SafeConstructor):

@@ -120,10 +120,10 @@ LEAVES = st.one_of(
     FADING,
     _numbers("event.value", 20, 49.5, 100),
     _numbers("event.price", 10, 99.75),
-    _numbers("customer.orders", 0, 1, 2),
-    _numbers("customer.bookings", 0, 1),
+    _numbers("customer.orders", 1, 2),
+    _numbers("customer.bookings", 1, 2),
     _numbers("customer.spend", 20, 69.5, 150),
-    _numbers("customer.views_30d", 0, 1, 3),
+    _numbers("customer.views_30d", 1, 3),
     _numbers("customer.first_order_at", 1_704_067_200_000),
     _choices("customer.lifecycle", "prospect", "new", "returning"),
     _choices("profile.attributes.tier", "gold", "basic"),
@@ -153,8 +153,8 @@ LEAVES = st.one_of(
         ]
     ),
     _numbers("customer.average_order_value", 20, 49.5),
-    _numbers("customer.discount_share", 0.5, 1),
-    _numbers("customer.open_rate_30d", 0.5, 1),
+    _numbers("customer.discount_share", 0.25, 0.5),
+    _numbers("customer.open_rate_30d", 0.5),
     _numbers("customer.click_rate_30d", 0.5),
     _numbers("customer.messages_7d", 1, 2),
     st.fixed_dictionaries(
@@ -177,7 +177,7 @@ LEAVES = st.one_of(
             "op": st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"]),
             "value": st.sampled_from(
                 [
-                    {"field": "event.value"},
+                    {"field": "event.old_price"},
                     {"field": "event.old_price", "times": 0.95},
                     {"field": "customer.average_order_value", "times": 2},
                 ]

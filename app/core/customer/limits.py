@@ -74,6 +74,16 @@ MAX_PURCHASE_ID_CHARS: Final = _limit(
 MAX_MARKS: Final = _limit(
     64, "Marks of one milestone trigger that are remembered as reached; those below them are, too."
 )
+MAX_FACT_VALUES: Final = _limit(
+    64, "Values of a declared fact that are kept one by one; those beyond count by whole days."
+)
+MAX_FACT_DAYS: Final = _limit(
+    400, "Days with values of a rolling fact; beyond it the oldest two count as one."
+)
+MAX_FACT_CHARS: Final = _limit(
+    8192, "Text of the values of one declared fact; beyond it the oldest are forgotten."
+)
+MAX_FACTS: Final = _limit(32, "Facts that a rules file may declare.")
 MAX_TEXT_CHARS: Final = _limit(
     1024, "Text of a data field that an instance keeps; a longer one counts as missing."
 )

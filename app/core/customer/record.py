@@ -144,6 +144,28 @@ class StoppedStart(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reason: str
 
 
+class FactDay(msgspec.Struct, array_like=True, gc=False):
+    """The values of one day (UTC) that a rolling fact no longer holds one by one."""
+
+    day: int
+    count: int
+    total: float
+    least: float
+    most: float
+    first: tuple[int, Any]
+
+
+class FactState(msgspec.Struct, array_like=True, gc=False):
+    """What one declared fact has gathered; which of these it uses depends on what it asks."""
+
+    count: int = 0
+    total: float | int = 0
+    #: (occurred_at in epoch ms, value), oldest first
+    values: list[tuple[int, Any]] = []
+    #: oldest first
+    days: list[FactDay] = []
+
+
 class Customer(msgspec.Struct, array_like=True, gc=False):
     """One customer's record, mutated in place by the core and by nobody else.
 
@@ -198,6 +220,9 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     purchases: dict[str, Purchases] = {}
     #: last event of a known type on a topic other than profiles and engagement
     last_seen_ms: int | None = None
+    #: declared fact -> what it has gathered, and which declarations these were
+    facts: dict[str, FactState] = {}
+    facts_version: str = ""
     #: milestone trigger -> marks that a step was decided for, ascending: reached for good
     reached: dict[str, list[float]] = {}
     #: a profile update has been applied

@@ -178,6 +178,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The name of a customer's cluster; None when the model has none."""
         return None if self.clusters is None else self.clusters.cluster
 
+    @property
+    def cluster_names(self) -> frozenset[str]:
+        """The names that a customer's cluster can have."""
+        centroids = () if self.clusters is None else self.clusters.centroids
+        return frozenset(centroid.name for centroid in centroids)
+
     def facts(
         self, known: Mapping[str, Callable[[Customer, int], Any]] | None = None
     ) -> dict[str, Callable[[Customer, int], object]]:

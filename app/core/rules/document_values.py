@@ -28,3 +28,12 @@ def _cancel_types(item: Any) -> tuple[str, ...]:
 def minute_of_day(text: str) -> int:
     """Minutes past midnight in ``HH:MM``, up to ``24:00``."""
     return int(text[:2]) * 60 + int(text[3:])
+
+
+def opening_types_of(trigger: Mapping[str, Any]) -> tuple[str, ...]:
+    """The event types that can open, or move, an instance of a trigger of the document."""
+    named = [
+        name for field in ("on", "start", "since") for name in types_of(trigger.get(field, []))
+    ]
+    counted = [trigger[field].partition(".")[0] for field in ("count", "sum") if field in trigger]
+    return tuple(dict.fromkeys([*named, *counted]))

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.core.customer.declared_facts import DeclaredFact
 from app.core.customer.record import Customer
 from app.core.customer.suppression import Feedback
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
+from app.core.rules.taxonomy import Fields, Taxonomy
 from app.core.rules.tokens import Token
 from app.core.time.instants import BEGINNING_OF_TIME_MS, DAY_MS, MINUTE_MS
 from app.core.time.windows import Window
@@ -225,6 +227,10 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     #: of the triggers in ``opens``, the profile fields whose change they ask for
     watched: tuple[tuple[str, Getter], ...] = ()
     summed: tuple[str, ...] = ()
+    #: the fields declared for the type, with their types; None: it has the built-in ones alone
+    declared: Fields | None = None
+    #: the declared facts that take its events
+    facts: tuple[DeclaredFact, ...] = ()
     #: it is of a topic other than profiles and engagement
     is_activity: bool = False
     #: the triggers that open by a counter which it can take back
@@ -263,6 +269,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dated: tuple[Trigger, ...]
     #: sends are remembered at least this long
     memory_ms: int
+    #: the event types by topic, built in and declared
+    taxonomy: Taxonomy
+    #: the declared facts, and what ``Customer.facts_version`` is under them
+    facts: dict[str, DeclaredFact]
+    facts_version: str
     #: the names of the customer's segments, sorted; None: the rules have no segments
     segments_of: Callable[[Customer, int], list[str]] | None
     #: the name of the customer's cluster; None: there is no model that has clusters

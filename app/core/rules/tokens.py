@@ -31,7 +31,11 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         value = self.get(data, customer, now_ms)
         if value is None or value == "":
             return value if self.fallback is None else self.fallback
-        return format_rfc3339(value) if self.is_instant else value
+        if not self.is_instant:
+            return value
+        if isinstance(value, list):
+            return [format_rfc3339(each) for each in value]
+        return format_rfc3339(value)
 
 
 def path_of(text: str) -> str:

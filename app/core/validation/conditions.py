@@ -5,17 +5,13 @@ from typing import Any
 
 import msgspec
 
-from app.core.customer.facts import FACTS, INSTANT_FACTS
-from app.core.customer.profile import PROFILE_FIELDS
 from app.core.customer.scoring_model import MODEL_FACTS
-from app.core.events import ANSWER_FIELDS, DATA_FIELDS
-from app.core.rules.conditions import OPS
-from app.core.time.durations import parse_duration_ms
-from app.core.time.instants import parse_rfc3339
-from app.core.validation.problems import Problem
+from app.core.events import ANSWER_FIELDS, ENGAGEMENT, MERGE
+from app.core.validation.leaves import check_leaf
+from app.core.validation.problems import Problem, nearest, shown
+from app.core.validation.value_kinds import FieldKinds, names_in
 
 Document = Mapping[str, Any]
-_CUSTOMER_FIELDS = frozenset(FACTS) | {"segments"}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +22,30 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     segments: frozenset[str]
     #: the ``customer.*`` that the model gives
     model_facts: frozenset[str]
+    #: what the values of every field are
+    kinds: FieldKinds
+    #: the fields of the event that is asked about; None: it may be of any type
+    event_fields: frozenset[str] | None = None
+    #: why there is no event, when there is none
+    no_event: str = ""
+
+
+def known_for(known: Known, types: Iterable[str]) -> Known:
+    """The same for conditions about an event of one of these types."""
+    taxonomy = known.kinds.taxonomy
+    fields: set[str] = set()
+    for name in types:
+        fields |= taxonomy.fields_of(name).keys()
+        if taxonomy.topic_of.get(name) == ENGAGEMENT:
+            fields |= ANSWER_FIELDS
+    return msgspec.structs.replace(known, event_fields=frozenset(fields))
+
+
+def check_type(path: str, name: str, known: Known) -> Iterator[Problem]:
+    """The event type must be built in or declared."""
+    types = known.kinds.taxonomy.topic_of.keys() - {MERGE}
+    if name not in types:
+        yield Problem(path, "an event type of the contract", shown(name), nearest(str(name), types))
 
 
 def check_content(
@@ -84,12 +104,12 @@ def check_condition(
     if tree.get("field", "").startswith("step."):
         yield from _check_step_field(path, tree, earlier_steps)
     elif "field" in tree:
-        yield from check_field(f"{path}.field", tree["field"], known, is_segment=is_segment)
+        wrong = list(check_field(f"{path}.field", tree["field"], known, is_segment=is_segment))
         value = tree.get("value")
         if isinstance(value, dict):
             other = f"{path}.value.field"
-            yield from check_field(other, value["field"], known, is_segment=is_segment)
-        yield from _check_value(path, tree, known)
+            wrong += check_field(other, value["field"], known, is_segment=is_segment)
+        yield from wrong or check_leaf(path, tree, known.kinds)
 
 
 def _check_step_field(path: str, leaf: Document, earlier_steps: int) -> Iterator[Problem]:
@@ -102,7 +122,9 @@ def _check_step_field(path: str, leaf: Document, earlier_steps: int) -> Iterator
         )
         yield Problem(f"{path}.field", expected, repr(leaf["field"]))
     if leaf["op"] not in ("eq", "ne") or not isinstance(leaf.get("value"), bool):
-        yield Problem(path, "op eq or ne and true or false, because it is a flag", _found(leaf))
+        yield Problem(
+            path, "op eq or ne and true or false, because it is a flag", shown(leaf.get("value"))
+        )
 
 
 def check_field(
@@ -110,72 +132,47 @@ def check_field(
 ) -> Iterator[Problem]:
     """The field path must name something there is."""
     scope, _, rest = field.partition(".")
-    name = rest.partition(".")[0]
-    customer_fields = _CUSTOMER_FIELDS | known.model_facts
-    options = {
-        "event": DATA_FIELDS | ANSWER_FIELDS,
-        "profile": PROFILE_FIELDS,
-        "customer": customer_fields,
-    }[scope]
+    if scope not in ("event", "profile", "customer"):
+        return
+    name, _, inner = rest.partition(".")
     if scope == "customer":
-        name = rest
-    if is_segment:
-        options = options - {"segments"} if scope != "event" else frozenset()
+        name, inner = rest, ""
     if scope == "customer" and name in MODEL_FACTS - known.model_facts:
         yield Problem(path, f"a `model:` in the rules file that gives {field}", repr(field))
-        return
-    if name not in options:
-        expected = ", ".join(f"{scope}.{option}" for option in sorted(options))
-        if is_segment and scope == "event":
-            expected = "profile.* or customer.*, because a segment has no event"
+    elif scope == "event" and is_segment:
+        expected = "profile.* or customer.*, because a segment has no event"
         yield Problem(path, expected, repr(field))
+    elif scope == "event" and known.no_event:
+        expected = f"profile.* or customer.*, because {known.no_event}"
+        yield Problem(path, expected, repr(field))
+    else:
+        options = names_in(scope, known.kinds, _event_fields(known))
+        options -= {"segments"} if is_segment else set()
+        if name not in options:
+            expected = ", ".join(f"{scope}.{option}" for option in sorted(options))
+            close = nearest(name, options)
+            hint = f"{scope}.{close}" if close else ""
+            yield Problem(path, expected, repr(field), hint)
+        elif inner:
+            yield from _check_inner(path, field, scope, name, inner, known)
 
 
-def _check_value(path: str, leaf: Document, known: Known) -> Iterator[Problem]:
-    op = leaf["op"]
-    assert op in OPS
-    value = leaf.get("value")
-    if op in ("in", "not_in"):
-        if not isinstance(value, list):
-            yield Problem(f"{path}.value", f"a list, because op is {op}", _found(leaf))
-            return
-    elif op == "exists":
-        if not isinstance(leaf.get("value", True), bool):
-            yield Problem(f"{path}.value", "true or false, because op is exists", _found(leaf))
+def _event_fields(known: Known) -> frozenset[str]:
+    if known.event_fields is not None:
+        return known.event_fields
+    return frozenset(known.kinds.taxonomy.fields) | ANSWER_FIELDS
+
+
+def _check_inner(
+    path: str, field: str, scope: str, name: str, inner: str, known: Known
+) -> Iterator[Problem]:
+    """Only attributes and consents have names inside."""
+    if scope == "profile" and name == "attributes":
         return
-    elif op == "older_than":
-        if not isinstance(value, str) or not is_duration(value):
-            yield Problem(
-                f"{path}.value", "a duration such as 30d, because op is older_than", _found(leaf)
-            )
+    if scope == "profile" and name == "consent":
+        if inner not in known.channels:
+            names = ", ".join(f"profile.consent.{channel}" for channel in known.channels)
+            close = nearest(inner, known.channels)
+            yield Problem(path, names, repr(field), f"profile.consent.{close}" if close else "")
         return
-    elif isinstance(value, dict):
-        return
-    elif "value" not in leaf or isinstance(value, list) or value is None:
-        yield Problem(f"{path}.value", f"one value, because op is {op}", _found(leaf))
-        return
-    if leaf["field"] == "customer.segments" and op == "contains" and value not in known.segments:
-        yield Problem(f"{path}.value", _one_of("the segments", known.segments), _found(leaf))
-    if leaf["field"].removeprefix("customer.") in INSTANT_FACTS:
-        for item in value if isinstance(value, list) else [value]:
-            try:
-                if isinstance(item, str):
-                    parse_rfc3339(item)
-            except ValueError:
-                yield Problem(f"{path}.value", "an RFC 3339 time with an offset", repr(item))
-
-
-def is_duration(text: str) -> bool:
-    """Whether it is one that the rules can have."""
-    try:
-        return parse_duration_ms(text) > 0
-    except ValueError:
-        return False
-
-
-def _found(leaf: Document) -> str:
-    return repr(leaf["value"]) if "value" in leaf else "nothing"
-
-
-def _one_of(what: str, names: Iterable[str]) -> str:
-    return f"one of {what} {', '.join(sorted(names)) or '(there are none)'}"
+    yield Problem(path, f"{scope}.{name}, which has nothing inside", repr(field))

@@ -1,30 +1,49 @@
 """What a JSON Schema cannot say about a rules document: names that must match, times that must
 make sense.
 
-``check`` takes a document (or those parts of it) that the schema has accepted.
+``check`` takes a document whatever the schema says of it, and looks at what it can.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from app.core.customer.facts import DATE_FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
-from app.core.events import DATA_FIELDS
-from app.core.rules.document_values import types_of
+from app.core.events import FieldType
+from app.core.rules.compile_facts import FACT_OPS
+from app.core.rules.document_values import opening_types_of, types_of
 from app.core.rules.model import DEFAULT_CHANNELS
+from app.core.rules.taxonomy import declare
 from app.core.rules.tokens import path_of
 from app.core.time.zones import zone
-from app.core.validation.conditions import Known, check_condition, check_content, check_field
+from app.core.validation.conditions import (
+    Known,
+    check_condition,
+    check_content,
+    check_field,
+    check_type,
+    known_for,
+)
+from app.core.validation.declarations import check_events, check_facts
 from app.core.validation.experiments import check_experiments
-from app.core.validation.problems import Problem, check_channel, check_channels, check_positive
+from app.core.validation.problems import (
+    Problem,
+    check_channel,
+    check_channels,
+    check_positive,
+    nearest,
+)
 from app.core.validation.throttle import check_limits, check_throttle
 from app.core.validation.triggers import (
     check_cancels,
     check_entry,
     check_key,
     check_step_times,
-    check_type,
 )
+from app.core.validation.value_kinds import FieldKinds
 
 __all__ = ["Problem", "check"]
 
@@ -32,25 +51,72 @@ Document = Mapping[str, Any]
 
 
 def check(
-    document: Document, whole: Document | None = None, model_facts: frozenset[str] | None = None
+    document: Document,
+    model_facts: frozenset[str] | None = None,
+    clusters: frozenset[str] | None = None,
+    *,
+    is_well_formed: bool = True,
 ) -> list[Problem]:
     """Every problem that is not one of shape, in the order of the file.
 
-    ``whole`` is the document with the parts whose shape is wrong: their names exist.
-    ``model_facts`` is what the model that it names gives; None: nobody has looked, so all that a
-    model can give.
+    One that is not ``is_well_formed`` may have parts of a wrong shape: what cannot be looked at for
+    that is passed over, the rest is not. ``model_facts`` is what the model that it names gives,
+    ``clusters`` the names of its clusters; None: the model was not read, so whatever one can give.
     """
-    names = document if whole is None else whole
-    known = Known(
-        channels=document.get("channels", DEFAULT_CHANNELS),
-        triggers=frozenset(names.get("triggers", {})),
-        segments=frozenset(names.get("segments", {})),
-        model_facts=_model_facts(document, model_facts),
+    known = _known(document, model_facts, clusters)
+    parts: list[Iterator[Problem]] = [_check_globals(document, known)]
+    for name, tree in _mapping(document, "segments").items():
+        parts.append(check_condition(f"segments.{name}", tree, known, is_segment=True))
+    for name, body in _mapping(document, "triggers").items():
+        parts.append(_check_trigger(f"triggers.{name}", body, known))
+        parts.append(_check_messages(f"triggers.{name}", body, known))
+    parts.append(check_events(_mapping(document, "events")))
+    parts.append(check_facts(_mapping(document, "facts"), known))
+    parts.append(check_throttle(document, known))
+    parts.append(check_experiments(document, known, _check_steps))
+    if not is_well_formed:
+        parts = [_as_far_as_it_goes(part) for part in parts]
+    return [problem for part in parts for problem in part]
+
+
+def _as_far_as_it_goes(problems: Iterator[Problem]) -> Iterator[Problem]:
+    """What a look at a part finds until its shape is not the one it needs: the schema says that."""
+    with suppress(AttributeError, KeyError, TypeError, ValueError, IndexError):
+        yield from problems
+
+
+def _known(
+    document: Document, model_facts: frozenset[str] | None, clusters: frozenset[str] | None
+) -> Known:
+    channels = _mapping(document, "channels") or DEFAULT_CHANNELS
+    triggers = frozenset(_mapping(document, "triggers"))
+    segments = frozenset(_mapping(document, "segments"))
+    given = _model_facts(document, model_facts)
+    return Known(
+        channels=channels,
+        triggers=triggers,
+        segments=segments,
+        model_facts=given,
+        kinds=FieldKinds(
+            taxonomy=declare(document.get("events")),
+            channels=frozenset(channels),
+            segments=segments,
+            triggers=triggers,
+            facts={
+                name: body
+                for name, body in _mapping(document, "facts").items()
+                if isinstance(body, Mapping)
+                and [isinstance(body[op], str) for op in FACT_OPS if op in body] == [True]
+            },
+            model_facts=given,
+            clusters=clusters,
+        ),
     )
-    problems = list(_check_globals(document, known))
-    for name, body in document.get("triggers", {}).items():
-        problems += _check_trigger(f"triggers.{name}", body, known)
-    return [*problems, *check_experiments(document, known, _check_steps)]
+
+
+def _mapping(document: Document, part: str) -> Document:
+    body = document.get(part)
+    return body if isinstance(body, Mapping) else {}
 
 
 def _model_facts(document: Document, given: frozenset[str] | None) -> frozenset[str]:
@@ -70,9 +136,6 @@ def _check_globals(document: Document, known: Known) -> Iterator[Problem]:
     yield from _check_spelling(known.channels)
     for name in document.get("consent_default", {}):
         yield from check_channel(f"consent_default.{name}", name, known.channels)
-    yield from check_throttle(document, known)
-    for name, tree in document.get("segments", {}).items():
-        yield from check_condition(f"segments.{name}", tree, known, is_segment=True)
 
 
 def _check_spelling(channels: Document) -> Iterator[Problem]:
@@ -90,30 +153,46 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
     for field in ("on", "start", "since"):
         for index, name in enumerate(types_of(body.get(field, []))):
             openers.add(name)
-            yield from check_type(f"{path}.{field}[{index}]", name)
+            yield from check_type(f"{path}.{field}[{index}]", name, known)
     if "count" in body:
         openers.add(body["count"])
-        yield from check_type(f"{path}.count", body["count"])
+        yield from check_type(f"{path}.count", body["count"], known)
     if "sum" in body:
         name, _, field = body["sum"].partition(".")
         openers.add(name)
-        yield from check_type(f"{path}.sum", name)
-        if field not in DATA_FIELDS:
-            yield Problem(f"{path}.sum", "TYPE.FIELD with a data field", repr(body["sum"]))
+        yield from check_type(f"{path}.sum", name, known)
+        fields = known.kinds.taxonomy.fields_of(name)
+        if field not in fields:
+            hint = nearest(field, fields)
+            expected = "TYPE.FIELD with a data field"
+            yield Problem(
+                f"{path}.sum", expected, repr(body["sum"]), f"{name}.{hint}" if hint else ""
+            )
+        elif fields[field] not in (FieldType.NUMBER, FieldType.MONEY):
+            expected = "TYPE.FIELD with a field that is a number"
+            yield Problem(f"{path}.sum", expected, f"{body['sum']}, {fields[field]}")
     yield from check_cancels(path, body, openers, known)
-    yield from check_key(path, body)
+    yield from check_key(path, body, known)
     yield from check_entry(path, body, known)
     if "within" in body:
         yield from check_positive(f"{path}.within", body["within"])
     if "of" in body:
         check_of = _check_date if body["kind"] == "date" else _check_anniversary
-        yield from check_of(f"{path}.of", body["of"], known)
+        yield from check_of(f"{path}.of", body["of"], known_for(known, openers))
+    yield from check_limits(path, body)
+
+
+def _check_messages(path: str, body: Document, known: Known) -> Iterator[Problem]:
+    """Conditions, tokens and steps, which see the event that opened the instance."""
+    if body["kind"] == "anniversary":
+        known = msgspec.structs.replace(known, no_event="an anniversary has no event")
+    else:
+        known = known_for(known, opening_types_of(body))
     if "when" in body:
         yield from check_condition(f"{path}.when", body["when"], known)
     for token, text in body.get("tokens", {}).items():
         yield from check_field(f"{path}.tokens.{token}", path_of(text), known)
     yield from _check_steps(path, body, known)
-    yield from check_limits(path, body)
 
 
 def _check_anniversary(path: str, of: str, _known: Known) -> Iterator[Problem]:

@@ -3,18 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core.events import ALL_TYPES, DATA_FIELDS, MERGE
-from app.core.rules.document_values import cancel_items_of, types_of
-from app.core.validation.conditions import Known, check_condition, check_field
-from app.core.validation.problems import Problem, check_positive
+from app.core.rules.document_values import cancel_items_of, opening_types_of, types_of
+from app.core.validation.conditions import (
+    Known,
+    check_condition,
+    check_field,
+    check_type,
+    known_for,
+)
+from app.core.validation.problems import Problem, check_positive, nearest, shown
 
 Document = Mapping[str, Any]
-
-
-def check_type(path: str, name: str) -> Iterator[Problem]:
-    """The event type must be known."""
-    if name not in ALL_TYPES or name == MERGE:
-        yield Problem(path, "an event type of the contract", repr(name))
 
 
 def check_cancels(
@@ -24,22 +23,25 @@ def check_cancels(
     for index, item in enumerate(cancel_items_of(trigger)):
         item_path = f"{path}.cancel[{index}]"
         if isinstance(item, str):
-            yield from check_type(item_path, item)
+            yield from check_type(item_path, item, known)
             if item in openers:
                 expected = "a type that does not open the trigger too, or {on, when}"
                 yield Problem(item_path, expected, repr(item))
             continue
         for name in types_of(item["on"]):
-            yield from check_type(f"{item_path}.on", name)
-        yield from check_condition(f"{item_path}.when", item["when"], known)
+            yield from check_type(f"{item_path}.on", name, known)
+        about = known_for(known, types_of(item["on"]))
+        yield from check_condition(f"{item_path}.when", item["when"], about)
 
 
-def check_key(path: str, trigger: Document) -> Iterator[Problem]:
-    """Each part of the key must be a data field."""
+def check_key(path: str, trigger: Document, known: Known) -> Iterator[Problem]:
+    """Each part of the key must be a field of the events that open the trigger."""
     value = trigger.get("key", [])
+    fields = known_for(known, opening_types_of(trigger)).event_fields or frozenset()
     for name in [value] if isinstance(value, str) else value:
-        if name not in DATA_FIELDS:
-            yield Problem(f"{path}.key", f"one of {', '.join(sorted(DATA_FIELDS))}", repr(name))
+        if name not in fields:
+            expected = f"one of {', '.join(sorted(fields))}"
+            yield Problem(f"{path}.key", expected, shown(name), nearest(str(name), fields))
 
 
 def check_entry(path: str, trigger: Document, known: Known) -> Iterator[Problem]:

@@ -102,7 +102,7 @@ def _errors(obj: dict[str, Any], rules: Rules, timestamps: Timestamps) -> Iterat
 def _refusal(line: bytes, rules: Rules, timestamps: Timestamps) -> str | None:
     """Why the line cannot be published, or would be a dead letter; None when all is well."""
     try:
-        record = outgoing(line, timestamps)
+        record = outgoing(line, timestamps, rules.plans)
         event = decode_record(record.topic, None, None, record.key, record.value, record.headers)
         if not isinstance(event, Erasure):
             task = Engine(rules, InMemoryCustomers(), _ignore)

@@ -1,0 +1,295 @@
+"""Facts that a rules file derives from events (spec section 5, ``facts:``).
+
+A fact goes by event time, whatever the order of arrival: of one time, the later to arrive is the
+newer. It is exact up to ``MAX_FACT_VALUES`` values. Beyond, a rolling one counts the older values
+by whole days (UTC), each as long as any of the day is inside the window, and ``distinct`` counts
+the newest of as many different values.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from app.core.customer.limits import MAX_FACT_CHARS, MAX_FACT_DAYS, MAX_FACT_VALUES
+from app.core.customer.record import Customer, FactDay, FactState
+from app.core.time.instants import DAY_MS
+
+#: Shorter texts cannot fill MAX_FACT_CHARS.
+_LONG_CHARS: Final = MAX_FACT_CHARS // MAX_FACT_VALUES
+_DECIMALS: Final = 6
+
+#: (data of an event, its time) -> the values that it adds, the oldest first
+ValuesOf = Callable[[Mapping[str, Any], int], tuple[Any, ...]]
+#: (data of an event, customer, now) -> whether it counts
+Filter = Callable[[Mapping[str, Any], Customer, int], bool]
+
+
+def _time_of(value: tuple[int, Any]) -> int:
+    return value[0]
+
+
+def _insert(values: list[tuple[int, Any]], occurred_ms: int, value: Any) -> None:
+    """Put a value in its place: after those of the same time."""
+    if not values or values[-1][0] <= occurred_ms:
+        values.append((occurred_ms, value))
+    else:
+        values.insert(bisect_right(values, occurred_ms, key=_time_of), (occurred_ms, value))
+
+
+def _bound_text(values: list[tuple[int, Any]], added: Any) -> None:
+    if type(added) is str and len(added) > _LONG_CHARS:
+        chars = sum(len(value) for _, value in values if type(value) is str)
+        while chars > MAX_FACT_CHARS and len(values) > 1:
+            _, gone = values.pop(0)
+            chars -= len(gone) if type(gone) is str else 0
+
+
+class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact: which values of which events it takes, and what it says of them at a now.
+
+    ``definition`` is a hash of all this: a fact that is defined otherwise starts anew.
+    """
+
+    name: str
+    #: the event type that it takes
+    type: str
+    definition: str
+    values_of: ValuesOf
+    when: Filter | None
+    #: rolling: only values at t > now - ``within_ms`` count
+    within_ms: int | None
+
+    def take(
+        self, customer: Customer, occurred_ms: int, data: Mapping[str, Any], now_ms: int
+    ) -> None:
+        """Take an event of the fact's type into the record."""
+        if self.when is not None and not self.when(data, customer, now_ms):
+            return
+        values = self.values_of(data, occurred_ms)
+        if values:
+            state = customer.facts.get(self.name)
+            if state is None:
+                state = customer.facts[self.name] = FactState()
+            self.add(state, occurred_ms, values, now_ms)
+
+    def value(self, customer: Customer, now_ms: int) -> Any:
+        """What ``customer.NAME`` is; None when nothing is known."""
+        if self.name not in customer.facts:
+            return self.nothing
+        return self.found(customer.facts[self.name], now_ms)
+
+    #: what the fact says of no values
+    nothing: ClassVar[Any] = None
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        """Take values of one event."""
+        raise NotImplementedError
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        """What the fact says at ``now_ms``."""
+        raise NotImplementedError
+
+    def _inside(self, state: FactState, now_ms: int) -> list[Any]:
+        """The values that count, the oldest first."""
+        if self.within_ms is None:
+            return [value for _, value in state.values]
+        after_ms = now_ms - self.within_ms
+        return [value for at_ms, value in state.values if at_ms > after_ms]
+
+
+class Newest(DeclaredFact, frozen=True, kw_only=True):
+    """``last`` (with ``keep`` a list of different values, the newest first) and ``distinct``."""
+
+    limit: int
+    is_list: bool = False
+    is_count: bool = False
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        if self.limit == 1:
+            if not state.values or state.values[0][0] <= occurred_ms:
+                state.values = [(occurred_ms, values[-1])]
+            return
+        for value in values:
+            self._add_one(state.values, occurred_ms, value)
+
+    def _add_one(self, known: list[tuple[int, Any]], occurred_ms: int, value: Any) -> None:
+        """A value that is known moves to its newest place."""
+        for index, (at_ms, other) in enumerate(known):
+            if other == value and type(other) is type(value):
+                if at_ms > occurred_ms:
+                    return
+                del known[index]
+                break
+        _insert(known, occurred_ms, value)
+        if len(known) > self.limit:
+            del known[0]
+        _bound_text(known, value)
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        inside = self._inside(state, now_ms)
+        if self.is_count:
+            return len(inside)
+        if self.is_list:
+            return inside[::-1] or None
+        return inside[-1] if inside else None
+
+
+class Distinct(Newest, frozen=True, kw_only=True):
+    """``distinct``: how many different values."""
+
+    nothing: ClassVar[Any] = 0
+
+
+class Most(DeclaredFact, frozen=True, kw_only=True):
+    """``most``: the most frequent of the last values; of a tie the newer."""
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        for value in values:
+            _insert(state.values, occurred_ms, value)
+            if len(state.values) > MAX_FACT_VALUES:
+                del state.values[0]
+            _bound_text(state.values, value)
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        inside = self._inside(state, now_ms)
+        inside.reverse()
+        # of equals the first counted comes first, here the newest
+        return Counter(inside).most_common(1)[0][0] if inside else None
+
+
+class First(DeclaredFact, frozen=True, kw_only=True):
+    """``first`` of all times."""
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        if not state.values or occurred_ms < state.values[0][0]:
+            state.values = [(occurred_ms, values[0])]
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        return state.values[0][1] if state.values else None
+
+
+class CountAll(DeclaredFact, frozen=True, kw_only=True):
+    """``count`` of all times."""
+
+    nothing: ClassVar[Any] = 0
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        state.count += len(values)
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        return state.count
+
+
+class Total(DeclaredFact, frozen=True, kw_only=True):
+    """``sum mean min max`` of all times."""
+
+    op: str
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        total, count = state.total, state.count
+        for value in values:
+            if self.op in ("sum", "mean"):
+                total = round(total + value, _DECIMALS)
+            elif count == 0 or (value < total if self.op == "min" else value > total):
+                total = value
+            count += 1
+        state.total, state.count = total, count
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        return _finite(state.total / state.count if self.op == "mean" else state.total)
+
+
+class Rolling(DeclaredFact, frozen=True, kw_only=True):
+    """``count sum mean min max first`` within a time."""
+
+    op: str
+
+    def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
+        assert self.within_ms is not None
+        after_ms = now_ms - self.within_ms
+        known = state.values
+        for value in values:
+            _insert(known, occurred_ms, value)
+            if known[0][0] <= after_ms:
+                del known[: bisect_right(known, after_ms, key=_time_of)]
+            elif len(known) > MAX_FACT_VALUES:
+                _fold(state.days, *known.pop(0))
+            _bound_text(known, value)
+        days = state.days
+        while days and (days[0].day + 1) * DAY_MS <= after_ms:
+            del days[0]
+
+    def value(self, customer: Customer, now_ms: int) -> Any:
+        state = customer.facts.get(self.name)
+        return self.found(_NO_VALUES if state is None else state, now_ms)
+
+    def found(self, state: FactState, now_ms: int) -> Any:
+        assert self.within_ms is not None
+        inside = self._inside(state, now_ms)
+        after_ms = now_ms - self.within_ms
+        days = [day for day in state.days if (day.day + 1) * DAY_MS > after_ms]
+        count = len(inside) + sum(day.count for day in days)
+        if self.op == "count":
+            return count
+        if count == 0:
+            return None
+        if self.op == "first":
+            return days[0].first[1] if days else inside[0]
+        if self.op == "min":
+            return min([*inside, *(day.least for day in days)])
+        if self.op == "max":
+            return max([*inside, *(day.most for day in days)])
+        total: float = 0
+        for value in (*(day.total for day in days), *inside):
+            total = round(total + value, _DECIMALS)
+        return _finite(total / count if self.op == "mean" else total)
+
+
+_NO_VALUES: Final = FactState()
+
+
+def _fold(days: list[FactDay], at_ms: int, value: Any) -> None:
+    """Add a value to its day; beyond MAX_FACT_DAYS the oldest two become one."""
+    number = value if type(value) in (int, float) else 0
+    day = at_ms // DAY_MS
+    index = bisect_right(days, day, key=lambda each: each.day)
+    if index and days[index - 1].day == day:
+        known = days[index - 1]
+        known.count += 1
+        known.total = round(known.total + number, _DECIMALS)
+        known.least, known.most = min(known.least, number), max(known.most, number)
+        if at_ms < known.first[0]:
+            known.first = (at_ms, value)
+        return
+    days.insert(index, FactDay(day, 1, number, number, number, (at_ms, value)))
+    if len(days) > MAX_FACT_DAYS:
+        oldest = days.pop(0)
+        known = days[0]
+        known.count += oldest.count
+        known.total = round(known.total + oldest.total, _DECIMALS)
+        known.least, known.most = min(known.least, oldest.least), max(known.most, oldest.most)
+        known.first = min(known.first, oldest.first, key=_time_of)
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def forget_undeclared(
+    customer: Customer, version: str, definitions: Mapping[str, DeclaredFact]
+) -> None:
+    """Drop what other declarations gathered; a fact that stayed the same goes on.
+
+    ``Customer.facts_version`` is ``NAME=DEFINITION`` of each declared fact, separated by spaces.
+    """
+    before = dict(each.split("=") for each in customer.facts_version.split())
+    customer.facts = {
+        name: state
+        for name, state in customer.facts.items()
+        if name in definitions and before.get(name) == definitions[name].definition
+    }
+    customer.facts_version = version
