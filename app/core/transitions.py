@@ -47,8 +47,6 @@ from app.core.triggers.merging import leave, take_in
 _DIGEST_BYTES: Final = 8
 #: Of a topic that the rules no longer declare.
 _NO_TYPES: Final[Mapping[str, TypePlan]] = {}
-#: With ``machine: true`` they are a scanner's or a privacy proxy's, and count nowhere.
-_TOUCHES: Final = frozenset({"message_opened", "message_clicked"})
 #: Only these events can set a date that comes again each year, or the zone it is read in.
 _DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
@@ -281,9 +279,8 @@ def _learn(
     )
     if customer.facts_version != rules.facts_version:
         forget_undeclared(customer, rules.facts_version, rules.facts)
-    if plan.facts and not (moment.type in _TOUCHES and event.data.get("machine") is True):
-        for fact in plan.facts:
-            fact.take(customer, occurred_ms, data, moment.now_ms)
+    for fact in plan.facts:
+        fact.take(customer, occurred_ms, data, moment.now_ms)
     if plan.is_activity:
         seen_ms = customer.last_seen_ms
         if seen_ms is None or occurred_ms > seen_ms:
