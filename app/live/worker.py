@@ -322,6 +322,11 @@ class _Worker:
             self._fail(exc)
             # the worker stops; an error raised here would be logged by Faust a second time
             await asyncio.Event().wait()
+        known = self._app.tables.recovery.active_offsets
+        for tp in active:
+            if self._app.store.persisted_offset(tp) is None:
+                # of a database that was thrown away; Faust has noted how far it was
+                known.pop(tp, None)
 
     async def _start(self) -> None:
         try:
