@@ -146,7 +146,7 @@ def test_every_trigger_sends(rehearsal: Rehearsal) -> None:
     triggers = load_rules(default_rules_path()).triggers
     sent = {each.trigger for each in rehearsal.decisions if each.outcome is Outcome.SEND}
 
-    assert set(triggers) - sent <= {"onboarding_completed"}
+    assert set(triggers) - sent <= {"loyalty_programme"}
 
 
 def test_publishers_make_mistakes(rehearsal: Rehearsal) -> None:
@@ -228,7 +228,7 @@ def test_it_speaks_the_contract(rehearsal: Rehearsal) -> None:
 
     assert set(errors) == {"not_json"}
     assert types.keys() <= ALL_TYPES
-    assert not ALL_TYPES - types.keys() - {"order_cancelled", "message_complained"}
+    assert not ALL_TYPES - types.keys() - {"order_cancelled", "message_complained", "customer_merged"}
     people = make_people(1, CUSTOMERS, LAUNCH_MS)
     times = [each.at_ms for each in tell(people, 1, LAUNCH_MS, SECONDS)]
     assert times == sorted(times)
