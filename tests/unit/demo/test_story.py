@@ -228,7 +228,9 @@ def test_it_speaks_the_contract(rehearsal: Rehearsal) -> None:
 
     assert set(errors) == {"not_json"}
     assert types.keys() <= ALL_TYPES
-    assert not ALL_TYPES - types.keys() - {"order_cancelled", "message_complained", "customer_merged"}
+    assert (
+        not ALL_TYPES - types.keys() - {"order_cancelled", "message_complained", "customer_merged"}
+    )
     people = make_people(1, CUSTOMERS, LAUNCH_MS)
     times = [each.at_ms for each in tell(people, 1, LAUNCH_MS, SECONDS)]
     assert times == sorted(times)
