@@ -27,6 +27,30 @@ _ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
 #: the terminal.
 _STYLED: Final = frozenset({"experiments", "funnel", "kpis", "plan", "segments"})
 _OWN_TERMINAL: Final = frozenset({"demo", "worker"})
+#: The commands by who uses them, as the help lists them.
+READERS: Final = {
+    "to begin": ("init", "demo"),
+    "for rules": ("validate", "backtest", "plan", "explain"),
+    "for publishers": ("publish", "contracts"),
+    "to measure": ("kpis", "experiments", "funnel", "segments"),
+    "to operate": ("topics", "worker", "seed", "health"),
+}
+
+
+class _HelpByReader(argparse.HelpFormatter):
+    """Lists the commands under their readers."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if not isinstance(action, argparse._SubParsersAction):
+            return super()._format_action(action)
+        entries = {each.dest: each for each in action._choices_actions}
+        parts: list[str] = []
+        self._indent()
+        for reader, names in READERS.items():
+            listed = (super(_HelpByReader, self)._format_action(entries[name]) for name in names)
+            parts += [f"  {reader}\n", *listed]
+        self._dedent()
+        return "".join(parts)
 
 
 def console() -> int:
@@ -71,6 +95,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="triggers",
+        formatter_class=_HelpByReader,
         description="A lifecycle-messaging trigger engine that runs next to Kafka.",
         epilog="Exit codes: 0 done, 1 the job failed, 2 bad usage or bad input.",
     )

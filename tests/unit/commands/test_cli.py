@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import main
+from app.cli import READERS, _parser, main
 from app.commands._options import settings_from
 from app.version import ENGINE_VERSION
 
@@ -58,6 +58,17 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(command in shown for command in ("worker", "topics", "publish"))
+
+
+def test_help_lists_every_command_under_its_reader(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each once; a new command has to be given a place."""
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    listed = [name for names in READERS.values() for name in names]
+    (action,) = [each for each in _parser()._actions if each.dest == "command"]
+    assert sorted(listed) == sorted(action.choices or ())
+    places = [shown.index(f"\n  {reader}\n") for reader in READERS]
+    assert places == sorted(places)
 
 
 def test_wrong_settings_are_two(capsys: pytest.CaptureFixture[str]) -> None:
