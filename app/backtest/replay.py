@@ -36,8 +36,7 @@ class Replay:
     """One run over history. ``counts`` says what became of its records.
 
     Decisions go to ``emit`` in the order made, what sends led to to ``outcome``, dead letters with
-    their line number to ``dead``. ``holds_everyone`` False: other customers are elsewhere, so none
-    are merged.
+    their line number to ``dead``.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Replay:
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
         partitions: int = DEFAULT_PARTITIONS,
-        holds_everyone: bool = True,
     ) -> None:
         self.customers = InMemoryCustomers()
         self.counts: Counter[str] = Counter()
@@ -60,9 +58,7 @@ class Replay:
         self._rules = rules
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
-        self._engine = Engine(
-            rules, self.customers, emit, outcome, rates, holds_everyone=holds_everyone
-        )
+        self._engine = Engine(rules, self.customers, emit, outcome, rates, holds_everyone=True)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read

@@ -19,6 +19,7 @@ from app.backtest.history import (
 from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.line_headers import read_headers
+from app.backtest.parallel.merges import Merge
 from app.backtest.parallel.shard import BATCH_SIZES, BatchSizes
 from app.backtest.parallel.shards import Shards
 from app.backtest.rates import DEFAULT_PARTITIONS
@@ -58,12 +59,14 @@ def run_backtest(
     batch_sizes: BatchSizes = BATCH_SIZES,
     reviews: Sequence[HistoryReview] = (),
     state: Sequence[Iterable[bytes]] = (),
+    merges: Sequence[Merge] = (),
 ) -> BacktestResult:
     """Fill the folder from the lines of each file; how many processes do it changes no byte.
 
     ``reviews`` look at the files in their order; what they find is told by the report too.
     ``state`` is a history from before: its events are known, and nothing that falls due before the
-    first arrival of ``files`` is decided.
+    first arrival of ``files`` is decided. ``merges`` are all of both: several processes have to
+    know them before the first line.
     """
     reviewed = list(zip_longest(files, reviews))
     options: _Options = {"grace_ms": grace_ms, "outage": outage, "partitions": partitions}
@@ -81,7 +84,9 @@ def run_backtest(
         records = (line for _, line in written_customers(replay.customers))
         keep_run(folder, rules, replay.now_ms, records)
     else:
-        with Shards(jobs, rules, output, batch_sizes=batch_sizes, **options) as shards:
+        with Shards(
+            jobs, rules, output, batch_sizes=batch_sizes, merges=merges, **options
+        ) as shards:
             headers = merge_arrivals([read_headers(*file) for file in reviewed])
             if state:
                 from_ms, headers = _start(headers)

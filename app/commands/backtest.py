@@ -18,13 +18,14 @@ from app.backtest.clock import Outage
 from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
+from app.backtest.parallel.merges import Merge, find_merges
 from app.backtest.rates import DEFAULT_PARTITIONS
 from app.backtest.run import BacktestResult, run_backtest
 from app.commands._options import parse_instant_option
 from app.core.errors import ConfigError
 from app.core.rules.rates import require_share
 from app.core.time.durations import parse_duration_ms
-from app.formats.json_lines import LineReader, open_lines
+from app.formats.json_lines import LineReader, can_be_read_twice, open_lines
 from app.rules_file.load import load_rules
 
 _SHOWN_DEAD_LETTERS: Final = 5
@@ -96,6 +97,10 @@ def run(args: argparse.Namespace) -> int:
             heads = [_head(lines) for lines in files]
             jobs = usable_cores() if can_fork() and _is_long(heads) else 1
             files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
+        histories = [*args.events, *args.state_from]
+        if not all(map(can_be_read_twice, histories)):
+            jobs = 1
+        merges = _merges(histories) if jobs > 1 else []
         bar = stack.enter_context(_Bar(readers))
         result = run_backtest(
             rules,
@@ -109,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
             reviews=reviews,
             state=state,
             partitions=args.partitions,
+            merges=merges,
         )
     for review in reviews:
         for remark in review.remarks():
@@ -128,6 +134,15 @@ def _exit_code(result: BacktestResult) -> int:
         file=sys.stderr,
     )
     return 2
+
+
+def _merges(names: list[str]) -> list[Merge]:
+    """The merges of all histories, which are read for them alone."""
+    merges: list[Merge] = []
+    for name in names:
+        with open_lines(name) as lines:
+            merges += find_merges(lines)
+    return merges
 
 
 def _head(lines: Iterator[bytes]) -> list[bytes]:

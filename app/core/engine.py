@@ -209,8 +209,8 @@ class Engine:
         if not self._holds_everyone:
             raise EventError(
                 "merge",
-                "customer_merged: expected the records of both customers in one process, got a part"
-                " of them; a backtest does it with --jobs 1",
+                "customer_merged: expected the records of both customers in one partition, got a"
+                " part of them; a backtest has them",
             )
         if into == customer.customer_id:
             return APPLIED

@@ -133,7 +133,8 @@ def handle_event(
 
 
 def _remembered(known: bytes, digest: bytes) -> bytes:
-    return (known + digest)[-MAX_EVENT_IDS * _DIGEST_BYTES :]
+    """The digests with one more; a merged record, which knows more than others, keeps as many."""
+    return (known + digest)[-max(len(known), MAX_EVENT_IDS * _DIGEST_BYTES) :]
 
 
 def _parse_update(customer: Customer, event: Event, rules: Rules, now_ms: int) -> ProfileUpdate:

@@ -117,6 +117,11 @@ def open_lines(path: str | Path) -> LineReader:
     return LineReader(path)
 
 
+def can_be_read_twice(path: str | Path) -> bool:
+    """Whether ``path`` gives the same lines again: standard input and pipes do not."""
+    return str(path) != STDIN and Path(path).is_file()
+
+
 def _open(path: str | Path, *, is_stdin: bool) -> io.BufferedReader:
     if is_stdin:
         return cast(io.BufferedReader, sys.stdin.buffer)

@@ -89,3 +89,62 @@ def test_forwarding_ends_after_thirty_days() -> None:
     ]
     made, _ = run_engine(rules(hello=welcome()), lines)
     assert [one["customer_id"] for one in made] == ["g"]
+
+
+def test_the_event_ids_of_both_stay_known() -> None:
+    """After a merge neither the guest's oldest id nor the member's counts twice."""
+    orders = [line(who, "order_placed", START + n) for n in range(32) for who in ("g", "b")]
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        *orders,
+        merged("g", "b", START + MINUTE),
+        line("b", "order_placed", START + 2 * MINUTE),
+        orders[2],
+        orders[3],
+        line("b", "order_placed", START + 3 * MINUTE),
+    ]
+    thanks = welcome(
+        on=["order_placed"], when={"field": "customer.orders", "op": "gte", "value": 65}
+    )
+    made, _ = run_engine(rules(thanks=thanks), lines)
+    assert [one["due_ms"] - START for one in made] == [2 * MINUTE, 3 * MINUTE]
+
+
+FACTS: dict[str, dict[str, Any]] = {
+    "baskets": {"count": "order_placed"},
+    "paid": {"sum": "order_placed.value"},
+    "dearest": {"max": "order_placed.value"},
+    "usual": {"mean": "order_placed.value", "within": "30d"},
+    "latest": {"last": "order_placed.sku"},
+    "earliest": {"first": "order_placed.sku"},
+    "kinds": {"distinct": "order_placed.category"},
+}
+MERGED_FACTS = {
+    "baskets": 3,
+    "paid": 90,
+    "dearest": 60,
+    "usual": 30,
+    "latest": "g2",
+    "earliest": "g1",
+    "kinds": 2,
+}
+
+
+def test_declared_facts_add_up() -> None:
+    """Counts and sums of both together, newest and oldest by event time."""
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        line("g", "order_placed", START + 1, value=10, sku="g1", category="x"),
+        line("b", "order_placed", START + 2, value=20, sku="b1", category="x"),
+        line("g", "order_placed", START + 3, value=60, sku="g2", category="y"),
+        merged("g", "b", START + 4),
+        line("b", "subscribed", START + 5),
+    ]
+    all_known = {
+        "all": [
+            {"field": f"customer.{name}", "op": "eq", "value": value}
+            for name, value in MERGED_FACTS.items()
+        ]
+    }
+    made, _ = run_engine(rules(hello=welcome(when=all_known), top={"facts": FACTS}), lines)
+    assert [(one["customer_id"], one["outcome"]) for one in made] == [("b", "send")]

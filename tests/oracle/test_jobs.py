@@ -1,5 +1,6 @@
 """A backtest in several processes leaves the bytes that one process leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Outage
 from app.backtest.output import OutputFolder
+from app.backtest.parallel.merges import find_merges, joined
 from app.backtest.parallel.shard import BatchSizes
 from app.backtest.run import BacktestResult, run_backtest
 from app.core.compile import compile_rules
@@ -20,12 +22,13 @@ def left_by(
     jobs: int, scenario: Scenario, batch_sizes: BatchSizes
 ) -> tuple[BacktestResult, dict[str, bytes]]:
     """What a run says and the files it leaves."""
+    lines = [orjson.dumps(line) for line in scenario.lines]
     with TemporaryDirectory() as name:
         folder = Path(name)
         with OutputFolder(folder) as output:
             ran = run_backtest(
                 compile_rules(dict(scenario.rules), version="test"),
-                [[orjson.dumps(line) for line in scenario.lines]],
+                [lines],
                 folder,
                 output,
                 jobs=jobs,
@@ -33,6 +36,7 @@ def left_by(
                 grace_ms=DEFAULT_GRACE_MS,
                 outage=Outage(*scenario.outage) if scenario.outage else None,
                 batch_sizes=batch_sizes,
+                merges=list(find_merges(lines)),
             )
         return ran, {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -50,3 +54,41 @@ def test_the_number_of_processes_changes_nothing(
     """Every file and every count, however lines and results are cut into messages."""
     batch_sizes = BatchSizes(batch_lines=batch_lines, part_bytes=part_bytes)
     assert left_by(jobs, scenario, batch_sizes) == left_by(1, scenario, batch_sizes)
+
+
+@st.composite
+def with_merges(draw: st.DrawFn) -> Scenario:
+    """A scenario in whose history customers turn out to be one, in chains and circles, too."""
+    scenario = draw(scenarios())
+    customers = sorted({str(line.get("customer_id", "a")) for line in scenario.lines} | {"z"})
+    lines = list(scenario.lines)
+    for number in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(lines)))
+        before = lines[place - 1] if place else lines[0]
+        lines.insert(
+            place,
+            {
+                "topic": "profiles",
+                "event_id": f"merge-{number}",
+                "type": "customer_merged",
+                "customer_id": draw(st.sampled_from(customers)),
+                "occurred_at": before.get("occurred_at"),
+                "data": {"into": draw(st.sampled_from(customers))},
+            },
+        )
+    return replace(scenario, lines=tuple(lines))
+
+
+@examples(40)
+@given(scenario=with_merges(), jobs=st.sampled_from([2, 3]))
+def test_merges_are_the_same_in_several_processes(scenario: Scenario, jobs: int) -> None:
+    """Customers that merges connect are decided for by one process."""
+    batch_sizes = BatchSizes()
+    assert left_by(jobs, scenario, batch_sizes) == left_by(1, scenario, batch_sizes)
+
+
+def test_all_that_merges_connect_has_one_name() -> None:
+    """A chain, a circle and a fork are one; what is apart stays apart."""
+    names = joined([("a", "b"), ("c", "b"), ("c", "a"), ("x", "y")], str)
+    assert len({names[one] for one in "abc"}) == 1
+    assert names["x"] == names["y"] != names["a"]

@@ -123,7 +123,6 @@ class _Shard:
             grace_ms=grace_ms,
             outage=outage,
             partitions=partitions,
-            holds_everyone=False,
         )
         #: of the arrival that is being handled; None while timers fire
         self._event_key: SortKey | None = None

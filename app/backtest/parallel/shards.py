@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.context import ForkProcess
 from types import TracebackType
 from typing import Final, Never, Self
@@ -17,6 +17,7 @@ from app.backtest.clock import Clock, Outage
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.line_headers import LineHeader
 from app.backtest.parallel.link import Link
+from app.backtest.parallel.merges import Merge, joined
 from app.backtest.parallel.ordered_writer import OrderedWriter
 from app.backtest.parallel.shard import (
     BATCH_SIZES,
@@ -52,7 +53,9 @@ class Shards:
         outage: Outage | None,
         partitions: int = DEFAULT_PARTITIONS,
         batch_sizes: BatchSizes = BATCH_SIZES,
+        merges: Sequence[Merge] = (),
     ) -> None:
+        """``merges`` are all of the history: one process decides for those that they connect."""
         self._jobs = jobs
         self._batch_sizes = batch_sizes
         self._rules = rules
@@ -61,6 +64,8 @@ class Shards:
         self._outage = outage
         self._partitions = partitions
         self._has_rates = any(channel.rates for channel in rules.channels.values())
+        self._joined_customers = joined(merges, str)
+        self._joined_partitions = joined(merges, self._partition_of)
         self._clock = Clock(grace_ms, outage)
         self._writer = OrderedWriter(jobs, output.write_line)
         self._links: list[Link] = []
@@ -143,8 +148,12 @@ class Shards:
     def _shard_of(self, customer_id: str) -> int:
         """Customers of one partition share a send rate, so one shard decides for all of them."""
         if self._has_rates:
-            return partition_of(customer_id, self._partitions) % self._jobs
-        return hash(customer_id) % self._jobs
+            partition = self._partition_of(customer_id)
+            return self._joined_partitions.get(partition, partition) % self._jobs
+        return hash(self._joined_customers.get(customer_id, customer_id)) % self._jobs
+
+    def _partition_of(self, customer_id: str) -> int:
+        return partition_of(customer_id, self._partitions)
 
     def written_customers(self) -> Iterator[bytes]:
         """After ``run``, once: the records of all customers by their ids."""

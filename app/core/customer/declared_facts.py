@@ -89,6 +89,15 @@ class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
         """Take values of one event."""
         raise NotImplementedError
 
+    def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
+        """What both have gathered, when two customers become one; of one time ``own`` is newer.
+
+        Either may be changed.
+        """
+        for occurred_ms, value in own.values:
+            self.add(other, occurred_ms, (value,), now_ms)
+        return other
+
     def found(self, state: FactState, now_ms: int) -> Any:
         """What the fact says at ``now_ms``."""
         raise NotImplementedError
@@ -168,6 +177,9 @@ class First(DeclaredFact, frozen=True, kw_only=True):
         if not state.values or occurred_ms < state.values[0][0]:
             state.values = [(occurred_ms, values[0])]
 
+    def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
+        return super().absorb(other, own, now_ms)
+
     def found(self, state: FactState, now_ms: int) -> Any:
         return state.values[0][1] if state.values else None
 
@@ -179,6 +191,10 @@ class CountAll(DeclaredFact, frozen=True, kw_only=True):
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
         state.count += len(values)
+
+    def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
+        own.count += other.count
+        return own
 
     def found(self, state: FactState, now_ms: int) -> Any:
         return state.count
@@ -198,6 +214,13 @@ class Total(DeclaredFact, frozen=True, kw_only=True):
                 total = value
             count += 1
         state.total, state.count = total, count
+
+    def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
+        if other.count:
+            count = own.count + other.count
+            self.add(own, 0, (other.total,), now_ms)
+            own.count = count
+        return own
 
     def found(self, state: FactState, now_ms: int) -> Any:
         return _finite(state.total / state.count if self.op == "mean" else state.total)
@@ -223,6 +246,11 @@ class Rolling(DeclaredFact, frozen=True, kw_only=True):
         while days and (days[0].day + 1) * DAY_MS <= after_ms:
             del days[0]
 
+    def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
+        for day in own.days:
+            _add_day(other.days, day)
+        return super().absorb(own, other, now_ms)
+
     def value(self, customer: Customer, now_ms: int) -> Any:
         state = customer.facts.get(self.name)
         return self.found(_NO_VALUES if state is None else state, now_ms)
@@ -238,7 +266,9 @@ class Rolling(DeclaredFact, frozen=True, kw_only=True):
         if count == 0:
             return None
         if self.op == "first":
-            return days[0].first[1] if days else inside[0]
+            oldest = [day.first for day in days[:1]]
+            oldest += [value for value in state.values if value[0] > after_ms][:1]
+            return min(oldest, key=_time_of)[1]
         if self.op == "min":
             return min([*inside, *(day.least for day in days)])
         if self.op == "max":
@@ -255,24 +285,25 @@ _NO_VALUES: Final = FactState()
 def _fold(days: list[FactDay], at_ms: int, value: Any) -> None:
     """Add a value to its day; beyond MAX_FACT_DAYS the oldest two become one."""
     number = value if type(value) in (int, float) else 0
-    day = at_ms // DAY_MS
-    index = bisect_right(days, day, key=lambda each: each.day)
-    if index and days[index - 1].day == day:
-        known = days[index - 1]
-        known.count += 1
-        known.total = round(known.total + number, _DECIMALS)
-        known.least, known.most = min(known.least, number), max(known.most, number)
-        if at_ms < known.first[0]:
-            known.first = (at_ms, value)
+    _add_day(days, FactDay(at_ms // DAY_MS, 1, number, number, number, (at_ms, value)))
+
+
+def _add_day(days: list[FactDay], added: FactDay) -> None:
+    index = bisect_right(days, added.day, key=lambda each: each.day)
+    if index and days[index - 1].day == added.day:
+        _add_to_day(days[index - 1], added)
         return
-    days.insert(index, FactDay(day, 1, number, number, number, (at_ms, value)))
+    days.insert(index, added)
     if len(days) > MAX_FACT_DAYS:
         oldest = days.pop(0)
-        known = days[0]
-        known.count += oldest.count
-        known.total = round(known.total + oldest.total, _DECIMALS)
-        known.least, known.most = min(known.least, oldest.least), max(known.most, oldest.most)
-        known.first = min(known.first, oldest.first, key=_time_of)
+        _add_to_day(days[0], oldest)
+
+
+def _add_to_day(day: FactDay, added: FactDay) -> None:
+    day.count += added.count
+    day.total = round(day.total + added.total, _DECIMALS)
+    day.least, day.most = min(day.least, added.least), max(day.most, added.most)
+    day.first = min(day.first, added.first, key=_time_of)
 
 
 def _finite(value: float) -> float | None:
@@ -293,3 +324,20 @@ def forget_undeclared(
         if name in definitions and before.get(name) == definitions[name].definition
     }
     customer.facts_version = version
+
+
+def merge_facts(
+    customer: Customer,
+    gone: Customer,
+    version: str,
+    definitions: Mapping[str, DeclaredFact],
+    now_ms: int,
+) -> None:
+    """Put what the facts of ``gone`` have gathered into those of ``customer``."""
+    for one in (customer, gone):
+        if one.facts_version != version:
+            forget_undeclared(one, version, definitions)
+    for name, state in gone.facts.items():
+        own = customer.facts.get(name)
+        both = state if own is None else definitions[name].absorb(own, state, now_ms)
+        customer.facts[name] = both

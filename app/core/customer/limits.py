@@ -65,6 +65,9 @@ MAX_OLD_SENDS: Final = _limit(
 MAX_EVENT_IDS: Final = _limit(
     32, "Event ids remembered per customer: a copy that comes later is taken for a new event."
 )
+MAX_MERGED_EVENT_IDS: Final = _limit(
+    128, "Event ids remembered of customers that were merged: those of each, the oldest go first."
+)
 MAX_PURCHASES: Final = _limit(
     64, "Purchases of one type that a cancellation can name, and cancelled ids that are remembered."
 )

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from app.core.customer.limits import (
     MAX_ENTERED,
     MAX_IDENTITIES,
+    MAX_MERGED_EVENT_IDS,
     MAX_OPENS,
     MAX_PURCHASES,
     MAX_SENDS,
@@ -146,7 +147,8 @@ def _both_purchases(b: Purchases, a: Purchases) -> Purchases:
 
 def _merge_memory(b: Customer, a: Customer) -> None:
     """Event ids, cancels, starts, identities, windows: both."""
-    b.seen = a.seen + b.seen
+    b.seen = (a.seen + b.seen)[-MAX_MERGED_EVENT_IDS * _DIGEST_BYTES :]
+    b.decide_from_ms = max(a.decide_from_ms, b.decide_from_ms)
     b.cancels_all_ms = _newest(b.cancels_all_ms, a.cancels_all_ms)
     for trigger, by_key in a.cancels_ms.items():
         b.cancels_ms[trigger] = _newest(b.cancels_ms.get(trigger, {}), by_key)

@@ -7,6 +7,7 @@ puts it into B's record. Between the two it may be encoded and sent to another p
 import msgspec
 
 from app.core.context import EventContext
+from app.core.customer.declared_facts import merge_facts
 from app.core.customer.merge import merge_into
 from app.core.customer.record import Customer, Instance
 from app.core.decisions import Reason
@@ -48,6 +49,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     customer, rules = moment.customer, moment.rules
     customer.merged_into = None
     moving, gone.instances = gone.instances, []
+    merge_facts(customer, gone, rules.facts_version, rules.facts, moment.now_ms)
     merge_into(customer, gone, moment.occurred_ms)
     for instance in moving:
         instance.opened_by = instance.opened_by or gone.customer_id

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_VALUE_BYTES, PROFILES, TYPES
+from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_VALUE_BYTES, PROFILES
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES, is_binary, is_structured
 from app.formats.event_lines import is_record
 from app.publish.lines import RECORD_FIELDS
@@ -60,7 +60,7 @@ class Place:
         elif field == "customer_id":
             folder[name] = self._mended_key()
         elif field == "type" and self._line.get("topic") == PROFILES:
-            folder[name] = min(TYPES[PROFILES])
+            folder[name] = "profile_updated"
         elif field in _STAND_INS:
             folder[name] = _STAND_INS[field]
         else:

@@ -11,7 +11,7 @@ import jsonschema
 from app.contracts.fields import HARD, READ
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS
-from app.core.events import DATA_FIELDS, MONEY_FIELDS, PROFILES, TYPES
+from app.core.events import DATA_FIELDS, MERGE, MONEY_FIELDS, PROFILES, TYPES
 from app.core.rules.model import Rules
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
 from app.formats.event_lines import LINE_FIELDS, is_record
@@ -79,6 +79,8 @@ def _types(topic: str, name: str) -> str:
 
 def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
     known = PROFILE_FIELDS if topic == PROFILES else DATA_FIELDS
+    if name == MERGE:
+        known = frozenset({"into"})
     if name == "message_bounced":
         known |= {"hard"}
     for field in sorted(data.keys() - known):

@@ -33,4 +33,4 @@ def test_every_reason_is_explained() -> None:
     """Those of the codec, and the two that come from rules and profiles."""
     cells = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
     told = set(re.findall(r"`(\w+)`", " ".join(cells)))
-    assert told == REASONS | {"missing_key", "profile"}
+    assert told == REASONS | {"missing_key", "profile", "merge"}

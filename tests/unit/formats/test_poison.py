@@ -19,7 +19,7 @@ from tests.poison import NOW_MS, poison
 
 UNIT = 500
 #: Reasons for dead letters that the engine finds, beside those of the codecs.
-ENGINE_REASONS = {"missing_key", "profile"}
+ENGINE_REASONS = {"missing_key", "profile", "merge"}
 #: Only with a Schema Registry (tests/process/test_worker_schema_registry.py).
 OTHER_REASONS = {"unknown_schema", "schema_value"}
 
@@ -30,7 +30,7 @@ def test_a_harmful_record_is_at_worst_a_dead_letter(tmp_path: Path, records: int
     made: list[Decision] = []
     store = PartitionStore(tmp_path / "p")
     customers = PartitionCustomers(store)
-    task = Engine(load_rules(default_rules_path()), customers, made.append)
+    task = Engine(load_rules(default_rules_path()), customers, made.append, holds_everyone=True)
     became: Counter[str] = Counter()
     offset = good = 0
     for seed in range(records):

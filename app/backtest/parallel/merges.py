@@ -1,0 +1,42 @@
+"""Customers that a history merges: one process of a backtest has to decide for all of them."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Final, TypeVar
+
+from app.backtest.history import read_arrival
+from app.core.events import MERGE, PROFILES, Event
+
+#: A line with neither of them is no merge: JSON may spell the type with escapes.
+_TYPE: Final = MERGE.encode()
+_ESCAPE: Final = b"\\u"
+
+Name = TypeVar("Name", bound=Hashable)
+#: A customer, and the one that they are merged into
+Merge = tuple[str, str]
+
+
+def find_merges(lines: Iterable[bytes]) -> Iterator[Merge]:
+    """The merges in a history, one for each ``customer_merged`` that names two customers."""
+    for number, line in enumerate(lines, start=1):
+        if _TYPE in line or _ESCAPE in line:
+            event = read_arrival(line, number).content
+            if isinstance(event, Event) and event.type == MERGE and event.topic == PROFILES:
+                into = event.data.get("into")
+                if isinstance(into, str):
+                    yield event.customer_id, into
+
+
+def joined(merges: Iterable[Merge], name_of: Callable[[str], Name]) -> dict[Name, Name]:
+    """The name that stands for each name in a merge: the same for all that merges connect."""
+    parents: dict[Name, Name] = {}
+
+    def root(name: Name) -> Name:
+        parents.setdefault(name, name)
+        while parents[name] != name:
+            parents[name] = parents[parents[name]]
+            name = parents[name]
+        return name
+
+    for customer_id, into in merges:
+        parents[root(name_of(customer_id))] = root(name_of(into))
+    return {name: root(name) for name in list(parents)}
