@@ -76,6 +76,7 @@ def _envelope(
             "attributes": {"tier": "gold"},
             "locale": "de",
             "first_name": "Ann",
+            "into": "member",
         }
     return {
         "event_id": f"e{seed}",

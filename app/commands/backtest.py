@@ -18,7 +18,7 @@ from app.backtest.clock import Outage
 from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
 from app.backtest.parallel.cores import can_fork, usable_cores
-from app.backtest.parallel.merges import Merge, find_merges
+from app.backtest.parallel.merges import Merge, find_merges, without_merges
 from app.backtest.rates import DEFAULT_PARTITIONS
 from app.backtest.run import BacktestResult, run_backtest
 from app.commands._options import parse_instant_option
@@ -69,7 +69,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_jobs,
         metavar="N",
         help="decide in N processes, each for its share of the customers, to the same bytes"
-        " (default: as many as there are cores to use; 1 for a short history)",
+        " (default: as many as there are cores to use; 1 for a short history, or one that"
+        " cannot be read twice)",
     )
     parser.set_defaults(run=run)
 
@@ -98,9 +99,14 @@ def run(args: argparse.Namespace) -> int:
             jobs = usable_cores() if can_fork() and _is_long(heads) else 1
             files = [chain(head, lines) for head, lines in zip(heads, files, strict=True)]
         histories = [*args.events, *args.state_from]
-        if not all(map(can_be_read_twice, histories)):
+        is_lasting = all(map(can_be_read_twice, histories))
+        if not is_lasting and args.jobs is None:
             jobs = 1
-        merges = _merges(histories) if jobs > 1 else []
+        before: list[Iterator[bytes]] = [iter(reader) for reader in state]
+        if jobs > 1 and not is_lasting:
+            files = [without_merges(*each) for each in zip(files, args.events, strict=True)]
+            before = [without_merges(*each) for each in zip(before, args.state_from, strict=True)]
+        merges = _merges(histories) if jobs > 1 and is_lasting else []
         bar = stack.enter_context(_Bar(readers))
         result = run_backtest(
             rules,
@@ -112,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
             grace_ms=grace_ms,
             outage=outage,
             reviews=reviews,
-            state=state,
+            state=before,
             partitions=args.partitions,
             merges=merges,
         )

@@ -5,15 +5,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Outage
 from app.backtest.output import OutputFolder
-from app.backtest.parallel.merges import find_merges, joined
+from app.backtest.parallel.merges import find_merges, joined, without_merges
 from app.backtest.parallel.shard import BatchSizes
 from app.backtest.run import BacktestResult, run_backtest
 from app.core.compile import compile_rules
+from app.core.errors import ConfigError
 from tests.effort import examples
 from tests.oracle.strategies import Scenario, scenarios
 
@@ -92,3 +94,17 @@ def test_all_that_merges_connect_has_one_name() -> None:
     names = joined([("a", "b"), ("c", "b"), ("c", "a"), ("x", "y")], str)
     assert len({names[one] for one in "abc"}) == 1
     assert names["x"] == names["y"] != names["a"]
+
+
+def test_a_merge_that_is_known_too_late_is_refused() -> None:
+    """Of a pipe: the text names the line and what to do."""
+    merge = {
+        "topic": "profiles",
+        "event_id": "m",
+        "type": "customer_merged",
+        "customer_id": "a",
+        "occurred_at": 0,
+        "data": {"into": "b"},
+    }
+    with pytest.raises(ConfigError, match=r"a pipe, line 2: .* use --jobs 1"):
+        list(without_merges([b"", orjson.dumps(merge)], "a pipe"))

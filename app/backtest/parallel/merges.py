@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from app.backtest.history import read_arrival
+from app.core.errors import ConfigError
 from app.core.events import MERGE, PROFILES, Event
 
 #: A line with neither of them is no merge: JSON may spell the type with escapes.
@@ -24,6 +25,19 @@ def find_merges(lines: Iterable[bytes]) -> Iterator[Merge]:
                 into = event.data.get("into")
                 if isinstance(into, str):
                     yield event.customer_id, into
+
+
+def without_merges(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The lines of what cannot be read twice. Raises ConfigError at a merge, which is known too
+    late there.
+    """
+    for number, line in enumerate(lines, start=1):
+        if any(find_merges([line])):
+            raise ConfigError(
+                f"{name}, line {number}: expected no customer_merged where several processes decide"
+                " and the history cannot be read twice, got one; use --jobs 1, or a file"
+            )
+        yield line
 
 
 def joined(merges: Iterable[Merge], name_of: Callable[[str], Name]) -> dict[Name, Name]:
