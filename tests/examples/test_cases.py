@@ -2,12 +2,14 @@
 ``want.jsonl`` says what people expect of it.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from app.cli import main
 from tests.examples.backtest import read_lines, run_backtest
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("cases/*/want.jsonl"))
@@ -36,6 +38,43 @@ def test_machine_opens_are_no_outcomes(tmp_path: Path) -> None:
     """Of five opens by a scanner nothing is recorded; the purchase is, for the last send."""
     led_to = backtest_of("25-machine-opens", tmp_path, "outcomes.jsonl")
     assert "opened" not in {outcome["kind"] for outcome in led_to}
+
+
+def test_sums_over_the_range_of_a_double_leave_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No file holds Infinity or NaN, the sum counts as missing, and the report on it works."""
+    sent = backtest_of("09-sum-over-double", tmp_path, "dispatch.jsonl")
+    spends = [
+        (line["customer_id"], line["tokens"]["spend"]) for line in sent if "spend" in line["tokens"]
+    ]
+    assert all(spend is None or math.isfinite(spend) for _, spend in spends)
+    assert ("ovf", None) in spends
+    assert ("ok", 40) in spends
+    for path in tmp_path.glob("*.jsonl"):
+        assert b"Infinity" not in path.read_bytes()
+        assert b"NaN" not in path.read_bytes()
+        read_lines(path)
+    files = ["--outcomes", str(tmp_path / "outcomes.jsonl")]
+    files += ["--decisions", str(tmp_path / "decisions.jsonl"), "--format", "json"]
+    capsys.readouterr()
+    assert main(["kpis", *files]) == 0
+    written = capsys.readouterr().out
+    assert orjson.loads(written)
+
+
+#: Conditions of case 32 that mean what they say.
+SOUND = {"age", "consent", "ne-missing"}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    sorted((Path(__file__).parent / "cases" / "32-conditions-that-never-hold").glob("*.yaml")),
+    ids=lambda path: path.stem,
+)
+def test_conditions_that_never_hold_are_refused_or_warned_of(rules: Path) -> None:
+    """The types of all fields are known, so a strict validation stops each trap."""
+    assert main(["validate", str(rules), "--strict"]) == (0 if rules.stem in SOUND else 2)
 
 
 def backtest_of(case: str, folder: Path, file: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,16 @@ def report_json(report: Report) -> str:
         for name in ("from", "to") if part is not None else ():
             instant_ms = part.pop(f"{name}_ms")
             part[name] = None if instant_ms is None else format_rfc3339(instant_ms)
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    return json.dumps(_finite(whole), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers over the range of a double: JSON has no word for them."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def print_report(report: Report, console: Console) -> None:

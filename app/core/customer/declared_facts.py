@@ -128,7 +128,7 @@ class Newest(DeclaredFact, frozen=True, kw_only=True):
     def _add_one(self, known: list[tuple[int, Any]], occurred_ms: int, value: Any) -> None:
         """A value that is known moves to its newest place."""
         for index, (at_ms, other) in enumerate(known):
-            if other == value and type(other) is type(value):
+            if other == value and (type(other) is bool) == (type(value) is bool):
                 if at_ms > occurred_ms:
                     return
                 del known[index]

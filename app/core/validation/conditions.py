@@ -150,6 +150,7 @@ def check_field(
         options -= {"segments"} if is_segment else set()
         if name not in options:
             expected = ", ".join(f"{scope}.{option}" for option in sorted(options))
+            expected = expected or f"no field of {scope}, because there are none here"
             close = nearest(name, options)
             hint = f"{scope}.{close}" if close else ""
             yield Problem(path, expected, repr(field), hint)

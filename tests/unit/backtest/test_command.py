@@ -144,7 +144,7 @@ def test_bad_lines_are_dead_letters_and_said(
     bad = [
         b"not json",
         b"[]",
-        orjson.dumps({"topic": "weather"}),
+        orjson.dumps(PROFILE | {"topic": "weather", "event_id": "w"}),
         orjson.dumps(PROFILE | {"occurred_at": "yesterday"}),
         orjson.dumps(PROFILE | {"event_id": "z", "data": {"timezone": "Mars/Olympus"}}),
         orjson.dumps(line("orders", "cart_updated", T0)),
