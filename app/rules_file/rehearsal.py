@@ -6,17 +6,21 @@ What the schema and the validation accept must not fail at run time, where it wo
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from app.core.context import DecisionContext
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Decision
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import single_partition
+from app.core.rules.variants import steps_of, variant_at
 from app.core.triggers.decide import decide, send_request
 from app.core.validation.problems import Problem, shown
 from app.formats.encode import written
 
 _NOW_MS = 1_767_225_600_000
+#: Among so many customers one falls to each variant that has a share of the buckets.
+_CUSTOMERS = 20_000
 _ADDRESSES = {"email": "a@example.org", "phone": "+1", "push_token": "p"}
 
 
@@ -26,22 +30,43 @@ def find_undecidable(rules: Rules) -> list[Problem]:
 
 
 def _rehearse(rules: Rules, trigger: Trigger) -> Iterator[Problem]:
-    variants = () if trigger.experiment is None else trigger.experiment.variants
-    count = max(len(trigger.steps), *(len(variant.steps) for variant in variants), 0)
-    for number in range(min(count, len(trigger.steps))):
-        try:
-            _decide(rules, trigger, number)
-        except Exception as exc:  # whatever it is, it would have stopped a worker
-            path = f"triggers.{trigger.name}"
-            yield Problem(path, f"a step {number} that can be decided and written", shown(str(exc)))
+    for instance, customer_id in _instances(trigger):
+        for number in range(len(steps_of(trigger, customer_id, instance))):
+            try:
+                _decide(rules, trigger, customer_id, replace(instance), number)
+            except Exception as exc:  # whatever it is, it would have stopped a worker
+                path = f"triggers.{trigger.name}"
+                expected = f"a step {number} that can be decided and written"
+                yield Problem(path, expected, shown(str(exc)))
 
 
-def _decide(rules: Rules, trigger: Trigger, number: int) -> None:
-    customer = Customer("c", profile={**_ADDRESSES, "locale": "en"})
-    steps = [PendingStep(number, _NOW_MS, _NOW_MS)]
-    instance = Instance(
-        trigger.name, "", _NOW_MS, {}, Cause("orders", None, None, "rehearsal"), steps
-    )
+def _instances(trigger: Trigger) -> Iterator[tuple[Instance, str]]:
+    """An instance that takes part in no experiment, and one of each variant, with whose it is."""
+    experiment = trigger.experiment
+    if experiment is None:
+        yield _instance(trigger, _NOW_MS), "c"
+        return
+    yield _instance(trigger, experiment.start_ms - 1), "c"
+    missing = list(experiment.variants)
+    for customer_id in map(str, range(_CUSTOMERS)):
+        variant = variant_at(experiment, customer_id, experiment.start_ms)
+        if variant in missing:
+            missing.remove(variant)
+            yield _instance(trigger, experiment.start_ms, experiment.name), customer_id
+        if not missing:
+            return
+
+
+def _instance(trigger: Trigger, anchor_ms: int, audience: str | None = None) -> Instance:
+    cause = Cause("orders", None, None, "rehearsal")
+    return Instance(trigger.name, "", anchor_ms, {}, cause, [], audience=audience)
+
+
+def _decide(
+    rules: Rules, trigger: Trigger, customer_id: str, instance: Instance, number: int
+) -> None:
+    customer = Customer(customer_id, profile={**_ADDRESSES, "locale": "en"})
+    steps = instance.steps = [PendingStep(number, _NOW_MS, _NOW_MS)]
     customer.instances.append(instance)
     made: list[Decision] = []
     context = DecisionContext(

@@ -89,6 +89,7 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "outcome": decision.outcome.value,
         "reason": decision.reason.value,
         "channel": decision.channel,
+        "anchor_ms": decision.anchor_ms,
         "due_ms": decision.due_ms,
         "decided_ms": decision.decided_ms,
         "next_eligible_ms": decision.next_eligible_ms,

@@ -516,4 +516,53 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         rules["attribution_window"] = draw(st.sampled_from(["30m", "6h", "2d", "30d"]))
     if draw(st.integers(0, 4)) == 0:
         rules["recall_window"] = draw(st.sampled_from([0, "5m", "1h", "1d"]))
+    _ask_what_is_known(rules)
     return rules
+
+
+def _ask_what_is_known(rules: Rules) -> None:
+    """Puts other questions in place of those that validation refuses, because nothing has a value
+    for them: what only engagement events say, the event of an anniversary, triggers of no name.
+    """
+    experiments = rules.get("experiments", {}).values()
+    for name, trigger in rules["triggers"].items():
+        for item in trigger.get("cancel", []):
+            if isinstance(item, dict):
+                says = {"unsubscribed"} & set(_listed(item["on"]))
+                _replace_unknown(item, rules, has_event=True, names_sends=bool(says))
+        parts = [{key: part for key, part in trigger.items() if key != "cancel"}]
+        parts += [one for one in experiments if one["trigger"] == name]
+        _replace_unknown(
+            parts,
+            rules,
+            has_event=bool(_opening_types(trigger)),
+            names_sends=bool(_opening_types(trigger) & set(ANSWERS)),
+        )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _replace_unknown(part: Any, rules: Rules, *, has_event: bool, names_sends: bool) -> None:
+    if isinstance(part, dict) and "op" in part:
+        if not _is_known(part, rules, has_event=has_event, names_sends=names_sends):
+            part.clear()
+            part |= {"field": "customer.orders", "op": "lt", "value": 2}
+    elif isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            _replace_unknown(inner, rules, has_event=has_event, names_sends=names_sends)
+
+
+def _is_known(leaf: Rules, rules: Rules, *, has_event: bool, names_sends: bool) -> bool:
+    field, value = leaf["field"], leaf["value"]
+    other = value["field"] if isinstance(value, dict) else ""
+    if not has_event and (field.startswith("event.") or other.startswith("event.")):
+        return False
+    if field in ("event.trigger", "event.template", "event.step") and not names_sends:
+        return False
+    names = {"event.trigger": "triggers", "event.channel": "channels"}
+    names["profile.channels"] = "channels"
+    if field not in names or leaf["op"] == "exists":
+        return True
+    return all(name in rules[names[field]] for name in _listed(value))

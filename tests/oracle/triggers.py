@@ -598,6 +598,7 @@ def record(
         "outcome": outcome,
         "reason": reason,
         "channel": channel,
+        "anchor_ms": instance["anchor"],
         "due_ms": due,
         "decided_ms": world["now"],
         "next_eligible_ms": next_eligible,
