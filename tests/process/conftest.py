@@ -57,9 +57,10 @@ triggers:
   third_order: {kind: milestone, count: order_placed, every: 3, category: transactional,
                 template: third, channels: [email]}
   cart_abandoned: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
-                   after: 1s, template: cart, channels: [email], category: transactional}
+                   settle: 0s, after: 1s, template: cart, channels: [email],
+                   category: transactional}
   late_cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
-              after: 6s, template: cart-2, channels: [email], category: transactional}
+              settle: 0s, after: 6s, template: cart-2, channels: [email], category: transactional}
 """
 
 

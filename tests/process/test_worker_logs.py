@@ -64,8 +64,8 @@ def publish_everything(wire: Wire) -> int:
     for data in (
         {"timezone": "Gracella"},
         {"birthday": "Gracella"},
-        {"channels": ["Gracella"]},
-        {"consent": {"Gracella": True}},
+        {"channels": "Gracella"},
+        {"consent": {"email": "Gracella"}},
         {"email": ["Gracella"]},
         {"attributes": "Gracella"},
     ):

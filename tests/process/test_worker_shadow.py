@@ -19,7 +19,7 @@ OTHER = (
     .replace("every: 3,", "every: 3, when: {field: profile.first_name, op: exists},")
     + """\
   new_cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
-             after: 2s, template: cart-3, channels: [email], category: transactional}
+             settle: 0s, after: 2s, template: cart-3, channels: [email], category: transactional}
 """
 )
 COUNTED = "trigger_shadow_decisions_total"
