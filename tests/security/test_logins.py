@@ -49,7 +49,7 @@ def start(instance: Instance, login: logins.Login, tmp_path: Path) -> RunningWor
         instance.wire.settings,
         tmp_path / "worker.log",
         {
-            "TRIGGER_DATA_DIR": str(instance.data_dir),
+            "TRIGGER_DATA_DIR": str(tmp_path / "data"),
             "TRIGGER_RULES": str(tmp_path / "rules.yaml"),
             "TRIGGER_LOG_LEVEL": "debug",
             **login.variables,

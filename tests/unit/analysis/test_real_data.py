@@ -231,7 +231,7 @@ def sums_of(pairs: "np.ndarray[Any, Any]") -> ClusterSums:
 
 def test_customers_per_segment_are_counted_alike(data: Data, run: Callable[..., Any]) -> None:
     """The rules' segments, of which a customer may have several."""
-    report = kpis_of(data, run, "--by", "segment")
+    report = kpis_of(data, run, "--by", "segment", "--customers", str(data.out / "customers.jsonl"))
     counts = data.table.groupby("customer")["value"].agg(["count", "sum"])
     assert report["sizes"]["loyal"]["members"] == int((counts["count"] >= 5).sum())
     assert report["sizes"]["big_spender"]["members"] == int((counts["sum"].round(6) >= 1000).sum())
