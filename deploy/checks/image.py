@@ -35,7 +35,7 @@ _LIST: Final = (
     "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"
 )
 _WRITE: Final = "open('/opt/triggers/x', 'w')"
-_RULES: Final = "from app.settings import default_rules_path as p; print(p())"
+_RULES: Final = "from app.settings.model import default_rules_path as p; print(p())"
 
 
 def run(place: Place) -> Iterator[Result]:
