@@ -46,5 +46,7 @@ def audience_of(
 
 def steps_of(trigger: Trigger, customer_id: str, instance: Instance) -> tuple[Step, ...]:
     """The steps of an instance, as its variant has them."""
+    if trigger.experiment is None:
+        return trigger.steps
     variant = variant_of(trigger, customer_id, instance)
     return trigger.steps if variant is None else variant.steps
