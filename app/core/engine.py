@@ -17,17 +17,14 @@ from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, single_partition
 from app.core.time.instants import BEGINNING_OF_TIME_MS
+from app.core.timers import TimerOrder, fire_timer, next_timer, timer_order
 from app.core.transitions import (
     APPLIED,
     DUPLICATE,
     Handled,
-    TimerOrder,
-    fire_timer,
     handle_event,
     merge_customers,
-    next_timer,
     target_of,
-    timer_order,
 )
 from app.core.triggers.merging import forwarded_to
 from app.core.triggers.parking import unpark

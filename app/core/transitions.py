@@ -1,7 +1,7 @@
-"""The two entry points of the core: an event, and a due timer.
+"""What an event does to a customer's record, in the order of the contract.
 
-Both change the customer's record in place and emit decisions; they ask nothing of the world, so
-the same calls with the same arguments always give the same result.
+The functions change the record in place and emit decisions; they ask nothing of the world, so the
+same calls with the same arguments always give the same result. Due timers: ``app.core.timers``.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from typing import Final
 
 from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import (
-    DecisionContext,
     Emit,
     EmitStopped,
     EventContext,
+    event_context,
     ignore_stopped,
     usable_data,
 )
@@ -29,7 +29,7 @@ from app.core.customer.profile import (
     withdraw,
 )
 from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, MAX_CUSTOMER_ID_CHARS, Event
@@ -38,7 +38,7 @@ from app.core.rules.conditions import is_same_value
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules, TypePlan
 from app.core.rules.rates import Rates
-from app.core.rules.variants import steps_of
+from app.core.timers import decide_due, timer_order
 from app.core.triggers import journey
 from app.core.triggers.answers import answer_fields
 from app.core.triggers.cancel import cancel, take_back
@@ -104,20 +104,8 @@ def handle_event(
     if event.decide_from_ms > customer.decide_from_ms:
         customer.decide_from_ms = event.decide_from_ms
     customer.seen = _remembered(customer.seen, seen)
-    moment = EventContext(
-        rules=rules,
-        customer=customer,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data=data,
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
+    moment = event_context(
+        event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     _learn(moment, event, plan, update)
     if customer.sends and event.type in ATTRIBUTED:
@@ -173,20 +161,8 @@ def merge_customers(
     """Put the customer's record into the member's; what comes for the customer is then theirs."""
     is_first_profile = customer.has_profile and not member.has_profile
     gone = leave(customer, member.customer_id, now_ms)
-    moment = EventContext(
-        rules=rules,
-        customer=member,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data={},
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
+    moment = event_context(
+        event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     take_in(moment, gone)
     _emit_ended(moment)
@@ -335,68 +311,4 @@ def _decide_patient(moment: EventContext) -> None:
     ]
     for _, instance, pending in sorted(waiting, key=lambda timer: timer[0]):
         if pending in instance.steps:
-            _decide_due(moment, instance, pending)
-
-
-#: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
-TimerOrder = tuple[int, int, str, str, str, int, int]
-
-
-def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
-    """The customer's next timer in the order of spec section 4; None without one."""
-    due_ms = customer.next_due_ms()
-    best: tuple[TimerOrder, Instance, PendingStep] | None = None
-    for instance in customer.instances:
-        for pending in instance.steps:
-            if pending.fire_ms != due_ms or pending.parked:
-                continue
-            order = timer_order(customer, instance, pending, rules)
-            if best is None or order < best[0]:
-                best = order, instance, pending
-    return best
-
-
-def timer_order(
-    customer: Customer, instance: Instance, pending: PendingStep, rules: Rules
-) -> TimerOrder:
-    """Where the timer of a step stands among all."""
-    trigger = rules.triggers.get(instance.trigger)
-    return (
-        pending.fire_ms,
-        0 if trigger is None else -trigger.priority,
-        instance.trigger,
-        customer.customer_id,
-        instance.key,
-        pending.step,
-        instance.anchor_ms,
-    )
-
-
-def fire_timer(
-    customer: Customer,
-    instance: Instance,
-    pending: PendingStep,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-    rates: Rates,
-    *,
-    is_current: bool = True,
-) -> None:
-    """Decide a step whose time has come. A step that the rules no longer have just goes."""
-    moment = DecisionContext(
-        rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates, is_current=is_current
-    )
-    _decide_due(moment, instance, pending)
-
-
-def _decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep) -> None:
-    customer, rules = moment.customer, moment.rules
-    trigger = rules.triggers.get(instance.trigger)
-    if trigger is None or pending.step >= len(steps_of(trigger, customer.customer_id, instance)):
-        instance.steps.remove(pending)
-        customer.timer_gone(pending.fire_ms)
-        if not instance.steps:
-            customer.instances.remove(instance)
-        return
-    journey.decide_step(moment, trigger, instance, pending)
+            decide_due(moment, instance, pending)

@@ -1,0 +1,75 @@
+"""Due timers of a customer: which one fires next, and the decision on its step.
+
+Changes the customer's record in place and emits decisions; asks nothing of the world.
+"""
+
+from app.core.context import DecisionContext, Emit
+from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.rules.model import Rules
+from app.core.rules.rates import Rates
+from app.core.rules.variants import steps_of
+from app.core.triggers import journey
+
+#: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
+TimerOrder = tuple[int, int, str, str, str, int, int]
+
+
+def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
+    """The customer's next timer in the order of spec section 4; None without one."""
+    due_ms = customer.next_due_ms()
+    best: tuple[TimerOrder, Instance, PendingStep] | None = None
+    for instance in customer.instances:
+        for pending in instance.steps:
+            if pending.fire_ms != due_ms or pending.parked:
+                continue
+            order = timer_order(customer, instance, pending, rules)
+            if best is None or order < best[0]:
+                best = order, instance, pending
+    return best
+
+
+def timer_order(
+    customer: Customer, instance: Instance, pending: PendingStep, rules: Rules
+) -> TimerOrder:
+    """The sort key of a step's timer among all timers."""
+    trigger = rules.triggers.get(instance.trigger)
+    return (
+        pending.fire_ms,
+        0 if trigger is None else -trigger.priority,
+        instance.trigger,
+        customer.customer_id,
+        instance.key,
+        pending.step,
+        instance.anchor_ms,
+    )
+
+
+def fire_timer(
+    customer: Customer,
+    instance: Instance,
+    pending: PendingStep,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+    rates: Rates,
+    *,
+    is_current: bool = True,
+) -> None:
+    """Decide a step that is due; one that the rules no longer have is removed."""
+    moment = DecisionContext(
+        rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates, is_current=is_current
+    )
+    decide_due(moment, instance, pending)
+
+
+def decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep) -> None:
+    """Decide a step that is due; one that the rules no longer have is removed."""
+    customer, rules = moment.customer, moment.rules
+    trigger = rules.triggers.get(instance.trigger)
+    if trigger is None or pending.step >= len(steps_of(trigger, customer.customer_id, instance)):
+        instance.steps.remove(pending)
+        customer.timer_gone(pending.fire_ms)
+        if not instance.steps:
+            customer.instances.remove(instance)
+        return
+    journey.decide_step(moment, trigger, instance, pending)
