@@ -59,7 +59,7 @@ class WallClock:
         instant = self.instant
         if occurred_ms is not None:
             watermark, now_ms = self._watermark, instant.now_ms
-            watermark.rise(topic, occurred_ms if occurred_ms < now_ms else now_ms)
+            watermark.advance(topic, occurred_ms if occurred_ms < now_ms else now_ms)
             if watermark.value_ms != instant.watermark_ms:
                 self.instant = instant = Instant(now_ms, watermark.value_ms, instant.is_current)
         return instant

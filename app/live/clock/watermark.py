@@ -23,7 +23,7 @@ class Watermark:
         """W of the topic."""
         return self._seen_ms[topic]
 
-    def rise(self, topic: str, instant_ms: int) -> None:
+    def advance(self, topic: str, instant_ms: int) -> None:
         """W of the topic is at least this."""
         seen_ms = self._seen_ms
         if instant_ms > seen_ms[topic]:

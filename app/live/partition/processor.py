@@ -9,26 +9,22 @@ from contextlib import nullcontext
 from typing import Final
 
 from app.core.decisions import Decision
-from app.core.errors import InfrastructureError
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, RateState
 from app.core.time.instants import Instant
 from app.kafka.partitioning import partition_for
 from app.live.clock.partition_clock import PartitionClock, RecordsClock, WallClock
-from app.live.clock.watermark import BEGINNING_OF_TIME_MS, Watermark
+from app.live.clock.watermark import BEGINNING_OF_TIME_MS
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.commit.unit import CommitUnit
 from app.live.customer_snapshot import CustomerSnapshot
 from app.live.input.record_batch import RecordBatch
-from app.live.input.timestamp_merge import TimestampMerge
 from app.live.partition.context import PartitionContext
+from app.live.partition.partition_input import PartitionInput
 from app.live.partition.record_handler import DecodedRecord, RecordHandler
 from app.live.partition.shadow import Shadow
 from app.live.partition.timers import fire_timers
-from app.live.repartition.incoming import RepartitionInput
-from app.live.repartition.outgoing import MisroutedRecords
-from app.live.repartition.progress import FAR_MS, RepartitionWatermark
 from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.unit_log import log_unit
 from app.settings.topics import REPARTITION
@@ -45,7 +41,7 @@ SWEEP_S: Final = 3600.0
 
 
 class PartitionProcessor:
-    """Owns a partition's buffer, clock, engine and customers between assignment and revocation.
+    """Owns a partition's input, clock, engine and customers between assignment and revocation.
 
     ``run`` is a task of the worker's main loop, where all else is called too.
     """
@@ -53,33 +49,16 @@ class PartitionProcessor:
     def __init__(
         self, partition: int, store: PartitionStore, context: PartitionContext, rules: Rules
     ) -> None:
-        settings, progress = context.settings, context.progress
+        settings = context.settings
         self.partition = partition
         self._context = context
         self._store = store
-        self._progress = progress
         self._now_ms = context.machine_clock.now_ms
-        self._tps = {topic: progress.tp(topic, partition) for topic in settings.read_topics}
-        reading = progress.reading
-        self._merge = TimestampMerge(
-            self._tps,
-            lambda topic: reading.read_up_as_of_ms(self._tps[topic]),
-            settings.max_idle_ms / 1000,
-            has_room=lambda topic: progress.buffered.has_room(self._tps[topic]),
-            is_rehearsal=settings.clock == "records",
-        )
-        #: by topic, how many record batches came
-        self._batches = dict.fromkeys(self._tps, 0)
-        self._misrouted = MisroutedRecords(
-            settings.input_topics, partition, context.input_partitions
-        )
-        self._repartitioned = RepartitionInput(progress.logical, self._merge)
-        self._repartition_watermark = RepartitionWatermark(context.repartition)
-        self._watermark = Watermark(self._tps, settings.grace_ms)
+        self._input = PartitionInput(partition, context)
         self.clock: PartitionClock = (
             RecordsClock(settings.grace_ms)
             if settings.clock == "records"
-            else WallClock(self._watermark, self._now_ms)
+            else WallClock(self._input.watermark, self._now_ms)
         )
         self._customers = PartitionCustomers(store, _keys_of(context, partition), self._now_ms)
         shed = context.metrics.records_shed
@@ -107,7 +86,7 @@ class PartitionProcessor:
             partition=partition,
             engine=self._engine,
             customers=self._customers,
-            misrouted=self._misrouted,
+            misrouted=self._input.misrouted,
             shadow=self._shadow,
             read_by_schema=context.read_by_schema,
             max_skew_ms=settings.max_skew_ms,
@@ -129,25 +108,8 @@ class PartitionProcessor:
 
         Raises InfrastructureError when the batch before it never came.
         """
-        self._expect_next(topic, batch)
-        if topic == REPARTITION:
-            had = self._repartitioned.add(batch, batch.as_of_ms)
-        else:
-            had = self._merge.add(topic, batch, batch.as_of_ms)
-            self._misrouted.find(topic, batch[had:])
-        if had:
-            self._progress.buffered.dropped(self._tps[topic], had)
+        self._input.add(topic, batch)
         self._wake.set()
-
-    def _expect_next(self, topic: str, batch: RecordBatch) -> None:
-        expected = self._batches[topic]
-        if batch.number != expected:
-            raise InfrastructureError(
-                f"{topic}[{self.partition}]: got batch {batch.number} at offset"
-                f" {batch[0].offset}, expected {expected}: one was lost on the way; it is read"
-                " again after a restart"
-            )
-        self._batches[topic] = expected + 1
 
     def look_at_timers(self) -> None:
         """See whether timers are due."""
@@ -155,7 +117,7 @@ class PartitionProcessor:
 
     def ends_known(self) -> None:
         """More is known of how far topics are read, which a record may wait for."""
-        if self._merge.waits_for is not None:
+        if self._input.is_waiting:
             self._wake.set()
 
     def use_rules(self, rules: Rules) -> None:
@@ -181,43 +143,25 @@ class PartitionProcessor:
             customer=records.decode(record_of(value)) if value and is_there else None,
             rules=self._engine.rules,
             now_ms=self._now_ms() if now_ms == BEGINNING_OF_TIME_MS else now_ms,
-            waits_for=() if self.is_current() else tuple(self.not_current_topics()),
+            waits_for=() if self._input.is_current() else tuple(self._input.not_current_topics()),
         )
 
     def figures(self) -> PartitionFigures:
         """How the partition stands now."""
         stored, age_ms = self._store.progress, self.clock.watermark_age_ms()
-        reading = self._progress.reading
-        lags = {topic: reading.lag_records(tp) for topic, tp in self._tps.items()}
         return PartitionFigures(
             partition=self.partition,
             customers=stored.customers,
             timers_pending=stored.pending,
             state_bytes=self._store.files_bytes(),
-            is_current=self.is_current(),
+            is_current=self._input.is_current(),
             watermark_age_s=None if age_ms is None else age_ms / 1000,
-            lag_records={topic: lag for topic, lag in lags.items() if lag is not None},
+            lag_records=self._input.lag_records(),
         )
-
-    def is_current(self) -> bool:
-        """Whether each input topic has been read, and handled, up to the end that it had at some
-        instant at most ``max_lag`` ago. A rehearsal always is.
-        """
-        settings = self._context.settings
-        return settings.clock == "records" or not self.not_current_topics()
-
-    def not_current_topics(self) -> list[str]:
-        """The topics that marketing steps wait for."""
-        oldest_ms = self._now_ms() - self._context.settings.max_lag_ms
-        through_ms = self._progress.reading.read_through_ms
-        return [topic for topic, tp in self._tps.items() if (through_ms(tp) or 0) < oldest_ms]
 
     def is_idle(self, as_of_ms: int = 0) -> bool:
         """Whether everything that was there at that instant, or later, has been handled."""
-        complete_ms = self._progress.reading.complete_as_of_ms
-        is_complete = all((complete_ms(tp) or -1) >= as_of_ms for tp in self._tps.values())
-        has_more = len(self._merge) or self._misrouted.pending or self._repartitioned.rejected
-        return is_complete and not has_more
+        return self._input.is_idle(as_of_ms)
 
     # -- the task
 
@@ -246,7 +190,7 @@ class PartitionProcessor:
                 self._swept_at = time.monotonic()
                 await self._sweep()
         try:
-            await asyncio.wait_for(self._wake.wait(), self._merge.wait_s())
+            await asyncio.wait_for(self._wake.wait(), self._input.wait_s())
         except TimeoutError:
             return
 
@@ -268,10 +212,10 @@ class PartitionProcessor:
     async def _work(self) -> bool:
         """One commit unit; False when there was nothing to do."""
         started = time.perf_counter()
-        self._raise_watermark()
-        instant = self.clock.start_unit(is_current=self.is_current())
+        self._input.advance_watermark()
+        instant = self.clock.start_unit(is_current=self._input.is_current())
         unit = self._unit = CommitUnit(now_ms=self._now_ms())
-        unit.misrouted = self._misrouted.take_pending()
+        unit.misrouted = self._input.misrouted.take_pending()
         self._take_rejected(unit)
         released = self._release_parked(instant)
         has_room = released < UNIT_CUSTOMERS and self._fire_timers() and self._handle_records()
@@ -281,7 +225,7 @@ class PartitionProcessor:
         if has_work:
             self.busy_at = time.monotonic()
             await self._commit(unit, started)
-        self._report_repartition_progress()
+        self._input.report_repartition_progress()
         return has_work or not has_room
 
     def _release_parked(self, instant: Instant) -> int:
@@ -294,27 +238,9 @@ class PartitionProcessor:
             self._shadow.release_parked(instant)
         return self._engine.release_parked(instant.watermark_ms, UNIT_CUSTOMERS)
 
-    def _raise_watermark(self) -> None:
-        """Take what is known of the topics' ends."""
-        reading = self._progress.reading
-        for topic, tp in self._tps.items():
-            if topic != REPARTITION:
-                as_of_ms = reading.complete_as_of_ms(tp)
-                if as_of_ms is not None:
-                    self._watermark.rise(topic, as_of_ms)
-        through_ms = reading.read_through_ms(self._tps[REPARTITION])
-        self._watermark.rise(
-            REPARTITION, self._repartition_watermark.advance(self._now_ms(), through_ms)
-        )
-
-    def _report_repartition_progress(self) -> None:
-        """Tell the other partitions up to when all their records were forwarded from here."""
-        reached_ms = map(self._watermark.seen_ms, self._misrouted.topics_in_doubt())
-        self._context.repartition.report(self.partition, min(reached_ms, default=FAR_MS))
-
     def _take_rejected(self, unit: CommitUnit) -> None:
         """Account for what lies in the repartition topic and gets no turn."""
-        rejected, position = self._repartitioned.take_rejected()
+        rejected, position = self._input.take_rejected()
         for record, error in rejected:
             unit.count(
                 REPARTITION,
@@ -369,7 +295,7 @@ class PartitionProcessor:
         if held is not None and not self._handle(held):
             return False
         customers, unit, decode = self._customers, self._unit, self._handler.decode
-        for topic, record in self._merge.take(UNIT_RECORDS):
+        for topic, record in self._input.take(UNIT_RECORDS):
             if not self._handle(decode(topic, record)):
                 return False
             if customers.touched_count() >= UNIT_CUSTOMERS or unit.is_heavy:
@@ -392,7 +318,7 @@ class PartitionProcessor:
         read = decoded.read_topic
         unit.consumed[read] = unit.consumed.get(read, 0) + 1
         unit.positions[read] = (
-            record.offset + 1 if decoded.is_own else self._repartitioned.handled(record)
+            record.offset + 1 if decoded.is_own else self._input.repartitioned.handled(record)
         )
         if outcome is not RecordOutcome.MISROUTED:
             unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)

@@ -63,7 +63,7 @@ class Pair:
     def pass_hours(self, hours: int) -> None:
         """Fire what is due then, as a partition processor does."""
         self.now_ms += hours * HOUR_MS
-        self.watermark.rise("orders", self.now_ms)
+        self.watermark.advance("orders", self.now_ms)
         self.clock.start_unit(is_current=True)
         self.shadow.see([each for each in self.live if each.next_due_ms() <= self.now_ms])
         fire_timers(self.task, self.clock, self.now_ms)
