@@ -1,0 +1,92 @@
+"""Begins the work on partitions whose state was recovered, once nothing is missing."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from app.core.errors import InfrastructureError
+from app.kafka.types import TopicPartition
+from app.live.faust_app import WorkerApp
+from app.live.input.broker_offsets import BrokerOffsets
+from app.live.input.lost_data import LostDataCheck
+from app.live.input.progress import InputProgress
+from app.live.partition.assigned import AssignedPartitions
+from app.live.telemetry.metrics import Metrics
+from app.settings.model import Settings
+
+
+class Recovery:
+    """Checks inputs and changelogs for lost data, then assigns the recovered partitions.
+
+    ``connect`` registers its methods with the customers table's store; from then on they are called
+    in the worker's main loop. What they find wrong goes to ``on_failure``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        progress: InputProgress,
+        offsets: BrokerOffsets,
+        metrics: Metrics,
+        assigned: AssignedPartitions,
+        app: WorkerApp,
+        on_failure: Callable[[BaseException], None],
+        is_exactly_once: bool,
+    ) -> None:
+        self._settings: Final = settings
+        self._progress: Final = progress
+        self._offsets: Final = offsets
+        self._metrics: Final = metrics
+        self._assigned: Final = assigned
+        self._app: Final = app
+        self._on_failure: Final = on_failure
+        self._is_exactly_once: Final = is_exactly_once
+        self._lost_data: Final = LostDataCheck(settings, offsets, self._count_lost)
+
+    def connect(self) -> None:
+        """Let the store report to this object. Called once, before the app is started."""
+        store = self._app.store
+        store.on_failure = self._on_failure
+        store.on_applied = self._count_applied
+        store.on_recovered = self._recovered
+        store.on_ends_known = self._check_changelogs
+        self._metrics.standby_lag.set_function(self._app.standby_lag)
+
+    async def _recovered(self, partitions: set[int]) -> None:
+        """Work on these partitions, once it is certain from which offsets."""
+        membership = self._progress.membership
+        committed = await self._offsets.committed(
+            TopicPartition(topic, number)
+            for topic in self._settings.read_topics.values()
+            for number in sorted(partitions)
+        )
+        if self._progress.membership != membership:
+            return  # the group is rebalancing again, and what comes of it is recovered again
+        await self._lost_data.check_inputs(committed)
+        if self._progress.membership != membership:
+            return
+        if self._is_exactly_once:
+            self._progress.positions.resumed(committed)
+        self._assigned.assign(partitions, self._app.store.partition)
+
+    async def _check_changelogs(self, ends: dict[TopicPartition, int]) -> None:
+        active = ends.keys() & self._app.assignor.assigned_actives()
+        try:
+            await self._lost_data.check_state(active, self._app.store)
+        except InfrastructureError as exc:
+            self._on_failure(exc)
+            # the worker stops; an error raised here would be logged by Faust a second time
+            await asyncio.Event().wait()
+        known = self._app.tables.recovery.active_offsets
+        for tp in active:
+            if self._app.store.persisted_offset(tp) is None:
+                # of a database that was thrown away; Faust has noted how far it was
+                known.pop(tp, None)
+
+    def _count_lost(self, topic: str, records: int) -> None:
+        self._metrics.input_lost.labels(self._progress.logical[topic]).inc(records)
+
+    def _count_applied(self, records: int, is_active: bool) -> None:
+        role = "active" if is_active else "standby"
+        self._metrics.changelog_applied.labels(role).inc(records)
