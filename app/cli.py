@@ -30,7 +30,7 @@ _OWN_TERMINAL: Final = frozenset({"demo", "worker"})
 #: The commands by who uses them, as the help lists them.
 READERS: Final = {
     "to begin": ("init", "demo"),
-    "for rules": ("validate", "backtest", "plan", "explain"),
+    "for rules": ("validate", "backtest", "plan", "explain", "studio"),
     "for publishers": ("publish", "contracts"),
     "to measure": ("kpis", "experiments", "funnel", "segments"),
     "to operate": ("topics", "worker", "seed", "health"),

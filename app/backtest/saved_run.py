@@ -22,6 +22,7 @@ from app.version import ENGINE_VERSION
 RUN: Final = "run.json"
 CUSTOMERS: Final = "customers.jsonl"
 _DECISIONS: Final = "decisions.jsonl"
+_DISPATCH: Final = "dispatch.jsonl"
 _BUFFER_BYTES: Final = 1 << 20
 _DECODER: Final = msgspec.json.Decoder(Customer)
 
@@ -98,6 +99,13 @@ class SavedRun:
 
     def decisions(self, customer_id: str) -> list[dict[str, Any]]:
         """All decisions on the customer, in the order made."""
+        return self._of(customer_id, _DECISIONS)
+
+    def requests(self, customer_id: str) -> list[dict[str, Any]]:
+        """All that channel senders get for the customer, in the order made."""
+        return self._of(customer_id, _DISPATCH)
+
+    def _of(self, customer_id: str, name: str) -> list[dict[str, Any]]:
         part = b'"customer_id":' + orjson.dumps(customer_id)
-        found = [orjson.loads(line) for line in _lines(self._folder / _DECISIONS) if part in line]
+        found = [orjson.loads(line) for line in _lines(self._folder / name) if part in line]
         return [record for record in found if record["customer_id"] == customer_id]

@@ -201,6 +201,7 @@ def _timer(
 def _decision(record: Mapping[str, Any], results: Mapping[str, list[str]]) -> ExplainedDecision:
     next_at = record["next_eligible_at"]
     return ExplainedDecision(
+        request_id=record["request_id"],
         decided_ms=parse_rfc3339(record["decided_at"]),
         due_ms=parse_rfc3339(record["due_at"]),
         expires_ms=parse_rfc3339(record["expires_at"]),

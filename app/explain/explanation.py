@@ -63,6 +63,7 @@ class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
     as the record remembers it.
     """
 
+    request_id: str
     decided_ms: int
     due_ms: int
     expires_ms: int

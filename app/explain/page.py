@@ -1,24 +1,23 @@
 """The page about one customer: no script, nothing loaded, everything escaped."""
 
-from base64 import b64encode
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, Final
+
+import orjson
 
 from app.core.time.instants import format_rfc3339
 from app.explain.explanation import Explanation
 from app.explain.timeline import Entry, timeline, when_of
 from app.explain.words import When, cap_use_words, channel_words
-from app.html.markup import Html, tag
+from app.html.document import security_policy
+from app.html.markup import NOTHING, Html, tag
 
-_STYLE: Final = files("app.explain").joinpath("page.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
-#: The browser may apply this style and do nothing else.
-CONTENT_SECURITY_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-)
+PAGE_STYLE: Final = files("app.explain").joinpath("page.css").read_text(encoding="utf-8")
+CONTENT_SECURITY_POLICY: Final = security_policy(PAGE_STYLE)
+#: What channel senders get, by (request id, ``send`` or ``recall``).
+Requests = Mapping[tuple[str, str], Mapping[str, Any]]
+_NO_REQUESTS: Final[Requests] = {}
 _KINDS: Final = {
     "timer": "To come",
     "decision": "Decided",
@@ -34,20 +33,31 @@ _SECTIONS: Final = (
 )
 
 
-def customer_page(explanation: Explanation) -> str:
-    """The HTML document."""
+def customer_page(
+    explanation: Explanation,
+    *,
+    requests: Requests = _NO_REQUESTS,
+    style: str = PAGE_STYLE,
+    above: Html = NOTHING,
+) -> str:
+    """The HTML document.
+
+    A decision among ``requests`` shows what the channel sender gets. ``above`` stands before the
+    page's own header.
+    """
     when = when_of(explanation)
     head = tag(
         "head",
         Html('<meta charset="utf-8">'),
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         tag("title", f"Customer {explanation.customer_id}"),
-        Html(f"<style>{_STYLE}</style>"),
+        Html(f"<style>{style}</style>"),
     )
     links = (tag("li", tag("a", title, href=f"#{name}")) for name, title in _SECTIONS)
     body = tag(
         "body",
         tag("a", "Skip to the timeline", href="#timeline", class_="skip"),
+        above,
         tag(
             "header",
             tag("h1", f"Customer {explanation.customer_id}"),
@@ -56,7 +66,7 @@ def customer_page(explanation: Explanation) -> str:
         tag("nav", tag("ul", *links), aria_label="On this page"),
         tag(
             "main",
-            _timeline(explanation, when),
+            _timeline(explanation, when, requests),
             _standing(explanation, when),
             _profile(explanation),
         ),
@@ -69,8 +79,8 @@ def _section(name: str, *children: object) -> Html:
     return tag("section", title, *children, id=name, tabindex=-1, aria_labelledby=f"{name}-title")
 
 
-def _timeline(explanation: Explanation, when: When) -> Html:
-    entries = [_entry(entry, when) for entry in timeline(explanation)]
+def _timeline(explanation: Explanation, when: When, requests: Requests) -> Html:
+    entries = [_entry(entry, when, requests) for entry in timeline(explanation)]
     notes = "Latest first; what is to come stands at the top. Times are the customer's."
     if explanation.decisions_since_ms is not None:
         notes += f" Decisions before {when(explanation.decisions_since_ms)} were not looked at."
@@ -78,7 +88,7 @@ def _timeline(explanation: Explanation, when: When) -> Html:
     return _section("timeline", tag("p", notes), shown)
 
 
-def _entry(entry: Entry, when: When) -> Html:
+def _entry(entry: Entry, when: When, requests: Requests) -> Html:
     what: list[object] = [tag("span", _KINDS[entry.kind], class_="kind"), f" · {entry.title}"]
     if entry.words:
         what.append(tag("div", entry.words))
@@ -93,6 +103,11 @@ def _entry(entry: Entry, when: When) -> Html:
         )
         label = tag("summary", f"{len(entry.gates)} checks of {entry.title}")
         what.append(tag("details", label, tag("ul", *gates, class_="gates")))
+    request = None if entry.request is None else requests.get(entry.request)
+    if request is not None:
+        label = tag("summary", f"What the channel sender gets for {entry.title}")
+        body = orjson.dumps(request, option=orjson.OPT_INDENT_2).decode()
+        what.append(tag("details", label, tag("pre", body, tabindex=0)))
     at = tag("time", when(entry.at_ms), datetime=format_rfc3339(entry.at_ms))
     return tag("li", at, tag("div", *what), class_=entry.kind)
 

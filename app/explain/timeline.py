@@ -18,13 +18,16 @@ class GateLine(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """``words`` of something at ``at_ms``; ``gates`` in order, of a decision."""
+    """``words`` of something at ``at_ms``; of a decision its ``gates`` in order, and the request
+    that it puts on dispatch as (request id, ``send`` or ``recall``), if any.
+    """
 
     at_ms: int
     kind: Kind
     title: str
     words: str
     gates: tuple[GateLine, ...] = ()
+    request: tuple[str, str] | None = None
 
 
 def when_of(explanation: Explanation) -> When:
@@ -76,7 +79,15 @@ def _decided(decision: ExplainedDecision, when: When) -> Entry:
     )
     title = _title(decision.trigger, decision.key, decision.step)
     kind: Kind = "send" if decision.outcome == "send" else "decision"
-    return Entry(decision.decided_ms, kind, title, headline(decision, when), gates)
+    request = decision.request_id, decision.outcome
+    return Entry(
+        decision.decided_ms,
+        kind,
+        title,
+        headline(decision, when),
+        gates,
+        request if decision.outcome in ("send", "recall") else None,
+    )
 
 
 def _sent(sent: KnownSend) -> Entry:

@@ -1,14 +1,37 @@
 """What all pages share: one HTML file that loads nothing from anywhere."""
 
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib.resources import files
 
-from app.html.markup import Html, join, tag
+from app.html.markup import NOTHING, Html, join, tag
 
 
-def document(title: str, *content: Html) -> str:
-    """The HTML document around a page's content."""
-    style = Html(files("app.html").joinpath("report.css").read_text(encoding="utf-8"))
+def report_style() -> str:
+    """The style sheet of reports."""
+    return files("app.html").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def security_policy(style: str, *, has_forms: bool = False) -> str:
+    """The Content-Security-Policy of a page: a browser may apply this style, send forms back where
+    the page came from if it has any, and do nothing else.
+    """
+    style_hash = b64encode(sha256(style.encode()).digest()).decode()
+    target = "'self'" if has_forms else "'none'"
+    return (
+        f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none';"
+        f" form-action {target}; frame-ancestors 'none'"
+    )
+
+
+def document(title: str, *content: Html, style: str | None = None, above: Html = NOTHING) -> str:
+    """The HTML document around a page's content.
+
+    ``style``: the style sheet, by default that of reports; ``above``: what stands before the
+    content, such as a navigation.
+    """
+    style = report_style() if style is None else style
     head = tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -16,7 +39,8 @@ def document(title: str, *content: Html) -> str:
         tag("title", title),
         Html(f"<style>{style}</style>"),
     )
-    return f"<!doctype html>\n{tag('html', head, tag('body', tag('main', *content)), lang='en')}\n"
+    body = tag("body", above, tag("main", *content, id="content" if above else None))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def cards(figures: Iterable[tuple[str, str]]) -> Html:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from html import escape
+from typing import Final
 
 
 class Html(str):
@@ -10,7 +11,11 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: object, **attributes: object) -> Html:
+#: No markup at all.
+NOTHING: Final = Html("")
+
+
+def tag(name: str, /, *children: object, **attributes: object) -> Html:
     """An element. An attribute's ``_`` is written ``-`` (a trailing one is left out); one that is
     None is left out.
     """

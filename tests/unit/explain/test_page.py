@@ -12,7 +12,7 @@ from tests.unit.live.web.test_routes import ask
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 #: Elements without an end tag.
-_VOID = {"meta"}
+_VOID = {"meta", "input"}
 
 
 class Outline(HTMLParser):
