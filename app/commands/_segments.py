@@ -55,21 +55,18 @@ def _segments_of(
     model: Path | None, rules_path: Path | None, rules: "Rules | None"
 ) -> "SegmentsOf":
     """The model's clusters, else the rules' segments, which may ask the rules' own model."""
-    from app.analysis.data.customers import model_clusters, rules_segments
+    from app.analysis.data.customers import model_clusters
 
     if model is not None:
         named = model_at(model)
         if named.clusters is None:
             raise ConfigError(f"{model}: expected a model with clusters")
         return model_clusters(named)
-    if rules is None or not rules.document.get("segments"):
+    if rules is None or rules.segments_of is None:
         raise ConfigError(
             "--by segment: expected a --model with clusters, or rules with segments (--rules, or"
             " run.json beside the decisions)"
         )
-    own = rules.document.get("model")
-    if own is None:
-        return rules_segments(rules)
-    if rules_path is None:
+    if "model" in rules.document and rules_path is None:
         raise ConfigError("--by segment: the rules name a model: give the rules file with --rules")
-    return rules_segments(rules, model_at(rules_path.parent / own))
+    return rules.segments_of

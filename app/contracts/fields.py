@@ -39,6 +39,7 @@ READ: Final[dict[str, tuple[Schema, str]]] = {
     "on_time": ({"type": "boolean"}, "Whether it came when it was promised."),
     "margin": (_NUMBER, "Money: what the purchase earned."),
     "score": (_NUMBER, "The answer to a survey, as a number."),
+    "theme": (_TEXT, "What a survey's answer is about, like delivery or price."),
 }
 assert READ.keys() == DATA_FIELDS
 
@@ -105,5 +106,5 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "message_bounced": _MESSAGE | {"hard": True},
     "message_complained": _MESSAGE,
     "unsubscribed": {"channel": "email"},
-    "survey_answered": _MESSAGE | {"score": 9},
+    "survey_answered": _MESSAGE | {"score": 9, "theme": "delivery"},
 }

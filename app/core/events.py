@@ -100,6 +100,7 @@ BUILT_IN_FIELDS: Final[dict[str, FieldType]] = {
     "on_time": FieldType.FLAG,
     "margin": FieldType.MONEY,
     "score": FieldType.NUMBER,
+    "theme": FieldType.TEXT,
 }
 DATA_FIELDS: Final = frozenset(BUILT_IN_FIELDS)
 #: Of an engagement event: what the send that it names was. ``channel`` is then the send's.

@@ -26,6 +26,11 @@ _REST = {
     "triggers": {},
 }
 
+_MODEL = """\
+{"version": 1, "best_channel": {"open_rates": {"email": 0.5}, "weight": 1},
+ "next_product": {"fact": "last_product", "after": {}, "otherwise": "hat"}}
+"""
+
 
 def examples(text: str) -> list[str]:
     return re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
@@ -43,6 +48,7 @@ def test_an_example_of_the_rules_is_accepted(example: str, tmp_path: Path) -> No
     YAML(typ="safe", pure=True).dump(document, text)
     path = tmp_path / "rules.yaml"
     path.write_text(text.getvalue())
+    (tmp_path / "model.json").write_text(_MODEL)
 
     assert load_rules(path)
 

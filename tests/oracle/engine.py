@@ -11,7 +11,10 @@ from app.backtest.replay import Replay
 from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
+from app.core.rules.model import Rules
 from app.core.time.instants import END_OF_TIME_MS
+from app.rules_file.load import read_model
+from tests.oracle.best_channel import FOLDER
 
 
 def run_engine(
@@ -37,7 +40,7 @@ def run_whole_engine(
     """The same with what the sends led to; ``state`` is an earlier history."""
     made: list[Decision] = []
     outcomes: list[SendOutcome] = []
-    compiled = compile_rules(dict(rules), version="test")
+    compiled = compiled_rules(rules)
     replay = Replay(
         compiled, made.append, outcome=outcomes.append, outage=Outage(*outage) if outage else None
     )
@@ -53,6 +56,12 @@ def run_whole_engine(
         [outcome_in_the_oracles_words(outcome) for outcome in outcomes],
         replay.counts["dead_letter"],
     )
+
+
+def compiled_rules(rules: Mapping[str, Any], version: str = "test") -> Rules:
+    """The rules as the engine has them, with the model that they name."""
+    model = read_model(FOLDER / rules["model"]) if "model" in rules else None
+    return compile_rules(dict(rules), version=version, model=model)
 
 
 def outcome_in_the_oracles_words(outcome: SendOutcome) -> dict[str, Any]:

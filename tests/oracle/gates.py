@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from app.kafka.partitioning import partition_for
+from tests.oracle.best_channel import best_channel, listed_channels
 from tests.oracle.calendar import (
     WEEKDAYS,
     clock_time,
@@ -63,7 +64,7 @@ def judge(
     first_failure: str | None = None
     later: list[tuple[int, str, str]] = []
     all_unreachable = True
-    for channel in in_preference_order(customer, step["channels"]):
+    for channel in in_preference_order(rules, customer, step):
         failure, next_eligible = check(rules, customer, channel, is_marketing, now)
         rate = None
         if failure is None and is_marketing:
@@ -136,10 +137,17 @@ def suppress(reason: str) -> Verdict:
     return verdict("suppress", reason, None)
 
 
-def in_preference_order(customer: Customer, listed: list[str]) -> list[str]:
-    """The step's channels: the customer's preferred ones first, then as the step has them."""
-    preferred = [c for c in profile(customer).get("channels", []) if c in listed]
-    return list(dict.fromkeys(preferred + listed))
+def in_preference_order(
+    rules: Mapping[str, Any], customer: Customer, step: Mapping[str, Any]
+) -> list[str]:
+    """The step's channels: the customer's preferred ones first, then as the step has them; before
+    all the model's best where the step asks for it.
+    """
+    listed = listed_channels(rules, step)
+    preferred = profile(customer).get("channels", [])
+    if step["channels"] == "best":
+        preferred = [best_channel(rules, customer), *preferred]
+    return list(dict.fromkeys([name for name in preferred if name in listed] + listed))
 
 
 def check(

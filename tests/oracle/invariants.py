@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
+from tests.oracle.best_channel import listed_channels
 from tests.oracle.calendar import duration_ms, is_in_window, is_zone
 from tests.oracle.experiments import body_of, steps_of
 from tests.oracle.gates import family_of, is_covered, is_held_out
@@ -196,7 +197,7 @@ def channels_are_the_steps_own(rules: Rules, _lines: Lines, decisions: Decisions
     for decision in decisions:
         step = steps_of(rules, decision["trigger"], decision["experiment"])[decision["step"]]
         if decision["outcome"] in GOES_OUT:
-            assert decision["channel"] in step["channels"], decision
+            assert decision["channel"] in listed_channels(rules, step), decision
 
 
 def repeats_change_nothing(run: Run, rules: Rules, lines: Lines, where: int) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.oracle.best_channel import MODELS
 from tests.oracle.calendar import duration_ms
 
 Rules = dict[str, Any]
@@ -516,8 +517,22 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         rules["attribution_window"] = draw(st.sampled_from(["30m", "6h", "2d", "30d"]))
     if draw(st.integers(0, 4)) == 0:
         rules["recall_window"] = draw(st.sampled_from([0, "5m", "1h", "1d"]))
+    if draw(st.integers(0, 2)) == 0:
+        _ask_the_model(draw, rules)
     _ask_what_is_known(rules)
     return rules
+
+
+def _ask_the_model(draw: st.DrawFn, rules: Rules) -> None:
+    """Names a model, and puts ``best`` in place of the channels of some steps."""
+    rules["model"] = draw(st.sampled_from(sorted(MODELS)))
+    bodies = list(rules["triggers"].values())
+    for experiment in rules.get("experiments", {}).values():
+        bodies += experiment["variants"].values()
+    for body in bodies:
+        for step in (body, *body.get("steps", ())):
+            if "channels" in step and draw(st.booleans()):
+                step["channels"] = "best"
 
 
 def _ask_what_is_known(rules: Rules) -> None:

@@ -14,9 +14,9 @@ from app.backtest.output import OutputFolder
 from app.backtest.parallel.merges import find_merges, joined, without_merges
 from app.backtest.parallel.shard import BatchSizes
 from app.backtest.run import BacktestResult, run_backtest
-from app.core.compile import compile_rules
 from app.core.errors import ConfigError
 from tests.effort import examples
+from tests.oracle.engine import compiled_rules
 from tests.oracle.strategies import Scenario, scenarios
 
 
@@ -29,7 +29,7 @@ def left_by(
         folder = Path(name)
         with OutputFolder(folder) as output:
             ran = run_backtest(
-                compile_rules(dict(scenario.rules), version="test"),
+                compiled_rules(scenario.rules),
                 [lines],
                 folder,
                 output,

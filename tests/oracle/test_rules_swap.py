@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backtest.history import read_arrivals
-from app.core.compile import compile_rules
 from app.core.decisions import Decision
 from app.core.engine import Engine
 from app.core.errors import EventError
@@ -14,6 +13,7 @@ from app.core.rules.variants import steps_of
 from app.rules_file.load import parse_rules
 from tables.in_memory import InMemoryCustomers
 from tests.effort import examples
+from tests.oracle.engine import compiled_rules
 from tests.oracle.strategies import Scenario, scenarios
 from tests.oracle.strategies_rules import Rules, rule_sets
 
@@ -73,8 +73,8 @@ def test_any_rules_can_follow_any_others(scenario: Scenario, new: Rules, after: 
     and a year later no step waits for a trigger or a number that is gone.
     """
     before, now = (
-        compile_rules(dict(scenario.rules), version="old"),
-        compile_rules(dict(new), version="new"),
+        compiled_rules(scenario.rules, "old"),
+        compiled_rules(new, "new"),
     )
     made: list[Decision] = []
     customers = InMemoryCustomers()

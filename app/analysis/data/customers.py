@@ -9,11 +9,8 @@ import numpy as np
 from app.analysis.data.batches import in_batches
 from app.analysis.data.database import Database
 from app.backtest.saved_run import read_customers
-from app.core.customer.facts import FACTS
 from app.core.customer.record import Customer
-from app.core.customer.scoring_model import NO_MODEL, Model
-from app.core.rules.conditions import Facts, compile_condition
-from app.core.rules.model import Rules
+from app.core.customer.scoring_model import Model
 
 #: (customer, now in epoch ms) -> the segments they are in
 SegmentsOf = Callable[[Customer, int], Iterable[str]]
@@ -29,19 +26,6 @@ class Customers(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     segments_of: SegmentsOf
     is_chosen: bool = True
-
-
-def rules_segments(rules: Rules, model: Model | None = None) -> SegmentsOf:
-    """Those under ``segments:`` whose condition holds; a customer may be in several."""
-    predicted = {} if model is None else model.facts(FACTS)
-    facts = Facts(values={**FACTS, **NO_MODEL, **predicted})
-    conditions = [
-        (name, compile_condition(tree, facts))
-        for name, tree in rules.document.get("segments", {}).items()
-    ]
-    return lambda customer, now_ms: [
-        name for name, condition in conditions if condition({}, customer, now_ms)
-    ]
 
 
 def model_clusters(model: Model) -> SegmentsOf:

@@ -11,9 +11,8 @@ import msgspec
 
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.high_value import is_held_out
-from app.analysis.segments.scores import Fitted, Prediction, judged
+from app.analysis.segments.scores import Fitted, Prediction, judged_by_hits
 from app.analysis.segments.traces import Sent, Traces
-from app.analysis.statistics.intervals import wilson
 from app.core.customer.scoring_model import BestChannel
 
 #: Of which the one that guesses best is taken.
@@ -63,18 +62,10 @@ def fit_best_channel(traces: Traces) -> Fitted:
     naive = sum(
         min(case.sent, key=lambda name: (-case.sent[name], name)) == case.best for case in held_out
     )
-    report = Prediction(
-        name=EMPTY.name,
-        measure=EMPTY.measure,
-        baseline_name=EMPTY.baseline_name,
-        score=hits / len(held_out),
-        score_interval=wilson(hits, len(held_out)),
-        baseline=naive / len(held_out),
-        baseline_interval=wilson(naive, len(held_out)),
-        fitted=len(fitted),
-        held_out=len(held_out),
+    report = judged_by_hits(
+        EMPTY, hits=hits, baseline_hits=naive, fitted=len(fitted), held_out=len(held_out)
     )
-    return Fitted(part=part, report=judged(report))
+    return Fitted(part=part, report=report)
 
 
 def _hits(part: BestChannel, cases: list[_Case]) -> int:

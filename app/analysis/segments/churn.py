@@ -6,6 +6,7 @@ The baseline is recency alone: the longer without a purchase, the likelier the c
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -82,10 +83,8 @@ def fit_churn(rows: dict[str, list[float]], traces: Traces, cut_ms: int) -> Fitt
         intercept=float(regression.intercept_[0]),
         horizon_days=CHURN_DAYS,
     )
-    report = Prediction(
-        name=EMPTY.name,
-        measure=EMPTY.measure,
-        baseline_name=EMPTY.baseline_name,
+    report = msgspec.structs.replace(
+        EMPTY,
         score=auc,
         score_interval=area_interval(auc, gone, there),
         baseline=naive,

@@ -9,9 +9,8 @@ from typing import Final
 
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.high_value import is_held_out
-from app.analysis.segments.scores import Fitted, Prediction, judged
+from app.analysis.segments.scores import Fitted, Prediction, judged_by_hits
 from app.analysis.segments.traces import Purchase, Traces
-from app.analysis.statistics.intervals import wilson
 from app.core.customer.scoring_model import NextProduct
 
 #: The fact that rules must declare: ``last_product: {last: order_placed.items.sku}``.
@@ -50,18 +49,10 @@ def fit_next_product(traces: Traces) -> Fitted:
     part = NextProduct(fact=FACT, after=_after(fitted), otherwise=favourite)
     hits = sum(part.product(last) in following for last, following in held_out)
     naive = sum(favourite in following for _, following in held_out)
-    report = Prediction(
-        name=EMPTY.name,
-        measure=EMPTY.measure,
-        baseline_name=EMPTY.baseline_name,
-        score=hits / len(held_out),
-        score_interval=wilson(hits, len(held_out)),
-        baseline=naive / len(held_out),
-        baseline_interval=wilson(naive, len(held_out)),
-        fitted=len(fitted),
-        held_out=len(held_out),
+    report = judged_by_hits(
+        EMPTY, hits=hits, baseline_hits=naive, fitted=len(fitted), held_out=len(held_out)
     )
-    return Fitted(part=part, report=judged(report))
+    return Fitted(part=part, report=report)
 
 
 def _pairs(purchases: list[Purchase]) -> list[_Pair]:

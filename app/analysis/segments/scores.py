@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.analysis.segments.clusters import TooFew
-from app.analysis.statistics.intervals import Interval
+from app.analysis.statistics.intervals import Interval, wilson
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,22 @@ def judged(report: Prediction) -> Prediction:
         return msgspec.structs.replace(report, is_kept=True)
     reason = f"does not beat {report.baseline_name}"
     return msgspec.structs.replace(report, reason=reason)
+
+
+def judged_by_hits(
+    empty: Prediction, *, hits: int, baseline_hits: int, fitted: int, held_out: int
+) -> Prediction:
+    """The judged report of guesses, of which so many of the ``held_out`` were right."""
+    report = msgspec.structs.replace(
+        empty,
+        score=hits / held_out,
+        score_interval=wilson(hits, held_out),
+        baseline=baseline_hits / held_out,
+        baseline_interval=wilson(baseline_hits, held_out),
+        fitted=fitted,
+        held_out=held_out,
+    )
+    return judged(report)
 
 
 def tried(empty: Prediction, fit: Callable[[], Fitted]) -> Fitted:

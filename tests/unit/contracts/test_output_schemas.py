@@ -19,6 +19,7 @@ from app.core.outcomes import SendOutcome
 from app.formats.encode import written, written_outcome
 from app.rules_file.load import parse_rules
 from tests.effort import examples
+from tests.oracle.best_channel import FOLDER
 from tests.oracle.strategies import Scenario, scenarios
 from tests.unit.contracts.judging import ROOT
 
@@ -46,7 +47,7 @@ def run(scenario: Scenario) -> tuple[list[decisions.Decision], list[SendOutcome]
     made: list[decisions.Decision] = []
     led_to: list[SendOutcome] = []
     outage = None if scenario.outage is None else Outage(*scenario.outage)
-    rules = parse_rules(stream.getvalue())
+    rules = parse_rules(stream.getvalue(), folder=FOLDER)
     replay = Replay(rules, made.append, outcome=led_to.append, outage=outage)
     replay.run(read_arrivals(map(orjson.dumps, scenario.lines)), until_ms=scenario.until_ms)
     return made, led_to
