@@ -39,4 +39,4 @@ def best_channel(rules: Mapping[str, Any], customer: Customer) -> str:
         ]
         opened = sum(send["is_opened"] for send in sends)
         shares[channel] = (opened + weight * Fraction(rate)) / (len(sends) + weight)
-    return min(name for name in shares if shares[name] == max(shares.values()))
+    return min(str(name) for name, share in shares.items() if share == max(shares.values()))
