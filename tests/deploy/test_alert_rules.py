@@ -61,7 +61,7 @@ def test_the_cases_would_notice(tmp_path: Path) -> None:
     require_prometheus()
     rules = alerts.RULES.read_text()
     mute = re.sub(
-        r"(?m)^( +- alert: .*\n(?: +#.*\n)? +expr: )(?:\|\n(?: {10,}.*\n)+|.*\n)",
+        r"(?m)^( +- alert: .*\n(?: +#.*\n)* +expr: )(?:\|\n(?: {10,}.*\n)+|.*\n)",
         r"\1vector(0) > 1\n",
         rules,
     )

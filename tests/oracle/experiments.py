@@ -10,7 +10,7 @@ from tests.oracle.calendar import duration_ms, instant_or_none, instants
 
 Assigned = tuple[str, str] | None
 
-STEP_FIELDS = ("after", "template", "channels", "send_time", "deliver")
+STEP_FIELDS = ("after", "before", "template", "channels", "send_time", "deliver")
 
 
 def audiences(rules: Mapping[str, Any], trigger: str) -> dict[str, Any]:

@@ -51,10 +51,11 @@ def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None
         return msgspec.structs.replace(finding, verdict="invalid", reason=changed)
     if worst is not None:
         return _stopped(finding, design, worst)
+    split_p = _split_p_so_far(exposures, design, until_ms)
+    if split_p < SPLIT_LEVEL:
+        return _mismatch(finding, split_p)
     is_complete = is_stopped and now_ms >= until_ms + design.window_ms
-    if is_complete:
-        return _decided(finding, is_less_better=design.is_less_better)
-    return _checked(finding, design)
+    return _decided(finding, is_less_better=design.is_less_better) if is_complete else finding
 
 
 def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Finding:
@@ -70,11 +71,15 @@ def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Findi
     return msgspec.structs.replace(finding, verdict="stopped", stopped=worst.variant, reason=reason)
 
 
-def _checked(finding: Finding, design: Design) -> Finding:
-    """While it runs the split is looked at with a test that may be asked every day."""
-    counts = [each.assigned for each in finding.variants]
-    p_value = split_p_at_any_look(counts, [arm.share for arm in design.arms])
-    return finding if p_value >= SPLIT_LEVEL else _mismatch(finding, p_value)
+def _split_p_so_far(exposures: Exposures, design: Design, until_ms: int) -> float:
+    """Of a test that may be asked at any time: what it accuses once stays accused."""
+    is_counted = exposures.assigned_ms <= until_ms
+    order = np.argsort(exposures.assigned_ms[is_counted], kind="stable")
+    instants = exposures.assigned_ms[is_counted][order]
+    drawn = exposures.variant[is_counted][order]
+    counts = np.cumsum(drawn[:, None] == np.arange(len(design.arms)), axis=0)
+    is_look = np.append(instants[1:] > instants[:-1], [True] * (len(instants) > 0))
+    return split_p_at_any_look(counts[is_look.astype(bool)], [arm.share for arm in design.arms])
 
 
 def _mismatch(finding: Finding, p_value: float) -> Finding:

@@ -38,18 +38,21 @@ def log_evidence_over(successes: Counts, trials: Counts, limit: float) -> Number
     return found
 
 
-def split_p_at_any_look(counts: Sequence[int], shares: Sequence[float]) -> float:
-    """P-value that customers are split by ``shares``, valid however often it is asked.
+def split_p_at_any_look(counts: Counts, shares: Sequence[float]) -> float:
+    """P-value that customers are split by ``shares``: the smallest of all looks so far, each of
+    which is a row of ``counts``, so that it never rises again.
 
     The multinomial likelihood ratio mixed over a Dirichlet prior around the shares (Lindon and
     Malek 2022, "Anytime-valid inference for multinomial count data", NeurIPS 35).
     """
     observed, planned = np.asarray(counts, dtype=float), np.asarray(shares, dtype=float)
+    if not len(observed):
+        return 1.0
     prior = _SPLIT_PRIOR * planned
     evidence = (
         special.gammaln(prior.sum())
-        - special.gammaln(prior.sum() + observed.sum())
-        + (special.gammaln(prior + observed) - special.gammaln(prior)).sum()
-        - (observed * np.log(planned)).sum()
+        - special.gammaln(prior.sum() + observed.sum(axis=1))
+        + (special.gammaln(prior + observed) - special.gammaln(prior)).sum(axis=1)
+        - (observed * np.log(planned)).sum(axis=1)
     )
-    return float(np.exp(min(0.0, -evidence)))
+    return float(np.exp(min(0.0, -float(evidence.max()))))

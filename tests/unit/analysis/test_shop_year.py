@@ -127,5 +127,9 @@ def test_segments_of_the_year_serve_as_groups(
     }
     rules = tmp_path / "rules.yaml"
     rules.write_text(json.dumps(document))
-    report = run("kpis", *lived.files, "--by", "segment", "--rules", str(rules))
+    customers = str(lived.out / "customers.jsonl")
+    report = run(
+        *("kpis", *lived.files, "--by", "segment"),
+        *("--rules", str(rules), "--customers", customers),
+    )
     assert 0 < report["sizes"]["likely"]["members"] < CUSTOMERS

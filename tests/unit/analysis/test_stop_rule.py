@@ -201,6 +201,6 @@ def test_the_split_can_be_looked_at_every_day() -> None:
     accused = 0
     for _ in range(300):
         counts = np.cumsum(rng.multinomial(40, [0.5, 0.5], size=60), axis=0)
-        accused += any(split_p_at_any_look(each, [0.5, 0.5]) < ALPHA for each in counts.tolist())
+        accused += split_p_at_any_look(counts, [0.5, 0.5]) < ALPHA
     assert accused <= 0.05 * 300
-    assert split_p_at_any_look([600, 400], [0.5, 0.5]) < 0.001
+    assert split_p_at_any_look(np.array([[600, 400], [620, 580]]), [0.5, 0.5]) < 0.001

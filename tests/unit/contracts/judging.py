@@ -7,9 +7,10 @@ from pathlib import Path
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.errors import EventError
+from app.core.events import MERGE
 from app.core.rules.model import Rules
 from app.core.rules.rates import single_partition
-from app.core.transitions import Handled, handle_event
+from app.core.transitions import Handled, handle_event, target_of
 from app.formats.decode import Erasure, decode_record
 from app.rules_file.load import load_rules
 
@@ -34,6 +35,9 @@ def refusal(
     try:
         event = decode_record(topic, 0, 0, key, value, list(headers))
         if isinstance(event, Erasure):
+            return None
+        if event.type == MERGE:
+            target_of(event)
             return None
         customer = Customer(customer_id=event.customer_id)
         handled = handle_event(
