@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.core.customer.bound import keep_within
+from app.core.customer.bound import bound_record, keep_within, size
 from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
@@ -166,6 +166,8 @@ class PartitionCustomers:
     def changed(self, customer: Customer) -> None:
         """Write this record with the unit, under its due time as it is now."""
         customer_id = customer.customer_id
+        for part in bound_record(customer):
+            self.on_shed(part)
         self._touched[customer_id] = customer
         self._erased.discard(customer_id)
         due_ms = customer.next_due_ms()
@@ -278,8 +280,8 @@ class PartitionCustomers:
         record = records.encode(customer)
         if len(record) > MAX_RECORD_BYTES:
             outbox, customer.outbox = customer.outbox, []
-            if records.size(customer) > MAX_RECORD_BYTES:
-                for part in keep_within(customer, records.size):
+            if size(customer) > MAX_RECORD_BYTES:
+                for part in keep_within(customer):
                     self.on_shed(part)
             customer.outbox = outbox
             record = records.encode(customer)

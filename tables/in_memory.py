@@ -1,9 +1,11 @@
 """Customer records in memory, and when their timers fire."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from app.core.customer.bound import bound_record
 from app.core.customer.record import Customer
 from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
 
@@ -38,6 +40,8 @@ class InMemoryCustomers:
         self._spans: list[int] = []
         #: customers that may have a parked step
         self._parked: dict[str, None] = {}
+        #: how often records that grew too large lost a part, by part
+        self.shed: Counter[str] = Counter()
         #: entries, stale ones included
         self._entries = 0
 
@@ -60,6 +64,7 @@ class InMemoryCustomers:
     def changed(self, customer: Customer) -> None:
         """Keep the record and find its place among the timers."""
         customer_id = customer.customer_id
+        self.shed.update(bound_record(customer))
         self._records[customer_id] = customer
         due_ms = customer.next_due_ms()
         if due_ms < self._entry_ms.get(customer_id, END_OF_TIME_MS):

@@ -39,11 +39,6 @@ def decode_rates(value: bytes) -> RateState:
         raise InfrastructureError(f"the state of the send rates cannot be read: {exc}") from exc
 
 
-def size(part: object) -> int:
-    """How many bytes the record, or a part of one, has when it is encoded."""
-    return len(_encoder.encode(part))
-
-
 def decode(value: bytes) -> Customer:
     """The record in ``value``; InfrastructureError when no release we know wrote it."""
     if value[:1] != _PREFIX and (not value or value[0] not in _READABLE):

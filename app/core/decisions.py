@@ -118,6 +118,8 @@ class Decision(msgspec.Struct, kw_only=True, gc=False):
     dispatch: "SendRequest | None" = None
     #: the customer that the instance was opened for, when that one was merged into this one since
     merged_from: str | None = None
+    #: for the metrics: its instance ended for want of room in the record
+    is_evicted: bool = False
 
 
 class SendRequest(msgspec.Struct, frozen=True, gc=False):

@@ -14,23 +14,48 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 
 #: Of what is left of one part, how much goes before the record is measured again.
 _SHARE: Final = 2
 
-Size = Callable[[Any], int]
+#: A record of fewer sends, open instances and remembered keys is not measured.
+_FEW_PARTS: Final = 8
+
+_encoder = msgspec.msgpack.Encoder()
 
 
-def keep_within(customer: Customer, size: Size, bound: int = MAX_RECORD_BYTES) -> list[str]:
-    """Drop parts of the record until ``size`` of it is at most ``bound``, and name those.
+def size(part: object) -> int:
+    """How many bytes the record, or a part of one, has when it is encoded."""
+    return len(_encoder.encode(part))
 
-    ``size`` is called for the record and for parts of it; the outbox should not be in it.
+
+def bound_record(customer: Customer) -> list[str]:
+    """Keep a record that has changed within its bound, and name what it lost.
+
+    Asked after each change, live and in a backtest, so that both decide by the same records. What
+    belongs to the processor (outbox, offsets) is not measured: a backtest has none.
+    """
+    if len(customer.sends) + len(customer.instances) < _FEW_PARTS and not _has_many_keys(customer):
+        return []
+    outbox, customer.outbox = customer.outbox, []
+    applied, customer.applied = customer.applied, {}
+    dropped = keep_within(customer) if size(customer) > MAX_RECORD_BYTES else []
+    customer.outbox, customer.applied = outbox, applied
+    return dropped
+
+
+def keep_within(customer: Customer, bound: int = MAX_RECORD_BYTES) -> list[str]:
+    """Drop parts of the record until it is at most ``bound`` bytes, and name those parts.
+
+    The outbox should not be in it.
     """
     dropped: list[str] = []
-    for part, drops in _PARTS.items():
-        for _ in drops(customer, size):
+    for part, drops in _DROPS.items():
+        for _ in drops(customer):
             if part not in dropped:
                 dropped.append(part)
             if size(customer) <= bound:
@@ -38,14 +63,22 @@ def keep_within(customer: Customer, size: Size, bound: int = MAX_RECORD_BYTES) -
     return dropped
 
 
-def _drop_requests(customer: Customer, _: Size) -> Iterator[None]:
+def _has_many_keys(customer: Customer) -> bool:
+    keys = 0
+    for memory in (customer.frequencies_ms, customer.starts_ms, customer.cancels_ms):
+        for by_key in memory.values():
+            keys += len(by_key)
+    return keys >= _FEW_PARTS
+
+
+def _drop_requests(customer: Customer) -> Iterator[None]:
     while held := [send for send in customer.sends if send.request is not None]:
         for send in held[: -(-len(held) // _SHARE)]:
             send.request = None
         yield
 
 
-def _drop_data(customer: Customer, size: Size) -> Iterator[None]:
+def _drop_data(customer: Customer) -> Iterator[None]:
     while held := [each for each in customer.instances if each.data]:
         held.sort(key=lambda each: size(each.data), reverse=True)
         for instance in held[: -(-len(held) // _SHARE)]:
@@ -53,14 +86,14 @@ def _drop_data(customer: Customer, size: Size) -> Iterator[None]:
         yield
 
 
-def _drop_sends(customer: Customer, _: Size) -> Iterator[None]:
+def _drop_sends(customer: Customer) -> Iterator[None]:
     while len(customer.sends) > MAX_OLD_SENDS:
         surplus = len(customer.sends) - MAX_OLD_SENDS
         del customer.sends[: -(-surplus // _SHARE)]
         yield
 
 
-def _drop_keys(customer: Customer, _: Size) -> Iterator[None]:
+def _drop_keys(customer: Customer) -> Iterator[None]:
     memories: list[dict[str, dict[str, Any]]] = [
         customer.cancels_ms,
         customer.frequencies_ms,
@@ -73,18 +106,19 @@ def _drop_keys(customer: Customer, _: Size) -> Iterator[None]:
         yield
 
 
-def _drop_attributes(customer: Customer, size: Size) -> Iterator[None]:
+def _drop_attributes(customer: Customer) -> Iterator[None]:
     attributes = customer.profile.get("attributes")
     while attributes:
         del attributes[max(attributes, key=lambda name: size(attributes[name]))]
         yield
 
 
-#: In the order in which they go; the names are a metric's labels.
-_PARTS: Final[dict[str, Callable[[Customer, Size], Iterator[None]]]] = {
+_DROPS: Final[dict[str, Callable[[Customer], Iterator[None]]]] = {
     "requests": _drop_requests,
     "data": _drop_data,
     "sends": _drop_sends,
     "keys": _drop_keys,
     "attributes": _drop_attributes,
 }
+#: What may go, in this order.
+PARTS: Final = tuple(_DROPS)

@@ -1,6 +1,7 @@
 """Profile updates: checked whole, then applied field by field (spec section 3)."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ TEXT_FIELDS: Final = frozenset(
     {"first_name", "email", "phone", "push_token", "timezone", "locale", "birthday"}
 )
 PROFILE_FIELDS: Final = TEXT_FIELDS | {"channels", "consent", "attributes"}
+#: Fields that name channels.
+CHANNEL_FIELDS: Final = ("channels", "consent")
 _ATTRIBUTE: Final = "attributes."
 #: Stands for the year of a date without one: a leap year before any customer's birth.
 NO_YEAR: Final = 4
@@ -176,6 +179,18 @@ def _attributes(
         return attributes
     read = {name: _address(f"{_ATTRIBUTE}{name}", attributes[name], problems) for name in held}
     return attributes | read
+
+
+def unknown_channels(data: dict[str, Any], feedback: Feedback) -> Iterator[tuple[str, str]]:
+    """Yield each entry about a channel that the rules do not have, which is left out: the field
+    that has it, and its name there.
+    """
+    for field in CHANNEL_FIELDS:
+        names = data.get(field)
+        if isinstance(names, list | dict):
+            for name in names:
+                if isinstance(name, str) and feedback.channel_named(name) is None:
+                    yield field, name
 
 
 def withdraw(customer: Customer, channels: list[str], occurred_ms: int) -> None:

@@ -1,7 +1,7 @@
 """The compiled rules file: what the engine consults, indexed by event type."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +16,8 @@ from app.core.rules.tokens import Token
 from app.core.time.instants import BEGINNING_OF_TIME_MS, DAY_MS, MINUTE_MS
 from app.core.time.windows import Window
 
+Category = Literal["marketing", "transactional"]
+CATEGORIES: Final[tuple[str, ...]] = get_args(Category)
 DEFAULT_PRIORITY: Final = 50
 DEFAULT_EXPIRES_MS: Final = DAY_MS
 DEFAULT_RECALL_WINDOW_MS: Final = 15 * MINUTE_MS
@@ -142,7 +144,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: Kind
     #: as it is written on what goes out
-    category: Literal["marketing", "transactional"]
+    category: Category
     is_marketing: bool
     priority: int
     family: str

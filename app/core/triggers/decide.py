@@ -90,6 +90,8 @@ def drop_step(
     instance: Instance,
     pending: PendingStep,
     reason: Reason,
+    *,
+    is_evicted: bool = False,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
     if is_before_decisions(moment, pending):
@@ -97,6 +99,7 @@ def drop_step(
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
     decision = _decision(moment, trigger, instance, pending, message, verdict)
+    decision.is_evicted = is_evicted
     if moment.ended is None:
         moment.emit(decision)
     else:

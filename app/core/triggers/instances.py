@@ -164,7 +164,7 @@ def end_instance(
         if trigger is None or not (pending.waits or (is_evicted and not pending.awaits)):
             continue
         if pending.step < len(planned):
-            drop_step(moment, trigger, instance, pending, reason)
+            drop_step(moment, trigger, instance, pending, reason, is_evicted=is_evicted)
     instance.steps = []
 
 

@@ -4,9 +4,11 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.core.customer.profile import unknown_channels
+from app.core.customer.suppression import Feedback
 from app.core.decisions import Decision
 from app.core.errors import EventError
-from app.core.events import Event
+from app.core.events import PROFILES, Event
 from app.core.outcomes import SendOutcome
 from app.kafka.types import InputRecord
 from app.live.commit.record_outcome import RecordOutcome
@@ -58,6 +60,8 @@ class CommitUnit:
     lags_ms: dict[str, list[int]] = field(default_factory=dict)
     #: for the metrics: (channel or nothing, kind) -> unsubscribed, complained, bounced
     list_health: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: for the metrics: field of profile updates -> entries about channels that no rule has
+    unknown_channels: dict[str, int] = field(default_factory=dict)
     #: trace contexts of the events handled
     traces: list[str] = field(default_factory=list)
     #: customer id -> number of decisions and outcomes
@@ -91,6 +95,12 @@ class CommitUnit:
             channel = event.data.get("channel")
             named = channel if isinstance(channel, str) and channel in channels else ""
             self.list_health[named, kind] = self.list_health.get((named, kind), 0) + 1
+
+    def note_unknown_channels(self, event: Event, feedback: Feedback) -> None:
+        """Count what a profile update says about channels that the rules do not have."""
+        if event.topic == PROFILES:
+            for name, _ in unknown_channels(event.data, feedback):
+                self.unknown_channels[name] = self.unknown_channels.get(name, 0) + 1
 
     def count(self, topic: str, outcome: RecordOutcome) -> None:
         """Count a record of the topic by its outcome."""

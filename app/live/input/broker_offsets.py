@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -26,7 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
 )
 
 from app.core.errors import InfrastructureError
-from app.kafka.clients import admin_config
+from app.kafka.clients import admin_config, consumer_config
 from app.kafka.types import TopicPartition
 from app.settings.model import Settings
 
@@ -93,29 +93,24 @@ class BrokerOffsets:
         Partitions without an offset are left out.
         """
         asked = [ClientPartition(*tp) for tp in tps]
-        group_id = self._settings.app_id
+        what = f"offsets of {self._settings.app_id}"
         deadline = time.monotonic() + _PATIENCE_S
         is_told = False
         while asked:
-            answers = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group_id, asked)],
-                require_stable=True,
-                request_timeout=_REQUEST_TIMEOUT_S,
-            )
             try:
-                answer = await asyncio.wrap_future(answers[group_id])
+                answers = await asyncio.to_thread(_committed, self._settings, asked)
             except KafkaException as exc:
-                await self._pause(exc.args[0], f"offsets of {group_id}", deadline)
-                continue
-            errors = [each.error for each in answer.topic_partitions if each.error is not None]
+                errors = [exc.args[0]]
+            else:
+                errors = [each.error for each in answers if each.error is not None]
             if not errors:
                 return {
                     TopicPartition(each.topic, each.partition): each.offset
-                    for each in answer.topic_partitions
+                    for each in answers
                     if each.offset >= 0
                 }
             if any(each.code() != KafkaError.UNSTABLE_OFFSET_COMMIT for each in errors):
-                await self._pause(errors[0], f"offsets of {group_id}", deadline)
+                await self._pause(errors[0], what, deadline)
                 continue
             if not is_told:
                 is_told = True
@@ -139,3 +134,14 @@ class BrokerOffsets:
         )
         await asyncio.sleep(_RETRY_S)
         self._admin = AdminClient(admin_config(self._settings))
+
+
+def _committed(settings: Settings, asked: list[ClientPartition]) -> list[ClientPartition]:
+    """Ask with a consumer, which takes no part in the group: an admin client that asks the same
+    ends the process when the broker dies before it answers (librdkafka looks for its group).
+    """
+    reader = Consumer(consumer_config(settings))
+    try:
+        return list(reader.committed(asked, timeout=_REQUEST_TIMEOUT_S))
+    finally:
+        reader.close()

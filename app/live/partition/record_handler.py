@@ -143,6 +143,7 @@ class RecordHandler:
         customer.applied[source] = offset
         if handled is Handled.APPLIED:
             unit.note_list_health(event, self._engine.rules.channels)
+            unit.note_unknown_channels(event, self._engine.rules.feedback)
             return RecordOutcome.APPLIED
         self._customers.changed(customer)
         if handled is Handled.MACHINE_OPEN:

@@ -15,10 +15,12 @@ from prometheus_client import (
     generate_latest,
 )
 
+from app.core.customer.bound import PARTS
+from app.core.customer.profile import CHANNEL_FIELDS
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import INPUT_TOPICS
 from app.core.gates.registry import POSSIBLE_REASONS
-from app.core.rules.model import Rules
+from app.core.rules.model import CATEGORIES, Rules
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry import specs
@@ -57,6 +59,8 @@ class Metrics:
         self.commit_errors = specs.COMMIT_ERRORS.counter(registry)
         self.input_lost = specs.INPUT_LOST.counter(registry)
         self.records_shed = specs.RECORDS_SHED.counter(registry)
+        self._steps_evicted = specs.STEPS_EVICTED.counter(registry)
+        self._unknown_channels = specs.UNKNOWN_CHANNELS.counter(registry)
         self._transactions = specs.TRANSACTIONS.counter(registry)
         self.clock_step = specs.CLOCK_STEP.gauge(registry)
         self.rules_reloads = specs.RULES_RELOADS.counter(registry)
@@ -79,6 +83,12 @@ class Metrics:
                 self._events.labels(topic, record_outcome)
         for outcome in TRANSACTION_OUTCOMES:
             self._transactions.labels(outcome)
+        for part in PARTS:
+            self.records_shed.labels(part)
+        for category in CATEGORIES:
+            self._steps_evicted.labels(category)
+        for field in CHANNEL_FIELDS:
+            self._unknown_channels.labels(field)
         self._transaction_durations.begin(())
 
     def _label(self, trigger: str) -> str:
@@ -116,6 +126,8 @@ class Metrics:
         if unit.by_timer:
             self._observe_lateness(unit.by_timer)
         self._outcomes.count(unit)
+        for field, count in unit.unknown_channels.items():
+            self._unknown_channels.labels(field).inc(count)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
         for stray in unit.misrouted:
@@ -148,6 +160,9 @@ class Metrics:
         tally = Tally((self._label(each.trigger), each.outcome, each.reason) for each in decisions)
         for (trigger, outcome, reason), count in tally.items():
             self._decisions.labels(trigger, outcome, reason).inc(count)
+        for each in decisions:
+            if each.is_evicted:
+                self._steps_evicted.labels(each.category).inc()
 
     def _observe_lateness(self, by_timer: list[Decision]) -> None:
         lateness: dict[str, list[int]] = {}

@@ -108,8 +108,20 @@ INPUT_LOST: Final = MetricSpec(
 RECORDS_SHED: Final = MetricSpec(
     "counter",
     "trigger_records_shed_total",
-    "Parts that customers' records lost because the record would have been too large.",
+    "How often a record that would have been too large lost parts of a kind.",
     ("part",),
+)
+STEPS_EVICTED: Final = MetricSpec(
+    "counter",
+    "trigger_evicted_steps_total",
+    "Steps suppressed because the customer's record has no room for more open instances.",
+    ("category",),
+)
+UNKNOWN_CHANNELS: Final = MetricSpec(
+    "counter",
+    "trigger_unknown_channels_total",
+    "Entries of profile updates for channels that the rules do not have: left out.",
+    ("field",),
 )
 TRANSACTIONS: Final = MetricSpec(
     "counter", "trigger_transactions_total", "Transactions by how they ended.", ("outcome",)

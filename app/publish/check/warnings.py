@@ -3,6 +3,7 @@ that no rule can use, a record without its key.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import jsonschema
 
 from app.contracts.fields import HARD, READ
 from app.core.customer.limits import MAX_TEXT_CHARS
-from app.core.customer.profile import PROFILE_FIELDS
+from app.core.customer.profile import PROFILE_FIELDS, unknown_channels
 from app.core.events import DATA_FIELDS, MERGE, MONEY_FIELDS, PROFILES, TYPES
 from app.core.rules.model import Rules
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
@@ -30,6 +31,8 @@ _WORDS: Final = {
     "boolean": "true or false",
     "array": "an array",
 }
+#: What looks like the name of a channel, and not like an address.
+_NAME: Final = re.compile(r"[A-Za-z_ -]{1,32}")
 _USELESS: Final = "rules can do nothing with it"
 
 
@@ -86,6 +89,8 @@ def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterat
     for field in sorted(data.keys() - known):
         yield _unknown(f"{shown}.{field}", field, data[field], known)
     if topic == PROFILES:
+        for field, channel in unknown_channels(data, rules.feedback):
+            yield _unknown_channel(f"{shown}.{field}", channel, rules)
         return
     for field in sorted(data.keys() & known):
         yield from _useless(f"{shown}.{field}", field, data[field])
@@ -110,6 +115,12 @@ def _useless(path: str, field: str, value: Any) -> Iterator[Remark]:
     elif isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
         expected = f"text of at most {MAX_TEXT_CHARS} characters; {_USELESS}"
         yield Remark("warning", path, expected, described("", value))
+
+
+def _unknown_channel(path: str, name: str, rules: Rules) -> Remark:
+    known = ", ".join(sorted(rules.channels))
+    found = repr(name) if _NAME.fullmatch(name) else described("", name)
+    return Remark("warning", path, f"channels of the rules ({known}); it is left out", found)
 
 
 def _unknown(path: str, name: str, value: Any, known: Iterable[str]) -> Remark:

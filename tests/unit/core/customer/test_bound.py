@@ -1,11 +1,16 @@
 """A record stays writable: no sequence of events of one customer outgrows what Kafka takes."""
 
 import random
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
+from msgspec import to_builtins
 
-from app.core.customer.bound import keep_within
+from app.core.customer.bound import keep_within, size
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
@@ -13,7 +18,10 @@ from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import parse_envelope
 from app.rules_file.load import parse_rules
-from tables import records
+from tables.customers import PartitionCustomers
+from tables.in_memory import InMemoryCustomers
+from tables.opening import shared_cache
+from tables.partition import PartitionStore
 from tests.unit.core.triggers.test_rules_replaced import HOUR, T0, OneCustomer
 
 EVENTS = 2_000
@@ -74,9 +82,31 @@ def test_no_events_of_one_customer_outgrow_the_bound(seed: int) -> None:
         except EventError:
             continue
         if number % 20 == 0:
-            if records.size(world.customer) > MAX_RECORD_BYTES:
-                keep_within(world.customer, records.size)
-            assert records.size(world.customer) <= MAX_RECORD_BYTES
+            if size(world.customer) > MAX_RECORD_BYTES:
+                keep_within(world.customer)
+            assert size(world.customer) <= MAX_RECORD_BYTES
+
+
+def test_the_worker_and_a_backtest_keep_the_same_of_a_large_record() -> None:
+    """After each change, and not only when a unit of the worker is written."""
+    backtest, dice = InMemoryCustomers(), random.Random(1)
+    shed: list[str] = []
+    with TemporaryDirectory() as folder:
+        store = PartitionStore(Path(folder), shared_cache())
+        worker = PartitionCustomers(store)
+        worker.on_shed = shed.append
+        for customers in (backtest, worker):
+            engine = Engine(parse_rules(RULES), customers, lambda _: None)
+            dice = random.Random(1)
+            for number in range(150):
+                topic, envelope = event(dice, number)
+                parsed = parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic)
+                with suppress(EventError):
+                    engine.handle(parsed, T0 + number * HOUR // 10, 0)
+        assert to_builtins(worker.get("ann")) == to_builtins(backtest.get("ann"))
+        store.close()
+    assert Counter(shed) == backtest.shed
+    assert backtest.shed
 
 
 def test_what_withdraws_or_counts_is_never_dropped() -> None:
@@ -88,7 +118,7 @@ def test_what_withdraws_or_counts_is_never_dropped() -> None:
     customer.profile = {"email": "a@example.com", "attributes": {"a": "x" * 100, "b": "y"}}
     customer.starts_ms = {"t": {str(number): [number] for number in range(64)}}
 
-    assert keep_within(customer, records.size, 0) == ["keys", "attributes"]
+    assert keep_within(customer, 0) == ["keys", "attributes"]
 
     assert customer.unsubscribed_ms == {"email": 5}
     assert customer.complained_ms == {"sms": 6}

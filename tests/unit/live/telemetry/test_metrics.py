@@ -83,6 +83,23 @@ def test_alerts_see_the_first_of_its_kind() -> None:
     assert metrics.registry.get_sample_value("trigger_events_total", labels) == 1
 
 
+def test_what_a_full_record_loses_is_counted_by_kind() -> None:
+    """Steps by category, parts and unknown channels; each stands at zero before."""
+    metrics, unit = Metrics(), CommitUnit(now_ms=0)
+    for is_evicted in (True, False):
+        each = decision("one", 0, 0)
+        each.is_evicted = is_evicted
+        unit.add_decision(each)
+    unit.unknown_channels = {"consent": 3}
+    value = metrics.registry.get_sample_value
+    assert value("trigger_records_shed_total", {"part": "requests"}) == 0.0
+    metrics.unit_done(unit, 0.1, 0.1)
+    assert value("trigger_evicted_steps_total", {"category": "marketing"}) == 1.0
+    assert value("trigger_evicted_steps_total", {"category": "transactional"}) == 0.0
+    assert value("trigger_unknown_channels_total", {"field": "consent"}) == 3.0
+    assert value("trigger_unknown_channels_total", {"field": "channels"}) == 0.0
+
+
 def test_a_silent_trigger_is_told_from_one_that_is_gone(rules: Rules) -> None:
     """The rules' triggers have a count of sends, at 0 if need be; a removed trigger's goes."""
     metrics = Metrics()

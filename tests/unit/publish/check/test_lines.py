@@ -269,6 +269,28 @@ def test_money_in_another_currency_is_a_warning() -> None:
     assert (warning.level, warning.path, warning.found) == ("warning", "data.currency", "'USD'")
 
 
+def test_channels_that_no_rule_has_are_a_warning() -> None:
+    """Each entry by its name, when that can be none of a person's."""
+    data = {
+        "channels": ["E-Mail ", " SMS"],
+        "consent": {"email": True, "fax": False, "ann@example.com": True},
+    }
+    line = {
+        "topic": "profiles",
+        "event_id": "e",
+        "type": "profile_updated",
+        "customer_id": "c",
+        "occurred_at": 1_700_000_000_000,
+        "data": data,
+    }
+    known = "expected channels of the rules (email, push, sms); it is left out"
+    assert [str(each) for each in checked(line)] == [
+        f"warning: data.channels: {known}, found 'E-Mail '",
+        f"warning: data.consent: {known}, found 'fax'",
+        f"warning: data.consent: {known}, found text of 15 characters",
+    ]
+
+
 def test_values_are_not_told_where_they_may_be_personal() -> None:
     """By type and length; times, types and zones as they are."""
     personal = "grace.hopper@example.org"
