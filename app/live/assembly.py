@@ -28,6 +28,7 @@ from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine, PartitionContext
 from app.live.recovery import Recovery
+from app.live.rules_memory import RulesMemory
 from app.live.rules_reload import RulesReloader
 from app.live.startup import create_missing_topics, load_shadow_rules
 from app.live.telemetry.gauges import GaugeSources, LiveGauges
@@ -60,15 +61,13 @@ class Preparation:
     partitions: int
 
 
-def prepare(settings: Settings, last_good: Rules | None) -> Preparation:
-    """Lock the data directory, read the rules and see to the topics.
-
-    ``last_good``: decide by these, because those of the file have failed. Raises ConfigError and
+def prepare(settings: Settings) -> Preparation:
+    """Lock the data directory, read the rules and see to the topics. Raises ConfigError and
     InfrastructureError.
     """
     data_dir = DataDir(settings.data_dir)
     metrics = Metrics(by_trigger=settings.metrics_detail == "trigger")
-    rules = RulesReloader(settings.rules_path, metrics, last_good)
+    rules = RulesReloader(settings.rules_path, metrics, RulesMemory(settings.data_dir))
     settings = settings.with_declared_inputs(rules.in_use.taxonomy.topics)
     shadow_rules = load_shadow_rules(settings)
     read_by_schema = schema_reader(settings)

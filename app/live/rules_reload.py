@@ -8,19 +8,20 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
 from app.core.rules.rates import require_share
+from app.live.rules_memory import RulesMemory
 from app.live.telemetry.metrics import Metrics
-from app.rules_file.load import load_rules
+from app.rules_file.load import parse_rules, read_rules_file
 
 _log: Final = logging.getLogger(__name__)
 
 #: How often the worker looks; a look at a file that has not changed is one ``stat``.
 LOOK_S: Final = 1.0
-#: Reloaded rules that have decided for so long are not to blame for a failure.
+#: Rules that have decided for so long are good: they are not to blame for a failure.
 GOOD_AFTER_S: Final = 600.0
 
 #: Device, inode, size, and the times of content and inode: of the file that symlinks lead to, so
@@ -28,8 +29,16 @@ GOOD_AFTER_S: Final = 600.0
 _Stamp = tuple[int, int, int, int, int] | None
 
 
+class _Loaded(NamedTuple):
+    """Rules and the content of the file that they were read from."""
+
+    rules: Rules
+    raw: bytes
+
+
 class RulesReloader:
-    """Follows one rules file. ``in_use`` are the last rules it held that were right.
+    """Follows one rules file. ``in_use`` are the last rules it held that were right, or, while
+    those of the file have failed when they decided, the ones before them.
 
     A changed file is read once two looks in a row have found it the same, so that one that is
     written in place is not read by half. ``look`` blocks while it reads; call it in a thread, never
@@ -40,30 +49,59 @@ class RulesReloader:
         self,
         path: Path,
         metrics: Metrics,
-        last_good: Rules | None = None,
+        memory: RulesMemory,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the rules to begin with; or begin with ``last_good``, because those of the file
-        failed when they decided: then the file is read when it changes. Raises ConfigError.
-        """
+        """Read the rules to begin with. Raises ConfigError and InfrastructureError."""
         self._monotonic = monotonic
-        #: the rules before those in use, and since when these are
-        self._before: Rules | None = None
-        self._since_s = monotonic()
         self._partitions = 1
         self._path = path
         self._metrics = metrics
+        self._memory = memory
+        #: the file's rules failed when they decided, and those in use are the ones before
+        self._is_fallback = False
         self._judged = self._seen = _stamp(path)
-        self.in_use = self._load() if last_good is None else last_good
+        self._loaded = self._next = self._begin()
+        #: since when the rules in use decide, and whether they are known to be good
+        self._since_s = monotonic()
+        self._is_kept = self._is_fallback
+        #: the content of the rules before those in use
+        self._before = self._last_good()
         self._topics = frozenset(self.in_use.taxonomy.topics)
         metrics.use_rules(self.in_use)
-        if last_good is not None:
-            metrics.rules_stale.set(1)
-            _log.error(
-                "the rules of the file failed when they decided, the ones before them decide again"
-                " until the file changes",
-                extra={"action": "rules_failed", "rules_version": last_good.version},
-            )
+
+    @property
+    def in_use(self) -> Rules:
+        """The rules that decide."""
+        return self._loaded.rules
+
+    def _begin(self) -> _Loaded:
+        loaded = self._load()
+        good = self._memory.good()
+        if good is None or loaded.rules.version != self._memory.failed_version():
+            self._memory.forget_failure()
+            return loaded
+        try:
+            rules = parse_rules(good, source=f"{self._path} (before)", folder=self._path.parent)
+        except ConfigError:
+            return loaded
+        self._is_fallback = True
+        self._metrics.rules_stale.set(1)
+        _log.error(
+            "the rules of the file failed when they decided, the ones before them decide until the"
+            " file changes",
+            extra={
+                "action": "rules_failed",
+                "rules_version": rules.version,
+                "rules_version_failed": loaded.rules.version,
+            },
+        )
+        return _Loaded(rules, good)
+
+    def _last_good(self) -> bytes | None:
+        """The content of other rules that decided well before."""
+        good = self._memory.good()
+        return None if good == self._loaded.raw else good
 
     def share_rates(self, partitions: int) -> None:
         """So many partitions share the send rates, of these rules and of later ones.
@@ -73,13 +111,17 @@ class RulesReloader:
         self._partitions = partitions
         require_share(self.in_use, partitions)
 
-    def _load(self) -> Rules:
-        rules = load_rules(self._path)
+    def _load(self) -> _Loaded:
+        raw = read_rules_file(self._path)
+        rules = parse_rules(raw, source=str(self._path), folder=self._path.parent)
         require_share(rules, self._partitions)
-        return rules
+        return _Loaded(rules, raw)
 
     def look(self) -> Rules | None:
-        """The rules to decide by from now on; None when those in use stay."""
+        """The rules to decide by from now on, to be confirmed by ``use``; None when those in use
+        stay.
+        """
+        self._keep_good()
         stamp = _stamp(self._path)
         is_settled = stamp == self._seen
         self._seen = stamp
@@ -87,24 +129,41 @@ class RulesReloader:
             return None
         self._judged = stamp
         try:
-            rules = self._load()
+            loaded = self._load()
+            self._require_not_failed(loaded.rules)
         except Exception as exc:  # whatever a file does to its reader, the rules in use decide on
             self._refuse(exc)
             return None
         self._metrics.rules_stale.set(0)
-        if rules.version == self.in_use.version:
+        self._memory.forget_failure()
+        self._is_fallback = False
+        if loaded.rules.version == self.in_use.version:
             return None
-        return rules
+        self._next = loaded
+        return loaded.rules
+
+    def _keep_good(self) -> None:
+        """Remember the rules in use once they have decided for long enough."""
+        if not self._is_kept and self._monotonic() - self._since_s >= GOOD_AFTER_S:
+            self._is_kept = True
+            self._memory.keep_good(self._loaded.raw)
+
+    def _require_not_failed(self, rules: Rules) -> None:
+        if self._is_fallback and rules.version == self._memory.failed_version():
+            raise ConfigError(
+                f"{self._path}: expected other rules than those that failed when they decided, got"
+                " the same: change them (a comment is enough to have them tried again)"
+            )
 
     def use(self, rules: Rules) -> None:
-        """These rules decide from now on."""
+        """These rules, the last that ``look`` returned, decide from now on."""
         extra = {
             "action": "rules_reloaded",
             "rules_version": rules.version,
             "rules_version_before": self.in_use.version,
         }
-        self._before, self._since_s = self.in_use, self._monotonic()
-        self.in_use = rules
+        self._before, self._since_s = self._loaded.raw, self._monotonic()
+        self._loaded, self._is_kept = self._next, False
         self._metrics.use_rules(rules)
         self._metrics.rules_reloads.inc()
         _log.info("rules file changed, its rules decide from now on", extra=extra)
@@ -115,12 +174,20 @@ class RulesReloader:
                 extra={"action": "restart_needed", "topics": ", ".join(unread)},
             )
 
-    def before_failure(self) -> Rules | None:
-        """A unit failed: the rules to go back to. None when those in use are not to blame: they
-        were there from the start, or have decided for GOOD_AFTER_S.
+    def goes_back(self) -> bool:
+        """A unit failed: whether a worker that begins again decides by the rules before.
+
+        Rules that have decided for GOOD_AFTER_S are not to blame, nor are any when those before
+        them fail as well: then the next start tries those of the file.
         """
+        if self._is_fallback:
+            self._memory.forget_failure()
+            return False
         is_new = self._monotonic() - self._since_s < GOOD_AFTER_S
-        return self._before if is_new else None
+        if not is_new or self._before is None:
+            return False
+        self._memory.note_failure(self.in_use.version, self._before)
+        return True
 
     def _refuse(self, error: Exception) -> None:
         self._metrics.rules_refused.inc()

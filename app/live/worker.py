@@ -11,7 +11,6 @@ from typing import Final
 
 from app.core.engine import Engine
 from app.core.errors import ConfigError, InfrastructureError
-from app.core.rules.model import Rules
 from app.live.assembly import WorkerParts, build, prepare
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.faust_app import WorkerApp
@@ -41,17 +40,16 @@ def run_worker(
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
     is called around every effect; ``make_engine`` makes the tasks: tests use both.
-    Rules that fail while they decide, after they were reloaded, do not end it: it begins again with
-    the rules before them. Uses uvloop. A stop that hangs ends the process from here,
+    New rules that fail while they decide do not end it: it begins again with the rules before them.
+    Uses uvloop. A stop that hangs ends the process from here,
     STOP_DEADLINE_S after it began.
     """
     use_uvloop()
     collect_rarely()
-    last_good: Rules | None = None
     while True:
         worker: _Worker | None = None
         try:
-            worker = _Worker(settings, hook, make_engine, last_good)
+            worker = _Worker(settings, hook, make_engine)
             with asyncio.Runner() as runner:
                 code = runner.run(worker.main())
         except InfrastructureError as exc:
@@ -60,8 +58,7 @@ def run_worker(
         finally:
             if worker is not None:
                 worker.disarm()
-        last_good = worker.goes_back_to
-        if last_good is None:
+        if not worker.begins_again:
             return code
 
 
@@ -84,18 +81,16 @@ class _Worker:
         settings: Settings,
         hook: Hook | None,
         make_engine: MakeEngine | None,
-        last_good: Rules | None = None,
     ) -> None:
-        """``last_good``: decide by these, because those of the file have failed."""
-        self._prepared = prepare(settings, last_good)
+        self._prepared = prepare(settings)
         self._settings = self._prepared.settings
         self._rules = self._prepared.rules
         self._hook = hook or ignore_hook
         self._make_engine = make_engine or Engine
         self._watchdog: threading.Timer | None = None
         self._is_stopping = False
-        #: the rules to begin again with, because the reloaded ones have failed
-        self.goes_back_to: Rules | None = None
+        #: to begin again, with the rules before those that have failed
+        self.begins_again = False
         self._is_started = False
         #: how a stop ends that hangs: well, once everything in progress is done and committed
         self._cut_short_code = EXIT_FAILED
@@ -130,7 +125,7 @@ class _Worker:
         _log.info("worker stops", extra={"action": "stopping", "exit_code": code})
         code = await self._shut_down(parts, code)
         await web.stop()
-        if self.goes_back_to is not None:
+        if self.begins_again:
             self._prepared.data_dir.release()
         return code
 
@@ -173,7 +168,7 @@ class _Worker:
             return EXIT_DONE
         _log_failure(error)
         if not isinstance(error, InfrastructureError | ConfigError):
-            self.goes_back_to = self._rules.before_failure()
+            self.begins_again = self._rules.goes_back()
         return EXIT_FAILED
 
     async def _start(self, app: WorkerApp) -> None:

@@ -46,12 +46,16 @@ def load_rules(path: Path) -> Rules:
 
 def load_rules_with_warnings(path: Path) -> tuple[Rules, list[OddPart]]:
     """The same, and what is odd in it."""
+    document, places, rules = _parse(read_rules_file(path), str(path), path.parent)
+    return rules, [placed(odd, places) for odd in find_odd_parts(document, places)]
+
+
+def read_rules_file(path: Path) -> bytes:
+    """The content of a rules file. Raises ConfigError when it cannot be read."""
     try:
-        raw = read_regular_file(path, MAX_FILE_BYTES + 1)
+        return read_regular_file(path, MAX_FILE_BYTES + 1)
     except OSError as exc:
         raise ConfigError(f"{path}: the rules file cannot be read: {exc.strerror}") from exc
-    document, places, rules = _parse(raw, str(path), path.parent)
-    return rules, [placed(odd, places) for odd in find_odd_parts(document, places)]
 
 
 def parse_rules(raw: bytes, *, source: str = "rules", folder: Path | None = None) -> Rules:

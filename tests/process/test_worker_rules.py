@@ -126,7 +126,9 @@ def test_timers_follow_the_plan_when_rules_change(instance: Instance, tmp_path: 
 
 
 def test_a_worker_goes_back_when_its_new_rules_fail(instance: Instance, tmp_path: Path) -> None:
-    """The same process decides by the rules before, says so, and takes the next file."""
+    """The same process decides by the rules before, says so, and so does the next one after a kill,
+    until the file changes.
+    """
     wire = instance.wire
     (customer_id,) = instance.customers(1)
     first = hashlib.sha256(RULES.encode()).hexdigest()
@@ -141,6 +143,13 @@ def test_a_worker_goes_back_when_its_new_rules_fail(instance: Instance, tmp_path
         assert decision["rules_version"] == first
         assert worker.metric("trigger_rules_stale") == 1
         assert "action=rules_failed" in worker.log
+        worker.kill()
+    with instance.worker(TRIGGER_RULES=str(config.path), FAIL_RULES="boom") as worker:
+        worker.wait_until_ready()
+        assert worker.metric("trigger_rules_stale") == 1
+        wire.event("orders", customer_id, "order_placed", {"order_id": "o2"})
+        wire.flush()
+        wire.wait_for_values("decisions", 2)
         wait_for_rules(worker, config.update(CHANGED))
         assert worker.metric("trigger_rules_stale") == 0
         assert worker.stop() == 0, worker.log

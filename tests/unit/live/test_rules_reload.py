@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import ConfigError
+from app.live.rules_memory import RulesMemory
 from app.live.rules_reload import GOOD_AFTER_S, RulesReloader
 from app.live.telemetry.metrics import Metrics
 
@@ -26,7 +27,7 @@ class Watched:
         self.path = folder / "rules.yaml"
         self.path.write_text(FIRST)
         self.metrics = Metrics()
-        self.watch = RulesReloader(self.path, self.metrics)
+        self.watch = RulesReloader(self.path, self.metrics, RulesMemory(folder))
 
     def look(self) -> str | None:
         """Look until the file has settled; the template that is taken, None without any."""
@@ -111,7 +112,7 @@ def test_a_worker_does_not_begin_with_wrong_rules(tmp_path: Path) -> None:
     """There are none that could stay."""
     (tmp_path / "rules.yaml").write_text(BROKEN)
     with pytest.raises(ConfigError):
-        RulesReloader(tmp_path / "rules.yaml", Metrics())
+        RulesReloader(tmp_path / "rules.yaml", Metrics(), RulesMemory(tmp_path))
 
 
 def test_rates_without_a_share_for_each_partition_are_refused(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_rates_without_a_share_for_each_partition_are_refused(tmp_path: Path) ->
     rules = "version: 1\nthrottle: {rate: [{limit: LIMIT, per: 1m, channel: sms}]}\ntriggers: {}\n"
     path.write_text(rules.replace("LIMIT", "12"))
     metrics = Metrics()
-    reloader = RulesReloader(path, metrics)
+    reloader = RulesReloader(path, metrics, RulesMemory(tmp_path))
     reloader.share_rates(12)
     with pytest.raises(ConfigError, match=r"at least 13, one for each partition, found 12"):
         reloader.share_rates(13)
@@ -130,30 +131,99 @@ def test_rates_without_a_share_for_each_partition_are_refused(tmp_path: Path) ->
     assert metrics.registry.get_sample_value("trigger_rules_refused_total") == 1
 
 
-def test_rules_that_fail_when_they_decide_give_way_to_the_ones_before(tmp_path: Path) -> None:
-    """Only reloaded ones, and only while they are new; the file is read again when it changes."""
-    path, now_s = tmp_path / "rules.yaml", [0.0]
-    path.write_text(FIRST)
-    first = RulesReloader(path, Metrics(), monotonic=lambda: now_s[0])
-    assert first.before_failure() is None
-    before = first.in_use
-    path.write_text(SECOND)
-    assert first.look() is None
-    reloaded = first.look()
-    assert reloaded is not None
-    first.use(reloaded)
-    assert first.before_failure() is before
-    now_s[0] = GOOD_AFTER_S
-    assert first.before_failure() is None
+class Failing:
+    """A worker's folder with a rules file, begun again after failures, at a time of its own."""
 
-    metrics = Metrics()
-    again = RulesReloader(path, metrics, before)
-    assert again.in_use is before
-    assert metrics.registry.get_sample_value("trigger_rules_stale") == 1
-    assert [again.look(), again.look()] == [None, None]
-    path.write_text(SECOND.replace("another", "a third"))
-    assert again.look() is None
-    found = again.look()
-    assert found is not None
-    assert found.triggers["thanks"].steps[0].template == "a third"
-    assert metrics.registry.get_sample_value("trigger_rules_stale") == 0
+    def __init__(self, folder: Path) -> None:
+        self.path, self._folder = folder / "rules.yaml", folder
+        self.now_s = 0.0
+        self.path.write_text(FIRST)
+        self.begin()
+
+    def begin(self) -> str | None:
+        """Begin (again); the template that is decided by."""
+        self.metrics = Metrics()
+        self.reloader = RulesReloader(
+            self.path, self.metrics, RulesMemory(self._folder), lambda: self.now_s
+        )
+        return self.template()
+
+    def template(self) -> str | None:
+        return self.reloader.in_use.triggers["thanks"].steps[0].template
+
+    def change(self, text: str) -> str | None:
+        """Write the file and follow it; the template that is decided by then."""
+        self.path.write_text(text)
+        for _ in range(2):
+            rules = self.reloader.look()
+            if rules is not None:
+                self.reloader.use(rules)
+        return self.template()
+
+    def let_decide(self) -> None:
+        """Let the rules in use decide for long enough to be good."""
+        self.now_s += GOOD_AFTER_S
+        assert self.reloader.look() is None
+
+    def is_stale(self) -> bool:
+        return self.metrics.registry.get_sample_value("trigger_rules_stale") == 1
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Failing:
+    return Failing(tmp_path)
+
+
+def test_reloaded_rules_that_fail_give_way_to_the_ones_before(failing: Failing) -> None:
+    """While they are new; after every restart, until the file changes."""
+    assert not failing.reloader.goes_back()
+    assert failing.change(SECOND) == "another"
+    assert failing.reloader.goes_back()
+    for _ in range(2):
+        assert failing.begin() == "one"
+        assert failing.is_stale()
+    failing.path.touch()
+    assert failing.change(SECOND) == "one"
+    assert failing.is_stale()
+    assert failing.change(SECOND.replace("another", "a third")) == "a third"
+    assert not failing.is_stale()
+    assert failing.begin() == "a third"
+
+
+def test_rules_that_have_decided_for_long_are_not_to_blame(failing: Failing) -> None:
+    """Whatever fails then is not mended by other rules."""
+    failing.change(SECOND)
+    failing.let_decide()
+    assert not failing.reloader.goes_back()
+    assert failing.begin() == "another"
+
+
+def test_rules_that_fail_at_the_start_give_way_to_good_ones(failing: Failing) -> None:
+    """As when they came with a new pod; without any that were good the worker just fails."""
+    failing.path.write_text(SECOND)
+    failing.begin()
+    assert not failing.reloader.goes_back()
+    failing.change(FIRST)
+    failing.let_decide()
+    failing.path.write_text(SECOND)
+    assert failing.begin() == "another"
+    assert failing.reloader.goes_back()
+    assert failing.begin() == "one"
+
+
+def test_when_the_ones_before_fail_too_the_file_is_tried_again(failing: Failing) -> None:
+    """The failure is not the rules'."""
+    failing.change(SECOND)
+    assert failing.reloader.goes_back()
+    assert failing.begin() == "one"
+    assert not failing.reloader.goes_back()
+    assert failing.begin() == "another"
+
+
+def test_putting_the_rules_back_ends_the_alert(failing: Failing) -> None:
+    """The file then holds what decides."""
+    failing.change(SECOND)
+    assert failing.reloader.goes_back()
+    failing.begin()
+    assert failing.change(FIRST) == "one"
+    assert not failing.is_stale()
