@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TypedDict
+from types import TracebackType
+from typing import Any, Protocol, Self, TypedDict
 
 import msgspec
 
@@ -14,17 +15,15 @@ from app.backtest.history import (
     arrived_before,
     first_arrival_ms,
     merge_arrivals,
-    read_arrivals,
 )
 from app.backtest.history_review import HistoryReview
+from app.backtest.one_process import OneProcess
 from app.backtest.output import OutputFolder
-from app.backtest.parallel.line_headers import read_headers
 from app.backtest.parallel.merges import Merge
 from app.backtest.parallel.shard import BATCH_SIZES, BatchSizes
 from app.backtest.parallel.shards import Shards
 from app.backtest.rates import DEFAULT_PARTITIONS
-from app.backtest.replay import Replay
-from app.backtest.saved_run import keep_run, written_customers
+from app.backtest.saved_run import save_run
 from app.core.rules.model import Rules
 from app.core.time.instants import END_OF_TIME_MS
 
@@ -37,6 +36,35 @@ class BacktestResult(msgspec.Struct, frozen=True):
     counts: Counter[str]
     learned: Counter[str]
     customers: int
+
+
+class Deciders(Protocol[Found]):
+    """The processes that decide: this one (``OneProcess``) or several (``Shards``).
+
+    A context manager that leaves no process behind.
+    """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    @property
+    def counts(self) -> Counter[str]: ...
+    @property
+    def learned(self) -> Counter[str]: ...
+    @property
+    def customers(self) -> int: ...
+    @property
+    def now_ms(self) -> int | None: ...
+    def read(
+        self, lines: Iterable[bytes], review: HistoryReview | None = None
+    ) -> Iterator[Found]: ...
+    def learn(self, arrivals: Iterable[Found], from_ms: int) -> None: ...
+    def run(self, arrivals: Iterable[Found], *, until_ms: int | None = None) -> None: ...
+    def written_customers(self) -> Iterator[bytes]: ...
 
 
 class _Options(TypedDict):
@@ -70,34 +98,32 @@ def run_backtest(
     """
     reviewed = list(zip_longest(files, reviews))
     options: _Options = {"grace_ms": grace_ms, "outage": outage, "partitions": partitions}
-    if jobs == 1:
-        replay = Replay(
-            rules, output.write, outcome=output.write_outcome, dead=output.write_dead, **options
-        )
-        arrivals = merge_arrivals([read_arrivals(*file) for file in reviewed])
-        if state:
-            from_ms, arrivals = _start(arrivals)
-            before = merge_arrivals([read_arrivals(lines) for lines in state])
-            replay.learn(arrived_before(before, from_ms), from_ms)
-        replay.run(arrivals, until_ms=until_ms)
-        result = BacktestResult(replay.counts, replay.learned, len(replay.customers))
-        records = (line for _, line in written_customers(replay.customers))
-        keep_run(folder, rules, replay.now_ms, records)
-    else:
-        with Shards(
-            jobs, rules, output, batch_sizes=batch_sizes, merges=merges, **options
-        ) as shards:
-            headers = merge_arrivals([read_headers(*file) for file in reviewed])
-            if state:
-                from_ms, headers = _start(headers)
-                earlier = merge_arrivals([read_headers(lines) for lines in state])
-                shards.learn(arrived_before(earlier, from_ms), from_ms)
-            shards.run(headers, until_ms=until_ms)
-            result = BacktestResult(shards.counts, shards.learned, shards.customers)
-            keep_run(folder, rules, shards.now_ms, shards.written_customers())
+    deciders: Deciders[Any] = (
+        OneProcess(rules, output, **options)
+        if jobs == 1
+        else Shards(jobs, rules, output, batch_sizes=batch_sizes, merges=merges, **options)
+    )
+    with deciders:
+        _decide(deciders, reviewed, state, until_ms)
+        result = BacktestResult(deciders.counts, deciders.learned, deciders.customers)
+        save_run(folder, rules, deciders.now_ms, deciders.written_customers())
     remarks = [remark for review in reviews for remark in review.remarks()]
     output.write_report(rules, result.counts, result.customers, remarks)
     return result
+
+
+def _decide(
+    deciders: Deciders[Found],
+    reviewed: Iterable[tuple[Iterable[bytes], HistoryReview | None]],
+    state: Sequence[Iterable[bytes]],
+    until_ms: int | None,
+) -> None:
+    arrivals = merge_arrivals([deciders.read(*file) for file in reviewed])
+    if state:
+        from_ms, arrivals = _start(arrivals)
+        before = merge_arrivals([deciders.read(lines) for lines in state])
+        deciders.learn(arrived_before(before, from_ms), from_ms)
+    deciders.run(arrivals, until_ms=until_ms)
 
 
 def _start(arrivals: Iterator[Found]) -> tuple[int, Iterator[Found]]:

@@ -34,7 +34,7 @@ class _Run(msgspec.Struct, frozen=True):
     rules: dict[str, Any]
 
 
-def keep_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
+def save_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
     """Write both files; ``customers`` are written records."""
     run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
     (folder / RUN).write_bytes(msgspec.json.encode(run))

@@ -15,7 +15,7 @@ from typing import Final, Never, Self
 
 from app.backtest.clock import Clock, Outage
 from app.backtest.output import OutputFolder
-from app.backtest.parallel.line_headers import LineHeader
+from app.backtest.parallel.line_headers import LineHeader, read_headers
 from app.backtest.parallel.link import Link
 from app.backtest.parallel.merges import Merge, joined
 from app.backtest.parallel.ordered_writer import OrderedWriter
@@ -42,6 +42,9 @@ _LINES_BETWEEN_LOOKS: Final = 256
 
 class Shards:
     """So many processes, and the files that they fill. Use it with ``with``: none stays behind."""
+
+    #: how the lines of a file are read for ``run`` and ``learn``
+    read: Final = staticmethod(read_headers)
 
     def __init__(
         self,
@@ -106,10 +109,10 @@ class Shards:
     ) -> None:
         self._stop()
 
-    def run(self, headers: Iterable[LineHeader], *, until_ms: int | None = None) -> None:
+    def run(self, arrivals: Iterable[LineHeader], *, until_ms: int | None = None) -> None:
         """Take every line, run the clock on to ``until_ms``, and write all but the report."""
         jobs = self._jobs
-        number = self._feed(headers, self._clock)
+        number = self._feed(arrivals, self._clock)
         self._send(self._clock.end(until_ms), number, is_last=True)
         while min(self._done) < self._sent:
             self._look(None)
@@ -120,11 +123,11 @@ class Shards:
             self.customers += summary.customers
             self._output.tally.add(summary.tally)
 
-    def learn(self, headers: Iterable[LineHeader], from_ms: int) -> None:
+    def learn(self, arrivals: Iterable[LineHeader], from_ms: int) -> None:
         """Before ``run``: take a history that arrived before ``from_ms``, deciding nothing."""
         self._decide_from_ms = END_OF_TIME_MS
         clock = Clock(self._grace_ms)
-        self._feed(headers, clock)
+        self._feed(arrivals, clock)
         self._send(clock.end(None), 0, is_last=False)
         self._decide_from_ms = from_ms
 
