@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from app.commands._files import add_files, add_memory
 from app.commands._options import Subparsers, parse_instant_option
+from app.commands._reports import add_format, print_as
 from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.analysis.experiments.report import Judged
 
 FAILED: Final = 1
-WIDTH_IN_FILES: Final = 160
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -56,7 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="write the rules with each winner in place of its experiment, to FILE or in place",
     )
     add_memory(parser)
-    parser.add_argument("--format", choices=("table", "json", "html"), default="table")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.extra import require
 
     require("triggers experiments")
-    from rich.console import Console
 
     from app.analysis.data.database import Database
     from app.analysis.experiments.page import experiments_page
@@ -91,14 +90,12 @@ def run(args: argparse.Namespace) -> int:
         if not judged:
             expected = ", ".join(names) or "none: the rules have no experiments"
             raise ConfigError(f"--only: expected one of {expected}, got {args.only!r}")
-    match args.format:
-        case "json":
-            print(judged_json(judged))
-        case "html":
-            sys.stdout.write(experiments_page(judged))
-        case _:
-            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
-            print_judged(judged, Console(width=width, highlight=False))
+    print_as(
+        args.format,
+        json=lambda: judged_json(judged),
+        html=lambda: experiments_page(judged),
+        table=lambda console: print_judged(judged, console),
+    )
     return 0 if args.promote is None else _promote(args, judged)
 
 

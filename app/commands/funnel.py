@@ -1,17 +1,14 @@
 """``triggers funnel``: how far things get through stages, and where they are lost."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Final
 
 from app.commands._files import add_files, add_memory, rules_beside
 from app.commands._options import Subparsers
+from app.commands._reports import add_format, print_as
 from app.commands._segments import add_segments, customers_for_segments
 from app.core.errors import ConfigError
 from app.core.time.durations import parse_duration_ms
-
-WIDTH_IN_FILES: Final = 160
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -40,7 +37,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--rules", type=Path, help="whose segments (default: as for kpis)")
     add_segments(parser)
     add_memory(parser)
-    parser.add_argument("--format", choices=("table", "json", "html"), default="table")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
@@ -49,7 +46,6 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.extra import require
 
     require("triggers funnel")
-    from rich.console import Console
 
     from app.analysis.data.database import Database
     from app.analysis.funnel.report import FunnelQuestion, make_funnel
@@ -73,14 +69,12 @@ def run(args: argparse.Namespace) -> int:
     )
     with Database(args.memory) as database:
         report = make_funnel(question, database)
-    match args.format:
-        case "json":
-            print(funnel_json(report))
-        case "html":
-            sys.stdout.write(funnel_page(report))
-        case _:
-            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
-            print_funnel(report, Console(width=width, highlight=False))
+    print_as(
+        args.format,
+        json=lambda: funnel_json(report),
+        html=lambda: funnel_page(report),
+        table=lambda console: print_funnel(report, console),
+    )
     return 0
 
 

@@ -1,18 +1,17 @@
 """``triggers kpis``: what the messages achieved."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
 from app.commands._files import add_files, add_memory, rules_beside
 from app.commands._options import Subparsers
+from app.commands._reports import add_format, print_as
 from app.commands._segments import add_segments, customers_for_segments
 from app.core.time.instants import parse_rfc3339
 
 #: As ``app.analysis.kpis.dimensions`` has them; that module needs the extra.
 BY: Final = ("trigger", "step", "channel", "segment", "cluster", "variant", "week")
-WIDTH_IN_FILES: Final = 160
 #: Later than any message.
 MAX_MS: Final = 1 << 62
 
@@ -52,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="another period beside it, like 2026-01-01/2026-02-01, with the differences",
     )
     add_memory(parser)
-    parser.add_argument("--format", choices=("table", "json", "html"), default="table")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,7 +61,6 @@ def run(args: argparse.Namespace) -> int:
 
     require("triggers kpis")
     from msgspec.structs import replace
-    from rich.console import Console
 
     from app.analysis.data.database import Database
     from app.analysis.kpis.page import report_page
@@ -90,14 +88,12 @@ def run(args: argparse.Namespace) -> int:
         with Database(args.memory) as database:
             other = make_report(replace(question, period=args.against), database)
         report = put_beside(report, other)
-    match args.format:
-        case "json":
-            print(report_json(report))
-        case "html":
-            sys.stdout.write(report_page(report))
-        case _:
-            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
-            print_report(report, Console(width=width, highlight=False))
+    print_as(
+        args.format,
+        json=lambda: report_json(report),
+        html=lambda: report_page(report),
+        table=lambda console: print_report(report, console),
+    )
     return 0
 
 

@@ -1,12 +1,12 @@
 """``triggers plan OLD NEW``: what a change of the rules would do."""
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from app.commands._options import Subparsers, parse_instant_option
+from app.commands._reports import console
 from app.rules_file.load import load_rules
 
 #: Exit code when something differs, so that a pull-request check can ask for a second look.
@@ -36,8 +36,6 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan; 3 when something differs."""
-    from rich.console import Console
-
     from app.backtest.history import merge_arrivals, read_arrivals
     from app.formats.json_lines import open_lines
     from app.plan.plan import plan_change
@@ -54,6 +52,5 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(plan_json(plan))
     else:
-        width = None if sys.stdout.isatty() else _WIDTH_IN_FILES
-        print_plan(plan, Console(width=width, highlight=False))
+        print_plan(plan, console(_WIDTH_IN_FILES))
     return 0 if plan.is_same else DIFFERS

@@ -1,15 +1,14 @@
 """``triggers segments fit``: clusters and an early high-value model for the rules to ask."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
 from app.commands._options import Subparsers
+from app.commands._reports import add_format, print_as
 from app.core.errors import ConfigError
 
 FAILED: Final = 1
-WIDTH_IN_FILES: Final = 160
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -49,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="some of churn,best_channel,next_product: predictions, each kept only when it beats"
         " a naive one on customers that were kept from the fit (needs --events)",
     )
-    fit.add_argument("--format", choices=("table", "json", "html"), default="table")
+    add_format(fit)
     fit.set_defaults(run=run)
 
 
@@ -58,7 +57,6 @@ def run(args: argparse.Namespace) -> int:
     from app.analysis.extra import require
 
     require("triggers segments")
-    from rich.console import Console
 
     from app.analysis.segments.fit import fit_events, fit_kept, write_model
     from app.analysis.segments.page import fit_page
@@ -75,14 +73,12 @@ def run(args: argparse.Namespace) -> int:
     is_empty = found.model == Model(version=1)
     if not is_empty:
         write_model(found.model, args.out)
-    match args.format:
-        case "json":
-            print(fit_json(found))
-        case "html":
-            sys.stdout.write(fit_page(found))
-        case _:
-            width = None if sys.stdout.isatty() else WIDTH_IN_FILES
-            print_fit(found, Console(width=width, highlight=False))
+    print_as(
+        args.format,
+        json=lambda: fit_json(found),
+        html=lambda: fit_page(found),
+        table=lambda console: print_fit(found, console),
+    )
     return FAILED if is_empty else 0
 
 

@@ -83,46 +83,39 @@ def mean(
 
 def difference(name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_what: str) -> Kpi:
     """The share of those sent minus that of those held out."""
-    kpi = Kpi(
-        name=name,
-        label=label,
-        unit="points",
-        sample=round(sent.m),
-        others=round(ghost.m),
-        of_what=of_what,
-    )
-    if sent.m == 0 or ghost.m == 0:
-        return missing(kpi, _one_sided(sent, of_what))
-    return _with(
-        kpi,
-        sent.ratio - ghost.ratio,
-        difference_interval(sent, ghost),
-        _scaled("Newcombe", sent, ghost),
-        sent,
-        ghost,
-    )
+    kpi = _compared(name, label, "points", sent, ghost, of_what)
+    if kpi.reason is not None:
+        return kpi
+    interval, method = difference_interval(sent, ghost), _scaled("Newcombe", sent, ghost)
+    return _with(kpi, sent.ratio - ghost.ratio, interval, method, sent, ghost)
 
 
 def mean_difference(
     name: str, label: str, sent: ClusterSums, ghost: ClusterSums, of_what: str
 ) -> Kpi:
     """The mean of those sent minus that of those held out."""
+    kpi = _compared(name, label, "number", sent, ghost, of_what)
+    if kpi.reason is not None:
+        return kpi
+    interval = mean_difference_interval(sent, ghost)
+    return _with(kpi, sent.ratio - ghost.ratio, interval, "Welch, by customer", sent, ghost)
+
+
+def _compared(
+    name: str, label: str, unit: Unit, sent: ClusterSums, ghost: ClusterSums, of_what: str
+) -> Kpi:
+    """A difference without its value yet; with a reason when one side has nothing."""
     kpi = Kpi(
         name=name,
         label=label,
-        unit="number",
+        unit=unit,
         sample=round(sent.m),
         others=round(ghost.m),
         of_what=of_what,
     )
     if sent.m == 0 or ghost.m == 0:
-        return missing(kpi, _one_sided(sent, of_what))
-    interval = mean_difference_interval(sent, ghost)
-    return _with(kpi, sent.ratio - ghost.ratio, interval, "Welch, by customer", sent, ghost)
-
-
-def _one_sided(sent: ClusterSums, of_what: str) -> str:
-    return f"no {of_what} were {'sent' if sent.m == 0 else 'held out'}"
+        return missing(kpi, f"no {of_what} were {'sent' if sent.m == 0 else 'held out'}")
+    return kpi
 
 
 def _with(

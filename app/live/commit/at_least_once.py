@@ -11,16 +11,15 @@
 A crash before 3 has ended leaves the unit undone, and it is done again from the same input. After
 that the changelog has the records, with their outboxes: the replayed events are skipped, and what
 the outboxes hold is produced (again), under the same request ids. Which outboxes are known to be on
-Kafka is said by the marker that each unit writes for the ones before it (``EMITTED_KEY``): a
-recovery lists the entries after the last marker. A marker is also the first entry where input is
-committed that changed no record: an empty changelog beside committed input means lost state.
+Kafka is recorded by the marker that each unit writes for the ones before it (``EMITTED_KEY``): a
+recovery lists the entries after the last marker.
 """
 
 from typing import Final
 
-from app.live.commit.committer import Hook, ignore_hook
+from app.live.commit.committer import Hook, ignore_hook, needs_first_marker
 from app.live.commit.deliveries import PendingDeliveries, Producer
-from app.live.commit.outbox import OutputRecord, decode_entry, encode_entry, records_of
+from app.live.commit.outbox import OutputRecord, encode_entry, left_in_outboxes, records_of
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.unit import CommitUnit
 from app.live.input.progress import InputProgress
@@ -85,8 +84,8 @@ class AtLeastOncePartition:
         hook("before 2")
         changelog = PendingDeliveries(self._shared.producer)
         topic, partition = self._shared.outputs.changelog, self._partition
-        is_first = store.progress.offset < 0 and unit.positions and not changes
-        if is_first or (self.has_unmarked_outboxes and (changes or is_marking)):
+        is_marked = self.has_unmarked_outboxes and (changes or is_marking)
+        if is_marked or needs_first_marker(unit, store, changes):
             changelog.send(topic, partition, EMITTED_KEY, pack_offset(max(0, self._emitted_offset)))
         for change in changes:
             changelog.send(topic, partition, change.customer_id, change.value)
@@ -119,11 +118,7 @@ class AtLeastOncePartition:
     def _fill_outboxes(self, unit: CommitUnit) -> list[OutputRecord]:
         """Return all output records to produce; those of the unit are in the outboxes then."""
         customers = self._customers
-        records = [
-            decode_entry(customer_id, entry)
-            for customer_id in unit.resend
-            for entry in customers.get(customer_id).outbox
-        ]
+        records = list(left_in_outboxes(unit, customers))
         customers.empty_outboxes()
         for record in records_of(unit):
             customers.get(record.customer_id).outbox.append(encode_entry(record))

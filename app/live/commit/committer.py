@@ -4,7 +4,7 @@
 in a numbered order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.live.commit.unit import CommitUnit
@@ -36,6 +36,15 @@ class Committer(Protocol):
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
     ) -> PartitionCommitter:
         """Return the committer of a partition, for as long as this worker is assigned it."""
+
+
+def needs_first_marker(unit: CommitUnit, store: PartitionStore, changes: Sequence[object]) -> bool:
+    """Whether a marker (``EMITTED_KEY``) must be the first entry of the changelog.
+
+    So it is where input is committed that changed no record: an empty changelog and committed input
+    together mean lost state.
+    """
+    return store.progress.offset < 0 and bool(unit.positions) and not changes
 
 
 def ignore_hook(_: str) -> None:

@@ -17,16 +17,14 @@ from the changelog.
 There is nothing to send again, so no outbox is kept; what at_least_once left in one is sent when
 the partition is assigned, in a transaction that writes those records without it. A marker
 (``EMITTED_KEY``) then says that all outboxes up to here are on Kafka, so that no recovery looks for
-them again. It is also the first entry where input is committed that changed no record: an empty
-changelog beside committed input means lost state.
+them again.
 """
 
-from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from app.live.commit.committer import Hook, ignore_hook
-from app.live.commit.outbox import OutputRecord, decode_entry, records_of
+from app.live.commit.committer import Hook, ignore_hook, needs_first_marker
+from app.live.commit.outbox import OutputRecord, left_in_outboxes, records_of
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.transactions import TransactionCoordinator, TransactionPart
 from app.live.commit.unit import CommitUnit
@@ -90,13 +88,16 @@ class ExactlyOncePartition:
         }
         part = TransactionPart(self._membership, positions or progress.fence(self._partition))
         self._put_outputs(part, unit)
+        for customer_id in unit.resend:
+            customer = customers.get(customer_id)
+            if customer.outbox:
+                customers.changed(customer)  # and is written without its outbox
         customers.empty_outboxes()
         changes = customers.changes()
         entries: Messages = [
             {"key": change.customer_id, "value": change.value} for change in changes
         ]
-        is_first = store.progress.offset < 0 and unit.positions and not changes
-        if is_first or self.has_unmarked_outboxes:
+        if self.has_unmarked_outboxes or needs_first_marker(unit, store, changes):
             marked = max(0, self._marked_offset)
             entries.append({"key": EMITTED_KEY, "value": pack_offset(marked)})
         if entries:
@@ -120,7 +121,7 @@ class ExactlyOncePartition:
         outputs, input_partition = self._shared.outputs, self._partition
         names = outputs.names
         by_topic: dict[str, list[OutputRecord]] = {}
-        for record in chain(self._left_in_outboxes(unit), records_of(unit)):
+        for record in chain(left_in_outboxes(unit, self._customers), records_of(unit)):
             by_topic.setdefault(names[record.topic], []).append(record)
         for topic, records in by_topic.items():
             if any(record.context is not None for record in records):
@@ -137,12 +138,3 @@ class ExactlyOncePartition:
                     each["partition"] = outputs.partition_of(topic, each["key"], input_partition)
             part.add(topic, input_partition, messages)
         part.others += outputs.side_records(unit, input_partition)
-
-    def _left_in_outboxes(self, unit: CommitUnit) -> Iterator[OutputRecord]:
-        """Yield what outboxes hold that is sent again; their records are written without it."""
-        for customer_id in unit.resend:
-            customer = self._customers.get(customer_id)
-            for entry in customer.outbox:
-                yield decode_entry(customer_id, entry)
-            if customer.outbox:
-                self._customers.changed(customer)

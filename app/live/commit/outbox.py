@@ -13,6 +13,7 @@ from app.core.outcomes import SendOutcome
 from app.formats import encode
 from app.formats.trace_context import CHARS
 from app.live.commit.unit import CommitUnit
+from tables.customers import PartitionCustomers
 
 _LETTERS: Final = {"decisions": b"D", "dispatch": b"R", "outcomes": b"O"}
 _TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
@@ -27,6 +28,13 @@ class OutputRecord(NamedTuple):
     value: bytes
     #: trace context of the event that caused it, CHARS long
     context: bytes | None
+
+
+def left_in_outboxes(unit: CommitUnit, customers: PartitionCustomers) -> Iterator[OutputRecord]:
+    """Yield what the outboxes of the customers hold that the unit sends again."""
+    for customer_id in unit.resend:
+        for entry in customers.get(customer_id).outbox:
+            yield decode_entry(customer_id, entry)
 
 
 def records_of(unit: CommitUnit) -> Iterator[OutputRecord]:
