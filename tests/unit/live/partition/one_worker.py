@@ -25,6 +25,7 @@ from app.live.input.read_progress import ReadState
 from app.live.input.record_batch import RecordBatch
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import PartitionContext
+from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.settings.model import Settings
 from tables.partition import PartitionStore
@@ -93,6 +94,8 @@ class Worker:
         self.world = world
         self.metrics = Metrics()
         self.failure: BaseException | None = None
+        #: how its partitions stood when they were released
+        self.last_figures: list[PartitionFigures] = []
         self._rules = rules
         self._hook = hook
         self._loop_ms = loop_ms
@@ -163,6 +166,7 @@ class Worker:
             else:
                 raise AssertionError("the worker did not come to the state waited for")
         finally:
+            self.last_figures = self.assigned.figures()
             await self.assigned.release_all()
             self._commit()
             store.close()

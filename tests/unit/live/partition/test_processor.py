@@ -1,0 +1,186 @@
+"""One partition from its input to its output: records, dead letters, erasures, timers, batches."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from app.core.errors import InfrastructureError
+from app.kafka.types import TopicPartition
+from app.live.commit.record_outcome import RecordOutcome
+from app.live.input.record_batch import RecordBatch
+from app.rules_file.load import parse_rules
+from tests.unit.live.partition.one_worker import Worker, World
+
+T0: Final = 1_767_225_600_000
+MINUTE: Final = 60_000
+ORDERS: Final = TopicPartition("orders", 0)
+RULES: Final = parse_rules(b"""
+version: 1
+profile_patience: 0s
+channels: {email: {requires: email}}
+triggers:
+  cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
+         after: 30m, template: cart, channels: [email]}
+  thanks: {kind: event, on: [order_placed], category: transactional, template: thanks,
+           channels: [email]}
+""")
+
+
+def world(folder: Path) -> World:
+    """A customer with an address, and a minute later."""
+    made = World(folder / "state", T0)
+    made.publish("profiles", "ann", "profile_updated", T0, {"email": "ann@example.com"})
+    made.now_ms = T0 + MINUTE
+    return made
+
+
+def verdicts(made: World) -> list[tuple[Any, ...]]:
+    return [(each["trigger"], each["outcome"], each["reason"]) for each in made.decisions()]
+
+
+def counted(worker: Worker, topic: str, outcome: RecordOutcome) -> float:
+    """How many records of a topic came to that, by the metrics."""
+    labels = {"topic": topic, "outcome": outcome}
+    return worker.metrics.registry.get_sample_value("trigger_events_total", labels) or 0
+
+
+def test_a_timer_fires_when_the_watermark_passes_it(tmp_path: Path) -> None:
+    """Neither before it, nor for lack of records."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "cart_updated", T0, {"cart_id": "k"})
+    made.now_ms = T0 + 29 * MINUTE
+    assert Worker(made, RULES).run(Worker.is_at_rest).failure is None
+    assert verdicts(made) == []
+    Worker(made, RULES, loop_ms=1_000).run(lambda _: bool(made.requests()))
+    assert verdicts(made) == [("cart", "send", "passed")]
+    assert T0 + 30 * MINUTE <= made.now_ms < T0 + 31 * MINUTE
+
+
+def test_a_record_that_cannot_be_understood_becomes_a_dead_letter(tmp_path: Path) -> None:
+    """With its bytes, while the records around it are handled."""
+    made = world(tmp_path)
+    made.publish_raw("orders", b"ann", b"{not json", T0 + 1)
+    made.publish("orders", "ann", "order_placed", T0 + 2, {"order_id": "o"})
+
+    worker = Worker(made, RULES).run(Worker.is_at_rest)
+
+    assert worker.failure is None
+    assert [each.value for each in made.broker.of("dead-letters")] == [b"{not json"]
+    assert verdicts(made) == [("thanks", "send", "passed")]
+    assert counted(worker, "orders", RecordOutcome.DEAD) == 1
+
+
+def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
+    """What was decided before the erasure went out before it."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+    made.publish("orders", "ann", "cart_updated", T0 + 2, {"cart_id": "k"})
+    made.publish_raw("profiles", b"ann", None, T0 + 3)
+    worker = Worker(made, RULES).run(Worker.is_at_rest)
+    assert worker.failure is None
+    assert [each["trigger"] for each in made.requests()] == ["thanks"]
+    made.now_ms = T0 + 60 * MINUTE
+    worker = Worker(made, RULES).run(lambda each: each.is_at_rest() and each.is_current())
+    assert verdicts(made) == [("thanks", "send", "passed")]
+    (figures,) = worker.last_figures
+    assert (figures.customers, figures.timers_pending) == (0, 0)
+
+
+def test_an_event_that_is_read_twice_counts_once(tmp_path: Path) -> None:
+    """The same offset after a crash, and the same event id at another offset."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+    value = made.input["orders"][0].value
+    made.publish_raw("orders", b"ann", value, T0 + 2)
+    Worker(made, RULES).run(Worker.is_at_rest)
+    made.broker.committed.clear()
+    worker = Worker(made, RULES).run(Worker.is_at_rest)
+    assert verdicts(made) == [("thanks", "send", "passed")]
+    assert counted(worker, "orders", RecordOutcome.SKIPPED) == 2
+
+
+def test_a_record_without_a_key_is_handled_on_the_partition_of_its_customer(
+    tmp_path: Path,
+) -> None:
+    """With one partition that is this one."""
+    made = world(tmp_path)
+    envelope = json.loads(made.input["profiles"][0].value or b"")
+    envelope |= {"event_id": "x", "type": "order_placed", "data": {"order_id": "o"}}
+    made.publish_raw("orders", None, json.dumps(envelope).encode(), T0 + 1)
+    Worker(made, RULES).run(Worker.is_at_rest)
+    assert verdicts(made) == [("thanks", "send", "passed")]
+
+
+def test_a_batch_that_was_lost_on_the_way_stops_the_worker(tmp_path: Path) -> None:
+    """It is read again after a restart."""
+    made = world(tmp_path)
+    found: list[InfrastructureError] = []
+
+    def lose_one(worker: Worker) -> bool:
+        made.publish_raw("orders", b"ann", b"{}", T0)
+        batch = RecordBatch(made.input["orders"][-1:], number=7, after=3)
+        with pytest.raises(InfrastructureError, match=r"orders\[0\]: got batch 7.*expected 0") as e:
+            worker.assigned.take(ORDERS, batch)
+        found.append(e.value)
+        made.input["orders"].clear()
+        return True
+
+    Worker(made, RULES).run(lose_one)
+    assert len(found) == 1
+
+
+def test_a_batch_of_a_partition_that_is_not_worked_on_leaves_the_buffer(tmp_path: Path) -> None:
+    """It was revoked meanwhile, and is read again by the partition's next worker."""
+    made = world(tmp_path)
+    other = TopicPartition("orders", 1)
+
+    def hand_over(worker: Worker) -> bool:
+        worker.progress.fetched({other: 1}, {})
+        made.publish_raw("orders", b"ann", b"{}", T0)
+        worker.assigned.take(other, RecordBatch(made.input["orders"], number=0, after=-1))
+        made.input["orders"].clear()
+        return worker.progress.buffered.waiting(other) == 0
+
+    worker = Worker(made, RULES).run(hand_over)
+    assert worker.failure is None
+
+
+def test_a_revoked_partition_ends_its_unit_and_is_worked_on_no_more(tmp_path: Path) -> None:
+    """What it had decided by then is committed."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+    worker = Worker(made, RULES).run(Worker.is_at_rest)
+    assert worker.assigned.partitions == set()
+    assert worker.assigned.snapshot(0, "ann") is None
+    assert made.broker.committed == {"orders": 1, "profiles": 1}
+
+
+def test_what_a_processor_raises_stops_the_worker(tmp_path: Path) -> None:
+    """Nothing of the unit is released for commit."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+
+    def fail(point: str) -> None:
+        raise InfrastructureError(f"no disk at {point}")
+
+    worker = Worker(made, RULES, hook=fail).run(Worker.is_at_rest)
+    assert str(worker.failure) == "no disk at before 1"
+    assert made.broker.committed == {}
+
+
+def test_the_listener_counts_commits_that_failed_and_reports_a_lost_group(tmp_path: Path) -> None:
+    """The latter from the consumer's thread, into the worker's loop."""
+    lost = InfrastructureError("no member any more")
+
+    def lose(worker: Worker) -> bool:
+        worker.assigned.commit_failed()
+        worker.assigned.group_lost(lost)
+        return False
+
+    worker = Worker(world(tmp_path), RULES).run(lose)
+    assert worker.failure is lost
+    errors = worker.metrics.registry.get_sample_value("trigger_commit_errors_total")
+    assert errors is not None
+    assert errors >= 1
