@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 from tests.oracle.calendar import DAY_MS, duration_ms, instant_or_none, local, yearly_or_none
+from tests.oracle.facts import declared_facts
 from tests.oracle.reading import SCALAR_FIELDS, amount, key_text, visible
 
 Customer = dict[str, Any]
@@ -136,7 +137,14 @@ def facts(customer: Customer, rules: Mapping[str, Any], now: int) -> dict[str, A
         "views_30d": len(views),
         "lifecycle": lifecycle,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    handled = [e for e in events if e["topic"] != "-"]
+    own = declared_facts(rules, handled, now, of_event)
+    return {name: value for name, value in known.items() if value is not None} | own
+
+
+def of_event(condition: Any, data: Mapping[str, Any], rules: Mapping[str, Any]) -> bool:
+    """Whether a condition holds that asks of the event alone."""
+    return holds(condition, {}, data, rules, 0)
 
 
 def is_reduced(data: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
@@ -198,7 +206,7 @@ def holds(
             return False
         other = to_the_millionth(other * value["times"] if "times" in value else other)
         return leaf(to_the_millionth(found), op, other)
-    if condition["field"].endswith("_at") and condition["field"].startswith("customer."):
+    if condition["field"].endswith("_at") and not condition["field"].startswith("profile."):
         value = instant_or_none(value) if isinstance(value, str) else value
     if condition["field"] == "profile.birthday" and op in ("gt", "gte", "lt", "lte"):
         return not str(found).startswith("-") and leaf(found, op, value)

@@ -105,4 +105,5 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "experiment": decision.experiment,
         "segments": decision.segments,
         "template": decision.template,
+        "tokens": None if decision.dispatch is None else decision.dispatch.tokens,
     }

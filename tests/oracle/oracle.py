@@ -32,9 +32,13 @@ def run(
     until_ms: int | None = None,
     outage: tuple[int, int] | None = None,
     grace_ms: int = 5000,
+    swaps: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """The decisions of a backtest in the order made; instants are epoch milliseconds."""
-    world = replay(rules, lines, until_ms=until_ms, outage=outage, grace_ms=grace_ms)
+    """The decisions of a backtest in the order made; instants are epoch milliseconds.
+
+    `swaps`: before the lines of these numbers, from 0, these rules take over.
+    """
+    world = replay(rules, lines, until_ms=until_ms, outage=outage, grace_ms=grace_ms, swaps=swaps)
     return list(world["decisions"])
 
 
@@ -64,6 +68,7 @@ def replay(
     outage: tuple[int, int] | None,
     grace_ms: int,
     state: Sequence[Mapping[str, Any]] = (),
+    swaps: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> World:
     """The world after all lines. Lines that arrive in the outage [from, to) are read at its end.
     From the lines of `state` customers are known; what falls due before the first line is left.
@@ -86,7 +91,8 @@ def replay(
     held: list[Mapping[str, Any]] = []
     is_outage_ahead = outage is not None
     clock: int | None = None
-    for line in lines:
+    for number, line in enumerate(lines):
+        world["rules"] = rules = (swaps or {}).get(number, rules)
         arrival = arrival_or_none(line, rules)
         if arrival is not None:
             clock = arrival if clock is None else max(clock, arrival)
@@ -233,7 +239,8 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
     """Adds the event to the customer's history and to what blocks their channels."""
     channels = world["rules"]["channels"]
     before = {c: address_or_none(world["rules"], customer, c) for c in channels}
-    customer["events"].append({name: event[name] for name in ("topic", "type", "t", "data")})
+    known = {name: event[name] for name in ("topic", "type", "t", "data")}
+    customer["events"].append(known | {"file": world["rules"]})
     for channel, address in before.items():
         if identity(address) != identity(address_or_none(world["rules"], customer, channel)):
             customer["address_changes"][channel] = event["t"]

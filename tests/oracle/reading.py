@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.oracle.calendar import instant_or_none, is_zone, yearly_or_none
+from tests.oracle.declared import as_declared, field_types, types_on
 
 TYPES: dict[str, tuple[str, ...]] = {
     "orders": (
@@ -46,7 +47,6 @@ TYPES: dict[str, tuple[str, ...]] = {
 }
 
 SCALAR_FIELDS = ("first_name", "email", "phone", "push_token", "timezone", "locale", "birthday")
-MONEY_FIELDS = ("value", "price", "old_price", "new_price", "margin")
 
 DEAD: dict[str, Any] = {"what": "dead letter"}
 
@@ -96,8 +96,9 @@ def read(line: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
         "t": occurred,
         "data": data,
     }
-    if type_name not in TYPES[topic]:
+    if type_name not in (*TYPES.get(topic, ()), *types_on(rules, topic)):
         return {"what": "unknown type"} | found
+    data = found["data"] = as_declared(rules, topic, type_name, data)
     if topic == "profiles":
         found["data"], withdrawn, is_sound = as_profile(data, rules)
         if not is_sound:
@@ -207,10 +208,11 @@ def visible(data: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]
         and data.get("currency") is not None
         and data["currency"] != rules["currency"]
     )
+    kinds = field_types(rules)
     return {
         name: value
         for name, value in data.items()
-        if value is not None and not (foreign and name in MONEY_FIELDS)
+        if value is not None and not (foreign and kinds.get(name) == "money")
     }
 
 

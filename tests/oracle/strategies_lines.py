@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
 
+from tests.oracle.strategies_declared import OWN_TYPES, declared_values
 from tests.oracle.strategies_rules import EVENT_TYPES, Rules
 
 Line = dict[str, Any]
@@ -56,7 +57,7 @@ def one_in(times: int) -> st.SearchStrategy[bool]:
 
 
 @st.composite
-def _shop_data(draw: st.DrawFn) -> Line:
+def _shop_data(draw: st.DrawFn, rules: Rules) -> Line:
     """Data of a shop or travel event: the keys nearly always there, few values."""
     data: Line = {
         "cart_id": draw(st.sampled_from(["c1", "c1", "c2", 7])),
@@ -78,6 +79,10 @@ def _shop_data(draw: st.DrawFn) -> Line:
     for name, strategy in extras.items():
         if draw(one_in(5)):
             data[name] = draw(strategy)
+    if "events" in rules:
+        for name, strategy in declared_values().items():
+            if draw(st.booleans()):
+                data[name] = draw(strategy)
     if draw(one_in(8)):
         name = draw(st.sampled_from(sorted(data)))
         data[name] = draw(st.sampled_from([None, "", -5, True]))
@@ -230,6 +235,8 @@ def _bodies(
     pools += [["order_placed", "booking_confirmed", "review_completed", "support_contacted"]]
     pools += [["message_opened", "message_clicked"]]
     pools += [["order_cancelled", "booking_cancelled"]]
+    if "events" in rules:
+        pools += [[*OWN_TYPES, *OWN_TYPES, "order_placed", "product_viewed", "survey_answered"]] * 3
     pool = draw(st.sampled_from([one for one in pools if one]))
     name = draw(st.sampled_from(pool))
     customer = draw(st.sampled_from(customers))
@@ -239,7 +246,7 @@ def _bodies(
         theirs = [one for one in earlier if one["customer_id"] == customer]
         topic, data = "engagement", draw(_engagement_data(rules, theirs))
     else:
-        topic, data = _topic_of(name), draw(_shop_data())
+        topic, data = _topic_of(name), draw(_shop_data(rules))
     return {"topic": topic, "type": name, "customer_id": customer, "data": data}
 
 
@@ -259,6 +266,8 @@ def _chases(draw: st.DrawFn, cancelling: list[str], earlier: list[Line]) -> Line
 def _topic_of(name: str) -> str:
     if name in ENGAGEMENT_TYPES:
         return "engagement"
+    if name in OWN_TYPES:
+        return OWN_TYPES[name]
     travel = name in TRAVEL_NAMES or name.startswith("booking_")
     return "bookings" if travel else "orders"
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.oracle.best_channel import MODELS
 from tests.oracle.calendar import duration_ms
+from tests.oracle.strategies_declared import declarations, opening_types
 
 Rules = dict[str, Any]
 
@@ -285,15 +286,6 @@ def _kinds(draw: st.DrawFn) -> Rules:
     }
 
 
-def _opening_types(trigger: Rules) -> set[str]:
-    """The types that open instances, which may not cancel them too."""
-    found: set[str] = set()
-    for name in ("start", "on", "since", "count", "sum"):
-        value = trigger.get(name, [])
-        found |= {value.partition(".")[0]} if isinstance(value, str) else set(value)
-    return found
-
-
 @st.composite
 def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     """One trigger of any kind; steps are later and later."""
@@ -323,7 +315,7 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
             _make_journey(draw, step, number)
     trigger |= {"steps": steps} if is_series else steps[0]
 
-    could_cancel = tuple(sorted(set(CANCEL_TYPES) - _opening_types(trigger)))
+    could_cancel = tuple(sorted(set(CANCEL_TYPES) - opening_types(trigger)))
     if trigger["kind"] in ("abandonment", "frequency") and "key" in trigger:
         first = trigger["key"] if isinstance(trigger["key"], str) else trigger["key"][0]
         keyed = [t for t in could_cancel if t in KEYED_TYPES[first]]
@@ -517,6 +509,8 @@ def rule_sets(draw: st.DrawFn) -> Rules:
         rules["attribution_window"] = draw(st.sampled_from(["30m", "6h", "2d", "30d"]))
     if draw(st.integers(0, 4)) == 0:
         rules["recall_window"] = draw(st.sampled_from([0, "5m", "1h", "1d"]))
+    if draw(st.booleans()):
+        rules = draw(declarations(rules))
     if draw(st.integers(0, 2)) == 0:
         _ask_the_model(draw, rules)
     _ask_what_is_known(rules)
@@ -550,8 +544,8 @@ def _ask_what_is_known(rules: Rules) -> None:
         _replace_unknown(
             parts,
             rules,
-            has_event=bool(_opening_types(trigger)),
-            names_sends=bool(_opening_types(trigger) & set(ANSWERS)),
+            has_event=bool(opening_types(trigger)),
+            names_sends=bool(opening_types(trigger) & set(ANSWERS)),
         )
 
 

@@ -35,6 +35,7 @@ from tests.oracle.experiments import assigned, audiences, steps_of
 from tests.oracle.gates import judge, template_or_none
 from tests.oracle.journeys import ends, flags, is_hopeless, touched
 from tests.oracle.reading import amount, types_in, visible
+from tests.oracle.tokens import tokens
 
 World = dict[str, Any]
 Instance = dict[str, Any]
@@ -123,7 +124,7 @@ def recall(world: World, customer: Customer, name: str, named: list[str | None],
             send["is_recalled"] = True
             step, due, channel = send["step"], send["due"], send["channel"]
             made = record(world, customer, send, step, due, "recall", "cancelled", channel)
-            made |= {part: send[part] for part in ("template", "segments")}
+            made |= {part: send[part] for part in ("template", "segments", "tokens")}
             world["recalled"].append((place, made))
 
 
@@ -549,6 +550,7 @@ def fire(world: World, timer: Timer) -> None:
             "channel": found["channel"],
             "template": world["decisions"][-1]["template"],
             "segments": world["decisions"][-1]["segments"],
+            "tokens": world["decisions"][-1]["tokens"],
             "data": instance["data"],
             "request_id": request_id(customer, instance, step),
             "is_marketing": trigger.get("category", "marketing") == "marketing",
@@ -605,6 +607,7 @@ def record(
         "experiment": assignment,
         "segments": value_of("customer.segments", customer, {}, rules, world["now"]),
         "template": template_or_none(rules, customer, data, body, world["now"]),
+        "tokens": tokens(rules, name, customer, data, world["now"]) if outcome == "send" else None,
     }
 
 
