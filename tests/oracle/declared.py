@@ -10,7 +10,7 @@ Rules = Mapping[str, Any]
 
 BUILT_IN = {
     **dict.fromkeys(("cart_id", "order_id", "booking_id", "session_id", "sku"), "text"),
-    **dict.fromkeys(("category", "currency", "request_id", "channel"), "text"),
+    **dict.fromkeys(("category", "currency", "request_id", "channel", "theme"), "text"),
     **dict.fromkeys(("price", "value", "old_price", "new_price", "margin"), "money"),
     "items": "items",
     "on_time": "flag",
