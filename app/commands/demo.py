@@ -27,6 +27,16 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="who does what (default 1)"
     )
+    parser.add_argument(
+        "--kafka",
+        metavar="HOST:PORT",
+        help="a cluster of yours in place of the embedded broker; how to log in is taken from"
+        " TRIGGER_SECURITY_PROTOCOL, TRIGGER_SASL_* and TRIGGER_SSL_*; topics get names of their"
+        " own and are deleted at the end",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of a table, for a log; without colours"
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,7 +48,10 @@ def run(args: argparse.Namespace) -> int:
     from app.demo.run import run_demo
 
     try:
-        run_demo(Console(), seconds=args.seconds, seed=args.seed)
+        console = Console(no_color=True, force_terminal=False) if args.plain else Console()
+        run_demo(
+            console, seconds=args.seconds, seed=args.seed, kafka=args.kafka, is_plain=args.plain
+        )
     except (ConfigError, InfrastructureError) as exc:
         print(f"triggers demo: {exc}", file=sys.stderr)
         return _FAILED

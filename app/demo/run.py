@@ -4,8 +4,9 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 
 from app.core.errors import InfrastructureError
 from app.demo.audience import react
+from app.demo.cluster import Cluster, embedded_cluster, own_cluster
 from app.demo.customers import Person, make_people, registrations
 from app.demo.feed import Publisher, Reader
 from app.demo.moment import next_moment_ms
@@ -27,7 +29,6 @@ from app.demo.tally import Tally
 from app.demo.words import line_of
 from app.demo.worker import WorkerProcess
 from app.kafka import topics
-from app.kafka.embedded_broker import EmbeddedBroker
 from app.rules_file.load import RulesError, find_problems, load_rules
 from app.settings.load import load_settings
 from app.settings.model import default_rules_path
@@ -51,17 +52,24 @@ class Told(InfrastructureError):
     """The demo was told to stop (SIGTERM)."""
 
 
-def run_demo(console: Console, *, seconds: float, seed: int) -> None:
+def run_demo(
+    console: Console, *, seconds: float, seed: int, kafka: str | None = None, is_plain: bool = False
+) -> None:
     """Run the demo for ``seconds`` and some for start and stop.
 
-    Raises InfrastructureError when the broker or the worker fails, or on SIGTERM, and ConfigError
-    when the broker is not installed. When this returns or raises, KeyboardInterrupt included, no
-    process and no folder of it is left.
+    ``kafka``: host:port of a cluster to use in place of an embedded broker. ``is_plain``: lines,
+    also on a terminal. Raises InfrastructureError when the broker or the worker fails, or on
+    SIGTERM, and ConfigError when the broker is not installed. When this returns or raises,
+    KeyboardInterrupt included, no process, no folder and no topic of it is left.
     """
     with ExitStack() as stack:
         stack.enter_context(_sigterm_raises())
-        console.print("starting an embedded Kafka broker and a worker ...", highlight=False)
-        broker = stack.enter_context(EmbeddedBroker())
+        if kafka is None:
+            console.print("starting an embedded Kafka broker and a worker ...", highlight=False)
+            cluster = stack.enter_context(embedded_cluster())
+        else:
+            cluster = own_cluster(kafka)
+            console.print(f"starting a worker {cluster.introduction}", highlight=False)
         folder = Path(
             stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="trigger-demo-", ignore_cleanup_errors=True)
@@ -71,8 +79,7 @@ def run_demo(console: Console, *, seconds: float, seed: int) -> None:
         rules_path = _write_rules(folder, moment_ms)
         web_port = _free_web_port()
         variables = {
-            "TRIGGER_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-            "TRIGGER_APP_ID": "demo",
+            **cluster.variables,
             "TRIGGER_PARTITIONS": str(_PARTITIONS),
             "TRIGGER_DATA_DIR": str(folder / "state"),
             "TRIGGER_RULES": str(rules_path),
@@ -80,6 +87,7 @@ def run_demo(console: Console, *, seconds: float, seed: int) -> None:
             "TRIGGER_WEB_PORT": str(web_port),
         }
         settings = load_settings(variables)
+        stack.callback(cluster.clean_up, settings)
         topics.create(settings)
         worker = WorkerProcess(variables, folder, web_port)
         stack.callback(worker.stop)
@@ -89,7 +97,8 @@ def run_demo(console: Console, *, seconds: float, seed: int) -> None:
         publisher.add(registrations(people, _now_ms()))
         publisher.publish_due(_now_ms())
         worker.wait_until_ready(_READY_TIMEOUT_S)
-        _Performance(console, broker, worker, publisher, reader, people, seed).play(seconds)
+        show = partial(open_show, console, is_plain=is_plain)
+        _Performance(console, show, cluster, worker, publisher, reader, people, seed).play(seconds)
 
 
 class _Performance:
@@ -98,7 +107,8 @@ class _Performance:
     def __init__(
         self,
         console: Console,
-        broker: EmbeddedBroker,
+        show: Callable[[int, str], Show],
+        cluster: Cluster,
         worker: WorkerProcess,
         publisher: Publisher,
         reader: Reader,
@@ -106,7 +116,8 @@ class _Performance:
         seed: int,
     ) -> None:
         self._console = console
-        self._broker = broker
+        self._show = show
+        self._cluster = cluster
         self._worker = worker
         self._publisher = publisher
         self._reader = reader
@@ -120,7 +131,7 @@ class _Performance:
         start_ms = _now_ms()
         self._publisher.add(tell(self._people, self._seed, start_ms, seconds))
         url = self._worker.metrics_url
-        with closing(open_show(self._console, start_ms, url)) as show:
+        with closing(self._show(start_ms, url)) as show:
             show.note(f"ready: for {seconds:g} s, metrics at {url}, Ctrl-C stops it")
             self._run_until(start_ms + round(seconds * 1000), start_ms, show, is_open=True)
             self._run_until(_now_ms() + round(_SETTLE_S * 1000), start_ms, show, is_open=False)
@@ -169,13 +180,7 @@ class _Performance:
 
     def _check(self) -> None:
         """Raises InfrastructureError when one of the two processes is not there any more."""
-        host, _, port = self._broker.bootstrap_servers.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), 2.0).close()
-        except OSError as exc:
-            raise InfrastructureError(
-                f"the embedded broker at {host}:{port} does not answer any more: {exc}"
-            ) from exc
+        self._cluster.check()
         self._worker.check()
 
     def _duplicates(self) -> int | None:

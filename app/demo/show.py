@@ -29,6 +29,8 @@ _ONE_IN: Final = 10
 _FRAME_ROWS: Final = 8
 _MOST_COUNTS: Final = 8
 _WIDE_COLUMNS: Final = 105
+#: Under this trigger and reason share a column, and the counts by trigger are left out.
+_NARROW_COLUMNS: Final = 72
 _REFRESH_PER_S: Final = 4
 
 
@@ -48,9 +50,11 @@ class Show(Protocol):
         """Nothing more comes."""
 
 
-def open_show(console: Console, start_ms: int, metrics_url: str) -> Show:
-    """A live table when the console can have one. Close it. Times count from ``start_ms``."""
-    if is_live(console, os.environ):
+def open_show(console: Console, start_ms: int, metrics_url: str, *, is_plain: bool = False) -> Show:
+    """A live table when the console can have one, unless lines are wanted. Close it. Times count
+    from ``start_ms``.
+    """
+    if not is_plain and is_live(console, os.environ):
         return LiveShow(console, start_ms, metrics_url)
     return PlainShow(console, start_ms)
 
@@ -115,6 +119,7 @@ class LiveShow:
         self._metrics_url = metrics_url
         self._counts = max(3, min(_MOST_COUNTS, (console.height - _FRAME_ROWS) // 3))
         rows = max(4, console.height - _FRAME_ROWS - self._counts)
+        self._is_narrow = console.width < _NARROW_COLUMNS
         self._trigger_width = 31 if console.width >= _WIDE_COLUMNS else 22
         self._lines: deque[Line] = deque(maxlen=rows)
         self._is_open = True
@@ -132,12 +137,13 @@ class LiveShow:
 
     def frame(self, elapsed_s: float, published: int, tally: Tally) -> Group:
         """The picture as it is now."""
+        figures = f"{elapsed_s:4.0f} s  {published} events in  {tally.sent} sent "
+        more = f" {tally.recalls} recalled  {tally.dead_letters} dead letters  {self._metrics_url}"
+        if self._is_narrow:
+            head = Text(figures, overflow="ellipsis", no_wrap=True)
+            return Group(head, self._latest_narrow(), _by_reason(tally, self._counts + 1))
         head = Text.assemble(
-            ("triggers demo", "bold"),
-            f" {elapsed_s:4.0f} s  {published} events in  {tally.sent} sent ",
-            f" {tally.recalls} recalled  {tally.dead_letters} dead letters  {self._metrics_url}",
-            overflow="ellipsis",
-            no_wrap=True,
+            ("triggers demo ", "bold"), figures, more, overflow="ellipsis", no_wrap=True
         )
         counts = Table.grid(padding=(0, 1), expand=True)
         counts.add_row(_by_trigger(tally, self._counts), _by_reason(tally, self._counts + 1))
@@ -162,6 +168,20 @@ class LiveShow:
                 line.outcome,
                 line.channel,
                 escape(line.words),
+                style=_STYLES[line.outcome],
+            )
+        return table
+
+    def _latest_narrow(self) -> Table:
+        table = Table(expand=True, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for name, width in {"s": 5, "outcome": 8}.items():
+            table.add_column(name, width=width, no_wrap=True)
+        table.add_column("trigger, why", ratio=1, no_wrap=True)
+        for line in self._lines:
+            table.add_row(
+                f"{(line.at_ms - self._start_ms) / 1000:5.1f}",
+                line.outcome,
+                escape(f"{_step_name(line)}: {line.words}"),
                 style=_STYLES[line.outcome],
             )
         return table

@@ -50,6 +50,29 @@ def create(settings: Settings) -> CreateReport:
     )
 
 
+def delete(settings: Settings) -> None:
+    """Delete all topics of these settings that exist, and the consumer group, with what they hold.
+
+    Raises InfrastructureError when the cluster does not answer or refuses.
+    """
+    admin = Admin(settings)
+    counts = _partition_counts(admin, settings)
+    found = [need.topic for need in needed(settings) if need.topic in counts]
+    futures = admin.delete_topics(found, request_timeout=_TIMEOUT_S) if found else {}
+    for topic, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as exc:
+            raise _unavailable(admin, settings, f"deletion of {topic}", exc) from exc
+    group = admin.delete_consumer_groups([settings.app_id], request_timeout=_TIMEOUT_S)
+    try:
+        group[settings.app_id].result()
+    except KafkaException as exc:
+        if exc.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            what = f"deletion of the group {settings.app_id}"
+            raise _unavailable(admin, settings, what, exc) from exc
+
+
 def check(settings: Settings) -> list[Finding]:
     """What differs from what is needed; nothing when all is well. Raises InfrastructureError."""
     return _findings(Admin(settings), settings)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from app.kafka.embedded_broker import EmbeddedBroker
+from tests.kafka.cluster import KafkaCluster
 from tests.process.running import wait_for
 
 _ROOT = Path(__file__).parents[2]
@@ -20,10 +23,10 @@ _SEND = re.compile(r"^ *[\d.]+s  send ", re.MULTILINE)
 class RunningDemo:
     """A demo that writes into a pipe, its temporary folders under ``folder``."""
 
-    def __init__(self, folder: Path, seconds: int) -> None:
+    def __init__(self, folder: Path, seconds: int, *options: str) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "demo", "--seconds", str(seconds)],
+            [sys.executable, "-m", "app.cli", "demo", "--seconds", str(seconds), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -96,6 +99,35 @@ def test_it_shows_what_the_engine_does_and_ends_by_itself(tmp_path: Path) -> Non
     assert len(counts) == 3
     assert re.search(r"http://localhost:\d+/metrics", out)
     assert "triggers backtest" in out
+
+
+@pytest.mark.slow
+def test_on_another_cluster_it_leaves_no_topic_and_no_group(
+    broker: EmbeddedBroker | KafkaCluster, tmp_path: Path
+) -> None:
+    """Names of its own while it runs, taken away at the end; the lines are those of a pipe."""
+    servers = broker.bootstrap_servers
+    demo = RunningDemo(tmp_path, 12, "--kafka", servers, "--plain")
+    try:
+        demo.read_until_send()
+        admin = AdminClient({"bootstrap.servers": servers})
+        during = set(admin.list_topics(timeout=30).topics)
+        code, out, errors = demo.end()
+    finally:
+        demo.close()
+
+    assert (code, errors) == (0, "")
+    assert demo.leaves_nothing()
+    assert "\x1b" not in out
+    assert {name.split(".")[-1] for name in during} >= {"orders", "dispatch", "decisions"}
+    wait_for("topics to be gone", lambda: not _of_demos(admin))
+
+
+def _of_demos(admin: AdminClient) -> list[str]:
+    """Topics and groups of demos that are on the cluster."""
+    groups = admin.list_consumer_groups().result().valid
+    names = [*admin.list_topics(timeout=30).topics, *(each.group_id for each in groups)]
+    return [name for name in names if name.startswith("trigger-demo-")]
 
 
 @pytest.mark.slow
