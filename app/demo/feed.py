@@ -17,7 +17,8 @@ from app.settings.topics import OUTPUTS
 
 _FETCHED: Final = 500
 _FLUSH_TIMEOUT_S: Final = 2.0
-_ANSWER_TIMEOUT_S: Final = 10.0
+_ANSWER_TIMEOUT_S: Final = 1.0
+_SILENCE_S: Final = 15.0
 #: A look at what has come; ends of partitions are told by the fetch after the last record.
 _CONSUME_S: Final = 0.02
 _SMALL_WAITS: Final = {"enable.partition.eof": True, "fetch.wait.max.ms": 20}
@@ -84,17 +85,27 @@ class Reader:
             for topic in self._names
             for partition in range(settings.partitions)
         }
+        #: places that are not paused: what is fetched of them is not thrown away before its end
+        self._fetched: set[tuple[str, int]] = set()
         places = [TopicPartition(*place, 0) for place in self._read_to]
         self._consumer.assign(places)
         self._consumer.pause(places)
+        self._answered_s = time.monotonic()
 
     def read(self, timeout_s: float) -> list[tuple[str, bytes | None]]:
-        """(logical topic, value) of what has come since; returns after ``timeout_s``."""
+        """(logical topic, value) of what has come since; returns after ``timeout_s``.
+
+        Raises InfrastructureError when Kafka has not answered for long.
+        """
         end_s = time.monotonic() + timeout_s
         try:
             messages = self._read_new(end_s)
+            self._answered_s = time.monotonic()
         except KafkaException as exc:
-            raise InfrastructureError(f"the output cannot be read: {exc.args[0].str()}") from exc
+            if time.monotonic() - self._answered_s > _SILENCE_S:
+                reason = exc.args[0].str()
+                raise InfrastructureError(f"the output cannot be read: {reason}") from exc
+            messages = []
         time.sleep(max(0.0, end_s - time.monotonic()))
         return [(self._names[message.topic() or ""], message.value()) for message in messages]
 
@@ -103,14 +114,13 @@ class Reader:
         self._consumer.close()
 
     def _read_new(self, end_s: float) -> list[Message]:
-        """Up to the ends that the partitions have now, as far as that goes until ``end_s``."""
-        behind = {place for place in self._read_to if self._end(place) > self._read_to[place]}
-        if not behind:
-            return []
+        """Up to the ends of the partitions, as far as that goes until ``end_s``."""
+        for place in self._read_to.keys() - self._fetched:
+            if self._end(place) > self._read_to[place]:
+                self._fetched.add(place)
+                self._consumer.resume([TopicPartition(*place)])
         found: list[Message] = []
-        fetched = [TopicPartition(*place) for place in behind]
-        self._consumer.resume(fetched)
-        while behind and (left_s := end_s - time.monotonic()) > 0:
+        while self._fetched and (left_s := end_s - time.monotonic()) > 0:
             for message in self._consumer.consume(_FETCHED, min(left_s, _CONSUME_S)):
                 place = message.topic() or "", message.partition() or 0
                 offset = message.offset() or 0
@@ -120,8 +130,8 @@ class Reader:
                     self._read_to[place] = offset + 1
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._read_to[place] = offset
-                    behind.discard(place)
-        self._consumer.pause(fetched)
+                    self._fetched.discard(place)
+                    self._consumer.pause([TopicPartition(*place)])
         return found
 
     def _end(self, place: tuple[str, int]) -> int:
