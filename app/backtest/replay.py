@@ -58,7 +58,7 @@ class Replay:
         self._rules = rules
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
-        self._engine = Engine(rules, self.customers, emit, outcome, rates, holds_everyone=True)
+        self._engine = Engine(rules, self.customers, emit, outcome, rates)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read

@@ -11,8 +11,15 @@ from typing import Final, Protocol
 from app.core.context import Emit, EmitStopped, ignore_stopped
 from app.core.customer.profile import ProfileError
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.errors import EventError
 from app.core.events import MERGE, PROFILES, Event
+from app.core.merges import (
+    EmitForward,
+    Forward,
+    Holds,
+    MergedCustomers,
+    holds_everyone,
+    ignore_forward,
+)
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, single_partition
@@ -22,11 +29,10 @@ from app.core.transitions import (
     APPLIED,
     DUPLICATE,
     Handled,
+    begin_merge,
+    end_merge,
     handle_event,
-    merge_customers,
-    target_of,
 )
-from app.core.triggers.merging import forwarded_to
 from app.core.triggers.parking import unpark
 
 __all__ = ["Customers", "Engine", "Handled"]
@@ -68,7 +74,8 @@ class Engine:
     ``rules`` may be replaced between inputs. Decisions go to ``emit`` in the order made, what sends
     led to to ``emit_outcome``, starts that opened nothing to ``emit_stopped``. ``rates`` gives the
     send rates of each partition; without them all customers are one partition.
-    ``holds_everyone``: two customers that are merged are both here.
+    What a merged customer sends on to one whom this partition does not hold goes to
+    ``emit_forward``.
     """
 
     def __init__(
@@ -80,7 +87,8 @@ class Engine:
         rates: Rates | None = None,
         emit_stopped: EmitStopped = ignore_stopped,
         *,
-        holds_everyone: bool = False,
+        holds: Holds = holds_everyone,
+        emit_forward: EmitForward = ignore_forward,
     ) -> None:
         self.rules = rules
         self._customers = customers
@@ -88,7 +96,8 @@ class Engine:
         self._emit_outcome = emit_outcome
         self._rates = rates or single_partition()
         self._emit_stopped = emit_stopped
-        self._holds_everyone = holds_everyone
+        self._merged = MergedCustomers(customers, holds)
+        self._emit_forward = emit_forward
         #: where the stepped clock stands; a new task over old records resumes at their timers
         self._now_ms = BEGINNING_OF_TIME_MS
         self._is_current = True
@@ -151,20 +160,32 @@ class Engine:
         return fired
 
     def handle(
-        self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
+        self,
+        event: Event,
+        now_ms: int,
+        watermark_ms: int,
+        *,
+        is_current: bool = True,
+        customer_id: str | None = None,
+        guest: Customer | None = None,
     ) -> Handled:
         """Take one event, then fire what it made due.
 
-        Raises EventError, with nothing applied but the withdrawals of a wrong profile update.
+        ``customer_id`` is whose it is when another customer's record sent it on, ``guest`` the
+        record of that customer when it comes with the event of its merge. Raises EventError, with
+        nothing applied but the withdrawals of a wrong profile update.
         """
         self._is_current = is_current
-        customer = self._customers.get(event.customer_id)
+        customer = self._customers.get(customer_id or event.customer_id)
         if now_ms < watermark_ms:
             now_ms = watermark_ms
         if customer.merged_into is not None:
-            customer = self._newest_member(customer, now_ms)
+            customer, into = self._merged.newest_member(customer, now_ms, guest)
+            if into is not None:
+                self._forward(customer, into, guest)
+                return Handled.FORWARDED
         if event.type == MERGE and event.topic == PROFILES:
-            return self._merge(customer, event, now_ms, watermark_ms)
+            return self._merge(customer, guest, event, now_ms, watermark_ms)
         try:
             handled = handle_event(
                 customer,
@@ -189,32 +210,41 @@ class Engine:
             self._changed(customer)
         return handled
 
-    def _newest_member(self, customer: Customer, now_ms: int) -> Customer:
-        """The customer that what comes for this one is about."""
-        passed: set[str] = set()
-        while customer.customer_id not in passed:
-            passed.add(customer.customer_id)
-            into = forwarded_to(customer, now_ms)
-            if into is None:
-                break
-            customer = self._customers.get(into)
-        return customer
+    def member_of(self, customer: Customer, now_ms: int) -> Customer:
+        """The customer of this partition whom an event of ``customer`` is about."""
+        if customer.merged_into is None:
+            return customer
+        return self._merged.newest_member(customer, now_ms)[0]
 
-    def _merge(self, customer: Customer, event: Event, now_ms: int, watermark_ms: int) -> Handled:
-        """Put the customer's record into that of ``into``, and fire what is due in it."""
-        into = target_of(event)
-        if not self._holds_everyone:
-            raise EventError(
-                "merge",
-                "customer_merged: expected the records of both customers in one partition, got a"
-                " part of them; a backtest has them",
-            )
-        if into == customer.customer_id:
-            return APPLIED
-        member = self._customers.get(into)
-        merge_customers(
-            customer,
+    def _merge(
+        self,
+        customer: Customer,
+        guest: Customer | None,
+        event: Event,
+        now_ms: int,
+        watermark_ms: int,
+    ) -> Handled:
+        """Merge ``customer`` into whom the event names, or a ``guest`` that has come into
+        ``customer``; then fire what is due.
+        """
+        if guest is not None:
+            member = customer
+        else:
+            begun = begin_merge(customer, event, now_ms)
+            if isinstance(begun, Handled):
+                if begun is DUPLICATE:
+                    self._changed(customer)
+                return begun
+            guest, into = begun, customer.merged_into
+            assert into is not None
+            if not self._merged.holds(into):
+                self._forward(customer, into, guest)
+                return Handled.FORWARDED
+            member = self._customers.get(into)
+            self._changed(customer)
+        end_merge(
             member,
+            guest,
             event,
             self.rules,
             now_ms,
@@ -223,11 +253,16 @@ class Engine:
             self._emit_stopped,
             is_current=self._is_current,
         )
-        self._changed(customer)
         self._changed(member)
+        if member.has_parked():
+            self._customers.note_parked(member)
         if self._customers.earliest_due_ms() <= watermark_ms:
             self._fire(watermark_ms, now_ms, None)
         return APPLIED
+
+    def _forward(self, customer: Customer, into: str, guest: Customer | None) -> None:
+        self._changed(customer)
+        self._emit_forward(Forward(customer_id=customer.customer_id, into=into, guest=guest))
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; what comes later starts afresh."""

@@ -20,7 +20,7 @@ from app.core.context import (
 )
 from app.core.customer.declared_facts import forget_undeclared
 from app.core.customer.facts import count_event
-from app.core.customer.limits import MAX_EVENT_IDS
+from app.core.customer.limits import MAX_EVENT_IDS, MAX_MERGED_EVENT_IDS
 from app.core.customer.profile import (
     ProfileError,
     ProfileUpdate,
@@ -58,6 +58,7 @@ class Handled(StrEnum):
     DUPLICATE = "duplicate"
     UNKNOWN_TYPE = "unknown_type"
     MACHINE_OPEN = "machine_open"
+    FORWARDED = "forwarded"
 
 
 #: The enum's members by names of their own: asking an enum for one costs a Python call.
@@ -85,8 +86,7 @@ def handle_event(
     plan = rules.plans.get(event.topic, _NO_TYPES).get(event.type)
     if plan is None:
         return Handled.UNKNOWN_TYPE
-    digest = blake2b(event.event_id.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES)
-    seen = digest.digest()
+    seen = _digest(event)
     if seen in customer.seen:
         _renew(customer, seen)
         return DUPLICATE
@@ -120,6 +120,11 @@ def handle_event(
     return APPLIED
 
 
+def _digest(event: Event) -> bytes:
+    event_id = event.event_id.encode(errors="surrogatepass")
+    return blake2b(event_id, digest_size=_DIGEST_BYTES).digest()
+
+
 def _remembered(known: bytes, digest: bytes) -> bytes:
     """The digests with one more; a merged record, which knows more than others, keeps as many."""
     return (known + digest)[-max(len(known), MAX_EVENT_IDS * _DIGEST_BYTES) :]
@@ -146,9 +151,22 @@ def target_of(event: Event) -> str:
     return into
 
 
-def merge_customers(
-    customer: Customer,
+def begin_merge(customer: Customer, event: Event, now_ms: int) -> Customer | Handled:
+    """Take the record of a customer who is merged out of it, to be put into another one's.
+
+    Returns a ``Handled`` when the event changes nothing. Raises EventError.
+    """
+    seen = _digest(event)
+    if seen in customer.seen:
+        _renew(customer, seen)
+        return DUPLICATE
+    into = target_of(event)
+    return APPLIED if into == customer.customer_id else leave(customer, into, now_ms)
+
+
+def end_merge(
     member: Customer,
+    guest: Customer,
     event: Event,
     rules: Rules,
     now_ms: int,
@@ -158,13 +176,13 @@ def merge_customers(
     *,
     is_current: bool = True,
 ) -> None:
-    """Put the customer's record into the member's; what comes for the customer is then theirs."""
-    is_first_profile = customer.has_profile and not member.has_profile
-    gone = leave(customer, member.customer_id, now_ms)
+    """Put what ``begin_merge`` took out into the member's record."""
+    is_first_profile = guest.has_profile and not member.has_profile
     moment = event_context(
         event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
-    take_in(moment, gone)
+    take_in(moment, guest)
+    member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * _DIGEST_BYTES :]
     _emit_ended(moment)
     moment.ended = None
     if is_first_profile:

@@ -169,8 +169,8 @@ class FactState(msgspec.Struct, array_like=True, gc=False):
 class Customer(msgspec.Struct, array_like=True, gc=False):
     """One customer's record, mutated in place by the core and by nobody else.
 
-    ``applied`` and ``outbox`` belong to the processor (which source offsets the record contains,
-    and which send requests are not yet known to be on Kafka); the core does not read them.
+    ``applied``, ``outbox`` and ``erased_ms`` belong to the processor (which source offsets the
+    record contains, and what is not yet known to be on Kafka); the core does not read them.
     """
 
     customer_id: str
@@ -244,6 +244,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     #: the customer that this one was merged into, and when that arrived
     merged_into: str | None = None
     merged_at_ms: int = 0
+    #: now when the customer was erased: what a merged customer sent on before it is not taken
+    erased_ms: int = 0
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""

@@ -20,15 +20,23 @@ FORWARD_MS = 30 * DAY_MS
 
 
 def leave(customer: Customer, into: str, now_ms: int) -> Customer:
-    """Take everything out of a record but the way to ``into``; returns what was in it.
+    """Take everything out of a record but the way to ``into``; returns what was in it, and when
+    and into whom it was merged.
 
-    ``applied`` and ``outbox`` stay: they belong to the partition.
+    ``applied``, ``outbox`` and ``erased_ms`` stay: they belong to the partition.
     """
-    gone = msgspec.structs.replace(customer, applied={}, outbox=[])
-    empty = Customer(customer.customer_id, applied=customer.applied, outbox=customer.outbox)
+    customer.merged_into, customer.merged_at_ms = into, now_ms
+    gone = msgspec.structs.replace(customer, applied={}, outbox=[], erased_ms=0)
+    empty = Customer(
+        customer.customer_id,
+        applied=customer.applied,
+        outbox=customer.outbox,
+        merged_into=into,
+        merged_at_ms=now_ms,
+        erased_ms=customer.erased_ms,
+    )
     for field in customer.__struct_fields__:
         setattr(customer, field, getattr(empty, field))
-    customer.merged_into, customer.merged_at_ms = into, now_ms
     return gone
 
 

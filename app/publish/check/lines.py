@@ -105,7 +105,7 @@ def _refusal(line: bytes, rules: Rules, timestamps: Timestamps) -> str | None:
         record = outgoing(line, timestamps, rules.plans)
         event = decode_record(record.topic, None, None, record.key, record.value, record.headers)
         if not isinstance(event, Erasure):
-            task = Engine(rules, InMemoryCustomers(), _ignore, holds_everyone=True)
+            task = Engine(rules, InMemoryCustomers(), _ignore)
             task.handle(event, event.occurred_ms, event.occurred_ms)
     except EventError as exc:
         return str(exc)

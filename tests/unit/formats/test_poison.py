@@ -30,7 +30,7 @@ def test_a_harmful_record_is_at_worst_a_dead_letter(tmp_path: Path, records: int
     made: list[Decision] = []
     store = PartitionStore(tmp_path / "p")
     customers = PartitionCustomers(store)
-    task = Engine(load_rules(default_rules_path()), customers, made.append, holds_everyone=True)
+    task = Engine(load_rules(default_rules_path()), customers, made.append)
     became: Counter[str] = Counter()
     offset = good = 0
     for seed in range(records):
