@@ -19,6 +19,7 @@ from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
 from app.core.rules.rates import RateState
 from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
+from app.core.triggers.merging import FORWARD_MS
 from tables import records
 from tables.layout import NO_HEAD, RATES_HEAD, RATES_KEY, Head, head_of, pack_value, record_of
 from tables.partition import Change, PartitionStore
@@ -53,6 +54,8 @@ class PartitionCustomers:
         self.on_shed: Callable[[str], None] = lambda part: None
         #: False: surely no customer of the partition has a parked step
         self._may_have_parked = bool(store.parked(1))
+        #: None: to be looked up
+        self._has_merged: bool | None = None
         self._floor_ms = BEGINNING_OF_TIME_MS
         #: entries as the database has them; the one used last is the last
         self._kept: dict[str, bytes] = {}
@@ -118,7 +121,7 @@ class PartitionCustomers:
         else:
             customer, head = found
             self._heads[customer_id] = head
-            if not head.is_erased:
+            if not (head.is_erased or head.is_merged):
                 due_ms = head.next_due_ms
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
@@ -145,12 +148,29 @@ class PartitionCustomers:
         return records.decode(record_of(value)), head_of(value)
 
     def erase(self, customer_id: str) -> None:
-        """Forget the customer; a later ``get`` gives a new record, with the same ``applied``."""
-        applied = self.get(customer_id).applied
-        self._loaded[customer_id] = Customer(customer_id=customer_id, applied=applied)
+        """Forget the customer; a later ``get`` gives a new record, with the same ``applied`` and
+        ``erased_ms``.
+        """
+        old = self.get(customer_id)
+        self._loaded[customer_id] = Customer(
+            customer_id=customer_id, applied=old.applied, erased_ms=old.erased_ms
+        )
         self._touched[customer_id] = self._loaded[customer_id]
         self._erased.add(customer_id)
         self._let_go(customer_id)
+
+    @property
+    def has_merged(self) -> bool:
+        """Whether a customer of the partition sends on what comes, as of the last unit."""
+        if self._has_merged is None:
+            self._has_merged = bool(self._store.merged(END_OF_TIME_MS, 1))
+        return self._has_merged
+
+    def end_forwarding(self, customer_id: str) -> None:
+        """Send nothing on any more for a customer who was merged long ago."""
+        customer = self.get(customer_id)
+        customer.merged_into = None
+        self.changed(customer)
 
     def forget(self, customer_id: str) -> None:
         """Leave nothing of the customer, no tombstone either."""
@@ -255,8 +275,13 @@ class PartitionCustomers:
             )
             if customer_id in self._erased:
                 head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
+            elif customer.merged_into is not None and not pending:
+                ends_ms = customer.merged_at_ms + FORWARD_MS
+                head = Head(ends_ms, 0, bool(customer.outbox), is_merged=True)
+            if head.is_merged or (old is not None and old.is_merged):
+                self._has_merged = True if head.is_merged else None
             heads_after[customer_id] = head
-            value = pack_value(head, self._encoded(customer))
+            value = pack_value(head, self.encoded(customer))
             self._values[customer_id] = value
             result.append(Change(key, old, head, value))
         result += self._changed_rates()
@@ -275,13 +300,13 @@ class PartitionCustomers:
         self._stored_rates = value
         return [Change(RATES_KEY, None if before is None else RATES_HEAD, RATES_HEAD, value)]
 
-    def _encoded(self, customer: Customer) -> bytes:
+    def encoded(self, customer: Customer, bound: int = MAX_RECORD_BYTES) -> bytes:
         """The record as bytes, its outbox aside never over the bound."""
         record = records.encode(customer)
-        if len(record) > MAX_RECORD_BYTES:
+        if len(record) > bound:
             outbox, customer.outbox = customer.outbox, []
-            if size(customer) > MAX_RECORD_BYTES:
-                for part in keep_within(customer):
+            if size(customer) > bound:
+                for part in keep_within(customer, bound):
                     self.on_shed(part)
             customer.outbox = outbox
             record = records.encode(customer)

@@ -6,7 +6,8 @@ them decodes no record:
 
     8 bytes  next due time, epoch ms, big-endian, offset by 2**63 so that bytes sort as numbers
     2 bytes  how many steps are pending, big-endian, at most 65535
-    1 byte   flags: 1 the record's outbox holds lines, 2 it is a tombstone, 4 it has parked steps
+    1 byte   flags: 1 the record's outbox holds lines, 2 it is a tombstone, 4 it has parked steps,
+             8 it sends on what comes for a customer who was merged; its due time is when that ends
 
 A tombstone is what an erased customer leaves: a record with the customer id and the offsets applied
 and nothing else, so that events from before the erasure that are read again stay without effect.
@@ -20,7 +21,8 @@ if they were the record of a customer, under the head of a tombstone that never 
 nowhere and found by its key alone.
 
 On disk, per partition: ``C|id`` -> the entry's value; ``T|due|id`` -> nothing, the timer index;
-``E|due|id`` -> nothing, the tombstones; ``P|id`` -> nothing, customers with parked steps;
+``E|due|id`` -> nothing, the tombstones; ``M|due|id`` -> nothing, merged customers; ``P|id`` ->
+nothing, customers with parked steps;
 ``U|offset|id`` -> nothing, entries read back from the changelog whose outbox may not be on Kafka
 yet; ``O`` -> changelog offset that the rest corresponds to, number of customers, pending steps;
 ``A`` -> the last instant, epoch ms, at which the rest was known to be what the changelog says.
@@ -39,6 +41,7 @@ TIMER: Final = b"T|"
 TOMBSTONE: Final = b"E|"
 UNSENT: Final = b"U|"
 PARKED: Final = b"P|"
+MERGED: Final = b"M|"
 PROGRESS_KEY: Final = b"O"
 AS_OF_KEY: Final = b"A"
 
@@ -62,6 +65,8 @@ class Head(NamedTuple):
     is_erased: bool = False
     #: a step waits until the partition is current
     has_parked: bool = False
+    #: it sends on what comes for the customer, until ``next_due_ms``
+    is_merged: bool = False
 
 
 #: The head of a customer without a record.
@@ -83,15 +88,22 @@ class Progress(NamedTuple):
 
 def pack_value(head: Head, record: bytes) -> bytes:
     """A changelog entry's value."""
-    due_ms, pending, has_outbox, is_erased, has_parked = head
-    flags = has_outbox | is_erased << 1 | has_parked << 2
+    due_ms, pending, has_outbox, is_erased, has_parked, is_merged = head
+    flags = has_outbox | is_erased << 1 | has_parked << 2 | is_merged << 3
     return _HEAD.pack(due_ms + _SIGN, min(pending, _MAX_PENDING), flags) + record
 
 
 def head_of(value: bytes) -> Head:
     """The head of a changelog entry's value."""
     due, pending, flags = _HEAD.unpack_from(value)
-    return Head(due - _SIGN, pending, bool(flags & 1), bool(flags & 2), bool(flags & 4))
+    return Head(
+        due - _SIGN,
+        pending,
+        bool(flags & 1),
+        bool(flags & 2),
+        bool(flags & 4),
+        bool(flags & 8),
+    )
 
 
 def record_of(value: bytes) -> bytes:
@@ -105,11 +117,15 @@ def timer_key(due_ms: int, customer_id: bytes) -> bytes:
 
 
 def index_key(head: Head, customer_id: bytes) -> bytes | None:
-    """Where the timer index or that of the tombstones has this customer; None when neither has."""
+    """Where the index of timers, of tombstones or of merged customers has this customer; None when
+    none has.
+    """
     if head.next_due_ms == END_OF_TIME_MS:
         return None
     key = timer_key(head.next_due_ms, customer_id)
-    return TOMBSTONE + key[len(TIMER) :] if head.is_erased else key
+    if head.is_erased:
+        return TOMBSTONE + key[len(TIMER) :]
+    return MERGED + key[len(TIMER) :] if head.is_merged else key
 
 
 def timer_of(key: bytes) -> tuple[int, str]:

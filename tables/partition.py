@@ -20,6 +20,7 @@ from tables.layout import (
     AS_OF_KEY,
     CUSTOMER,
     EMITTED_KEY,
+    MERGED,
     NO_HEAD,
     PARKED,
     PROGRESS_KEY,
@@ -206,6 +207,11 @@ class PartitionStore:
         """Up to ``limit`` erased customers whose tombstones ended by then, in order."""
         ended = map(timer_of, self._keys(TOMBSTONE, TOMBSTONE))
         return [each for _, each in islice(takewhile(lambda it: it[0] <= until_ms, ended), limit)]
+
+    def merged(self, until_ms: int, limit: int) -> list[str]:
+        """Up to ``limit`` merged customers for whom nothing is sent on after that, in order."""
+        ends = map(timer_of, self._keys(MERGED, MERGED))
+        return [each for _, each in islice(takewhile(lambda it: it[0] <= until_ms, ends), limit)]
 
     def parked(self, limit: int) -> list[str]:
         """Up to ``limit`` customers with a step that waits until the partition is current."""

@@ -168,12 +168,14 @@ class Engine:
         is_current: bool = True,
         customer_id: str | None = None,
         guest: Customer | None = None,
+        arrived_ms: int | None = None,
     ) -> Handled:
         """Take one event, then fire what it made due.
 
         ``customer_id`` is whose it is when another customer's record sent it on, ``guest`` the
-        record of that customer when it comes with the event of its merge. Raises EventError, with
-        nothing applied but the withdrawals of a wrong profile update.
+        record of that customer when it comes with the event of its merge. A merge counts from
+        ``arrived_ms``, by default from now. Raises EventError, with nothing applied but the
+        withdrawals of a wrong profile update.
         """
         self._is_current = is_current
         customer = self._customers.get(customer_id or event.customer_id)
@@ -185,7 +187,10 @@ class Engine:
                 self._forward(customer, into, guest)
                 return Handled.FORWARDED
         if event.type == MERGE and event.topic == PROFILES:
-            return self._merge(customer, guest, event, now_ms, watermark_ms)
+            if guest is None:
+                return self._merge(customer, event, now_ms, watermark_ms, arrived_ms)
+            self._take_in(customer, guest, event, now_ms, watermark_ms)
+            return APPLIED
         try:
             handled = handle_event(
                 customer,
@@ -219,29 +224,30 @@ class Engine:
     def _merge(
         self,
         customer: Customer,
-        guest: Customer | None,
         event: Event,
         now_ms: int,
         watermark_ms: int,
+        arrived_ms: int | None,
     ) -> Handled:
-        """Merge ``customer`` into whom the event names, or a ``guest`` that has come into
-        ``customer``; then fire what is due.
-        """
-        if guest is not None:
-            member = customer
-        else:
-            begun = begin_merge(customer, event, now_ms)
-            if isinstance(begun, Handled):
-                if begun is DUPLICATE:
-                    self._changed(customer)
-                return begun
-            guest, into = begun, customer.merged_into
-            assert into is not None
-            if not self._merged.holds(into):
-                self._forward(customer, into, guest)
-                return Handled.FORWARDED
-            member = self._customers.get(into)
-            self._changed(customer)
+        """Merge ``customer`` into whom the event names, here or on the way there."""
+        guest = begin_merge(customer, event, now_ms if arrived_ms is None else arrived_ms)
+        if isinstance(guest, Handled):
+            if guest is DUPLICATE:
+                self._changed(customer)
+            return guest
+        into = guest.merged_into
+        assert into is not None
+        if not self._merged.holds(into):
+            self._forward(customer, into, guest)
+            return Handled.FORWARDED
+        self._changed(customer)
+        self._take_in(self._customers.get(into), guest, event, now_ms, watermark_ms)
+        return APPLIED
+
+    def _take_in(
+        self, member: Customer, guest: Customer, event: Event, now_ms: int, watermark_ms: int
+    ) -> None:
+        """Put a merged customer's record into the member's, and fire what is due."""
         end_merge(
             member,
             guest,
@@ -258,7 +264,6 @@ class Engine:
             self._customers.note_parked(member)
         if self._customers.earliest_due_ms() <= watermark_ms:
             self._fire(watermark_ms, now_ms, None)
-        return APPLIED
 
     def _forward(self, customer: Customer, into: str, guest: Customer | None) -> None:
         self._changed(customer)

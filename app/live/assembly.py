@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.engine import Engine
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
@@ -28,6 +29,7 @@ from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine, PartitionContext
 from app.live.recovery import Recovery
+from app.live.repartition.envelope import LARGEST_EVENT_BYTES
 from app.live.rules_memory import RulesMemory
 from app.live.rules_reload import RulesReloader
 from app.live.startup import create_missing_topics, load_shadow_rules
@@ -151,6 +153,7 @@ def build(
         make_engine=make_engine,
         shadow_rules=prepared.shadow_rules,
         read_by_schema=prepared.read_by_schema,
+        largest_guest_bytes=_largest_guest(settings),
         spans=prepared.spans,
     )
     assigned = AssignedPartitions(
@@ -200,6 +203,12 @@ def _producer(config: dict[str, Any], metrics: Metrics) -> Producer:
             log_error(error)
 
     return Producer(config | {"error_cb": on_error})
+
+
+def _largest_guest(settings: Settings) -> int:
+    """What of a merged customer's record the repartition topic takes beside its event."""
+    largest = topics.largest_message(settings, settings.repartition_topic)
+    return min(MAX_RECORD_BYTES, largest - LARGEST_EVENT_BYTES)
 
 
 def _partition_counts(producer: Any) -> dict[str, int]:

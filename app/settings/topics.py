@@ -112,10 +112,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         name=REPARTITION,
         role="internal",
-        sentence="Internal: records that were published to a partition that is not their key's.",
+        sentence="Internal: records that were published to a partition that is not their key's, and"
+        " what merged customers send on.",
         operations=_READ_WRITE,
         retention="7d",
         least_retention="1d",
+        is_large=True,
     ),
 )
 

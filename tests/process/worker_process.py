@@ -107,12 +107,10 @@ def buggy_engine(event_id: str) -> MakeEngine:
     """Engines that cannot handle one event."""
 
     class Buggy(Engine):
-        def handle(
-            self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
-        ) -> Handled:
+        def handle(self, event: Event, now_ms: int, watermark_ms: int, **more: Any) -> Handled:
             if event.event_id == event_id:
                 raise ZeroDivisionError(f"a bug with {event.customer_id} and {event.data}")
-            return super().handle(event, now_ms, watermark_ms, is_current=is_current)
+            return super().handle(event, now_ms, watermark_ms, **more)
 
     return Buggy
 
@@ -121,13 +119,11 @@ def failing_rules(template: str) -> MakeEngine:
     """Engines that fail under rules which have a step with this template."""
 
     class Failing(Engine):
-        def handle(
-            self, event: Event, now_ms: int, watermark_ms: int, *, is_current: bool = True
-        ) -> Handled:
+        def handle(self, event: Event, now_ms: int, watermark_ms: int, **more: Any) -> Handled:
             for trigger in self.rules.triggers.values():
                 if any(step.template == template for step in trigger.steps):
                     raise ZeroDivisionError(f"rules with {template}")
-            return super().handle(event, now_ms, watermark_ms, is_current=is_current)
+            return super().handle(event, now_ms, watermark_ms, **more)
 
     return Failing
 

@@ -244,7 +244,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     #: the customer that this one was merged into, and when that arrived
     merged_into: str | None = None
     merged_at_ms: int = 0
-    #: now when the customer was erased: what a merged customer sent on before it is not taken
+    #: when the last erasure of the customer was published: what a merged customer's record sends
+    #: on of before is not taken
     erased_ms: int = 0
 
     def next_due_ms(self) -> int:

@@ -3,7 +3,8 @@
     1  outboxes filled, records encoded
     2  changelog produced
     3  changelog acknowledged
-    4  dispatch, decisions, outcomes, dead letters and misrouted records produced
+    4  dispatch, decisions, outcomes, dead letters, misrouted records and what merged customers
+       send on produced
     5  those acknowledged
     6  records, timer index and changelog offset written to disk, in one write
     7  source offsets released for commit
@@ -15,13 +16,15 @@ Kafka is recorded by the marker that each unit writes for the ones before it (``
 recovery lists the entries after the last marker.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from app.live.commit.committer import Hook, ignore_hook, needs_first_marker
 from app.live.commit.deliveries import PendingDeliveries, Producer
 from app.live.commit.outbox import OutputRecord, encode_entry, left_in_outboxes, records_of
 from app.live.commit.output_records import OutputTopics
-from app.live.commit.unit import CommitUnit
+from app.live.commit.unit import CommitUnit, SentOn
 from app.live.input.progress import InputProgress
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
@@ -115,12 +118,13 @@ class AtLeastOncePartition:
         self._shared.progress.unit_done(partition, unit.consumed, unit.positions)
         hook("after 7")
 
-    def _fill_outboxes(self, unit: CommitUnit) -> list[OutputRecord]:
+    def _fill_outboxes(self, unit: CommitUnit) -> list[OutputRecord | SentOn]:
         """Return all output records to produce; those of the unit are in the outboxes then."""
         customers = self._customers
         records = list(left_in_outboxes(unit, customers))
         customers.empty_outboxes()
-        for record in records_of(unit):
+        made: Iterable[OutputRecord | SentOn] = chain(records_of(unit), unit.sent_on)
+        for record in made:
             customers.get(record.customer_id).outbox.append(encode_entry(record))
             records.append(record)
         return records

@@ -2,7 +2,7 @@
 
     1  records encoded, without outboxes                                           each unit
     2  transaction begun                                                    each transaction
-    3  changelog, dispatch, decisions, outcomes, dead letters, misrouted produced
+    3  changelog, dispatch, decisions, outcomes, dead letters, misrouted, sent on produced
     4  those acknowledged
     5  source offsets sent to the transaction, and with them the fence
     6  transaction committed
@@ -20,6 +20,7 @@ the partition is assigned, in a transaction that writes those records without it
 them again.
 """
 
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from app.live.commit.committer import Hook, ignore_hook, needs_first_marker
 from app.live.commit.outbox import OutputRecord, left_in_outboxes, records_of
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.transactions import TransactionCoordinator, TransactionPart
-from app.live.commit.unit import CommitUnit
+from app.live.commit.unit import CommitUnit, SentOn
 from app.live.input.progress import InputProgress
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
@@ -121,7 +122,12 @@ class ExactlyOncePartition:
         outputs, input_partition = self._shared.outputs, self._partition
         names = outputs.names
         by_topic: dict[str, list[OutputRecord]] = {}
-        for record in chain(left_in_outboxes(unit, self._customers), records_of(unit)):
+        left = left_in_outboxes(unit, self._customers)
+        made: Iterable[OutputRecord | SentOn] = chain(left, records_of(unit), unit.sent_on)
+        for record in made:
+            if isinstance(record, SentOn):
+                part.others.append(outputs.producer_record(record, input_partition))
+                continue
             by_topic.setdefault(names[record.topic], []).append(record)
         for topic, records in by_topic.items():
             if any(record.context is not None for record in records):

@@ -2,20 +2,28 @@
 
 An entry of an outbox is a letter, ``D`` for decisions, ``R`` for dispatch and ``O`` for outcomes,
 and then the JSON of the record; after a small letter the trace context of the event that caused
-the record (``CHARS`` bytes) stands between the two.
+the record (``CHARS`` bytes) stands between the two. ``M`` is for what a merged customer's record
+sends on: the fields of a ``MisroutedRecord`` as a msgpack array.
 """
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgspec
+
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
 from app.formats import encode
 from app.formats.trace_context import CHARS
-from app.live.commit.unit import CommitUnit
+from app.live.commit.unit import CommitUnit, SentOn
+from app.live.repartition.envelope import MisroutedRecord
 from tables.customers import PartitionCustomers
 
 _LETTERS: Final = {"decisions": b"D", "dispatch": b"R", "outcomes": b"O"}
+_SENT_ON: Final = b"M"
+_sent_on_decoder: Final = msgspec.msgpack.Decoder(
+    tuple[str, bytes, bytes | None, list[tuple[str, bytes | None]]]
+)
 _TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
 
 
@@ -30,7 +38,9 @@ class OutputRecord(NamedTuple):
     context: bytes | None
 
 
-def left_in_outboxes(unit: CommitUnit, customers: PartitionCustomers) -> Iterator[OutputRecord]:
+def left_in_outboxes(
+    unit: CommitUnit, customers: PartitionCustomers
+) -> Iterator[OutputRecord | SentOn]:
     """Yield what the outboxes of the customers hold that the unit sends again."""
     for customer_id in unit.resend:
         for entry in customers.get(customer_id).outbox:
@@ -67,17 +77,21 @@ def _record(topic: str, source: Decision | SendOutcome, value: bytes) -> OutputR
     return OutputRecord(topic, source.customer_id, bytes(memoryview(value)), encoded)
 
 
-def encode_entry(record: OutputRecord) -> bytes:
+def encode_entry(record: OutputRecord | SentOn) -> bytes:
     """Encode the record as an entry of its customer's outbox."""
+    if isinstance(record, SentOn):
+        return _SENT_ON + msgspec.msgpack.encode(tuple(record.record))
     letter = _LETTERS[record.topic]
     if record.context is None:
         return letter + record.value
     return letter.lower() + record.context + record.value
 
 
-def decode_entry(customer_id: str, entry: bytes) -> OutputRecord:
+def decode_entry(customer_id: str, entry: bytes) -> OutputRecord | SentOn:
     """Decode an entry of the customer's outbox."""
     letter, body = entry[:1], entry[1:]
+    if letter == _SENT_ON:
+        return SentOn(customer_id, MisroutedRecord(*_sent_on_decoder.decode(body)))
     topic = _TOPICS[letter.upper()]
     if letter.isupper():
         return OutputRecord(topic, customer_id, body, None)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from app.formats.trace_context import HEADER
 from app.kafka.partitioning import partition_for
 from app.live.commit.outbox import OutputRecord
-from app.live.commit.unit import CommitUnit, DeadLetter
+from app.live.commit.unit import CommitUnit, DeadLetter, SentOn
 from app.live.repartition.envelope import MisroutedRecord
 from app.settings.model import Settings
 from app.version import ENGINE_VERSION
@@ -50,8 +50,12 @@ class OutputTopics:
         count = self.partitions[topic]
         return input_partition if count == self.inputs else partition_for(key, count)
 
-    def producer_record(self, record: OutputRecord, input_partition: int) -> ProducerRecord:
+    def producer_record(
+        self, record: OutputRecord | SentOn, input_partition: int
+    ) -> ProducerRecord:
         """Return the record about a customer, with its trace context as a header."""
+        if isinstance(record, SentOn):
+            return self.repartitioned(record.record)
         topic, key = self.names[record.topic], record.customer_id.encode()
         context = record.context
         headers = () if context is None else ((HEADER, context),)

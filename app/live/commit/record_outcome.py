@@ -11,6 +11,8 @@ class RecordOutcome(StrEnum):
     DEAD = "dead"
     DUPLICATE = "duplicate"
     ERASED = "erased"
+    #: of a merged customer: sent on to the partition of whom they were merged into
+    FORWARDED = "forwarded"
     #: an open or click by a scanner or a privacy proxy: counted at its send alone
     MACHINE_OPEN = "machine_open"
     #: forwarded to its own partition

@@ -18,6 +18,9 @@ from app.live.repartition.envelope import MisroutedRecord
 #: the outbox of the customer's record, and that has to fit into one Kafka message.
 MOST_OF_ONE_CUSTOMER: Final = 100
 
+#: It ends, too, at so many bytes that merged customers send on: they are in outboxes as well.
+MOST_SENT_ON_BYTES: Final = 512 * 1024
+
 LIST_HEALTH: Final = {
     "unsubscribed": "unsubscribed",
     "message_complained": "complained",
@@ -32,6 +35,14 @@ class DeadLetter:
     topic: str
     record: InputRecord
     error: EventError
+
+
+@dataclass(frozen=True, slots=True)
+class SentOn:
+    """What the record of a merged customer sends to another customer's partition."""
+
+    customer_id: str
+    record: MisroutedRecord
 
 
 @dataclass(slots=True)
@@ -51,6 +62,9 @@ class CommitUnit:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     #: records of other partitions, to be sent there
     misrouted: list[MisroutedRecord] = field(default_factory=list)
+    #: what merged customers send on, to the partitions of those whom they were merged into
+    sent_on: list[SentOn] = field(default_factory=list)
+    sent_on_bytes: int = 0
     #: customers whose outbox is sent again, because it may not have been acknowledged
     resend: list[str] = field(default_factory=list)
     consumed: dict[str, int] = field(default_factory=dict)
@@ -64,7 +78,7 @@ class CommitUnit:
     unknown_channels: dict[str, int] = field(default_factory=dict)
     #: trace contexts of the events handled
     traces: list[str] = field(default_factory=list)
-    #: customer id -> number of decisions and outcomes
+    #: customer id -> number of decisions and outcomes, and of what is sent on
     records_per_customer: dict[str, int] = field(default_factory=dict)
     #: one customer has got as many of them as an outbox should hold
     is_heavy: bool = False
@@ -80,6 +94,14 @@ class CommitUnit:
         """Add an outcome of a send."""
         self.outcomes.append(outcome)
         self._weigh(outcome.customer_id)
+
+    def add_sent_on(self, sent_on: SentOn) -> None:
+        """Add what a merged customer's record sends on."""
+        self.sent_on.append(sent_on)
+        self._weigh(sent_on.customer_id)
+        self.sent_on_bytes += _bytes_of(sent_on.record)
+        if self.sent_on_bytes >= MOST_SENT_ON_BYTES:
+            self.is_heavy = True
 
     def _weigh(self, customer_id: str) -> None:
         count = self.records_per_customer[customer_id] = (
@@ -106,3 +128,8 @@ class CommitUnit:
         """Count a record of the topic by its outcome."""
         key = (topic, outcome)
         self.record_outcomes[key] = self.record_outcomes.get(key, 0) + 1
+
+
+def _bytes_of(record: MisroutedRecord) -> int:
+    size = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return size + len(record.value or b"")

@@ -8,7 +8,6 @@ from typing import Final
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
 from app.kafka.types import TopicPartition
-from app.live.clock.watermark import BEGINNING_OF_TIME_MS
 from app.live.customer_snapshot import CustomerSnapshot
 from app.live.input.record_batch import RecordBatch
 from app.live.partition.broker_outage import BrokerOutageLog
@@ -71,7 +70,7 @@ class AssignedPartitions:
         for number in sorted(partitions):
             if number in self._processors:
                 continue
-            self._context.repartition.report(number, BEGINNING_OF_TIME_MS)
+            self._context.repartition.report(number)
             processor = PartitionProcessor(number, open_store(number), self._context, self._rules)
             task = self._loop.create_task(processor.run(), name=f"partition-{number}")
             task.add_done_callback(self._processor_done)

@@ -1,10 +1,12 @@
 """What the processors of all partitions of a worker share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from app.core.context import Emit
+from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.engine import Customers, Engine
+from app.core.merges import EmitForward, Holds
 from app.core.outcomes import EmitOutcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates
@@ -17,7 +19,21 @@ from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
 from app.settings.model import Settings
 
-MakeEngine = Callable[[Rules, Customers, Emit, EmitOutcome, Rates], Engine]
+
+class MakeEngine(Protocol):
+    """Makes the engine of a partition."""
+
+    def __call__(
+        self,
+        rules: Rules,
+        customers: Customers,
+        emit: Emit,
+        emit_outcome: EmitOutcome,
+        rates: Rates,
+        *,
+        holds: Holds,
+        emit_forward: EmitForward,
+    ) -> Engine: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +51,6 @@ class PartitionContext:
     shadow_rules: Rules | None = None
     read_by_schema: ReadBySchema | None = None
     spans: UnitSpans | None = None
+    #: what of a customer's record the repartition topic takes
+    largest_guest_bytes: int = MAX_RECORD_BYTES
     repartition: RepartitionProgress = field(default_factory=RepartitionProgress)

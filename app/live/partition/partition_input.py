@@ -11,7 +11,7 @@ from app.live.input.timestamp_merge import TimestampMerge
 from app.live.partition.context import PartitionContext
 from app.live.repartition.incoming import RepartitionInput
 from app.live.repartition.outgoing import MisroutedRecords
-from app.live.repartition.progress import FAR_MS, RepartitionWatermark
+from app.live.repartition.progress import FAR_MS, RepartitionWatermark, Reported
 from app.settings.topics import REPARTITION
 
 
@@ -93,7 +93,7 @@ class PartitionInput:
 
     def is_current(self) -> bool:
         """Whether each input topic has been read, and handled, up to the end that it had at some
-        instant at most ``max_lag`` ago. A rehearsal always is.
+        instant at most ``max_lag`` ago, here and where merged customers are. A rehearsal always is.
         """
         return self._context.settings.clock == "records" or not self.not_current_topics()
 
@@ -101,7 +101,11 @@ class PartitionInput:
         """The topics that marketing steps wait for."""
         oldest_ms = self._now_ms() - self._context.settings.max_lag_ms
         through_ms = self._reading.read_through_ms
-        return [topic for topic, tp in self._tps.items() if (through_ms(tp) or 0) < oldest_ms]
+        behind = [topic for topic, tp in self._tps.items() if (through_ms(tp) or 0) < oldest_ms]
+        if not behind and self._context.repartition.least().current_ms < oldest_ms:
+            # a partition with merged customers may have to send something on
+            return [REPARTITION]
+        return behind
 
     def is_idle(self, as_of_ms: int = 0) -> bool:
         """Whether everything that was there at that instant, or later, has been handled."""
@@ -127,7 +131,18 @@ class PartitionInput:
             REPARTITION, self._repartition_watermark.advance(self._now_ms(), through_ms)
         )
 
-    def report_repartition_progress(self) -> None:
-        """Tell the other partitions up to when all their records were forwarded from here."""
-        reached_ms = map(self.watermark.seen_ms, self.misrouted.topics_in_doubt())
-        self._context.repartition.report(self._partition, min(reached_ms, default=FAR_MS))
+    def report_repartition_progress(self, *, has_merged: bool) -> None:
+        """Tell the other partitions up to when all their records were forwarded from here.
+
+        ``has_merged``: the partition has merged customers, for whom any record may be sent on.
+        """
+        inputs = self._context.settings.input_topics
+        topics = inputs if has_merged else self.misrouted.topics_in_doubt()
+        through_ms = min(map(self.watermark.seen_ms, topics), default=FAR_MS)
+        reported = Reported(through_ms)
+        if has_merged:
+            read_ms = {
+                topic: self._reading.read_through_ms(tp) or 0 for topic, tp in self._tps.items()
+            }
+            reported = Reported(through_ms, read_ms[REPARTITION], min(read_ms.values()))
+        self._context.repartition.report(self._partition, reported)

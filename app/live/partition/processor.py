@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import Final
 
 from app.core.decisions import Decision
+from app.core.merges import Forward
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, RateState
@@ -60,7 +61,8 @@ class PartitionProcessor:
             if settings.clock == "records"
             else WallClock(self._input.watermark, self._now_ms)
         )
-        self._customers = PartitionCustomers(store, _keys_of(context, partition), self._now_ms)
+        belongs_here = _keys_of(context, partition)
+        self._customers = PartitionCustomers(store, belongs_here, self._now_ms)
         shed = context.metrics.records_shed
         self._customers.on_shed = lambda part: shed.labels(part).inc()
         self._swept_at = time.monotonic()
@@ -71,6 +73,8 @@ class PartitionProcessor:
             self._add_decision,
             self._add_outcome,
             Rates(context.input_partitions, settings.grace_ms, self._rate_state_of),
+            holds=lambda customer_id: belongs_here(customer_id.encode(errors="surrogatepass")),
+            emit_forward=self._send_on,
         )
         self._shadow = (
             None
@@ -90,6 +94,8 @@ class PartitionProcessor:
             shadow=self._shadow,
             read_by_schema=context.read_by_schema,
             max_skew_ms=settings.max_skew_ms,
+            logical=context.progress.logical,
+            largest_guest_bytes=context.largest_guest_bytes,
         )
         self._committer = context.committer.for_partition(partition, self._customers, store)
         #: a record taken from the merge whose turn comes after timers of another unit
@@ -195,11 +201,16 @@ class PartitionProcessor:
             return
 
     async def _sweep(self) -> None:
-        """Take away tombstones that ended, and what the files still have of erased customers.
+        """Take away tombstones that ended, and what the files still have of erased customers; of
+        customers merged long ago, nothing is sent on any more.
 
         Only while everything that was read is handled: nothing from before an erasure is read
         again then.
         """
+        while ids := self._store.merged(self.clock.instant.now_ms - 1, UNIT_CUSTOMERS):
+            for customer_id in ids:
+                self._customers.end_forwarding(customer_id)
+            await self._commit(CommitUnit(now_ms=self._now_ms()), time.perf_counter())
         has_swept = False
         while ids := self._store.tombstones(self._now_ms(), UNIT_CUSTOMERS):
             for customer_id in ids:
@@ -225,7 +236,7 @@ class PartitionProcessor:
         if has_work:
             self.busy_at = time.monotonic()
             await self._commit(unit, started)
-        self._input.report_repartition_progress()
+        self._input.report_repartition_progress(has_merged=self._customers.has_merged)
         return has_work or not has_room
 
     def _release_parked(self, instant: Instant) -> int:
@@ -266,6 +277,9 @@ class PartitionProcessor:
 
     def _add_outcome(self, outcome: SendOutcome) -> None:
         self._unit.add_outcome(outcome)
+
+    def _send_on(self, forward: Forward) -> None:
+        self._handler.send_on(forward)
 
     def _fire_timers(self) -> bool:
         """Fire what is due; False when the unit is full before all of it has fired."""
@@ -318,7 +332,9 @@ class PartitionProcessor:
         read = decoded.read_topic
         unit.consumed[read] = unit.consumed.get(read, 0) + 1
         unit.positions[read] = (
-            record.offset + 1 if decoded.is_own else self._input.repartitioned.handled(record)
+            record.offset + 1
+            if decoded.is_own
+            else self._input.repartitioned.handled(decoded.forwarded or record)
         )
         if outcome is not RecordOutcome.MISROUTED:
             unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)

@@ -69,7 +69,9 @@ class Shadow:
     def _start_afresh(self) -> None:
         self._made: list[Decision] = []
         self._customers = RecentCustomers(self._limit)
-        self._engine = Engine(self._rules, self._customers, self._made.append, rates=self._rates)
+        self._engine = Engine(
+            self._rules, self._customers, self._made.append, rates=self._rates, holds=_holds_nobody
+        )
 
     def see(self, customers: Iterable[Customer]) -> None:
         """Copy the live records of customers not seen before."""
@@ -84,12 +86,21 @@ class Shadow:
         if self._customers.earliest_due_ms() <= due_ms:
             self._attempt(lambda: fire_timers(self._engine, clock, due_ms))
 
-    def handle(self, event: Event, instant: Instant) -> None:
-        """Take an event that the live engine is about to take."""
+    def handle(self, event: Event, instant: Instant, customer_id: str) -> None:
+        """Take an event about this customer that the live engine is about to take."""
         now_ms, watermark_ms, is_current = instant
         self._attempt(
-            lambda: self._engine.handle(event, now_ms, watermark_ms, is_current=is_current)
+            lambda: self._engine.handle(
+                event, now_ms, watermark_ms, is_current=is_current, customer_id=customer_id
+            )
         )
+
+    def forget_merged(self, customer_id: str, event: Event) -> None:
+        """The live engine has taken a merge: both customers start from a copy again."""
+        self._customers.erase(customer_id)
+        into = event.data.get("into")
+        if isinstance(into, str):
+            self._customers.erase(into)
 
     def release_parked(self, instant: Instant) -> None:
         """The partition is current: its own parked steps may be decided."""
@@ -120,6 +131,11 @@ class Shadow:
                 exc_info=exc,
             )
             self._start_afresh()
+
+
+def _holds_nobody(_: str) -> bool:
+    """What a merged customer sends on is not taken by the shadow."""
+    return False
 
 
 def compare(live: Iterable[Decision], shadow: Iterable[Decision]) -> Counter[tuple[str, str]]:

@@ -23,6 +23,10 @@ _OURS: Final = tuple(
 _MAX_HEADER_BYTES: Final = MAX_VALUE_BYTES
 
 
+#: Of what travels, all but a customer's record: value, headers, and ours with the frame.
+LARGEST_EVENT_BYTES: Final = MAX_VALUE_BYTES + _MAX_HEADER_BYTES + 16 * 1024
+
+
 class MisroutedRecord(NamedTuple):
     """A record on its way to its own partition."""
 
@@ -53,11 +57,7 @@ def customer_key(topic: str, record: InputRecord) -> bytes | None:
 
 def wrap(topic: str, record: InputRecord, key: bytes) -> MisroutedRecord:
     """The record as it travels; ``topic`` is its logical topic. EventError: it does not fit."""
-    size = sum(len(name) + len(value or b"") for name, value in record.headers)
-    if size > _MAX_HEADER_BYTES:
-        raise EventError(
-            "too_large", f"expected headers of at most {_MAX_HEADER_BYTES} bytes, got {size}"
-        )
+    require_room(record)
     ours = (
         record.topic,
         record.partition,
@@ -68,6 +68,15 @@ def wrap(topic: str, record: InputRecord, key: bytes) -> MisroutedRecord:
     headers: list[tuple[str, bytes | None]] = [*record.headers]
     headers += [(name, str(value).encode()) for name, value in zip(_OURS, ours, strict=True)]
     return MisroutedRecord(topic, key, record.value, headers)
+
+
+def require_room(record: InputRecord) -> None:
+    """Raise EventError when the record's headers are too large to travel."""
+    size = sum(len(name) + len(value or b"") for name, value in record.headers)
+    if size > _MAX_HEADER_BYTES:
+        raise EventError(
+            "too_large", f"expected headers of at most {_MAX_HEADER_BYTES} bytes, got {size}"
+        )
 
 
 def unwrap(record: InputRecord) -> RestoredRecord:

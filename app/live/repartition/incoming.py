@@ -1,8 +1,9 @@
 """Repartitioned records of one partition: what other partitions forwarded to it.
 
-In the timestamp merge they are one queue for each partition that they come from, each in its own
-order; so they are not handled in the order of the repartition topic's offsets, and the position to
-commit is that of the first one not handled.
+In the timestamp merge misrouted records are one queue for each partition that they come from, each
+in its own order; so they are not handled in the order of the repartition topic's offsets, and the
+position to commit is that of the first one not handled. What merged customers sent on is one queue,
+in the order of the offsets: so a record is taken before what was sent on after it.
 """
 
 from collections import deque
@@ -12,6 +13,8 @@ from app.core.errors import EventError
 from app.kafka.types import InputRecord
 from app.live.input.timestamp_merge import TimestampMerge
 from app.live.repartition.envelope import unwrap
+from app.live.repartition.merged import ForwardedRecord, is_forwarded, unwrap_forwarded
+from app.settings.topics import REPARTITION
 
 _Source = tuple[str, int, int]
 
@@ -42,6 +45,7 @@ class RepartitionInput:
         """
         had = 0
         queues: dict[tuple[str, int], list[InputRecord]] = {}
+        forwarded: list[InputRecord] = []
         for record in records:
             if record.offset < self._next_offset:
                 had += 1
@@ -49,6 +53,11 @@ class RepartitionInput:
             self._next_offset = record.offset + 1
             self._open.append(record.offset)
             try:
+                if is_forwarded(record):
+                    sent_on = unwrap_forwarded(record)
+                    self._source(sent_on.original)
+                    forwarded.append(sent_on)
+                    continue
                 original = unwrap(record)
                 source = self._source(original), original.partition
             except EventError as exc:
@@ -62,6 +71,8 @@ class RepartitionInput:
             queues.setdefault(source, []).append(original)
         for (topic, partition), queue in queues.items():
             self._merge.add(topic, queue, as_of_ms, partition)
+        if forwarded:
+            self._merge.add(REPARTITION, forwarded, as_of_ms)
         return had
 
     def _source(self, original: InputRecord) -> str:
@@ -76,6 +87,8 @@ class RepartitionInput:
 
     def handled(self, record: InputRecord) -> int:
         """A record that the merge handed out was handled; returns the position to commit."""
+        if isinstance(record, ForwardedRecord):
+            return self._close(record.offset)
         return self._close(self._offsets.pop((record.topic, record.partition, record.offset)))
 
     def take_rejected(self) -> tuple[list[tuple[InputRecord, EventError | None]], int]:

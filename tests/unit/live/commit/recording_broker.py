@@ -21,28 +21,46 @@ class LogRecord:
     at: int
     key: bytes | None
     value: bytes | None
+    partition: int = 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
     def offset(self) -> int:
         """As confluent-kafka's message has it."""
         return self.at
 
 
+def group_key(topic: str, partition: int) -> str:
+    """Where the group's offset of a partition is: under the topic's name for the first one."""
+    return f"{topic}/{partition}" if partition else topic
+
+
 @dataclass(slots=True)
 class Broker:
-    """What has been written, by topic, and what the group has committed."""
+    """What has been written, by topic, and what the group has committed by ``group_key``."""
 
     keeps_unacknowledged: bool = True
     log: list[LogRecord] = field(default_factory=list)
     committed: dict[str, int] = field(default_factory=dict)
     next_offset: int = 0
 
-    def of(self, topic: str) -> list[LogRecord]:
-        """The records of a topic that a read-committed reader gets."""
-        return [record for record in self.log if record.topic == topic]
+    def of(self, topic: str, partition: int | None = None) -> list[LogRecord]:
+        """The records of a topic, or a partition of it, that a read-committed reader gets."""
+        return [
+            record
+            for record in self.log
+            if record.topic == topic and partition in (None, record.partition)
+        ]
 
-    def place(self, topic: str, key: bytes | None, value: bytes | None) -> LogRecord:
+    def place(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int = 0,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> LogRecord:
         """A record that takes the next offset and is not visible yet."""
-        record = LogRecord(topic, self.next_offset, key, value)
+        record = LogRecord(topic, self.next_offset, key, value, partition, tuple(headers))
         self.next_offset += 1
         return record
 
@@ -66,7 +84,9 @@ class RecordingProducer:
         headers: Sequence[tuple[str, bytes | None]] = (),
         timestamp: int = 0,
     ) -> None:
-        self._unacknowledged.append((self._broker.place(topic, key, value), callback))
+        self._unacknowledged.append(
+            (self._broker.place(topic, key, value, partition, headers), callback)
+        )
 
     def poll(self, timeout: float) -> int:
         for record, callback in self._unacknowledged:
@@ -106,14 +126,21 @@ class RecordingTransactions:
         assert self._open is None, "a producer has one transaction at a time"
         self._open, self._offsets = [], {}
 
-    def produce(self, topic: str, value: bytes, key: bytes, partition: int, **_: Any) -> None:
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        partition: int,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> None:
         assert self._open is not None
-        self._open.append(self._broker.place(topic, key, value))
+        self._open.append(self._broker.place(topic, key, value, partition, headers))
 
     def produce_batch(self, topic: str, messages: list[dict[str, Any]], partition: int) -> int:
         assert self._open is not None
         for message in messages:
-            record = self._broker.place(topic, message["key"], message["value"])
+            record = self._broker.place(topic, message["key"], message["value"], partition)
             self._open.append(record)
             if "callback" in message:
                 self._callbacks.append((record, message["callback"]))
@@ -128,7 +155,7 @@ class RecordingTransactions:
     def send_offsets_to_transaction(self, offsets: list[Any], *_: object) -> None:
         if self.fence is not None:
             raise self.fence
-        self._offsets |= {each.topic: each.offset for each in offsets}
+        self._offsets |= {group_key(each.topic, each.partition): each.offset for each in offsets}
 
     def commit_transaction(self, timeout: float) -> None:
         assert self._open is not None

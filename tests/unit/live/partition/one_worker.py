@@ -1,4 +1,4 @@
-"""A worker of one partition in one process: real processor, committer and database, input by hand.
+"""A worker in one process: real processors, committer and databases, input by hand.
 
 Time is a number that the test moves; the transport is a loop that hands over what is published.
 """
@@ -7,12 +7,15 @@ import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from app.core.customer.record import Customer
 from app.core.rules.model import Rules
+from app.kafka.partitioning import partition_for
 from app.kafka.types import RestoredRecord, TopicPartition
 from app.live.clock.machine_clock import MachineClock
 from app.live.commit.at_least_once import AtLeastOnce
@@ -28,12 +31,15 @@ from app.live.partition.context import PartitionContext
 from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.settings.model import Settings
+from app.settings.topics import REPARTITION
+from tables.customers import PartitionCustomers
 from tables.partition import PartitionStore
 from tests.unit.live.commit.one_partition import CHANGELOG, OUTPUTS, Entry
 from tests.unit.live.commit.recording_broker import (
     Broker,
     RecordingProducer,
     RecordingTransactions,
+    group_key,
 )
 
 SETTINGS: Final = Settings()
@@ -44,11 +50,13 @@ _MOST_LOOPS: Final = 200_000
 class World:
     """What outlives a worker: the input, the broker, the disk and the time."""
 
-    def __init__(self, folder: Path, now_ms: int) -> None:
+    def __init__(self, folder: Path, now_ms: int, partitions: int = 1) -> None:
         self.folder = folder
         self.broker = Broker()
         self.now_ms = now_ms
-        self.input: dict[str, list[RestoredRecord]] = defaultdict(list)
+        self.partitions = partitions
+        #: by topic and partition
+        self.input: dict[tuple[str, int], list[RestoredRecord]] = defaultdict(list)
         self._numbers = itertools.count()
 
     def publish(
@@ -65,8 +73,31 @@ class World:
         self.publish_raw(topic, customer_id.encode(), orjson.dumps(envelope), at_ms)
 
     def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, at_ms: int) -> None:
-        log = self.input[topic]
-        log.append(RestoredRecord(topic, 0, len(log), at_ms, key, value, ()))
+        partition = 0 if key is None else partition_for(key, self.partitions)
+        log = self.input[topic, partition]
+        log.append(RestoredRecord(topic, partition, len(log), at_ms, key, value, ()))
+
+    def log(self, topic: str, partition: int) -> list[RestoredRecord]:
+        """What a partition of an input topic or of the repartition topic holds."""
+        if topic != REPARTITION:
+            return self.input[topic, partition]
+        name = SETTINGS.repartition_topic
+        return [
+            RestoredRecord(name, partition, at, self.now_ms, each.key, each.value, each.headers)
+            for at, each in enumerate(self.broker.of(REPARTITION, partition))
+        ]
+
+    def customer(self, customer_id: str) -> Customer:
+        """The record as the database has it. Not while a worker runs."""
+        store = PartitionStore(self.folder_of(partition_for(customer_id.encode(), self.partitions)))
+        try:
+            return PartitionCustomers(store).get(customer_id)
+        finally:
+            store.close()
+
+    def folder_of(self, partition: int) -> Path:
+        """Where the database of a partition is."""
+        return self.folder / str(partition)
 
     def decisions(self) -> list[dict[str, Any]]:
         """All that a reader of the decisions topic gets."""
@@ -108,7 +139,7 @@ class Worker:
         self.progress.positions.joined(GroupMembership(1, "member"))
         #: by logical name, which but for the repartition topic is that on the broker
         self._topics = list(settings.read_topics)
-        self._numbers: dict[str, int] = defaultdict(int)
+        self._numbers: dict[TopicPartition, int] = defaultdict(int)
 
     def run(self, until: Callable[["Worker"], bool]) -> "Worker":
         """Live until the predicate holds between two loops of the transport, or a failure."""
@@ -116,12 +147,16 @@ class Worker:
         return self
 
     def is_at_rest(self) -> bool:
-        """Everything that is published is handled and committed."""
-        committed = self.world.broker.committed
-        return (
-            all(committed.get(topic, 0) == len(log) for topic, log in self.world.input.items())
-            and not self.progress.buffered.total()
+        """Everything that is published, and was sent on, is handled and committed."""
+        return not self.progress.buffered.total() and all(
+            self._committed(topic, partition) == len(self.world.log(topic, partition))
+            for topic in self._topics
+            for partition in range(self.world.partitions)
         )
+
+    def _committed(self, topic: str, partition: int) -> int:
+        name = self.progress.tp(topic, partition).topic
+        return self.world.broker.committed.get(group_key(name, partition), 0)
 
     def is_current(self) -> bool:
         """Whether the partition says that it is."""
@@ -129,13 +164,14 @@ class Worker:
 
     def _committer(self) -> Committer:
         broker = self.world.broker
+        outputs = replace(OUTPUTS, inputs=self.world.partitions)
         if not self._is_exactly_once:
-            return AtLeastOnce(RecordingProducer(broker), self.progress, OUTPUTS, self._hook)
+            return AtLeastOnce(RecordingProducer(broker), self.progress, outputs, self._hook)
         producer = RecordingTransactions(broker)
         transactions = TransactionCoordinator(
             producer, "group", 10_000, lambda *_: None, self._hook
         )
-        return ExactlyOnce(transactions, self.progress, OUTPUTS, self._hook)
+        return ExactlyOnce(transactions, self.progress, outputs, self._hook)
 
     async def _run(self, until: Callable[["Worker"], bool]) -> None:
         world = self.world
@@ -146,15 +182,23 @@ class Worker:
             committer=self._committer(),
             metrics=self.metrics,
             machine_clock=clock,
-            input_partitions=1,
+            input_partitions=world.partitions,
         )
         self.assigned = AssignedPartitions(context, self._rules, self._fail)
-        store = self._recovered()
-        self._positions = {topic: world.broker.committed.get(topic, 0) for topic in self._topics}
+        stores = [self._recovered(number) for number in range(world.partitions)]
+        self._positions = {
+            (topic, number): self._committed(topic, number)
+            for topic in self._topics
+            for number in range(world.partitions)
+        }
         self.progress.positions.resumed(
-            {TopicPartition(topic, 0): at for topic, at in world.broker.committed.items()}
+            {
+                self.progress.tp(topic, number): position
+                for (topic, number), position in self._positions.items()
+                if position
+            }
         )
-        self.assigned.assign([0], lambda _: store)
+        self.assigned.assign(range(world.partitions), stores.__getitem__)
         try:
             for _ in range(_MOST_LOOPS):
                 self._hand_over()
@@ -169,13 +213,14 @@ class Worker:
             self.last_figures = self.assigned.figures()
             await self.assigned.release_all()
             self._commit()
-            store.close()
+            for store in stores:
+                store.close()
 
-    def _recovered(self) -> PartitionStore:
-        store = PartitionStore(self.world.folder)
+    def _recovered(self, partition: int) -> PartitionStore:
+        store = PartitionStore(self.world.folder_of(partition))
         entries = [
             Entry(record.at, record.key, record.value)
-            for record in self.world.broker.of(CHANGELOG)
+            for record in self.world.broker.of(CHANGELOG, partition)
             if record.at > store.progress.offset
         ]
         if entries:
@@ -184,24 +229,24 @@ class Worker:
 
     def _hand_over(self) -> None:
         progress, now_ms = self.progress, self.world.now_ms
-        wanted = progress.buffered.with_room(progress.tp(topic, 0) for topic in self._topics)
+        places = {progress.tp(*place): place for place in self._positions}
+        wanted = progress.buffered.with_room(places)
         batches = {}
         states = {}
-        for topic in self._topics:
-            tp, log, position = progress.tp(topic, 0), self.world.input[topic], 0
-            position = self._positions[topic]
+        for tp, place in places.items():
+            log, position = self.world.log(*place), self._positions[place]
             if tp in wanted:
-                batch = log[position : position + self._speeds.get(topic, 500)]
+                batch = log[position : position + self._speeds.get(place[0], 500)]
                 if batch:
                     batches[tp] = batch
-                    position = self._positions[topic] = position + len(batch)
+                    position = self._positions[place] = position + len(batch)
             behind = len(log) - position
             states[tp] = ReadState(now_ms, behind == 0, behind, len(log))
         progress.fetched({tp: len(batch) for tp, batch in batches.items()}, states)
         self.assigned.ends_known()
         for tp, batch in batches.items():
-            number = self._numbers[tp.topic]
-            self._numbers[tp.topic] = number + 1
+            number = self._numbers[tp]
+            self._numbers[tp] = number + 1
             self.assigned.take(tp, RecordBatch(batch, number=number, after=-1, as_of_ms=now_ms))
 
     async def _let_it_work(self) -> None:
@@ -214,7 +259,7 @@ class Worker:
 
     def _commit(self) -> None:
         for tp, position in self.progress.positions.for_consumer().items():
-            self.world.broker.committed[tp.topic] = position
+            self.world.broker.committed[group_key(tp.topic, tp.partition)] = position
 
     def _fail(self, error: BaseException) -> None:
         self.failure = self.failure or error

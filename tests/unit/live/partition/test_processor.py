@@ -92,7 +92,7 @@ def test_an_event_that_is_read_twice_counts_once(tmp_path: Path) -> None:
     """The same offset after a crash, and the same event id at another offset."""
     made = world(tmp_path)
     made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
-    value = made.input["orders"][0].value
+    value = made.input["orders", 0][0].value
     made.publish_raw("orders", b"ann", value, T0 + 2)
     Worker(made, RULES).run(Worker.is_at_rest)
     made.broker.committed.clear()
@@ -106,7 +106,7 @@ def test_a_record_without_a_key_is_handled_on_the_partition_of_its_customer(
 ) -> None:
     """With one partition that is this one."""
     made = world(tmp_path)
-    envelope = json.loads(made.input["profiles"][0].value or b"")
+    envelope = json.loads(made.input["profiles", 0][0].value or b"")
     envelope |= {"event_id": "x", "type": "order_placed", "data": {"order_id": "o"}}
     made.publish_raw("orders", None, json.dumps(envelope).encode(), T0 + 1)
     Worker(made, RULES).run(Worker.is_at_rest)
@@ -120,11 +120,11 @@ def test_a_batch_that_was_lost_on_the_way_stops_the_worker(tmp_path: Path) -> No
 
     def lose_one(worker: Worker) -> bool:
         made.publish_raw("orders", b"ann", b"{}", T0)
-        batch = RecordBatch(made.input["orders"][-1:], number=7, after=3)
+        batch = RecordBatch(made.input["orders", 0][-1:], number=7, after=3)
         with pytest.raises(InfrastructureError, match=r"orders\[0\]: got batch 7.*expected 0") as e:
             worker.assigned.take(ORDERS, batch)
         found.append(e.value)
-        made.input["orders"].clear()
+        made.input["orders", 0].clear()
         return True
 
     Worker(made, RULES).run(lose_one)
@@ -139,8 +139,8 @@ def test_a_batch_of_a_partition_that_is_not_worked_on_leaves_the_buffer(tmp_path
     def hand_over(worker: Worker) -> bool:
         worker.progress.fetched({other: 1}, {})
         made.publish_raw("orders", b"ann", b"{}", T0)
-        worker.assigned.take(other, RecordBatch(made.input["orders"], number=0, after=-1))
-        made.input["orders"].clear()
+        worker.assigned.take(other, RecordBatch(made.input["orders", 0], number=0, after=-1))
+        made.input["orders", 0].clear()
         return worker.progress.buffered.waiting(other) == 0
 
     worker = Worker(made, RULES).run(hand_over)

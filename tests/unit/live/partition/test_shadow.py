@@ -56,7 +56,7 @@ class Pair:
         """One event, as a partition processor gives it to both."""
         if is_shadowed:
             self.shadow.see([self.live.get(each.customer_id)])
-            self.shadow.handle(each, self.clock.instant)
+            self.shadow.handle(each, self.clock.instant, each.customer_id)
         instant = self.clock.instant
         self.task.handle(each, instant.now_ms, instant.watermark_ms)
 

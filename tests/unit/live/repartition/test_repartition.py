@@ -15,7 +15,12 @@ from app.live.input.timestamp_merge import TimestampMerge
 from app.live.repartition.envelope import unwrap, wrap
 from app.live.repartition.incoming import RepartitionInput
 from app.live.repartition.outgoing import TRUSTED_RECORDS, MisroutedRecords
-from app.live.repartition.progress import FAR_MS, RepartitionProgress, RepartitionWatermark
+from app.live.repartition.progress import (
+    FAR_MS,
+    RepartitionProgress,
+    RepartitionWatermark,
+    Reported,
+)
 
 PARTITIONS = 4
 #: of partition 1, and of another
@@ -161,17 +166,17 @@ def test_positions_pass_what_is_handled_only() -> None:
 def test_watermark_advances_once_all_that_was_forwarded_has_been_read() -> None:
     """What was reported at an instant holds from an answer on that is surely later."""
     progress = RepartitionProgress()
-    progress.report(0, 5_000)
-    progress.report(1, BEGINNING_OF_TIME_MS)
+    progress.report(0, Reported(5_000))
+    progress.report(1, Reported(BEGINNING_OF_TIME_MS))
     watermark = RepartitionWatermark(progress)
     assert watermark.advance(10_000, None) == BEGINNING_OF_TIME_MS
     assert watermark.advance(10_100, 12_000) == BEGINNING_OF_TIME_MS
-    progress.report(1, 6_000)
+    progress.report(1, Reported(6_000))
     assert watermark.advance(13_000, 13_000) == BEGINNING_OF_TIME_MS
     assert watermark.advance(13_100, 13_249) == BEGINNING_OF_TIME_MS
-    progress.report(1, 4_000)
+    progress.report(1, Reported(4_000))
     assert watermark.advance(14_000, 13_250 + 3_000) == 5_000
     progress.forget(1)
-    progress.report(0, FAR_MS)
+    progress.report(0, Reported(FAR_MS))
     assert watermark.advance(20_000, 20_500) == 4_000
     assert watermark.advance(21_000, 21_000) == 20_000
