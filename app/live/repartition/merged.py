@@ -92,7 +92,8 @@ def unwrap_forwarded(record: InputRecord) -> ForwardedRecord:
         record.value,
         record.headers[: -len(_OURS)],
     )
-    original = unwrap(carrier)._replace(key=key)
+    restored = unwrap(carrier)
+    original = restored._replace(key=None if restored.key is None else key or b"")
     try:
         return ForwardedRecord(
             record.topic,
@@ -105,7 +106,7 @@ def unwrap_forwarded(record: InputRecord) -> ForwardedRecord:
             original,
             _TAKEN + (digest or b"").decode(),
             int(number or b""),
-            guest,
+            guest or None,
         )
     except ValueError:
         raise EventError(
