@@ -322,7 +322,7 @@ def test_a_crash_anywhere_loses_and_repeats_nothing(
     tmp_path: Path, point: str, is_exactly_once: bool
 ) -> None:
     """The records are those of a life without crashes, and each decision is made once."""
-    kind = {"is_exactly_once": is_exactly_once}
+    kind: dict[str, Any] = {"is_exactly_once": is_exactly_once}
     whole = Story(tmp_path / "whole")
     for act in (first_act, second_act):
         act(whole)
