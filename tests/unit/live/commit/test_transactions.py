@@ -50,7 +50,7 @@ def test_units_that_are_ready_together_share_a_transaction() -> None:
     assert coordinated.commit(part(1), part(2), part(3)) == [None, None, None]
     assert coordinated.ends == ["committed"]
     assert [record.value for record in coordinated.broker.of("dispatch")] == [b"1", b"2", b"3"]
-    assert coordinated.broker.committed == {"orders-1": 1, "orders-2": 1, "orders-3": 1}
+    assert coordinated.broker.committed == {f"orders-{n}/{n}": 1 for n in (1, 2, 3)}
 
 
 def test_units_of_two_assignments_do_not_share_one() -> None:
