@@ -4,6 +4,7 @@ Changes the customer's record in place and emits decisions; asks nothing of the 
 """
 
 from app.core.context import DecisionContext, Emit
+from app.core.customer.declared_facts import forget_undeclared
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates
@@ -56,6 +57,8 @@ def fire_timer(
     is_current: bool = True,
 ) -> None:
     """Decide a step that is due; one that the rules no longer have is removed."""
+    if customer.facts_version != rules.facts_version:
+        forget_undeclared(customer, rules.facts_version, rules.facts)
     moment = DecisionContext(
         rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates, is_current=is_current
     )

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.core.attribution import led_to
+from app.core.customer.declared_facts import under
 from app.core.customer.facts import FACTS, INSTANT_FACTS
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Outcome
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.usage import cap_use, channel_state, cooldown_ms_of, last_sent_by_family
 from app.core.identity import BUCKETS, bucket_of
-from app.core.rules.conditions import compile_condition
+from app.core.rules.compile_facts import is_instant
 from app.core.rules.messages import message_of
 from app.core.rules.model import Cap, Rules
 from app.core.rules.variants import steps_of
@@ -48,6 +49,7 @@ def explain(
     other customers are left out. Before ``since_ms`` there may be more that are not among them.
     ``waits_for`` are the topics whose end the partition has not reached. The record is not changed.
     """
+    customer = under(customer, rules.facts_version, rules.facts)
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
     results = {sent.request_id: led_to(sent) for sent in customer.sends}
     fatigued = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
@@ -129,12 +131,14 @@ def _facts(customer: Customer, rules: Rules, now_ms: int) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for name, fact in FACTS.items():
         value = fact(customer, now_ms)
-        is_instant = name in INSTANT_FACTS and value is not None
-        facts[name] = format_rfc3339(value) if is_instant else value
-    segments = rules.document.get("segments", {})
-    facts["segments"] = [
-        name for name, tree in segments.items() if compile_condition(tree)({}, customer, now_ms)
-    ]
+        is_time = name in INSTANT_FACTS and value is not None
+        facts[name] = format_rfc3339(value) if is_time else value
+    bodies = rules.document.get("facts", {})
+    for name, declared in rules.facts.items():
+        value = declared.value(customer, now_ms)
+        is_time = value is not None and is_instant(bodies[name], rules.taxonomy)
+        facts[name] = format_rfc3339(value) if is_time else value
+    facts["segments"] = [] if rules.segments_of is None else rules.segments_of(customer, now_ms)
     return facts
 
 

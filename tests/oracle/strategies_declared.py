@@ -73,8 +73,8 @@ def declared_values() -> dict[str, st.SearchStrategy[Any]]:
 
 
 @st.composite
-def facts(draw: st.DrawFn) -> Rules:
-    """One fact of each name, or of some."""
+def facts(draw: st.DrawFn, *, every: bool = False) -> Rules:
+    """A fact of some of the names, or of every one."""
     sources: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "n": (("count",), ("order_placed", *AMOUNTS, *OWN_TYPES, "message_opened")),
         "total": (("sum",), AMOUNTS),
@@ -91,7 +91,8 @@ def facts(draw: st.DrawFn) -> Rules:
         "departs_at": (("last", "first", "most"), ("trip_searched.departs_at",)),
     }
     found: Rules = {}
-    for name in draw(st.lists(st.sampled_from(sorted(sources)), min_size=1, unique=True)):
+    names = st.lists(st.sampled_from(sorted(sources)), min_size=1, unique=True)
+    for name in sources if every else draw(names):
         ops, paths = sources[name]
         body: Rules = {draw(st.sampled_from(ops)): draw(st.sampled_from(paths))}
         if name == "skus":

@@ -47,7 +47,7 @@ def telling(declared: Rules, currency: str | None) -> Rules:
 @st.composite
 def tellings(draw: st.DrawFn) -> tuple[Rules, list[Line], int]:
     """Rules that tell facts, a history, and until when."""
-    rules = telling(draw(facts()), draw(st.sampled_from([None, None, "EUR"])))
+    rules = telling(draw(facts(every=True)), draw(st.sampled_from([None, None, "EUR"])))
     lines, end_ms = draw(histories(rules, start_ms=START_MS, birthday_near=date(2024, 6, 10)))
     return rules, lines, end_ms + draw(st.sampled_from([0, DAY_MS, 4 * DAY_MS]))
 
@@ -63,7 +63,7 @@ def test_every_fact_is_what_the_oracle_says(told: tuple[Rules, list[Line], int])
 
 
 @examples(60)
-@given(told=tellings(), others=facts(), where=st.integers(0, 30), back=st.integers(0, 60))
+@given(told=tellings(), others=facts(every=True), where=st.integers(0, 30), back=st.integers(0, 60))
 def test_a_fact_that_is_defined_otherwise_starts_anew(
     told: tuple[Rules, list[Line], int], others: Rules, where: int, back: int
 ) -> None:

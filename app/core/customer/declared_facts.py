@@ -164,10 +164,9 @@ class Most(DeclaredFact, frozen=True, kw_only=True):
             _bound_text(state.values, value)
 
     def found(self, state: FactState, now_ms: int) -> Any:
-        inside = self._inside(state, now_ms)
-        inside.reverse()
-        # of equals the first counted comes first, here the newest
-        return Counter(inside).most_common(1)[0][0] if inside else None
+        # true is not 1; of equals the first counted comes first, here the newest
+        inside = [(type(value) is bool, value) for value in reversed(self._inside(state, now_ms))]
+        return Counter(inside).most_common(1)[0][0][1] if inside else None
 
 
 class First(DeclaredFact, frozen=True, kw_only=True):
@@ -324,6 +323,15 @@ def forget_undeclared(
         if name in definitions and before.get(name) == definitions[name].definition
     }
     customer.facts_version = version
+
+
+def under(customer: Customer, version: str, definitions: Mapping[str, DeclaredFact]) -> Customer:
+    """The record as these declarations know it; the one that is given stays as it is."""
+    if customer.facts_version == version:
+        return customer
+    known = msgspec.structs.replace(customer)
+    forget_undeclared(known, version, definitions)
+    return known
 
 
 def merge_facts(

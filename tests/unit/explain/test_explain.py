@@ -331,3 +331,23 @@ def test_the_page_from_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]
     assert main(["explain", "ann", "--out", str(folder), "--format", "html"]) == 0
     assert capsys.readouterr().out.startswith("<!doctype html>\n")
     assert main(["explain", "ann", "--format", "html"]) == 2
+
+
+def test_declared_facts_are_told_and_segments_may_ask_them() -> None:
+    """A list, an instant, a sum; one that other rules define otherwise is empty again."""
+    facts = (
+        "facts:\n  spent: {sum: order_placed.value}\n  viewed: {last: product_viewed}\n"
+        "  carts: {last: cart_updated.cart_id, keep: 3}\n"
+    )
+    asked = "{field: customer.spent, op: gte, value: 30}"
+    rules = facts + RULES.replace("{field: customer.orders, op: gte, value: 1}", asked)
+    found = explained(rules).facts
+    assert (found["spent"], found["carts"]) == (30, ["c1"])
+    assert (found["viewed"], found["segments"]) == ("2026-01-01T14:00:00.000Z", ["buyers"])
+
+    customer, decisions = replayed(rules)
+    other = parse_rules(
+        rules.replace("{sum: order_placed.value}", "{max: order_placed.value}").encode()
+    )
+    found = explain(customer, other, T0 + 22 * HOUR, decisions).facts
+    assert (found["spent"], found["carts"], found["segments"]) == (None, ["c1"], [])
