@@ -191,28 +191,25 @@ class _EventIds:
         self._numbers: list[int] = [0] * _SLOTS
 
     def take(self, number: int, occurred_ms: int, event: _Event) -> None:
-        key = crc32(event.event_id.encode(errors="replace"))
+        event_id = event.event_id
+        key = crc32(event_id.encode(errors="replace"))
         self._seen += 1
         if self._seen > _ALL_IDS and (key >> 28) % _ID_SHARE:
             return
         slot = key % _SLOTS
-        content = hash(
-            (event.topic, event.type, event.customer_id, occurred_ms, _data_hash(event.data))
-        )
-        if self._ids[slot] != event.event_id:
-            self._ids[slot], self._contents[slot] = event.event_id, content
+        data = event.data
+        try:
+            data_hash = hash(frozenset(data.items()))
+        except TypeError:  # nested
+            data_hash = hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+        content = hash((event.topic, event.type, event.customer_id, occurred_ms, data_hash))
+        if self._ids[slot] != event_id:
+            self._ids[slot], self._contents[slot] = event_id, content
             self._numbers[slot] = number
         elif self._contents[slot] != content:
             if not self.count:
                 self.number, self.other = number, self._numbers[slot]
             self.count += 1
-
-
-def _data_hash(data: dict[str, Any]) -> int:
-    try:
-        return hash(frozenset(data.items()))
-    except TypeError:  # nested
-        return hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
 
 
 def _time(instant_ms: int) -> str:

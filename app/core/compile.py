@@ -26,6 +26,7 @@ from app.core.rules.compile_throttle import (
     compile_feedback,
     compile_quiet_hours,
     compile_rates,
+    windows_by_channel,
 )
 from app.core.rules.conditions import Condition, Facts, compile_condition, compile_field, fields_of
 from app.core.rules.document_values import cancel_items_of, cancel_types_of, types_of
@@ -100,6 +101,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     recall_ms = _duration(document, "recall_window", DEFAULT_RECALL_WINDOW_MS)
     attribution_ms = _duration(document, "attribution_window", DEFAULT_ATTRIBUTION_MS)
     holdout: Document | None = document.get("holdout")
+    quiet_hours = compile_quiet_hours(throttle.get("quiet_hours"), channels)
     return Rules(
         version=version,
         timezone=timezone,
@@ -111,7 +113,8 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         caps=caps,
         fatigue=fatigue,
         arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
-        quiet_hours=compile_quiet_hours(throttle.get("quiet_hours"), channels),
+        quiet_hours=quiet_hours,
+        quiet_windows=windows_by_channel(quiet_hours),
         holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
         profile_patience_ms=_duration(document, "profile_patience", DEFAULT_PROFILE_PATIENCE_MS),
         recall_window_ms=recall_ms,

@@ -208,7 +208,10 @@ class Engine:
                 self._changed(customer)
             raise
         if handled is APPLIED:
-            self._changed(customer)
+            if is_current:
+                self._customers.changed(customer)
+            else:
+                self._changed(customer)
             if self._customers.earliest_due_ms() <= watermark_ms:
                 self._fire(watermark_ms, now_ms, None)
         elif handled is DUPLICATE or handled is Handled.MACHINE_OPEN:

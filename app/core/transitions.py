@@ -7,7 +7,7 @@ same calls with the same arguments always give the same result. Due timers: ``ap
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import (
@@ -266,8 +266,10 @@ def _learn(
     """Counters, profile and suppression: what the rest of the handling looks at."""
     customer, rules = moment.customer, moment.rules
     has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
-    dates_before = _dates(customer) if has_dates else None
-    watched_before = [get({}, customer, moment.now_ms) for _, get in plan.watched]
+    before = _dates(customer, rules, update, moment.now_ms) if has_dates else None
+    watched_before = (
+        [get({}, customer, moment.now_ms) for _, get in plan.watched] if plan.watched else None
+    )
     occurred_ms, data = moment.occurred_ms, moment.data
     moment.is_counted = count_event(
         customer, moment.type, occurred_ms, data, plan.summed, moment.now_ms
@@ -287,27 +289,52 @@ def _learn(
         customer.has_profile = True
     elif event.topic == ENGAGEMENT:
         take_engagement(customer, moment.type, moment.occurred_ms, event.data, rules.feedback)
-    if watched_before:
+    if watched_before is not None:
         moment.unchanged = tuple(
             name
             for (name, get), before in zip(plan.watched, watched_before, strict=True)
             if is_same_value(before, get({}, customer, moment.now_ms))
         )
-    if has_dates and dates_before != _dates(customer):
-        for trigger in rules.dated:
-            trigger.kind.reschedule(moment, trigger)
+    if before is not None:
+        after = _dates(customer, rules, update, moment.now_ms)
+        if before.any != after.any:
+            _reschedule(moment, before, after)
 
 
-def _dates(customer: Customer) -> tuple[object, ...]:
-    """All that an anniversary can depend on."""
+class _Dates(NamedTuple):
+    """What the record says of dates: of ``any`` trigger, and of each in ``Rules.dated``."""
+
+    any: tuple[object, ...]
+    zone: object
+    own: list[object]
+
+
+def _dates(customer: Customer, rules: Rules, update: ProfileUpdate | None, now_ms: int) -> _Dates:
+    """All that an anniversary can depend on; attributes only when the update can change them."""
     profile = customer.profile
-    return (
-        customer.first_order_ms,
-        customer.last_order_ms,
-        profile.get("birthday"),
-        profile.get("timezone"),
-        dict(profile.get("attributes", {})),
+    zone = profile.get("timezone")
+    can_change = update is not None and update.attributes
+    return _Dates(
+        (
+            customer.first_order_ms,
+            customer.last_order_ms,
+            profile.get("birthday"),
+            zone,
+            dict(profile.get("attributes", {})) if can_change else None,
+        ),
+        zone,
+        [trigger.kind.followed_date(customer, now_ms) for trigger in rules.dated],
     )
+
+
+def _reschedule(moment: EventContext, before: _Dates, after: _Dates) -> None:
+    """Give the triggers their instances whose own date, or the zone, has changed; and those that
+    lack them.
+    """
+    is_zone_same = before.zone == after.zone
+    for trigger, was, now in zip(moment.rules.dated, before.own, after.own, strict=True):
+        if not (is_zone_same and was == now and trigger.kind.is_scheduled(moment, trigger)):
+            trigger.kind.reschedule(moment, trigger)
 
 
 def _decide_immediate(moment: EventContext) -> None:

@@ -30,7 +30,8 @@ def read_address(value: object) -> str | None:
     text = value.strip()
     if text.casefold() in _NOTHING:
         return None
-    if any(unicodedata.category(char) in _CONTROL for char in text):
+    # what is printable has no control character: most addresses need no second look
+    if not text.isprintable() and any(unicodedata.category(char) in _CONTROL for char in text):
         raise NotAnAddressError("an address without line breaks and control characters")
     return text
 

@@ -64,19 +64,21 @@ def _count_view(views_ms: list[int], occurred_ms: int, now_ms: int) -> None:
         del views_ms[:-MAX_VIEWS]
 
 
-def orders(customer: Customer) -> int:
+def orders(customer: Customer, now_ms: int = 0) -> int:
     """How many ``order_placed``."""
     return customer.counts.get("order_placed", 0)
 
 
-def bookings(customer: Customer) -> int:
+def bookings(customer: Customer, now_ms: int = 0) -> int:
     """How many ``booking_confirmed``."""
     return customer.counts.get("booking_confirmed", 0)
 
 
-def spend(customer: Customer) -> float | None:
+def spend(customer: Customer, now_ms: int = 0) -> float | None:
     """The value of all orders and bookings; None when it is more than a number can say."""
     sums = customer.sums
+    if not sums:
+        return 0
     total = sums.get("order_placed.value", 0) + sums.get("booking_confirmed.value", 0)
     return round(total, 6) if isfinite(total) else None
 
@@ -152,9 +154,9 @@ def messages_7d(customer: Customer, now_ms: int) -> int:
 
 #: ``customer.NAME`` -> its value for (customer, now); ``segments`` is added by the rules.
 FACTS: Final[dict[str, Callable[[Customer, int], Any]]] = {
-    "orders": lambda customer, now_ms: orders(customer),
-    "bookings": lambda customer, now_ms: bookings(customer),
-    "spend": lambda customer, now_ms: spend(customer),
+    "orders": orders,
+    "bookings": bookings,
+    "spend": spend,
     "average_order_value": lambda customer, now_ms: average_order_value(customer),
     "discount_share": lambda customer, now_ms: discount_share(customer),
     "first_order_at": lambda customer, now_ms: customer.first_order_ms,

@@ -3,6 +3,7 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -86,15 +87,12 @@ def last_sent_ms(
 ) -> int | None:
     """The newest send of the trigger's family at t > ``after_ms`` that another instance made."""
     newest: int | None = None
+    family = trigger.family
     for sent in customer.sends:
-        if (
-            sent.decided_ms > after_ms
-            and sent.is_marketing
-            and sent.family == trigger.family
-            and not _is_made_by(sent, instance)
-            and (newest is None or sent.decided_ms > newest)
-        ):
-            newest = sent.decided_ms
+        if sent.family == family and sent.is_marketing and sent.decided_ms > after_ms:
+            decided_ms = sent.decided_ms
+            if (newest is None or decided_ms > newest) and not _is_made_by(sent, instance):
+                newest = decided_ms
     return newest
 
 
@@ -133,23 +131,29 @@ def quiet_of(customer: Customer, rules: Rules, channel: str, now_ms: int) -> Qui
     It is quiet while any window holds, until the first instant at which none does; when there is
     none within ``QUIET_DAYS``, until then.
     """
-    windows = [quiet.window for quiet in rules.quiet_hours if channel in quiet.channels]
-    if not windows:
+    windows = rules.quiet_windows.get(channel)
+    if windows is None:
         return None
     tz = zone_of(rules, customer)
     wall = local(now_ms, tz)
     minute = wall.hour * 60 + wall.minute
-    is_quiet = any(is_open(window, wall) for window in windows)
+    is_quiet = _is_any_open(windows, wall)
     return Quiet(minute, tz.key, _end_of_quiet(windows, now_ms, tz) if is_quiet else None)
 
 
-def _end_of_quiet(windows: list[Window], now_ms: int, tz: ZoneInfo) -> int:
+def _is_any_open(windows: tuple[Window, ...], wall: datetime) -> bool:
+    for window in windows:  # noqa: SIM110 - a generator costs as much as all windows
+        if is_open(window, wall):
+            return True
+    return False
+
+
+def _end_of_quiet(windows: tuple[Window, ...], now_ms: int, tz: ZoneInfo) -> int:
     ends_ms = sorted(
         end_ms for window in windows for end_ms in endings(window, now_ms, tz, QUIET_DAYS)
     )
     for end_ms in ends_ms:
-        wall = local(end_ms, tz)
-        if not any(is_open(window, wall) for window in windows):
+        if not _is_any_open(windows, local(end_ms, tz)):
             return end_ms
     return now_ms + QUIET_DAYS * DAY_MS
 

@@ -7,6 +7,7 @@ from app.core.customer.suppression import Feedback
 from app.core.rules.compile_steps import exact, is_marketing, window_of
 from app.core.rules.model import Cap, Channel, Fatigue, QuietHours, Rate
 from app.core.time.durations import parse_duration_ms
+from app.core.time.windows import Window
 
 Document = Mapping[str, Any]
 
@@ -94,3 +95,12 @@ def compile_quiet_hours(
         QuietHours(window=window_of(each), channels=frozenset(each.get("channels", channels)))
         for each in bodies
     )
+
+
+def windows_by_channel(quiet_hours: tuple[QuietHours, ...]) -> dict[str, tuple[Window, ...]]:
+    """The windows of quiet hours of each channel that has any."""
+    found: dict[str, tuple[Window, ...]] = {}
+    for quiet in quiet_hours:
+        for channel in quiet.channels:
+            found[channel] = (*found.get(channel, ()), quiet.window)
+    return found

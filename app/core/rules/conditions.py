@@ -82,7 +82,7 @@ def compile_field(path: str, facts: Facts = BUILT_IN) -> Getter:
 
 def _descend(value: Any, parts: list[str]) -> Any:
     for part in parts:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(part)
     return value
@@ -128,6 +128,8 @@ def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
         value = _as_instants(value)
     elif path in facts.sums:
         value = _rounded(value)
+    if op in _ORDER and type(value) in (int, float):
+        return _compile_number(path, get, _ORDER[op], value, facts)
     test = _test(op, value)
     if path == BIRTHDAY and op in _ORDER:
         return _compile_birthday(get, test)
@@ -135,6 +137,27 @@ def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
     def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
         got = get(data, customer, now_ms)
         return got is not None and test(got)
+
+    return leaf
+
+
+def _compile_number(
+    path: str, get: Getter, compare: Callable[[Any, Any], bool], number: float, facts: Facts
+) -> Condition:
+    """Order against a number: the usual condition of a segment, without calls in between."""
+    scope, _, name = path.partition(".")
+    if scope == "customer":
+        fact = facts.values[name]
+
+        def fact_leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+            got = fact(customer, now_ms)
+            return type(got) in (int, float) and compare(got, number)
+
+        return fact_leaf
+
+    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+        got = get(data, customer, now_ms)
+        return type(got) in (int, float) and compare(got, number)
 
     return leaf
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
-from app.core.customer.record import Instance
+from app.core.customer.record import Customer, Instance
 from app.core.rules.conditions import Facts, Getter
 from app.core.rules.keys import Key
 
@@ -78,6 +78,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     def reschedule(self, moment: "EventContext", trigger: "Trigger") -> None:
         """A date of the record, or the zone that it is read in, may have changed."""
+
+    def followed_date(self, customer: Customer, now_ms: int) -> object:
+        """The date of the record that its instances follow, as the record has it."""
+        return None
+
+    def is_scheduled(self, moment: "EventContext", trigger: "Trigger") -> bool:
+        """Whether the instances are as the date and the zone, which did not change, have them."""
+        return True
 
     def take_up(self, moment: "DecisionContext", trigger: "Trigger", instance: Instance) -> None:
         """A step of the instance came up: it was decided or deferred."""

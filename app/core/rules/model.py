@@ -256,6 +256,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     #: marketing steps are decided at the ends of buckets of this length; 0: when they are due
     arbitration_ms: int
     quiet_hours: tuple[QuietHours, ...]
+    #: channel that has quiet hours -> their windows
+    quiet_windows: dict[str, tuple[Window, ...]]
     holdout: Holdout | None
     #: how long a transactional step waits for the first profile update of a customer
     profile_patience_ms: int

@@ -92,7 +92,10 @@ _MILLIS = [f"{millis:03d}Z" for millis in range(1000)]
 
 def format_rfc3339(instant_ms: int) -> str:
     """RFC 3339 UTC with milliseconds, as every output record has it."""
-    day, millis = divmod(instant_ms, DAY_MS)
-    minute, millis = divmod(millis, MINUTE_MS)
-    second, millis = divmod(millis, SECOND_MS)
-    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLIS[millis]
+    day = instant_ms // DAY_MS
+    millis = instant_ms - day * DAY_MS
+    minute = millis // MINUTE_MS
+    millis -= minute * MINUTE_MS
+    second = millis // SECOND_MS
+    rest = _MILLIS[millis - second * SECOND_MS]
+    return f"{_day_text(day)}{_MINUTES[minute]}{_SECONDS[second]}{rest}"

@@ -70,20 +70,22 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
 
     No step of it has been decided.
     """
-    if any(step.waits for step in instance.steps):
-        end_instance(moment, instance, Reason.SUPERSEDED)
-        start_instance(moment, trigger, instance.key)
-        return
+    for pending in instance.steps:
+        if pending.deferred or pending.parked:
+            end_instance(moment, instance, Reason.SUPERSEDED)
+            start_instance(moment, trigger, instance.key)
+            return
+    customer = moment.customer
     instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
     instance.size = _size(instance.data)
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
-    instance.audience = audience_of(trigger, moment.data, moment.customer, moment.now_ms)
+    instance.audience = audience_of(trigger, moment.data, customer, moment.now_ms)
     for pending in instance.steps:
-        moment.customer.timer_gone(pending.fire_ms)
+        customer.timer_gone(pending.fire_ms)
     instance.steps = _pending_steps(moment, trigger, instance)
     for pending in instance.steps:
-        moment.customer.timer_added(pending.fire_ms)
+        customer.timer_added(pending.fire_ms)
     _join_immediate(moment, trigger, instance)
 
 
@@ -98,7 +100,8 @@ def add_instance(
     """Put a new instance with all its steps into the record; not one that has no step."""
     customer = moment.customer
     instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=_size(data))
-    instance.audience = audience_of(trigger, data, customer, moment.now_ms)
+    if trigger.experiment is not None:
+        instance.audience = audience_of(trigger, data, customer, moment.now_ms)
     instance.steps = _pending_steps(moment, trigger, instance)
     if not instance.steps:
         return instance
@@ -118,7 +121,11 @@ def _pending_steps(
     moment: DecisionContext, trigger: Trigger, instance: Instance
 ) -> list[PendingStep]:
     pending: list[PendingStep] = []
-    steps = steps_of(trigger, moment.customer.customer_id, instance)
+    steps = (
+        trigger.steps
+        if trigger.experiment is None
+        else steps_of(trigger, moment.customer.customer_id, instance)
+    )
     for number, step in enumerate(steps):
         if step.follows is not None:
             if all(earlier.step != step.follows.step for earlier in pending):
@@ -136,7 +143,11 @@ def _pending_steps(
 def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
     """End instances until the record may hold the rest. The newest stays."""
     instances = moment.customer.instances
-    total = sum(instance.size for instance in instances)
+    total = 0
+    for instance in instances:
+        total += instance.size
+    if len(instances) <= MAX_INSTANCES and total <= MAX_INSTANCE_BYTES:
+        return
     while len(instances) > 1 and (len(instances) > MAX_INSTANCES or total > MAX_INSTANCE_BYTES):
         others = (instance for instance in instances if instance is not newest)
         gone = min(others, key=lambda instance: _dispensable_first(moment, instance))

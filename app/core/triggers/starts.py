@@ -14,11 +14,12 @@ from app.core.customer.limits import MAX_IDENTITIES, MAX_STOPPED, remember
 from app.core.customer.record import Customer, StoppedStart
 from app.core.decisions import Reason
 from app.core.rules.model import Trigger
-from app.core.time.instants import BEGINNING_OF_TIME_MS
 from app.core.triggers.entry import entry_stop, is_new_entry
 from app.core.triggers.instances import end_instance, open_instances, start_instance
 
 _DIGEST_BYTES: Final = 8
+#: Of a record's digests for one trigger.
+_MAX_BYTES: Final = MAX_IDENTITIES * _DIGEST_BYTES
 
 
 class Stop(StrEnum):
@@ -37,12 +38,13 @@ class Stop(StrEnum):
 
 def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
     """Open an instance of a kind whose starts stand beside each other, anchored at the event."""
-    stop = _stop_of(moment, trigger, key) or _entry_stop(moment, trigger, key)
+    identity = identity_of(key, moment.occurred_ms)
+    stop = _stop_of(moment, trigger, key, identity) or _entry_stop(moment, trigger)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
     elif trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
         start_instance(moment, trigger, key)
-        remember_identity(moment.customer, trigger.name, key, moment.occurred_ms)
+        remember_identity(moment.customer, trigger.name, identity)
     else:
         stop_start(moment, trigger, key, Stop.CONDITION)
 
@@ -60,12 +62,14 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
         stop_start(moment, trigger, key, Stop.STALE)
         return
     current = [one for one in open_instances(moment.customer, trigger) if one.key == key]
-    if any(moment.occurred_ms <= one.anchor_ms for one in current):
-        stop_start(moment, trigger, key, Stop.STALE)
-        return
-    stop = _stop_of(moment, trigger, key)
+    for one in current:
+        if moment.occurred_ms <= one.anchor_ms:
+            stop_start(moment, trigger, key, Stop.STALE)
+            return
+    identity = identity_of(key, moment.occurred_ms)
+    stop = _stop_of(moment, trigger, key, identity)
     if stop is None and is_new_entry(current):
-        stop = _entry_stop(moment, trigger, key)
+        stop = _entry_stop(moment, trigger)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
         return
@@ -73,24 +77,24 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
         end_instance(moment, instance, Reason.SUPERSEDED)
     if trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
         if start_instance(moment, trigger, key).steps:
-            remember_identity(moment.customer, trigger.name, key, moment.occurred_ms)
+            remember_identity(moment.customer, trigger.name, identity)
         else:
             stop_start(moment, trigger, key, Stop.PAST)
     else:
         stop_start(moment, trigger, key, Stop.CONDITION)
 
 
-def _stop_of(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
-    if _is_own_message(moment, trigger):
+def _stop_of(moment: EventContext, trigger: Trigger, key: str, identity: bytes) -> Stop | None:
+    if moment.answered is not None and _is_own_message(moment, trigger):
         return Stop.OWN_MESSAGE
-    if is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
+    if trigger.cancel and is_cancelled_since(moment.customer, trigger, key, moment.occurred_ms):
         return Stop.CANCELLED
-    if is_known(moment.customer, trigger, key, moment.occurred_ms):
+    if is_known(moment.customer, trigger, key, moment.occurred_ms, identity):
         return Stop.KNOWN
     return None
 
 
-def _entry_stop(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
+def _entry_stop(moment: EventContext, trigger: Trigger) -> Stop | None:
     if moment.unchanged and trigger.changed is not None and trigger.name in moment.unchanged:
         return Stop.UNCHANGED
     if trigger.entry is None:
@@ -107,9 +111,8 @@ def _is_newest(moment: EventContext, trigger: Trigger, key: str) -> bool:
     """Whether the start is newer than every start read for its key; from now on it is one."""
     starts_ms = moment.customer.starts_ms
     by_key = starts_ms.get(trigger.name)
-    if by_key is not None and moment.occurred_ms <= max(
-        by_key.get(key, ()), default=BEGINNING_OF_TIME_MS
-    ):
+    known_ms = None if by_key is None else by_key.get(key)
+    if known_ms and moment.occurred_ms <= max(known_ms):
         return False
     remember(starts_ms, trigger.name, key, [moment.occurred_ms])
     return True
@@ -136,26 +139,30 @@ def is_cancelled_since(customer: Customer, trigger: Trigger, key: str, occurred_
     return False
 
 
-def is_known(customer: Customer, trigger: Trigger, key: str, anchor_ms: int) -> bool:
+def is_known(
+    customer: Customer, trigger: Trigger, key: str, anchor_ms: int, identity: bytes
+) -> bool:
     """Whether an instance of this very identity was opened before: it had its run, or has it."""
     known = customer.identities.get(trigger.name)
     if known is None:
         return False
-    if _digest(key, anchor_ms) in known:
+    if identity in known:
         return True
-    return len(known) == MAX_IDENTITIES * _DIGEST_BYTES and any(
-        one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name
-        for one in customer.instances
-    )
+    if len(known) == _MAX_BYTES:
+        for one in customer.instances:
+            if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
+                return True
+    return False
 
 
-def remember_identity(customer: Customer, trigger: str, key: str, anchor_ms: int) -> None:
+def remember_identity(customer: Customer, trigger: str, identity: bytes) -> None:
     """Have the identity open no second time."""
-    known = customer.identities.get(trigger, b"") + _digest(key, anchor_ms)
-    customer.identities[trigger] = known[-MAX_IDENTITIES * _DIGEST_BYTES :]
+    known = customer.identities.get(trigger, b"") + identity
+    customer.identities[trigger] = known[-_MAX_BYTES:]
 
 
-def _digest(key: str, anchor_ms: int) -> bytes:
+def identity_of(key: str, anchor_ms: int) -> bytes:
+    """What is remembered of an instance with that key and anchor."""
     text = f"{anchor_ms}|{key}".encode(errors="surrogatepass")
     return blake2b(text, digest_size=_DIGEST_BYTES).digest()
 

@@ -64,6 +64,27 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         """
         schedule(moment, trigger, self, moment.cause)
 
+    def followed_date(self, customer: Customer, now_ms: int) -> object:
+        return self.date({}, customer, now_ms)
+
+    def is_scheduled(self, moment: EventContext, trigger: Trigger) -> bool:
+        """Whether the only instance that waits does so for the date, or none does without one."""
+        customer = moment.customer
+        fired_year = customer.fired_years.get(trigger.name, 0)
+        value = self.date({}, customer, moment.now_ms)
+        waiting_ms: int | None = None
+        for instance in open_instances(customer, trigger):
+            year = _year(instance)
+            if year is None or year <= fired_year:
+                continue
+            due_ms = _due_in_year(
+                self.source, value, year, self.minute, zone_of(moment.rules, customer)
+            )
+            if waiting_ms is not None or instance.anchor_ms != due_ms:
+                return False
+            waiting_ms = due_ms
+        return waiting_ms is not None or value is None
+
     def take_up(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """The day has come: this year is used up, and next year's instance is scheduled."""
         year = _year(instance)
@@ -143,9 +164,17 @@ def next_occurrence(
 
 def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> date | None:
     value = kind.date({}, customer, now_ms)
-    if value is None:
-        return None
-    return parse_yearly(value) if kind.source == "profile" else local(value, tz).date()
+    return None if value is None else _date_of(kind.source, value, tz)
+
+
+def _date_of(source: str, value: Any, tz: ZoneInfo) -> date | None:
+    return parse_yearly(value) if source == "profile" else local(value, tz).date()
+
+
+def _due_in_year(source: str, value: Any, year: int, minute: int, tz: ZoneInfo) -> int | None:
+    """When the date of the record comes in a year; None: it is none."""
+    day = None if value is None else _date_of(source, value, tz)
+    return None if day is None else instant_of_local(in_year(day, year), minute, tz)
 
 
 def in_year(day: date, year: int) -> date:

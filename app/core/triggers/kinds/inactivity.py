@@ -10,7 +10,7 @@ from app.core.rules.document_values import types_of
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
 from app.core.triggers.instances import end_instance, move_instance, open_instances
-from app.core.triggers.starts import is_known, remember_identity, restart
+from app.core.triggers.starts import identity_of, is_known, remember_identity, restart
 
 #: There is at most one open instance, so its key is empty.
 KEY: Final = ""
@@ -36,10 +36,15 @@ class Inactivity(Kind, frozen=True, kw_only=True):
         for instance in open_instances(customer, trigger):
             if occurred_ms <= instance.anchor_ms:
                 continue
-            if instance.decided or (not is_start and is_known(customer, trigger, KEY, occurred_ms)):
+            if is_start:
+                if instance.decided:
+                    end_instance(moment, instance, Reason.SUPERSEDED)
+                continue
+            identity = identity_of(KEY, occurred_ms)
+            if instance.decided or is_known(customer, trigger, KEY, occurred_ms, identity):
                 end_instance(moment, instance, Reason.SUPERSEDED)
-            elif not is_start:
+            else:
                 move_instance(moment, trigger, instance)
-                remember_identity(customer, trigger.name, KEY, occurred_ms)
+                remember_identity(customer, trigger.name, identity)
         if is_start:
             restart(moment, trigger, KEY)
