@@ -29,7 +29,7 @@ _STYLED: Final = frozenset({"experiments", "funnel", "kpis", "plan", "segments"}
 _OWN_TERMINAL: Final = frozenset({"demo", "worker"})
 #: The commands by who uses them, as the help lists them.
 READERS: Final = {
-    "to begin": ("init", "demo"),
+    "to begin": ("init", "demo", "completion"),
     "for rules": ("validate", "backtest", "plan", "explain", "studio"),
     "for publishers": ("publish", "contracts"),
     "to measure": ("kpis", "experiments", "funnel", "segments"),
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 the job failed, 2 bad usage or bad input.",
     )
     parser.add_argument("--version", action="version", version=f"triggers {ENGINE_VERSION}")
+    parser.set_defaults(parser=parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
         if not module.name.startswith("_"):
