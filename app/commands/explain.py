@@ -26,8 +26,8 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="TEXT",
         help="with --out: list customers whose id, name or address contains TEXT",
     )
-    parser.add_argument("--trigger", metavar="NAME", help="with --out: of this trigger alone")
-    parser.add_argument("--since", metavar="T", help="with --out: nothing that is earlier")
+    parser.add_argument("--trigger", metavar="NAME", help="of this trigger alone")
+    parser.add_argument("--since", metavar="T", help="nothing that is earlier")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--out", type=Path, metavar="DIR", help="what triggers backtest wrote")
     source.add_argument(
@@ -48,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--format",
         choices=("text", "json", "html"),
         default="text",
-        help="html with --out; a worker serves the page at /customers/CUSTOMER",
+        help="html: the page that a worker serves at /customers/CUSTOMER",
     )
     parser.set_defaults(run=run)
 
@@ -67,11 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if (args.customer is None) == (args.find is None):
         raise ConfigError("expected either CUSTOMER or --find TEXT")
     if args.out is None:
-        asked = (args.find, args.trigger, args.since, args.format == "html" or None)
-        if any(option is not None for option in asked):
-            raise ConfigError(
-                "--find, --trigger, --since and --format html: expected --out DIR too"
-            )
+        if args.find is not None:
+            raise ConfigError("--find: expected --out DIR too; a worker is asked by id")
         sys.stdout.write(_asked(args))
     else:
         sys.stdout.write(_saved(args) if args.find is None else _found(args))
@@ -82,11 +79,18 @@ def _asked(args: argparse.Namespace) -> str:
     """From a worker. Only who asks for personal data shows the token."""
     from app.explain.asked import ask_worker
 
-    query = {"last": str(args.last), "format": args.format}
+    query = {"last": str(args.last)}
+    if args.format != "html":
+        query["format"] = args.format
+    if args.trigger is not None:
+        query["trigger"] = args.trigger
+    if args.since is not None:
+        query["since"] = str(parse_instant_option(args.since, "--since"))
     if args.show_personal:
         query["show_personal"] = "1"
     token = settings_from(args).web_token if args.show_personal else None
-    return ask_worker(args.worker, args.customer, query, token)
+    as_page = args.format == "html"
+    return ask_worker(args.worker, args.customer, query, token, as_page=as_page)
 
 
 def _saved(args: argparse.Namespace) -> str:

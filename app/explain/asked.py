@@ -17,9 +17,14 @@ _MAX_ANSWER_BYTES: Final = 16 << 20
 
 
 def ask_worker(
-    worker: str, customer_id: str, query: Mapping[str, str], token: Secret | None
+    worker: str,
+    customer_id: str,
+    query: Mapping[str, str],
+    token: Secret | None,
+    *,
+    as_page: bool = False,
 ) -> str:
-    """What the worker that has the customer answers.
+    """What the worker that has the customer answers; ``as_page``: as an HTML page.
 
     ``token`` goes to every worker on the way. Raises ConfigError for what the one who asks can
     mend (an unknown customer, a wrong token), InfrastructureError for the rest.
@@ -28,7 +33,8 @@ def ask_worker(
         url = base_url(worker)
     except ValueError as exc:
         raise ConfigError(f"--worker: got {worker!r}, expected {exc}") from None
-    url += f"/explain/{quote(customer_id, safe='', errors='surrogateescape')}?{urlencode(query)}"
+    path = "customers" if as_page else "explain"
+    url += f"/{path}/{quote(customer_id, safe='', errors='surrogateescape')}?{urlencode(query)}"
     headers = {} if token is None else {"Authorization": f"Bearer {token.reveal()}"}
     for _ in range(_MAX_REDIRECTS + 1):
         status, location, body = _get(url, headers)

@@ -8,6 +8,7 @@ import orjson
 
 from app.explain.explain import explain
 from app.explain.explanation import Explanation
+from app.explain.narrowing import narrow, narrow_decisions
 from app.kafka.partitioning import partition_for
 from app.live.commit.output_records import OutputTopics
 from app.live.customer_snapshot import CustomerSnapshot, OwnedElsewhere, Recovering
@@ -18,6 +19,8 @@ from app.settings.model import Settings
 
 #: Readings of decisions that may wait for their turn; one runs at a time.
 _MAX_WAITING: Final = 8
+#: So many of a customer's newest decisions are read to find those of one trigger.
+NARROWED_FROM: Final = 200
 
 
 class LocatedCustomers:
@@ -61,7 +64,13 @@ class Unknown(NamedTuple):
     """The customer has no record."""
 
 
-Answer = Explanation | OwnedElsewhere | Recovering | Busy | Unknown
+class NoSuchTrigger(NamedTuple):
+    """The rules have other ones."""
+
+    known: list[str]
+
+
+Answer = Explanation | OwnedElsewhere | Recovering | Busy | Unknown | NoSuchTrigger
 
 
 class Partitions(Protocol):
@@ -90,10 +99,20 @@ class LiveExplanations:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def explain(self, customer_id: str, recent: int, *, show_personal: bool) -> Answer:
-        """Where the customer stands. Raises InfrastructureError when Kafka gives no decisions.
+    async def explain(
+        self,
+        customer_id: str,
+        recent: int,
+        *,
+        show_personal: bool,
+        trigger: str | None = None,
+        since_ms: int | None = None,
+    ) -> Answer:
+        """Where the customer stands; of one trigger alone (among the customer's newest
+        ``NARROWED_FROM`` decisions), and from ``since_ms`` on.
 
-        The record is looked at after the decisions: it never lacks what they have decided.
+        Raises InfrastructureError when Kafka gives no decisions. The record is looked at after the
+        decisions: it never lacks what they have decided.
         """
         partition = self._partitions.partition_of(customer_id)
         snapshot = self._partitions.snapshot(partition, customer_id)
@@ -101,12 +120,15 @@ class LiveExplanations:
             return self._partitions.owner(partition)
         if snapshot.customer is None:
             return Unknown()
+        if trigger is not None and trigger not in snapshot.rules.triggers:
+            return NoSuchTrigger(sorted(snapshot.rules.triggers))
         if self._waiting >= _MAX_WAITING:
             return Busy()
         self._waiting += 1
         try:
             async with self._turn:
-                tail = await asyncio.to_thread(self._read, customer_id, partition, recent)
+                wanted = recent if trigger is None else max(recent, NARROWED_FROM)
+                tail = await asyncio.to_thread(self._read, customer_id, partition, wanted)
         finally:
             self._waiting -= 1
         snapshot = self._partitions.snapshot(partition, customer_id)
@@ -114,13 +136,15 @@ class LiveExplanations:
             return self._partitions.owner(partition)
         if snapshot.customer is None:
             return Unknown()
-        return explain(
+        decisions = [orjson.loads(line) for line in tail.lines]
+        explanation = explain(
             snapshot.customer,
             snapshot.rules,
             snapshot.now_ms,
-            [orjson.loads(line) for line in tail.lines],
+            narrow_decisions(decisions, trigger, since_ms),
             show_personal=show_personal,
             recent=recent,
             since_ms=tail.since_ms,
             waits_for=snapshot.waits_for,
         )
+        return narrow(explanation, trigger, since_ms)

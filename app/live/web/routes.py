@@ -9,15 +9,15 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
-from app.core.errors import InfrastructureError
-from app.core.events import MAX_CUSTOMER_ID_CHARS
+from app.core.errors import EventError, InfrastructureError
+from app.core.events import MAX_CUSTOMER_ID_CHARS, parse_instant
 from app.explain.explain import DEFAULT_RECENT
 from app.explain.explanation import Explanation
 from app.explain.page import CONTENT_SECURITY_POLICY, customer_page
 from app.explain.written import explanation_json, explanation_text
 from app.formats.printable import printable
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
-from app.live.web.customer_lookup import Busy, LiveExplanations, Unknown
+from app.live.web.customer_lookup import Busy, LiveExplanations, NoSuchTrigger, Unknown
 from app.settings.parsers import Secret
 
 _log: Final = logging.getLogger(__name__)
@@ -71,6 +71,10 @@ class ExplainRoutes:
         last = request.query.get("last", str(DEFAULT_RECENT))
         if not (last.isascii() and last.isdigit() and len(last) < 5 and int(last) <= MAX_RECENT):
             return refusal(400, f"last: expected a whole number from 0 to {MAX_RECENT}")
+        try:
+            since_ms = _since_ms(request.query.get("since"))
+        except EventError as exc:
+            return refusal(400, str(exc))
         asked = request.query.get("show_personal", "0")
         if asked not in ("0", "1"):
             return refusal(400, "show_personal: expected 0 or 1")
@@ -80,7 +84,11 @@ class ExplainRoutes:
                 return refused
         try:
             answer = await self._explanations.explain(
-                customer_id, int(last), show_personal=asked == "1"
+                customer_id,
+                int(last),
+                show_personal=asked == "1",
+                trigger=request.query.get("trigger"),
+                since_ms=since_ms,
             )
         except InfrastructureError as exc:
             _log.warning(
@@ -96,6 +104,8 @@ class ExplainRoutes:
                     404,
                     "no such customer: no event of theirs was applied, or they were erased",
                 )
+            case NoSuchTrigger(known):
+                return refusal(400, f"trigger: expected one of {', '.join(known)}")
             case Busy():
                 return refusal(503, "too many ask at once; try again", {"Retry-After": "1"})
             case Recovering(partition):
@@ -139,6 +149,13 @@ class ExplainRoutes:
             return None
         headers = {"WWW-Authenticate": 'Bearer realm="personal data"'}
         return refusal(401, "show_personal needs the bearer token of TRIGGER_WEB_TOKEN", headers)
+
+
+def _since_ms(given: str | None) -> int | None:
+    """From RFC 3339 text or epoch milliseconds. Raises EventError."""
+    if given is None:
+        return None
+    return parse_instant(int(given) if given.isascii() and given.isdigit() else given, "since")
 
 
 def is_text(value: str) -> bool:

@@ -4,11 +4,13 @@ import asyncio
 import threading
 from collections.abc import Iterator
 
+import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.cli import main
+from app.explain.page import customer_page
 from app.explain.written import explanation_text
 from app.live.customer_snapshot import OwnedElsewhere
 from app.live.web.customer_lookup import LiveExplanations
@@ -77,6 +79,33 @@ def test_the_text_is_the_worker_s(served: Served, capsys: pytest.CaptureFixture[
     for worker in (url, served.add(Referring(url))):
         assert main(["explain", "ann", "--worker", worker]) == 0
         assert capsys.readouterr().out == explanation_text(explained())
+
+
+def test_a_worker_narrows_and_serves_its_page(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One trigger, what is late, and HTML, as from a folder; also by way of another worker."""
+    url = served.add(OneWorker())
+    command = ["explain", "ann", "--worker", served.add(Referring(url)), "--format"]
+    assert main([*command, "json", "--trigger", "seen"]) == 0
+    shown = orjson.loads(capsys.readouterr().out)
+    assert {each["trigger"] for each in shown["decisions"]} == {"seen"}
+    assert {each["trigger"] for each in shown["sends"]} == {"seen"}
+    assert shown["instances"] == []
+    assert main([*command, "json", "--since", "2026-01-01T14:00:00Z"]) == 0
+    shown = orjson.loads(capsys.readouterr().out)
+    assert shown["decisions"]
+    assert all(each["decided_at"] >= "2026-01-01T14" for each in shown["decisions"])
+    assert main([*command, "html"]) == 0
+    assert capsys.readouterr().out == customer_page(explained())
+    for option, wrong, said in (
+        ("--trigger", "none", "trigger: expected one of birthday, cart, saved, seen"),
+        ("--since", "now", "--since"),
+    ):
+        assert main([*command, "text", option, wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["explain", "--find", "ann", "--worker", url]) == 2
+    assert "--find: expected --out DIR" in capsys.readouterr().err
 
 
 def test_the_token_of_the_environment_shows_personal_data(

@@ -330,7 +330,6 @@ def test_the_page_from_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     assert main(["explain", "ann", "--out", str(folder), "--format", "html"]) == 0
     assert capsys.readouterr().out.startswith("<!doctype html>\n")
-    assert main(["explain", "ann", "--format", "html"]) == 2
 
 
 def test_declared_facts_are_told_and_segments_may_ask_them() -> None:

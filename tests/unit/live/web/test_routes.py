@@ -185,6 +185,10 @@ def test_what_is_wrong_is_said() -> None:
         ("/explain/ann?last=201", 400),
         ("/explain/ann?last=%D9%A1", 400),
         ("/explain/ann?format=xml", 400),
+        ("/explain/ann?trigger=none", 400),
+        ("/explain/ann?trigger=", 400),
+        ("/explain/ann?since=now", 400),
+        ("/explain/ann?since=", 400),
         ("/explain/ann?show_personal=yes", 400),
         ("/explain/", 404),
     ]
