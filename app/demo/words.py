@@ -5,14 +5,10 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from app.core.customer.addresses import ADDRESS_TITLES
 from app.core.decisions import Reason
 from app.core.time.instants import parse_rfc3339
 
-_ADDRESSES: Final = {
-    "email": "no e-mail address",
-    "phone": "no phone number",
-    "push_token": "no app",
-}
 _CAUSES: Final = {
     "unsubscribed": "unsubscribed",
     "bounced": "the address bounced",
@@ -75,7 +71,7 @@ def _why(decision: Mapping[str, Any]) -> str:
             ago_s = _seconds_between(check["last_sent_at"], decision["decided_at"])
             return f"{ago_s:.0f} s after another {check['family']} message"
         case Reason.REACH:
-            return _ADDRESSES.get(check["field"], f"no {check['field']}")
+            return f"no {ADDRESS_TITLES.get(check['field'], check['field'])}"
         case Reason.CONSENT:
             return f"no consent to {check['channel']}"
         case Reason.SUPPRESSED:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final, assert_never
 from zoneinfo import ZoneInfo
 
+from app.core.customer.addresses import ADDRESS_TITLES
 from app.core.gates import registry
 from app.core.gates.usage import ChannelState
 from app.core.time.durations import span_text
@@ -87,10 +88,8 @@ def headline(decision: ExplainedDecision, when: When) -> str:
 
 def _why(decision: ExplainedDecision, when: When) -> str:
     match decision.reason:
-        case "cancelled":
-            return "no longer needed"
-        case "superseded":
-            return "something newer took its place"
+        case "cancelled" | "superseded":
+            return registry.title_of(decision.reason)
         case "expired":
             return f"too late: it was due {when(decision.due_ms)}"
     failed = [
@@ -98,7 +97,7 @@ def _why(decision: ExplainedDecision, when: When) -> str:
         for gate in decision.gates
         if gate["gate"] == decision.reason and gate["verdict"] == "fail"
     ]
-    return "; ".join(dict.fromkeys(failed)) or decision.reason.replace("_", " ")
+    return "; ".join(dict.fromkeys(failed)) or registry.title_of(decision.reason)
 
 
 def gate_words(gate: Gate, when: When) -> str:
@@ -123,7 +122,8 @@ def _known_gate_words(known: registry.Gate, gate: Gate, passed: bool, when: When
         case registry.Gate.COOLDOWN:
             return _cooldown(gate, when)
         case registry.Gate.REACH:
-            return f"has {gate['field']}" if passed else f"no {gate['field']} on file"
+            address = ADDRESS_TITLES.get(gate["field"], gate["field"])
+            return f"{address} on file" if passed else f"no {address} on file"
         case registry.Gate.CONSENT:
             return _consent(gate["channel"], passed, gate["given"])
         case registry.Gate.SUPPRESSED:

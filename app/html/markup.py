@@ -34,6 +34,13 @@ def join(children: Iterable[object]) -> Html:
     )
 
 
+#: About so many characters of a table stand side by side on a phone of 390 px.
+_PHONE_CHARS: Final = 46
+_MOST_STACKED_COLUMNS: Final = 12
+#: More rows of numbers than this are a series, which a plot shows too.
+_LONG_ROWS: Final = 40
+
+
 def table(
     caption: str,
     head: Iterable[str],
@@ -43,35 +50,62 @@ def table(
 ) -> Html:
     """A data table: the first cell of a row names it, numbers stand to the right, and so do the
     columns whose places are in ``right``.
+
+    On a phone one that is too wide shows each row as a list of its cells, named by the head
+    (``stack``); a long series of numbers scrolls beside its first column instead (``long``).
     """
-    cells = [list(row) for row in rows]
+    names, cells = list(head), [list(row) for row in rows]
     numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}
     numbers |= set(right)
     header = tag(
         "tr",
         *(
             tag("th", name, scope="col", class_="n" if index in numbers else None)
-            for index, name in enumerate(head)
+            for index, name in enumerate(names)
         ),
     )
-    body = [_row(row, right) for row in cells]
+    layout = _layout(names, cells, numbers)
+    titles = names if layout == "scroll stack" else []
+    body = [_row(row, right, titles) for row in cells]
     return tag(
         "div",
         tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body)),
-        class_="scroll",
+        class_=layout,
         tabindex=0,
         role="region",
         aria_label=caption,
     )
 
 
-def _row(cells: list[object], right: Collection[int]) -> Html:
+def _layout(names: list[str], cells: list[list[object]], numbers: Collection[int]) -> str:
+    if len(cells) > _LONG_ROWS and len(numbers) >= len(names) - 1:
+        return "scroll long"
+    columns = [[name, *(row[place] for row in cells)] for place, name in enumerate(names)]
+    chars = sum(_chars(column, place in numbers) + 1 for place, column in enumerate(columns))
+    is_wide = chars > _PHONE_CHARS and len(names) <= _MOST_STACKED_COLUMNS
+    return "scroll stack" if is_wide else "scroll"
+
+
+def _chars(column: list[object], is_number: bool) -> int:
+    """The width of a column, in which text wraps between words and numbers do not."""
+    name, *values = column
+    texts = [str(value) for value in values if not isinstance(value, Html)]
+    if not is_number:
+        texts = [word for text in texts for word in text.split()]
+    return max(map(len, (*str(name).split(), *texts)), default=0)
+
+
+def _row(cells: list[object], right: Collection[int], titles: list[str]) -> Html:
     name, *values = cells
-    written = (_cell(value, place in right) for place, value in enumerate(values, start=1))
+    shown = titles[1:] or [None] * len(values)
+    written = (
+        _cell(value, place in right, title)
+        for place, (value, title) in enumerate(zip(values, shown, strict=False), start=1)
+    )
     return tag("tr", tag("th", name, scope="row"), *written)
 
 
-def _cell(value: object, is_right: bool) -> Html:
+def _cell(value: object, is_right: bool, title: str | None) -> Html:
     if isinstance(value, int):
-        return tag("td", f"{value:,}".replace(",", "\u202f"), class_="n")
-    return tag("td", value, class_="n" if is_right else None)
+        return tag("td", f"{value:,}".replace(",", "\u202f"), class_="n", data_head=title)
+    return tag("td", value, class_="n" if is_right else None, data_head=title)

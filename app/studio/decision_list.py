@@ -8,6 +8,7 @@ import msgspec
 
 from app.core.decisions import Outcome, Reason
 from app.core.errors import ConfigError
+from app.core.gates.registry import title_of
 from app.core.rules.model import Rules
 from app.core.time.instants import parse_rfc3339
 from app.core.time.zones import local
@@ -16,7 +17,7 @@ from app.html.markup import Html, table, tag
 from app.studio.decision_counts import DecisionLine
 from app.studio.frame import DECISIONS, choice, customer_link, page, void
 from app.studio.overview import WEEKDAYS
-from app.studio.verdict_words import verdict_words
+from app.studio.verdict_words import OUTCOMES, verdict_words
 
 #: So many are listed.
 MAX_LISTED: Final = 200
@@ -122,8 +123,8 @@ def _form(asked: DecisionFilter, rules: Rules) -> Html:
     return tag(
         "form",
         choice("Trigger", "trigger", sorted(rules.triggers), asked.trigger),
-        choice("Outcome", "outcome", list(Outcome), asked.outcome),
-        choice("Reason", "reason", list(Reason), asked.reason),
+        choice("Outcome", "outcome", list(Outcome), asked.outcome, OUTCOMES.__getitem__),
+        choice("Reason", "reason", list(Reason), asked.reason, title_of),
         tag("label", "Date", void("input", name="day", type="date", value=day)),
         choice("Day of the week", "weekday", _WEEKDAYS, asked.weekday),
         choice("Hour", "hour", [str(each) for each in range(24)], hour),

@@ -1,6 +1,6 @@
 """What the studio's pages share: the navigation, the search, the style."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlencode
@@ -68,11 +68,17 @@ def void(name: str, /, **attributes: str) -> Html:
     return Html(tag(name, **attributes).removesuffix(f"</{name}>"))
 
 
-def choice(label: str, name: str, options: Iterable[str], chosen: str | None) -> Html:
+def choice(
+    label: str,
+    name: str,
+    options: Iterable[str],
+    chosen: str | None,
+    title_of: Callable[[str], str] = str,
+) -> Html:
     """A drop-down list whose first line stands for all."""
     shown = [tag("option", "all", value="")]
     shown += [
-        tag("option", option, value=option, selected="" if option == chosen else None)
+        tag("option", title_of(option), value=option, selected="" if option == chosen else None)
         for option in options
     ]
     return tag("label", label, tag("select", *shown, name=name))

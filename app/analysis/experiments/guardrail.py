@@ -1,7 +1,6 @@
-"""Guardrails: whether a variant does worse than it may, looked at every day."""
+"""Guardrails: whether a variant does worse than it may, looked at whenever anything happened."""
 
 from math import inf, log
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -11,12 +10,11 @@ from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.statistics.power import ALPHA
 from app.analysis.statistics.sequential import log_evidence_over
 from app.core.rules.metrics import NEED_A_MESSAGE
-from app.core.time.instants import DAY_MS
 
 
 class GuardrailFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One variant at the last look: ``harmed`` of ``sample`` customers had what the guardrail is
-    about (of a wanted metric: did not have it). ``broken_ms`` is the first look at which the
+    about (of a wanted metric: did not have it). ``broken_ms`` is the first instant at which the
     evidence was enough, None while it is not.
     """
 
@@ -27,7 +25,8 @@ class GuardrailFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watch(exposures: Exposures, design: Design, until_ms: int) -> tuple[GuardrailFinding, ...]:
-    """Each variant that can break the guardrail, by looks a day apart, the last at ``until_ms``.
+    """Each variant that can break the guardrail, looked at after all that happened until then, so
+    that what was once broken stays broken.
 
     Of an unwanted metric every customer exposed so far counts; of a wanted one only those whose
     attribution window has passed, because before that having none is no failure. The level is
@@ -43,9 +42,6 @@ def watch(exposures: Exposures, design: Design, until_ms: int) -> tuple[Guardrai
     ]
     level = log(len(watched) / ALPHA) if watched else inf
     return tuple(_watched(exposures, design, until_ms, *each, level) for each in watched)
-
-
-_LOOK_MS: Final = DAY_MS
 
 
 def _watched(
@@ -65,7 +61,7 @@ def _watched(
     exposed, harmed = np.sort(exposed_ms[is_counted]), np.sort(harmed_ms[is_counted])
     if not len(exposed):
         return GuardrailFinding(variant=name, sample=0, harmed=0, broken_ms=None)
-    looks = np.append(np.arange(int(exposed[0]) + _LOOK_MS, until_ms, _LOOK_MS), until_ms)
+    looks = np.unique(np.concatenate((exposed, harmed[harmed <= until_ms])))
     trials = np.searchsorted(exposed, looks, side="right")
     harms = np.searchsorted(harmed, looks, side="right")
     broken = np.flatnonzero(log_evidence_over(harms, trials, limit) >= level)

@@ -13,7 +13,7 @@ from app.analysis.experiments.finding import Finding, VariantFinding
 from app.analysis.experiments.guardrail import GuardrailFinding, watch
 from app.analysis.statistics.intervals import newcombe, wilson
 from app.analysis.statistics.power import ALPHA
-from app.analysis.statistics.sequential import split_p_at_any_look
+from app.analysis.statistics.sequential import log_evidence_of_split
 from app.analysis.statistics.significance import holm, split_p_value, two_shares
 
 #: A split that is less likely than this did not come of the assignment: strict, because it is
@@ -49,13 +49,14 @@ def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None
     )
     if changed is not None:
         return msgspec.structs.replace(finding, verdict="invalid", reason=changed)
+    lowest_p = _lowest_split_p(exposures, design, until_ms)
+    if lowest_p < SPLIT_LEVEL:
+        return _mismatch(finding, lowest_p)
     if worst is not None:
         return _stopped(finding, design, worst)
-    split_p = _split_p_so_far(exposures, design, until_ms)
-    if split_p < SPLIT_LEVEL:
-        return _mismatch(finding, split_p)
-    is_complete = is_stopped and now_ms >= until_ms + design.window_ms
-    return _decided(finding, is_less_better=design.is_less_better) if is_complete else finding
+    if is_stopped and now_ms >= until_ms + design.window_ms:
+        return _decided(finding, is_less_better=design.is_less_better)
+    return finding
 
 
 def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Finding:
@@ -71,15 +72,18 @@ def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Findi
     return msgspec.structs.replace(finding, verdict="stopped", stopped=worst.variant, reason=reason)
 
 
-def _split_p_so_far(exposures: Exposures, design: Design, until_ms: int) -> float:
-    """Of a test that may be asked at any time: what it accuses once stays accused."""
-    is_counted = exposures.assigned_ms <= until_ms
-    order = np.argsort(exposures.assigned_ms[is_counted], kind="stable")
-    instants = exposures.assigned_ms[is_counted][order]
-    drawn = exposures.variant[is_counted][order]
-    counts = np.cumsum(drawn[:, None] == np.arange(len(design.arms)), axis=0)
-    is_look = np.append(instants[1:] > instants[:-1], [True] * (len(instants) > 0))
-    return split_p_at_any_look(counts[is_look.astype(bool)], [arm.share for arm in design.arms])
+def _lowest_split_p(exposures: Exposures, design: Design, until_ms: int) -> float:
+    """The lowest p-value of the split at any instant until then, of a test that may be asked at all
+    of them: what was once found stays found.
+    """
+    is_assigned = exposures.assigned_ms <= until_ms
+    order = np.argsort(exposures.assigned_ms[is_assigned], kind="stable")
+    assigned_ms = exposures.assigned_ms[is_assigned][order]
+    evidence = log_evidence_of_split(
+        exposures.variant[is_assigned][order], [arm.share for arm in design.arms]
+    )
+    is_look = np.diff(assigned_ms, append=NEVER) > 0
+    return float(np.exp(-evidence[is_look].max(initial=0.0)))
 
 
 def _mismatch(finding: Finding, p_value: float) -> Finding:

@@ -38,21 +38,20 @@ def log_evidence_over(successes: Counts, trials: Counts, limit: float) -> Number
     return found
 
 
-def split_p_at_any_look(counts: Counts, shares: Sequence[float]) -> float:
-    """P-value that customers are split by ``shares``: the smallest of all looks so far, each of
-    which is a row of ``counts``, so that it never rises again.
+def log_evidence_of_split(variants: Counts, shares: Sequence[float]) -> Numbers:
+    """log E against "customers are split by ``shares``", after each customer; ``variants`` are
+    theirs in the order in which they came.
 
     The multinomial likelihood ratio mixed over a Dirichlet prior around the shares (Lindon and
-    Malek 2022, "Anytime-valid inference for multinomial count data", NeurIPS 35).
+    Malek 2022, "Anytime-valid inference for multinomial count data", NeurIPS 35), one factor a
+    customer.
     """
-    observed, planned = np.asarray(counts, dtype=float), np.asarray(shares, dtype=float)
-    if not len(observed):
-        return 1.0
+    planned = np.asarray(shares, dtype=float)
     prior = _SPLIT_PRIOR * planned
-    evidence = (
-        special.gammaln(prior.sum())
-        - special.gammaln(prior.sum() + observed.sum(axis=1))
-        + (special.gammaln(prior + observed) - special.gammaln(prior)).sum(axis=1)
-        - (observed * np.log(planned)).sum(axis=1)
-    )
-    return float(np.exp(min(0.0, -float(evidence.max()))))
+    before = np.zeros(len(variants))
+    for place in range(len(planned)):
+        is_of = variants == place
+        before[is_of] = np.arange(np.count_nonzero(is_of))
+    predicted = (prior[variants] + before) / (prior.sum() + np.arange(len(variants)))
+    found: Numbers = np.cumsum(np.log(predicted) - np.log(planned[variants]))
+    return found

@@ -11,6 +11,7 @@ from app.backtest.report.days import Calendar, calendar
 from app.backtest.report.limit_costs import limit_costs
 from app.backtest.report.tally import Tally
 from app.core.decisions import Outcome
+from app.core.gates.registry import title_of
 from app.core.rules.model import Rules
 from app.core.time.durations import span_text
 from app.core.time.instants import MINUTE_MS
@@ -84,8 +85,9 @@ def suppressions(tally: Tally) -> Html:
     by_trigger: dict[str, Counter[str]] = {}
     for (_, trigger, _, outcome, reason), count in tally.counts.items():
         if outcome is Outcome.SUPPRESS:
-            by_reason[reason.value] += count
-            by_trigger.setdefault(reason.value, Counter())[trigger] += count
+            title = title_of(reason)
+            by_reason[title] += count
+            by_trigger.setdefault(title, Counter())[trigger] += count
     if not by_reason:
         return section("Why steps were not sent", tag("p", "No step was suppressed."))
     ranked = sorted(by_reason.items(), key=_by_size)

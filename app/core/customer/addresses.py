@@ -3,8 +3,13 @@
 import unicodedata
 from typing import Final
 
-#: Profile fields that are addresses whatever channels there are.
-ADDRESS_FIELDS: Final = frozenset({"email", "phone", "push_token"})
+#: Profile fields that are addresses whatever channels there are, in the words of readers.
+ADDRESS_TITLES: Final[dict[str, str]] = {
+    "email": "e-mail address",
+    "phone": "phone number",
+    "push_token": "device for push",
+}
+ADDRESS_FIELDS: Final = frozenset(ADDRESS_TITLES)
 #: Texts, without case, that say that there is no address.
 _NOTHING: Final = frozenset({"", "null", "none", "nan", "n/a"})
 #: Control characters, line separators, paragraph separators.

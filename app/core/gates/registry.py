@@ -31,11 +31,13 @@ class Gate(StrEnum):
 
 
 class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gate checks (``sentence``), the figures that its check may carry, and the outcomes of
-    a step that it stops; none: the gate only reports.
+    """What a gate checks (``sentence``), why a step that it stopped did not go, in a few words for
+    readers (``title``), the figures that its check may carry, and the outcomes of a step that it
+    stops; none: the gate only reports.
     """
 
     sentence: str
+    title: str
     figures: tuple[str, ...]
     stops_with: tuple[Outcome, ...] = (Outcome.SUPPRESS,)
 
@@ -52,64 +54,77 @@ _WAITS_ONCE: Final = (Outcome.SUPPRESS, Outcome.DEFER)
 GATES: Final[dict[Gate, GateSpec]] = {
     Gate.EXPIRED: GateSpec(
         sentence="The step is decided no later than its due time plus the trigger's `expires`.",
+        title="too late",
         figures=(),
     ),
     Gate.CONDITION: GateSpec(
         sentence="The conditions of the trigger and of the step hold, and one of several templates"
         " fits.",
+        title="its condition does not hold",
         figures=("of", "template"),
     ),
     Gate.FATIGUE: GateSpec(
         sentence="Whether the customer opens too few messages, which makes cooldown and caps"
         " stricter.",
+        title="opens few messages",
         figures=("sends", "opened", "fatigued"),
         stops_with=(),
     ),
     Gate.COOLDOWN: GateSpec(
         sentence="No other instance has sent a message of the family during the cooldown.",
+        title="a similar message was just sent",
         figures=("family", "cooldown_s", "last_sent_at"),
     ),
     Gate.REACH: GateSpec(
         sentence="The profile has the address that the channel needs.",
+        title="no address for the channel",
         figures=("field",),
         stops_with=_WAITS_ONCE,
     ),
     Gate.CONSENT: GateSpec(
         sentence="The customer agrees to the channel, or said nothing and its default is yes.",
+        title="no consent to the channel",
         figures=("given",),
     ),
     Gate.SUPPRESSED: GateSpec(
         sentence="The customer has not unsubscribed or complained, and the address did not bounce.",
+        title="unsubscribed, bounced or complained",
         figures=("cause",),
     ),
     Gate.CAP: GateSpec(
         sentence="Fewer sends than the limit are in the rolling window of the cap.",
+        title="had as many messages as allowed",
         figures=("count", "limit", "per_s", "only", "family", "trigger"),
         stops_with=_WAITS,
     ),
     Gate.QUIET: GateSpec(
         sentence="The customer's local time is outside the quiet hours of the channel.",
+        title="quiet hours",
         figures=("local_time", "timezone"),
         stops_with=_WAITS,
     ),
     Gate.WINDOW: GateSpec(
         sentence="The customer's local time is inside the delivery window of the step.",
+        title="outside the delivery window",
         figures=("local_time", "timezone"),
         stops_with=_WAITS,
     ),
     Gate.RATE: GateSpec(
         sentence="A slot under the send rate of the channel is free, or is the one the step kept.",
+        title="send rate used up",
         figures=("next_slot_at", "space_s"),
         stops_with=_WAITS,
     ),
     Gate.SEND_TIME: GateSpec(
         sentence="It is the local hour in which the customer reads most, or none is worth waiting"
         " for.",
+        title="waits for the best hour",
         figures=("opens", "min_opens", "best_hour", "local_time", "timezone"),
         stops_with=(Outcome.DEFER,),
     ),
     Gate.HOLDOUT: GateSpec(
         sentence="The customer is neither in a control group nor in a variant that gets nothing.",
+        title="control group",
         figures=("bucket", "limit", "trigger", "experiment", "variant"),
         stops_with=(Outcome.HOLDOUT,),
     ),
@@ -117,6 +132,21 @@ GATES: Final[dict[Gate, GateSpec]] = {
 
 #: The gates for which steps wait, and which cost messages.
 LIMITS: Final[frozenset[str]] = frozenset(gate for gate, spec in GATES.items() if spec.is_limit)
+
+#: Reasons that no gate gives, in the words of readers.
+_OTHER_TITLES: Final[dict[str, str]] = {
+    Reason.PASSED: "every check passed",
+    Reason.CANCELLED: "no longer needed",
+    Reason.SUPERSEDED: "something newer took its place",
+}
+
+
+def title_of(reason: str) -> str:
+    """The reason of a decision in the words of readers; one of a newer version stays as it is."""
+    if reason in _OTHER_TITLES:
+        return _OTHER_TITLES[reason]
+    return GATES[Gate(reason)].title if reason in GATES else reason.replace("_", " ")
+
 
 #: What steps can be decided, and why: a gate's reason has the gate's name.
 POSSIBLE_REASONS: Final[dict[Outcome, tuple[Reason, ...]]] = {

@@ -1,6 +1,6 @@
 """The stop rule by simulation: what chance makes of experiments when somebody looks every day."""
 
-from math import sqrt
+from math import log, sqrt
 from typing import Final
 
 import msgspec
@@ -12,9 +12,9 @@ from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding
 from app.analysis.experiments.verdict import judge
 from app.analysis.statistics.power import ALPHA, planned_sample, power_of
-from app.analysis.statistics.sequential import split_p_at_any_look
+from app.analysis.statistics.sequential import log_evidence_of_split
 from app.analysis.statistics.significance import two_shares
-from app.core.time.instants import DAY_MS
+from app.core.time.instants import DAY_MS, HOUR_MS
 
 EXPERIMENTS: Final = 2_000
 WINDOW_MS: Final = 7 * DAY_MS
@@ -195,12 +195,30 @@ def test_a_guardrail_of_a_wanted_metric_waits_for_the_window() -> None:
     assert early.stopped is None
 
 
-def test_the_split_can_be_looked_at_every_day() -> None:
+def test_the_split_can_be_looked_at_at_any_time() -> None:
     """Fair splits are accused in at most 5 % over all looks; one of 60 to 40 is found."""
     rng = np.random.default_rng(29)
-    accused = 0
-    for _ in range(300):
-        counts = np.cumsum(rng.multinomial(40, [0.5, 0.5], size=60), axis=0)
-        accused += split_p_at_any_look(counts, [0.5, 0.5]) < ALPHA
+    fair = [0.5, 0.5]
+    evidence = (log_evidence_of_split(rng.integers(2, size=2_400), fair) for _ in range(300))
+    accused = sum(bool(each.max() >= log(1 / ALPHA)) for each in evidence)
     assert accused <= 0.05 * 300
-    assert split_p_at_any_look(np.array([[600, 400], [620, 580]]), [0.5, 0.5]) < 0.001
+    uneven = (rng.random(1_000) >= 0.6).astype(np.int64)
+    assert log_evidence_of_split(uneven, fair)[-1] > log(1_000)
+
+
+def test_a_split_that_was_found_wrong_stays_so() -> None:
+    """At first all go to one variant; that the others make up for it changes nothing."""
+    count = 400
+    come_ms = np.arange(count, dtype=np.int64) * HOUR_MS
+    variant = np.where(np.arange(count) < 80, 0, np.arange(count) % 2)
+    never = np.full(count, NEVER)
+    exposures = Exposures(
+        variant=variant,
+        assigned_ms=come_ms,
+        exposed_ms=come_ms,
+        success_ms=never,
+        harmed_ms=never,
+    )
+    plan = design(2, 100)
+    verdicts = [judge(exposures, plan, day * DAY_MS).verdict for day in (1, 4, 10, DAYS)]
+    assert verdicts == ["running", "invalid", "invalid", "invalid"]

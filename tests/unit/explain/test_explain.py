@@ -227,7 +227,7 @@ def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
         ),
         (
             {"gate": "reach", "verdict": "fail", "channel": "sms", "field": "phone"},
-            "no phone on file",
+            "no phone number on file",
         ),
     ],
 )

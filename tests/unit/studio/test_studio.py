@@ -91,8 +91,8 @@ def test_verdicts_are_counted_by_trigger_and_reason(run: Path) -> None:
     ((_, body, _),) = ask(StudioFolder(run), "/")
     assert rows(body, "Decisions by trigger and reason")[1:] == [
         "seen|sent|1|50.0\u00a0%",
-        "seen|suppressed: reach|1|50.0\u00a0%",
-        "cart|suppressed: cap|1|100.0\u00a0%",
+        "seen|suppressed: no address for the channel|1|50.0\u00a0%",
+        "cart|suppressed: had as many messages as allowed|1|100.0\u00a0%",
     ]
     assert "/decisions?trigger=cart&amp;outcome=suppress&amp;reason=cap" in body
 

@@ -25,11 +25,12 @@ def decisions() -> str:
         ),
     )
     gates = table(
-        ("gate", "passes when", "figures", "stops with"),
+        ("gate", "passes when", "of a step that it stops", "figures", "stops with"),
         (
             (
                 code(gate.value),
                 spec.sentence,
+                spec.title,
                 ", ".join(map(code, spec.figures)),
                 ", ".join(code(each.value) for each in spec.stops_with) or "reports only",
             )
