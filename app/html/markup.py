@@ -97,7 +97,7 @@ def _chars(column: list[object], is_number: bool) -> int:
 
 def _row(cells: list[object], right: Collection[int], titles: list[str]) -> Html:
     name, *values = cells
-    shown = titles[1:] or [None] * len(values)
+    shown: list[str] | list[None] = titles[1:] or [None] * len(values)
     written = (
         _cell(value, place in right, title)
         for place, (value, title) in enumerate(zip(values, shown, strict=False), start=1)
