@@ -5,8 +5,9 @@ import argparse
 from app.commands._options import (
     Subparsers,
     add_kafka_options,
+    add_setting,
+    declared_settings_from,
     parse_instant_option,
-    settings_from,
 )
 
 
@@ -30,13 +31,14 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--keep-going", action="store_true", help="publish the good lines when some are bad"
     )
+    add_setting(parser, "--rules", "TRIGGER_RULES", "the rules: further input topics")
     add_kafka_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0; 2 when a line is bad, whether or not the others were published."""
-    settings = settings_from(args)
+    settings = declared_settings_from(args)
     from app.commands._progress import show_progress
     from app.commands.publish import print_report
     from app.formats.decode import DECIDE_FROM_HEADER

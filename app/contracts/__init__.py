@@ -13,7 +13,7 @@ DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
 #: Of these documents. Up in front: something that was accepted is refused, or a key is gone; at the
 #: end: keys, types or topics were added.
-VERSION: Final = "1.0"
+VERSION: Final = "2.0"
 
 
 def component(name: str) -> Schema:

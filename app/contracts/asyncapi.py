@@ -7,13 +7,12 @@ from app.contracts.events import (
     CUSTOMER_ID,
     EVENT_ID,
     OCCURRED_AT,
-    ORDINARY_DATA,
     data_schema,
     event_schema,
     example,
 )
 from app.contracts.outputs import DEAD_LETTER_HEADERS, RECORDS, TRACE_HEADERS, record_schema
-from app.core.events import PROFILES, TYPES
+from app.core.events import PROFILES
 from app.core.rules.model import Rules
 from app.kafka.topic_specs import TopicSpec, needed
 from app.settings.model import Settings
@@ -39,7 +38,7 @@ they are written in transactions, and what an aborted one has left is not meant 
 def document(settings: Settings, rules: Rules) -> dict[str, Any]:
     """The document for an instance with these settings and rules."""
     topics = [each for each in topics_with(settings.declared_inputs) if each.name != REPARTITION]
-    messages = _messages()
+    messages = _messages(rules)
     specs = {spec.logical: spec for spec in needed(settings)}
     return {
         "asyncapi": ASYNCAPI,
@@ -120,9 +119,11 @@ def _operation(settings: Settings, verb: str, topic: Topic) -> Schema:
     return operation
 
 
-def _messages() -> dict[str, dict[str, Schema]]:
+def _messages(rules: Rules) -> dict[str, dict[str, Schema]]:
     """Channel -> message -> what it is."""
-    found: dict[str, dict[str, Schema]] = {topic: _inputs(topic) for topic in TYPES}
+    found: dict[str, dict[str, Schema]] = {
+        topic: _inputs(topic, rules) for topic in rules.taxonomy.topics
+    }
     for topic, records in RECORDS.items():
         found[topic] = {
             name: _message(name, record.__doc__ or "", name, headers="trace_headers")
@@ -148,11 +149,11 @@ def _messages() -> dict[str, dict[str, Schema]]:
     return found
 
 
-def _inputs(topic: str) -> dict[str, Schema]:
+def _inputs(topic: str, rules: Rules) -> dict[str, Schema]:
     messages = {
         name: _message(name, f"{name}, in the plain envelope.", name, headers="trace_headers")
-        | {"examples": [{"name": name, "payload": example(name)}]}
-        for name in sorted(TYPES[topic])
+        | {"examples": [{"name": name, "payload": example(topic, name, rules)}]}
+        for name in sorted(rules.taxonomy.types[topic])
     }
     structured, binary = f"{topic}_cloud_event", f"{topic}_cloud_event_binary"
     messages[structured] = _message(
@@ -166,7 +167,7 @@ def _inputs(topic: str) -> dict[str, Schema]:
             {
                 "name": structured,
                 "headers": {"content-type": cloud_events.CONTENT_TYPE},
-                "payload": cloud_events.structured_example(topic),
+                "payload": cloud_events.structured_example(topic, rules),
             }
         ]
     }
@@ -175,7 +176,7 @@ def _inputs(topic: str) -> dict[str, Schema]:
         "Any of the topic's events as a CloudEvent in binary mode: attributes are headers.",
         f"{binary}_data",
         headers=f"{binary}_headers",
-    ) | {"examples": [{"name": binary} | cloud_events.binary_example(topic)]}
+    ) | {"examples": [{"name": binary} | cloud_events.binary_example(topic, rules)]}
     if topic == PROFILES:
         messages["erasure"] = _message(
             "erasure", "A null value: everything known of the customer goes.", "nothing"
@@ -209,7 +210,6 @@ def _schemas(rules: Rules) -> dict[str, Schema]:
         "customer_id": CUSTOMER_ID,
         "event_id": EVENT_ID,
         "occurred_at": OCCURRED_AT,
-        "data": ORDINARY_DATA,
         "nothing": {"type": "null"},
         "any_bytes": {"description": "Any bytes, or none."},
         "trace_headers": TRACE_HEADERS,
@@ -220,15 +220,14 @@ def _schemas(rules: Rules) -> dict[str, Schema]:
             "properties": {"content-type": {"const": cloud_events.CONTENT_TYPE}},
         },
     }
-    for topic, names in TYPES.items():
+    for topic, names in rules.taxonomy.types.items():
         for name in sorted(names):
-            data = data_schema(topic, name, rules)
-            schemas[f"{name}_data"] = component("data") if data == ORDINARY_DATA else data
+            schemas[f"{name}_data"] = data_schema(topic, name, rules)
             schemas[name] = _referring(event_schema(topic, name, rules), name)
         structured = f"{topic}_cloud_event"
-        schemas[structured] = cloud_events.structured_schema(topic)
-        schemas[f"{structured}_binary_data"] = cloud_events.binary_payload(topic)
-        schemas[f"{structured}_binary_headers"] = cloud_events.binary_headers(topic)
+        schemas[structured] = cloud_events.structured_schema(topic, rules)
+        schemas[f"{structured}_binary_data"] = cloud_events.binary_payload(topic, rules)
+        schemas[f"{structured}_binary_headers"] = cloud_events.binary_headers(topic, rules)
     for records in RECORDS.values():
         schemas |= {name: _bare(record_schema(record)) for name, record in records.items()}
     return schemas

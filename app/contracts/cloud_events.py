@@ -6,15 +6,15 @@ References lead to the AsyncAPI document's schemas.
 from app.contracts import Schema, component
 from app.contracts.events import example
 from app.contracts.patterns import RFC3339
-from app.core.events import TYPES
+from app.core.rules.model import Rules
 
 CONTENT_TYPE = "application/cloudevents+json"
 _SPEC_VERSION: Schema = {"const": "1.0"}
 
 
-def structured_schema(topic: str) -> Schema:
+def structured_schema(topic: str, rules: Rules) -> Schema:
     """The value of a record whose content-type header is CONTENT_TYPE."""
-    names = sorted(TYPES[topic])
+    names = sorted(rules.taxonomy.types[topic])
     return {
         "title": f"CloudEvent on {topic}",
         "description": "CloudEvents 1.0 in structured mode, with the header content-type:"
@@ -40,9 +40,9 @@ def structured_schema(topic: str) -> Schema:
     }
 
 
-def structured_example(topic: str) -> Schema:
+def structured_example(topic: str, rules: Rules) -> Schema:
     """An event of the topic's first type."""
-    event = example(min(TYPES[topic]))
+    event = example(topic, min(rules.taxonomy.types[topic]), rules)
     return {
         "specversion": "1.0",
         "id": event["event_id"],
@@ -54,7 +54,7 @@ def structured_example(topic: str) -> Schema:
     }
 
 
-def binary_headers(topic: str) -> Schema:
+def binary_headers(topic: str, rules: Rules) -> Schema:
     """The headers of a record whose value is the data alone."""
     return {
         "type": "object",
@@ -63,7 +63,7 @@ def binary_headers(topic: str) -> Schema:
             "ce_specversion": _SPEC_VERSION,
             "ce_id": component("event_id"),
             "ce_source": {"type": "string"},
-            "ce_type": {"enum": sorted(TYPES[topic])},
+            "ce_type": {"enum": sorted(rules.taxonomy.types[topic])},
             "ce_subject": component("customer_id"),
             "ce_time": {"type": "string", "pattern": RFC3339},
             "content-type": {"type": "string"},
@@ -71,14 +71,14 @@ def binary_headers(topic: str) -> Schema:
     }
 
 
-def binary_payload(topic: str) -> Schema:
+def binary_payload(topic: str, rules: Rules) -> Schema:
     """The value: the data of one of the topic's types."""
-    names = sorted(TYPES[topic])
+    names = sorted(rules.taxonomy.types[topic])
     return {"anyOf": [component(f"{name}_data") for name in names]}
 
 
-def binary_example(topic: str) -> Schema:
+def binary_example(topic: str, rules: Rules) -> Schema:
     """Headers and value of the same event as the structured example."""
-    event = structured_example(topic)
+    event = structured_example(topic, rules)
     headers = {f"ce_{name}": value for name, value in event.items() if name != "data"}
     return {"headers": headers | {"content-type": "application/json"}, "payload": event["data"]}

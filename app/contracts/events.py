@@ -7,13 +7,13 @@ and the key that a start of an abandonment must have.
 """
 
 from app.contracts import DRAFT, Schema
-from app.contracts.fields import EXAMPLES, HARD, READ, READS_AS
-from app.contracts.patterns import RFC3339, YEARLY_DATE
+from app.contracts.fields import HARD, INSTANT, READ, example_data, fields_of
+from app.contracts.patterns import YEARLY_DATE
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, TEXT_FIELDS
-from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, MERGE, PROFILES, TYPES
+from app.core.events import MAX_CUSTOMER_ID_CHARS, MAX_EVENT_ID_CHARS, MERGE, PROFILES
 from app.core.rules.model import Rules
-from app.core.time.instants import MAX_MS, MIN_MS
+from app.core.rules.taxonomy import Taxonomy
 
 EVENT_ID: Schema = {
     "type": "string",
@@ -29,26 +29,13 @@ CUSTOMER_ID: Schema = {
 }
 OCCURRED_AT: Schema = {
     "description": "When it happened: RFC 3339 with an offset, or integer epoch milliseconds.",
-    "anyOf": [
-        {"type": "string", "pattern": RFC3339},
-        {"type": "integer", "minimum": MIN_MS, "maximum": MAX_MS},
-    ],
+    **INSTANT,
 }
 
 
-def _annotated(reads_as: Schema, words: str) -> Schema:
-    return {"description": words, READS_AS: reads_as}
-
-
-ORDINARY_DATA: Schema = {
-    "type": "object",
-    "properties": {field: _annotated(*READ[field]) for field in sorted(READ)},
-}
-
-
-def all_types() -> list[tuple[str, str]]:
+def all_types(taxonomy: Taxonomy) -> list[tuple[str, str]]:
     """(topic, type) of everything that may come, in one order."""
-    return [(topic, name) for topic, names in TYPES.items() for name in sorted(names)]
+    return [(topic, name) for topic, names in taxonomy.types.items() for name in sorted(names)]
 
 
 def event_schema(topic: str, name: str, rules: Rules) -> Schema:
@@ -67,18 +54,18 @@ def event_schema(topic: str, name: str, rules: Rules) -> Schema:
             "occurred_at": OCCURRED_AT,
             "data": data_schema(topic, name, rules),
         },
-        "examples": [example(name)],
+        "examples": [example(topic, name, rules)],
     }
 
 
-def example(name: str) -> Schema:
+def example(topic: str, name: str, rules: Rules) -> Schema:
     """An event of this type."""
     return {
         "event_id": f"{name}-1",
         "type": name,
         "customer_id": "c-1",
         "occurred_at": "2026-03-01T12:00:00.000Z",
-        "data": EXAMPLES[name],
+        "data": example_data(rules.taxonomy, topic, name, tuple(_needed(topic, name, rules))),
     }
 
 
@@ -89,27 +76,35 @@ def data_schema(topic: str, name: str, rules: Rules) -> Schema:
         return {"type": "object", "properties": {"into": into}, "required": ["into"]}
     if topic == PROFILES:
         return _profile(rules)
-    properties = dict(ORDINARY_DATA["properties"])
+    fields = fields_of(rules.taxonomy, topic, name)
     if name == "message_bounced":
-        properties["hard"] = _annotated(*HARD)
+        fields["hard"] = HARD
+    needed = _needed(topic, name, rules)
+    fields |= {field: READ[field] for field in needed if field not in fields}
+    properties = {
+        field: {"description": words, **values} for field, (values, words) in sorted(fields.items())
+    }
+    for field, trigger_name in needed.items():
+        words = properties[field]["description"]
+        properties[field] = {
+            "description": f"{words} Needed: {trigger_name} tells its runs apart by it.",
+            "type": ["string", "integer"],
+            "minLength": 1,
+            "maxLength": MAX_TEXT_CHARS,
+        }
     schema: Schema = {"type": "object", "properties": properties}
-    needed = {
+    return schema | ({"required": list(needed)} if needed else {})
+
+
+def _needed(topic: str, name: str, rules: Rules) -> dict[str, str]:
+    """Fields without which an event of the type is a dead letter -> a trigger that needs it."""
+    found = {
         field: trigger.name
         for trigger in rules.plans[topic][name].keyed
         if trigger.kind.key is not None
         for field in trigger.kind.key.fields
     }
-    for field, trigger_name in sorted(needed.items()):
-        properties[field] = {
-            "type": ["string", "integer"],
-            "minLength": 1,
-            "maxLength": MAX_TEXT_CHARS,
-            "description": f"{READ[field][1]} Needed: {trigger_name} tells its runs apart by it.",
-            READS_AS: READ[field][0],
-        }
-    if needed:
-        schema["required"] = sorted(needed)
-    return schema
+    return dict(sorted(found.items()))
 
 
 def _profile(rules: Rules) -> Schema:

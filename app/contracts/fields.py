@@ -1,17 +1,17 @@
-"""The fields of an event's ``data``: what rules read in them, and examples.
+"""The fields of an event's ``data``: which each type has, of which types, and examples.
 
-Whatever a data field holds, the event is accepted; of the wrong type it is of no use to a rule. So
-schemas say the type in an annotation (``x-reads-as``), which refuses nothing, and
-``triggers publish --check`` warns. Profile fields are another matter: a wrong one is refused.
+Schemas say the types that rules can use. The engine is more patient: whatever a data field holds,
+the event is accepted, and a value of another type counts as missing (``triggers publish --check``
+warns). Profile fields are another matter: a wrong one is refused.
 """
 
 from typing import Any, Final
 
 from app.contracts import Schema
-from app.core.events import DATA_FIELDS
-
-#: The annotation: the schema of values that rules can use.
-READS_AS: Final = "x-reads-as"
+from app.contracts.patterns import DATE, RFC3339
+from app.core.events import BUILT_IN_FIELDS, DATA_FIELDS, FieldType
+from app.core.rules.taxonomy import Taxonomy
+from app.core.time.instants import MAX_MS, MIN_MS
 
 _TEXT: Final[Schema] = {"type": "string"}
 _NUMBER: Final[Schema] = {"type": "number"}
@@ -42,6 +42,33 @@ READ: Final[dict[str, tuple[Schema, str]]] = {
     "theme": (_TEXT, "What a survey's answer is about, like delivery or price."),
 }
 assert READ.keys() == DATA_FIELDS
+
+#: An instant, as events write them.
+INSTANT: Final[Schema] = {
+    "anyOf": [
+        {"type": "string", "pattern": RFC3339},
+        {"type": "integer", "minimum": MIN_MS, "maximum": MAX_MS},
+    ]
+}
+#: type of a declared field -> what values it takes
+DECLARED: Final[dict[FieldType, Schema]] = {
+    FieldType.TEXT: _KEY,
+    FieldType.NUMBER: _NUMBER,
+    FieldType.MONEY: _NUMBER,
+    FieldType.TIME: INSTANT,
+    FieldType.DATE: {"type": "string", "pattern": DATE},
+    FieldType.FLAG: {"type": "boolean"},
+    FieldType.ITEMS: {"type": "array"},
+}
+_DECLARED_EXAMPLES: Final[dict[FieldType, Any]] = {
+    FieldType.TEXT: "text",
+    FieldType.NUMBER: 1.5,
+    FieldType.MONEY: 69.5,
+    FieldType.TIME: "2026-03-15T08:30:00.000Z",
+    FieldType.DATE: "2026-03-15",
+    FieldType.FLAG: True,
+    FieldType.ITEMS: [{"sku": "shoe-1"}],
+}
 
 #: Read by the engine itself, not by rules.
 HARD: Final[tuple[Schema, str]] = (
@@ -108,3 +135,60 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "unsubscribed": {"channel": "email"},
     "survey_answered": _MESSAGE | {"score": 9, "theme": "delivery"},
 }
+
+_PURCHASE: Final = ("cart_id", "currency", "items", "margin", "session_id", "value")
+_PRODUCT: Final = ("category", "currency", "price", "session_id", "sku")
+_SENT: Final = ("channel", "request_id")
+#: event type -> its fields, beside the declared ones
+FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "product_viewed": _PRODUCT,
+    "cart_updated": (*_PRODUCT, "cart_id", "items", "value"),
+    "cart_emptied": ("cart_id", "session_id"),
+    "checkout_started": ("cart_id", "currency", "items", "session_id", "value"),
+    "order_placed": (*_PURCHASE, "category", "new_price", "old_price", "order_id", "price", "sku"),
+    "payment_verified": ("currency", "order_id", "value"),
+    "payment_failed": ("cart_id", "currency", "order_id", "value"),
+    "item_packed": ("order_id", "sku"),
+    "shipped": ("order_id", "sku"),
+    "delivered": ("category", "items", "on_time", "order_id", "sku"),
+    "refund_requested": ("currency", "order_id", "sku", "value"),
+    "order_cancelled": ("currency", "order_id", "value"),
+    "review_completed": ("order_id", "score", "sku", "theme"),
+    "subscribed": ("category", "channel", "session_id"),
+    "onboarding_completed": ("session_id",),
+    "support_contacted": ("booking_id", "category", "order_id", "sku", "theme"),
+    "itinerary_saved": ("booking_id", "currency", "price", "session_id", "value"),
+    "passenger_details_added": ("booking_id", "session_id"),
+    "seat_selection_pending": ("booking_id", "session_id"),
+    "payment_failure": ("booking_id", "currency", "value"),
+    "price_drop_detected": ("booking_id", "category", "currency", "new_price", "old_price", "sku"),
+    "booking_confirmed": (*_PURCHASE, "booking_id", "new_price", "old_price", "price"),
+    "booking_cancelled": ("booking_id", "currency", "value"),
+    **dict.fromkeys(("message_delivered", "message_opened", "message_clicked"), _SENT),
+    **dict.fromkeys(("message_bounced", "message_complained", "unsubscribed"), _SENT),
+    "survey_answered": (*_SENT, "score", "theme"),
+}
+
+
+def fields_of(taxonomy: Taxonomy, topic: str, name: str) -> dict[str, tuple[Schema, str]]:
+    """(values, in words) of each field of the type: its own, and the declared ones."""
+    declared = taxonomy.types[topic][name]
+    found = {field: READ[field] for field in FIELDS.get(name, ())}
+    for field, kind in declared.items():
+        found[field] = READ.get(field, (DECLARED[kind], f"Declared in the rules: {kind}."))
+    return dict(sorted(found.items()))
+
+
+def readable(taxonomy: Taxonomy, topic: str, name: str) -> dict[str, Schema]:
+    """The values that rules can use of each field that they may name in the type."""
+    declared = taxonomy.types[topic][name].items()
+    built_in = {field: schema for field, (schema, _) in READ.items()}
+    return {**{field: DECLARED[kind] for field, kind in declared}, **built_in}
+
+
+def example_data(taxonomy: Taxonomy, topic: str, name: str, needed: tuple[str, ...]) -> Any:
+    """The data of an example; ``needed`` are fields that it cannot be without."""
+    declared = taxonomy.types[topic][name]
+    kinds = {field: BUILT_IN_FIELDS[field] for field in needed if field not in declared}
+    made = {field: _DECLARED_EXAMPLES[kind] for field, kind in {**kinds, **declared}.items()}
+    return made | EXAMPLES.get(name, {})

@@ -20,7 +20,7 @@ SCHEMAS_FOLDER: Final = "schemas"
 def contract_files(settings: Settings, rules: Rules) -> Iterator[tuple[str, bytes]]:
     """(path in the folder, content) of every file."""
     yield ASYNCAPI_FILE, _written(document(settings, rules))
-    for topic, name in all_types():
+    for topic, name in all_types(rules.taxonomy):
         path = f"{SCHEMAS_FOLDER}/{topic}/{name}.json"
         yield path, _written(event_schema(topic, name, rules))
     for topic, records in RECORDS.items():

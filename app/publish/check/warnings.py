@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import jsonschema
 
-from app.contracts.fields import HARD, READ
+from app.contracts import Schema
+from app.contracts.fields import DECLARED, HARD, INSTANT, READ, readable
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, unknown_channels
-from app.core.events import DATA_FIELDS, MERGE, MONEY_FIELDS, PROFILES, TYPES
+from app.core.events import MERGE, PROFILES, FieldType
 from app.core.rules.model import Rules
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
 from app.formats.event_lines import LINE_FIELDS, is_record
@@ -20,10 +21,6 @@ from app.publish.check.places import Line, data_of, find_place, spelling_of
 from app.publish.check.remarks import Remark, described
 
 _ENVELOPE: Final = frozenset(CLOUD_EVENT_ATTRIBUTES)
-_READ: Final = {
-    field: (schema, jsonschema.Draft7Validator(schema))
-    for field, (schema, _) in [*READ.items(), ("hard", HARD)]
-}
 _WORDS: Final = {
     "string": "text",
     "integer": "an integer",
@@ -39,7 +36,8 @@ _USELESS: Final = "rules can do nothing with it"
 def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
     """Everything of a line that is of no use as it is."""
     topic = line.get("topic")
-    if topic not in TYPES:
+    types = rules.taxonomy.types
+    if not isinstance(topic, str) or topic not in types:
         return
     if line.get("value") is not None and line.get("key") is None:
         yield Remark("warning", "key", "the customer_id, or the record takes a detour", "nothing")
@@ -49,8 +47,9 @@ def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
     name = place.value()
     if not isinstance(name, str) or not name:
         return
-    if name not in TYPES[topic]:
-        yield Remark("warning", place.shown, _types(topic, name), described(place.shown, name))
+    if name not in types[topic]:
+        expected = _types(topic, name, rules)
+        yield Remark("warning", place.shown, expected, described(place.shown, name))
         return
     data, shown = data_of(line)
     if isinstance(data, dict):
@@ -70,22 +69,24 @@ def _envelope(line: Line) -> Iterator[Remark]:
         yield _unknown(f"{prefix}{name}", name, envelope[name], close)
 
 
-def _types(topic: str, name: str) -> str:
+def _types(topic: str, name: str, rules: Rules) -> str:
     """What may have been meant; the event is ignored."""
-    for other, names in TYPES.items():
+    types = rules.taxonomy.types
+    for other, names in types.items():
         if name in names:
             return f"a type of {topic}, which this is not but one of {other}; it is ignored"
-    close = difflib.get_close_matches(name, TYPES[topic], n=1)
+    close = difflib.get_close_matches(name, types[topic], n=1)
     hint = f", such as {close[0]}" if close else ""
     return f"a type of {topic}{hint}; it is ignored"
 
 
 def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
-    known = PROFILE_FIELDS if topic == PROFILES else DATA_FIELDS
+    schemas = readable(rules.taxonomy, topic, name)
+    if name == "message_bounced":
+        schemas["hard"] = HARD[0]
+    known = PROFILE_FIELDS if topic == PROFILES else frozenset(schemas)
     if name == MERGE:
         known = frozenset({"into"})
-    if name == "message_bounced":
-        known |= {"hard"}
     for field in sorted(data.keys() - known):
         yield _unknown(f"{shown}.{field}", field, data[field], known)
     if topic == PROFILES:
@@ -93,24 +94,30 @@ def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterat
             yield _unknown_channel(f"{shown}.{field}", channel, rules)
         return
     for field in sorted(data.keys() & known):
-        yield from _useless(f"{shown}.{field}", field, data[field])
+        yield from _useless(f"{shown}.{field}", schemas[field], data[field])
     currency = data.get("currency")
     is_foreign = rules.currency is not None and currency not in (None, rules.currency)
-    if is_foreign and data.keys() & MONEY_FIELDS:
+    kinds = rules.taxonomy.fields
+    if is_foreign and any(kinds.get(field) is FieldType.MONEY for field in data.keys() & known):
         expected = f"{rules.currency}, as the rules; money in another counts as missing"
         path = f"{shown}.currency"
         yield Remark("warning", path, expected, described(path, currency))
 
 
-def _useless(path: str, field: str, value: Any) -> Iterator[Remark]:
-    schema, validator = _READ[field]
+def _useless(path: str, schema: Schema, value: Any) -> Iterator[Remark]:
     if value is None:
         return
-    if not validator.is_valid(value):
-        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        expected = " or ".join(_WORDS[kind] for kind in kinds)
-        if "pattern" in schema:
+    if not jsonschema.Draft7Validator(schema).is_valid(value):
+        kinds = schema.get("type", [])
+        expected = " or ".join(
+            _WORDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)
+        )
+        if schema is READ["currency"][0]:
             expected = "an ISO 4217 code"
+        elif schema is DECLARED[FieldType.DATE]:
+            expected = "a date, YYYY-MM-DD"
+        elif schema is INSTANT:
+            expected = "a time, RFC 3339 with an offset or epoch milliseconds"
         yield Remark("warning", path, f"{expected}; {_USELESS}", described(path, value))
     elif isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
         expected = f"text of at most {MAX_TEXT_CHARS} characters; {_USELESS}"

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
+from app.contracts.events import all_types, example
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.errors import EventError
@@ -22,6 +24,16 @@ NOW_MS = 1_780_000_000_000
 def shipped_rules() -> Rules:
     """The rules that the shipped contracts are made for."""
     return load_rules(ROOT / "deploy" / "rules.yaml")
+
+
+#: (topic, type) of the shipped contracts.
+SHIPPED_TYPES: Final = all_types(shipped_rules().taxonomy)
+
+
+def shipped_example(name: str) -> dict[str, Any]:
+    """The example of a type in the shipped contracts."""
+    (topic,) = [topic for topic, each in SHIPPED_TYPES if each == name]
+    return example(topic, name, shipped_rules())
 
 
 def refusal(

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from app.cli import main
-from app.contracts.events import all_types, example
 from app.publish.check.summary import REPEATED
+from tests.unit.contracts.judging import SHIPPED_TYPES, shipped_example
 
 NOWHERE = ["--bootstrap", "127.0.0.1:1"]
 
@@ -22,12 +22,14 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def line(name: str, **changed: object) -> bytes:
-    return orjson.dumps({"topic": "orders"} | example(name) | changed)
+    return orjson.dumps({"topic": "orders"} | shipped_example(name) | changed)
 
 
 def test_a_clean_file_is_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One event of each type; they are counted."""
-    lines = [orjson.dumps({"topic": topic} | example(name)) for topic, name in all_types()]
+    lines = [
+        orjson.dumps({"topic": topic} | shipped_example(name)) for topic, name in SHIPPED_TYPES
+    ]
     path = write(tmp_path / "events.jsonl", *lines)
 
     assert main(["publish", "--check", path, *NOWHERE]) == 0

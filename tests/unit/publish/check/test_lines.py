@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contracts.events import example
 from app.core.errors import EventError
 from app.core.events import MAX_VALUE_BYTES
 from app.publish.check.lines import check_line, check_lines
@@ -16,7 +15,7 @@ from app.publish.check.remarks import Remark
 from app.publish.lines import outgoing
 from app.rules_file.load import parse_rules
 from tests.effort import examples
-from tests.unit.contracts.judging import refusal, shipped_rules
+from tests.unit.contracts.judging import refusal, shipped_example, shipped_rules
 from tests.unit.contracts.strategies import JSON, Event, events
 
 Line = dict[str, Any]
@@ -115,7 +114,7 @@ def errors(line: Line) -> list[str]:
 def broken_events(draw: st.DrawFn) -> tuple[str, Event, set[str]]:
     """(topic, event, the fields in which it is wrong): any combination of faults."""
     name = draw(st.sampled_from(sorted(FAULTS)))
-    event = example(name)
+    event = shipped_example(name)
     event["data"] = dict(event["data"])
     fields = set()
     for path, value in draw(st.lists(st.sampled_from(FAULTS[name]))):
@@ -194,7 +193,7 @@ def test_a_line_that_is_no_event_is_told_in_words(line: bytes, expected: list[st
 
 def test_the_line_itself_may_be_wrong() -> None:
     """Beside its event: fields that nobody knows, times, headers, another key."""
-    line = as_record("orders", example("cart_updated")) | {
+    line = as_record("orders", shipped_example("cart_updated")) | {
         "keys": 1,
         "timestamp": "noon",
         "headers": {"a": 1},
@@ -205,7 +204,7 @@ def test_the_line_itself_may_be_wrong() -> None:
 
 def test_a_value_that_is_too_large_is_one_problem_among_others() -> None:
     """Its data is put aside to look at the rest."""
-    event = example("cart_updated") | {"event_id": ""}
+    event = shipped_example("cart_updated") | {"event_id": ""}
     event["data"] = {"cart_id": "k", "note": "x" * MAX_VALUE_BYTES}
     found = [str(each) for each in checked(as_record("orders", event)) if each.level == "error"]
     assert found[0].startswith("error: expected a value of at most 262144 bytes, found 2622")
@@ -263,7 +262,7 @@ def test_money_in_another_currency_is_a_warning() -> None:
         b"version: 1\ncurrency: EUR\nchannels: {email: {requires: email}}\ntriggers: {t: {kind:"
         b" event, on: [order_placed], template: x, channels: [email]}}\n"
     )
-    event = example("order_placed")
+    event = shipped_example("order_placed")
     event["data"] = {"value": 1, "currency": "USD"}
     (warning,) = check_line(orjson.dumps(as_event("orders", event)), rules)
     assert (warning.level, warning.path, warning.found) == ("warning", "data.currency", "'USD'")
@@ -294,7 +293,10 @@ def test_channels_that_no_rule_has_are_a_warning() -> None:
 def test_values_are_not_told_where_they_may_be_personal() -> None:
     """By type and length; times, types and zones as they are."""
     personal = "grace.hopper@example.org"
-    event = example("profile_updated") | {"event_id": personal * 9, "customer_id": personal * 20}
+    event = shipped_example("profile_updated") | {
+        "event_id": personal * 9,
+        "customer_id": personal * 20,
+    }
     event["data"] = {
         "birthday": personal,
         "channels": [personal],
@@ -308,7 +310,7 @@ def test_values_are_not_told_where_they_may_be_personal() -> None:
 
 def test_lines_are_counted_from_one_and_blank_ones_count() -> None:
     """As editors do."""
-    good = orjson.dumps(as_event("orders", example("shipped")))
+    good = orjson.dumps(as_event("orders", shipped_example("shipped")))
     found = list(check_lines([b"", good, b"  ", b"{}"], shipped_rules()))
     assert [(each.number, each.event, len(each.remarks)) for each in found] == [
         (2, "orders/shipped", 0),
