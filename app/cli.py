@@ -84,7 +84,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         args = _parser().parse_args(argv)
     except SystemExit as exc:
-        # argparse has said all there is to say: help, the version, or what is wrong
+        # argparse has printed the help, the version, or what is wrong
         return BAD_INPUT if exc.code else DONE
     shown = PrintableStream(sys.stdout, has_styles=args.command in _STYLED)
     with nullcontext() if args.command in _OWN_TERMINAL else redirect_stdout(shown):

@@ -145,7 +145,7 @@ def _full_name(kind: type) -> str:
 def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
-    """What nobody caught ends in the log like the rest."""
+    """Uncaught exceptions are logged in the same format."""
     logging.getLogger("app").critical(
         "uncaught error", extra={"action": "uncaught"}, exc_info=error
     )

@@ -72,7 +72,7 @@ class PartitionCustomers:
         self.reset()
 
     def reset(self) -> None:
-        """Begin the next unit: the database has everything that ``changes`` said."""
+        """Begin the next unit: the database has everything that ``changes`` returned."""
         self._keep()
         #: by customer id: the record, what the database has of it, its due time now
         self._loaded: dict[str, Customer] = {}

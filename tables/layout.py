@@ -11,7 +11,7 @@ them decodes no record:
 
 A tombstone is what an erased customer leaves: a record with the customer id and the offsets applied
 and nothing else, so that events from before the erasure that are read again stay without effect.
-Its due time is when nobody needs it any more; then a null value takes it away.
+Its due time is when it is no longer needed; then a null value takes it away.
 
 One more key, ``EMITTED_KEY``, which no customer can have because it is not UTF-8, carries a
 changelog offset (8 bytes): everything in outboxes up to it is on Kafka.

@@ -55,27 +55,27 @@ def open_database(path: Path, cache: "rocksdict.Cache | None", now_ms: int) -> R
 
 def _cannot_open(path: Path, exc: Exception) -> InfrastructureError:
     """What to raise for files that are neither damaged nor on a full volume."""
-    said = str(exc)
-    if _HELD_HERE in said:
+    message = str(exc)
+    if _HELD_HERE in message:
         return InfrastructureError(
             f"the database {path} is still open in this process ({os.getpid()}): it was opened"
             " twice, or not closed when its partition left; start the worker again, and report it"
         )
-    if _HELD_ELSEWHERE in said:
+    if _HELD_ELSEWHERE in message:
         return InfrastructureError(
             f"the database {path} is open in another process: another worker uses this data"
             " directory; stop it, or give this one its own TRIGGER_DATA_DIR"
         )
     return InfrastructureError(
-        f"the database {path} cannot be opened: {said}; mend what is named, or delete the folder:"
-        " the changelog has everything"
+        f"the database {path} cannot be opened: {message}; mend what is named, or delete the"
+        " folder: the changelog has everything"
     )
 
 
 def is_damage(exc: Exception) -> bool:
     """Whether files are not what the database wrote, by what it says."""
-    said = str(exc)
-    return said.startswith("Corruption") or "No such file" in said
+    message = str(exc)
+    return message.startswith("Corruption") or "No such file" in message
 
 
 def is_full(exc: Exception) -> bool:
@@ -116,8 +116,8 @@ def _remove(path: Path, why: str) -> None:
 def _options(cache: "rocksdict.Cache | None") -> "rocksdict.Options":
     """Small values, point lookups, bounded memory: 16 MiB of memtables a partition at most.
 
-    Indexes and filters, a few bytes a customer, stay out of the block cache: beside many more
-    blocks of records they are thrown out of it, and read and checked again for almost every get.
+    Indexes and filters, a few bytes a customer, stay out of the block cache: the blocks of records,
+    which are many more, would evict them, and almost every get would read and check them again.
     """
     table = rocksdict.BlockBasedOptions()
     table.set_block_cache(cache or rocksdict.Cache(8 * _MIB))

@@ -1,6 +1,6 @@
 """The database of one partition of the customers table: records, timer index, progress.
 
-Everything that one commit unit or one stretch of the changelog changes goes in with one atomic
+Everything that one commit unit or one batch of the changelog changes goes in with one atomic
 write, the changelog offset with it, so that after a crash the rest is read from the changelog from
 exactly that offset on. The write-ahead log is on and not synced: it survives the process, and what
 a machine loses is a suffix of whole writes, which the changelog has.
@@ -239,7 +239,7 @@ class PartitionStore:
     def apply(
         self, entries: Iterable[ChangelogEntry], offset: int, *, in_bulk: bool = False
     ) -> int:
-        """Apply a stretch of the changelog that ends at ``offset``; how many entries were new.
+        """Apply a batch of the changelog that ends at ``offset``; how many entries were new.
 
         What the database has already is left out. ``in_bulk`` for a recovery: it writes less, and
         a crash takes it back to an earlier point of the changelog.
@@ -282,7 +282,7 @@ class PartitionStore:
         return count
 
     def settle(self) -> None:
-        """End a stretch in bulk: all of it is on disk. Does nothing without one."""
+        """End a bulk load: all of it is on disk. Does nothing without one."""
         if self._is_in_bulk:
             try:
                 self._db.flush()
@@ -291,7 +291,7 @@ class PartitionStore:
                 raise self._failed("write", exc) from exc
 
     def touch(self) -> None:
-        """Say that the database is now as its changelog says; enough of it has been said lately."""
+        """Note that the database is up to date with its changelog, as of now."""
         now_ms = self._now()
         if now_ms - self._as_of_ms > _TOUCH_MS:
             self._commit(WriteBatch(raw_mode=True), self.progress, now_ms)

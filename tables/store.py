@@ -58,7 +58,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         """The partition's database, opened when it is not open yet."""
         store = self._partitions.get(number)
         if store is None:
-            store = PartitionStore(self._path(number), self._cache, _wall_ms)
+            store = PartitionStore(self._path(number), self._cache, _machine_ms)
             self._partitions[number] = store
         return store
 
@@ -193,7 +193,7 @@ def _ignore_count(_: int, __: bool) -> None:
     """The default callback of applied entries: does nothing."""
 
 
-def _wall_ms() -> int:
+def _machine_ms() -> int:
     return time.time_ns() // 1_000_000
 
 

@@ -56,12 +56,12 @@ class _Found(msgspec.Struct):
 class HistoryReview:
     """Looks at the lines of one file in their order, in bounded memory.
 
-    ``wall_ms`` is the present: what arrives a day after it has not happened yet.
+    ``machine_ms`` is the present: what arrives a day after it has not happened yet.
     """
 
-    def __init__(self, name: str, wall_ms: int) -> None:
+    def __init__(self, name: str, machine_ms: int) -> None:
         self._name = name
-        self._latest_ms = wall_ms + LEAP_MS
+        self._latest_ms = machine_ms + LEAP_MS
         self._lines = 0
         self._max_ms: int | None = None
         #: the last line that leapt ahead, its time, and the largest before it (None: the first)

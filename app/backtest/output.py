@@ -27,7 +27,7 @@ _REMEMBERED_DEAD: Final = 100
 class OutputLines:
     """Counts what a run makes (``tally``) and encodes it as lines of the output files.
 
-    Who derives from it says where a line goes.
+    A subclass decides where a line goes.
     """
 
     def __init__(self) -> None:

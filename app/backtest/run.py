@@ -91,7 +91,7 @@ def run_backtest(
 ) -> BacktestResult:
     """Fill the folder from the lines of each file; how many processes do it changes no byte.
 
-    ``reviews`` look at the files in their order; what they find is told by the report too.
+    ``reviews`` look at the files in their order; the report shows what they find.
     ``state`` is a history from before: its events are known, and nothing that falls due before the
     first arrival of ``files`` is decided. ``merges`` are all of both: several processes have to
     know them before the first line.

@@ -86,7 +86,7 @@ class SavedRun:
         self.now_ms = run.now_ms or 0
 
     def customer(self, customer_id: str) -> Customer | None:
-        """The record; None for somebody who never had one, or was erased."""
+        """The record; None for a customer who never had one, or was erased."""
         start = b"[" + msgspec.json.encode(customer_id) + b","
         for line in _lines(self._folder / CUSTOMERS):
             if line.startswith(start):

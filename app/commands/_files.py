@@ -1,4 +1,4 @@
-"""What reports and models read beside their files: rules, and the records of a backtest."""
+"""Input that reports and models share: files, rules, and the records of a backtest."""
 
 import argparse
 from pathlib import Path
@@ -36,8 +36,8 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def rules_beside(rules: Path | None, decisions: Path) -> "Rules | None":
-    """The rules that were named, else those that a backtest saved beside its decisions."""
+def named_or_saved_rules(rules: Path | None, decisions: Path) -> "Rules | None":
+    """The rules that were named, else those that a backtest saved with its decisions."""
     from app.backtest.saved_run import RUN, SavedRun
     from app.rules_file.load import load_rules
 

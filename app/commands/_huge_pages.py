@@ -19,7 +19,7 @@ _WISH: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "mal
 
 
 def use_huge_pages() -> None:
-    """Start this process anew with huge pages where that can be had and nobody has chosen
+    """Start this process anew with huge pages where that can be had and the user has not chosen
     otherwise by the same variables; return where it cannot, or has happened. Input that was read
     before is lost, so it comes first.
     """

@@ -19,7 +19,7 @@ def add_segments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="records for --by segment where the decisions do not say it (default:"
-        " customers.jsonl beside decisions)",
+        " customers.jsonl in the folder of the decisions)",
     )
     parser.add_argument(
         "--model", type=Path, help="segments are its clusters, not those of the rules"
@@ -40,8 +40,8 @@ def customers_for_segments(args: argparse.Namespace, rules: "Rules | None") -> "
         return None
     if not path.is_file():
         raise ConfigError(
-            f"{path}: not there; --by segment needs the records that triggers backtest keeps beside"
-            " its decisions: name them with --customers"
+            f"{path}: not there; --by segment needs the records that triggers backtest writes next"
+            " to its decisions: name them with --customers"
         )
     return Customers(
         path=path,
@@ -65,7 +65,7 @@ def _segments_of(
     if rules is None or rules.segments_of is None:
         raise ConfigError(
             "--by segment: expected a --model with clusters, or rules with segments (--rules, or"
-            " run.json beside the decisions)"
+            " run.json in the folder of the decisions)"
         )
     if "model" in rules.document and rules_path is None:
         raise ConfigError("--by segment: the rules name a model: give the rules file with --rules")

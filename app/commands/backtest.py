@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
         state = [stack.enter_context(open_lines(name)) for name in args.state_from]
         output = stack.enter_context(OutputFolder(args.out))
         files = [iter(reader) for reader in readers]
-        wall_ms = time.time_ns() // 1_000_000
-        reviews = [HistoryReview(reader.name, wall_ms) for reader in readers]
+        machine_ms = time.time_ns() // 1_000_000
+        reviews = [HistoryReview(reader.name, machine_ms) for reader in readers]
         jobs = args.jobs
         if jobs is None:
             heads = [_head(lines) for lines in files]

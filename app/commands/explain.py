@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> str:
-    """From a worker. Only who asks for personal data shows the token."""
+    """From a worker. The token is sent only when personal data is asked for."""
     from app.explain.asked import ask_worker
 
     query = {"last": str(args.last)}

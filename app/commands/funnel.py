@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.commands._files import add_files, add_memory, rules_beside
+from app.commands._files import add_files, add_memory, named_or_saved_rules
 from app.commands._options import Subparsers
 from app.commands._reports import add_format, print_as
 from app.commands._segments import add_segments, customers_for_segments
@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="DURATION",
         help="how long each is followed (default 7d)",
     )
-    parser.add_argument("--by", choices=("segment",), help="told apart by this")
+    parser.add_argument("--by", choices=("segment",), help="one funnel for each of these")
     add_files(parser, "--decisions", "what was decided")
     add_files(parser, "--outcomes", "what it led to")
     parser.add_argument("--rules", type=Path, help="whose segments (default: as for kpis)")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         decisions=args.decisions,
         outcomes=args.outcomes,
         is_by_segment=args.by == "segment",
-        customers=customers_for_segments(args, rules_beside(args.rules, args.decisions[0]))
+        customers=customers_for_segments(args, named_or_saved_rules(args.rules, args.decisions[0]))
         if args.by == "segment"
         else None,
     )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from app.commands._files import add_files, add_memory, rules_beside
+from app.commands._files import add_files, add_memory, named_or_saved_rules
 from app.commands._options import Subparsers
 from app.commands._reports import add_format, print_as
 from app.commands._segments import add_segments, customers_for_segments
@@ -27,9 +27,9 @@ def add_parser(subparsers: Subparsers) -> None:
     add_files(parser, "--decisions", "what was decided", required=True)
     add_files(parser, "--outcomes", "what it led to", required=True)
     add_files(parser, "--events", "the history: for what needs all purchases")
-    parser.add_argument("--by", choices=BY, help="told apart by this")
+    parser.add_argument("--by", choices=BY, help="one group for each of these")
     parser.add_argument(
-        "--rules", type=Path, help="which triggers are what (default: run.json beside decisions)"
+        "--rules", type=Path, help="which triggers are what (default: run.json in their folder)"
     )
     add_segments(parser)
     parser.add_argument("--currency", help="count money in this one only")
@@ -48,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--against",
         type=_period,
         metavar="FROM/TO",
-        help="another period beside it, like 2026-01-01/2026-02-01, with the differences",
+        help="another period to compare with, like 2026-01-01/2026-02-01, with the differences",
     )
     add_memory(parser)
     add_format(parser)
@@ -64,10 +64,10 @@ def run(args: argparse.Namespace) -> int:
 
     from app.analysis.data.database import Database
     from app.analysis.kpis.page import report_page
-    from app.analysis.kpis.report import Question, make_report, put_beside
+    from app.analysis.kpis.report import Question, compared_with, make_report
     from app.analysis.kpis.written import print_report, report_json
 
-    rules = rules_beside(args.rules, args.decisions[0])
+    rules = named_or_saved_rules(args.rules, args.decisions[0])
     period = args.period
     if args.against is not None and period is None:
         period = (args.against[1], MAX_MS)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if args.against is not None:
         with Database(args.memory) as database:
             other = make_report(replace(question, period=args.against), database)
-        report = put_beside(report, other)
+        report = compared_with(report, other)
     print_as(
         args.format,
         json=lambda: report_json(report),

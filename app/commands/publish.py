@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from app.publish.publish import PublishReport
     from app.settings.model import Settings
 
-#: What is told about lines waits in memory up to here, on disk beyond: the file comes first.
+#: Messages about lines wait in memory up to here, on disk beyond: the summary is printed first.
 _SPOOL_BYTES: Final = 16 << 20
 
 
@@ -73,17 +73,17 @@ def _check(args: argparse.Namespace, settings: "Settings") -> int:
     summary = Summary()
     with (
         open_lines(args.file) as lines,
-        tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+", encoding="utf-8") as told,
+        tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+", encoding="utf-8") as report,
     ):
         review = HistoryReview(lines.name, time.time_ns() // 1_000_000)
         with show_progress(lines):
             for checked in check_lines(lines, rules, args.timestamps, review):
                 for text in summary.take(checked):
-                    told.write(f"{lines.name}:{checked.number}: {text}\n")
+                    report.write(f"{lines.name}:{checked.number}: {text}\n")
         for text in review.remarks():
             print(f"warning: {text}")
-        told.seek(0)
-        for text in told:
+        report.seek(0)
+        for text in report:
             print(text, end="")
     for text in summary.text():
         print(text)

@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--decisions",
         type=Path,
         metavar="FILE",
-        help="of a backtest: the customers kept beside them are clustered",
+        help="of a backtest: the customers saved with them are clustered",
     )
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL", help="where it is written")
     fit.add_argument(

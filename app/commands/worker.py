@@ -12,7 +12,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "worker",
         help="run a worker",
-        description="Run a worker until it is told to stop. Settings come from TRIGGER_*"
+        description="Run a worker until SIGTERM or SIGINT. Settings come from TRIGGER_*"
         " variables; an option overrides its variable.",
     )
     add_kafka_options(parser)

@@ -31,7 +31,7 @@ A type that a topic does not carry is ignored and counted; unknown fields are ac
 What cannot be understood goes to dead-letters, whole, and the stream goes on.
 The same event_id again for a customer is ignored, so retries are safe.
 Inputs are read with isolation.level=read_committed. Read outputs so too: exactly once means that
-they are written in transactions, and what an aborted one has left is not meant for anybody.
+they are written in transactions, and what an aborted one has left must not be read.
 """
 
 

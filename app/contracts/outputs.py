@@ -44,7 +44,7 @@ class Experiment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Check(msgspec.Struct):
-    """One gate's verdict, and beside it the figures it used: limits, counts, times."""
+    """One gate's verdict with the figures it used: limits, counts, times."""
 
     gate: Gate
     verdict: Literal["pass", "fail"]
@@ -82,7 +82,9 @@ Segments = Annotated[
     list[str],
     Meta(description="The names that held when it was decided, sorted; on an outcome, the send's."),
 ]
-Cluster = Annotated[str | None, Meta(description="The model's, likewise; null without a model.")]
+Cluster = Annotated[
+    str | None, Meta(description="The model's cluster at that time; null without a model.")
+]
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True):
@@ -167,7 +169,7 @@ TRACE_HEADERS: Final[Schema] = {
     },
 }
 
-#: Beside the headers that the record had.
+#: Added to the headers that the record had.
 DEAD_LETTER_HEADERS: Final[Schema] = {
     "type": "object",
     "required": sorted(_DEAD_LETTER_HEADERS),
@@ -191,8 +193,8 @@ def _inlined(node: Any, parts: dict[str, Schema]) -> Any:
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        beside = {name: value for name, value in node.items() if name != "$ref"}
-        return {**_inlined(parts[node["$ref"]], parts), **beside}
+        siblings = {name: value for name, value in node.items() if name != "$ref"}
+        return {**_inlined(parts[node["$ref"]], parts), **siblings}
     return {
         name: _inlined(value, parts)
         for name, value in node.items()

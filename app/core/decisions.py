@@ -1,4 +1,4 @@
-"""What the core gives back: values, applied by somebody else (spec sections 6 and 7)."""
+"""What the core returns: values, which the caller applies (spec sections 6 and 7)."""
 
 from enum import StrEnum
 from typing import Any, Final, Literal

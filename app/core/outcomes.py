@@ -1,4 +1,4 @@
-"""What a send or ghost send led to (spec section 9): values, written by somebody else."""
+"""What a send or ghost send led to (spec section 9): values, which the caller writes."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -66,4 +66,4 @@ EmitOutcome = Callable[[SendOutcome], None]
 
 
 def ignore_outcome(_: SendOutcome) -> None:
-    """For who asks for decisions alone."""
+    """Drops outcomes, for callers that want decisions only."""

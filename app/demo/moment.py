@@ -15,7 +15,7 @@ PARTY_ZONE: Final = "Europe/Berlin"
 NIGHT_ZONE: Final = "Pacific/Auckland"
 #: Far enough west of it that the night is longer than the demo, near enough to be in it.
 LATE_NIGHT_ZONE: Final = "Australia/Sydney"
-#: From nobody else's afternoon: London is 11 hours or more behind Auckland.
+#: Away from every other zone's afternoon: London is 11 hours or more behind Auckland.
 NIGHT_HOURS: Final = 4
 
 
@@ -25,9 +25,9 @@ def next_moment_ms(now_ms: int, at_least_ms: int) -> int:
 
 
 def clock_text(instant_ms: int, zone: str, *, hours_before: int = 0) -> str:
-    """``HH:MM`` on the wall in ``zone``, then or some hours earlier on the same clock."""
-    wall = _local(instant_ms, zone) - timedelta(hours=hours_before)
-    return f"{wall:%H:%M}"
+    """``HH:MM`` of local time in ``zone``, then or some hours earlier on the same clock."""
+    local_time = _local(instant_ms, zone) - timedelta(hours=hours_before)
+    return f"{local_time:%H:%M}"
 
 
 def date_years_before(instant_ms: int, zone: str, years: int) -> date:

@@ -48,7 +48,7 @@ _HOST: Final = "127.0.0.1"
 _USUAL_WEB_PORT: Final = 6066
 
 
-class Told(InfrastructureError):
+class StopRequested(InfrastructureError):
     """The demo was told to stop (SIGTERM)."""
 
 
@@ -221,7 +221,7 @@ def _sigterm_raises() -> Iterator[None]:
     """SIGTERM ends the demo the way an error does, with everything put away."""
 
     def stop(_: int, __: FrameType | None) -> None:
-        raise Told
+        raise StopRequested
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

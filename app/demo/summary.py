@@ -60,7 +60,7 @@ def _lines(tally: Tally, facts: Facts) -> Iterator[str]:
         f" (recovered {led_to['ghost recovery']})"
     )
     yield ""
-    yield f"recalls       {tally.recalls:5}   sent too soon: the purchase was heard of later"
+    yield f"recalls       {tally.recalls:5}   sent too soon: the purchase became known later"
     yield f"dead letters  {tally.dead_letters:5}   kept whole on their topic, with the reason"
     if facts.duplicates is not None:
         yield f"duplicates    {facts.duplicates:5}   published twice, counted once"

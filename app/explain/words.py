@@ -44,9 +44,9 @@ def local_times(now_ms: int, tz: ZoneInfo) -> When:
     }
 
     def when(instant_ms: int) -> str:
-        wall = local(instant_ms, tz)
-        day = near.get(wall.date()) or f"{wall:%a} {wall.date().isoformat()}"
-        return f"{day} {wall:%H:%M}"
+        local_time = local(instant_ms, tz)
+        day = near.get(local_time.date()) or f"{local_time:%a} {local_time.date().isoformat()}"
+        return f"{day} {local_time:%H:%M}"
 
     return when
 

@@ -6,7 +6,7 @@ numbers; what it is after that, envelope or CloudEvent's data, is for the codec 
 
 Who is to blame decides what happens. An id that the registry does not know, bytes that its schema
 does not fit: the record's fault, EventError. A registry that does not answer, or not as one, or
-refuses: the record cannot be told, InfrastructureError; the worker stops and reads it again
+refuses: the record cannot be decoded, InfrastructureError; the worker stops and reads it again
 after its restart. Asking blocks the worker, up to about ten seconds; but each id is asked for once.
 
 A JSON value is not held against its schema: like Java's, by default. Whoever wrote it did that.
@@ -166,7 +166,7 @@ def schema_reader(settings: Settings) -> SchemaReader | None:
     if url is None:
         return None
     try:
-        import fastavro  # noqa: F401  # said now, not at the first record
+        import fastavro  # noqa: F401  # fails now, not at the first record
         from confluent_kafka.schema_registry import SchemaRegistryClient
     except ImportError as exc:
         raise ConfigError(

@@ -69,10 +69,10 @@ def _line(
 ) -> Html:
     name = spread.name
     shown = name if len(name) <= _LABEL_CHARS else f"{name[: _LABEL_CHARS - 1]}…"
-    said = f"{name}: {text(spread.value)} ({text(spread.low)} to {text(spread.high)})"
+    label = f"{name}: {text(spread.value)} ({text(spread.low)} to {text(spread.high)})"
     return tag(
         "g",
-        tag("title", said),
+        tag("title", label),
         tag("text", shown, x=_LABEL_WIDTH - 14, y=y + 4, text_anchor="end"),
         tag("line", x1=x(spread.low), x2=x(spread.high), y1=y, y2=y, class_="reach"),
         tag("circle", cx=x(spread.value), cy=y, r=4.5),

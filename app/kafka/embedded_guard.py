@@ -1,4 +1,4 @@
-"""Runs a program that must not outlive whoever started it. Run as a script, not imported.
+"""Runs a program that must not outlive the process that started it. Run as a script, not imported.
 
     python guard.py FOLDER PROGRAM ARGUMENT...
 

@@ -99,7 +99,7 @@ def _endpoint_source(url: str, client_id: str, secret: Secret, scope: str | None
 
 
 def from_file(path: Path) -> Fetch:
-    """Reads the file each time: whoever mounts it puts a new token there before one expires."""
+    """Reads the file each time: whatever mounts it replaces the token before it expires."""
 
     def fetch() -> Token:
         try:

@@ -111,7 +111,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         punctuator.declare(self, batches)
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:
-        """Who has a partition of the customers table, as the last assignment said.
+        """The owner of a partition of the customers table by the last assignment.
 
         Before the first one it is taken for this worker's: it is asked again soon.
         """

@@ -23,7 +23,7 @@ def load_shadow_rules(settings: Settings) -> Rules | None:
         return None
     rules = load_rules(settings.shadow_path)
     _log.info(
-        "shadow rules decide beside the others and send nothing",
+        "shadow rules decide in parallel and send nothing",
         extra={"action": "shadow", "rules_version": rules.version},
     )
     return rules

@@ -1,4 +1,4 @@
-"""The worker process: runs until told to stop, and says how it ended."""
+"""The worker process: runs until told to stop, and returns how it ended."""
 
 import asyncio
 import logging

@@ -50,7 +50,7 @@ def publish(
 
     With a bad line nothing at all is published, unless ``keep_going``: then it alone is left out.
     ``headers`` go onto every record, behind its own. The order of lines is kept within a partition.
-    ``on_published`` hears now and then how many
+    ``on_published`` is called now and then with how many
     were handed over. Raises ConfigError when a topic does not exist, InfrastructureError when a
     record could not be delivered; part of the rest may be on Kafka then.
     """

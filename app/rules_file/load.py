@@ -160,7 +160,7 @@ def _problems_of(error: ValidationError) -> Iterator[Problem]:
         for name, needs in value.items():
             for need in needs:
                 if name in found and need not in found:
-                    yield Problem(_join(path, need), f"to be there beside {name}", "nothing")
+                    yield Problem(_join(path, need), f"to be there together with {name}", "nothing")
     else:
         names = value if keyword == "enum" else ()
         hint = nearest(found, [str(each) for each in names]) if isinstance(found, str) else ""

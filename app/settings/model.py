@@ -143,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             "SESSION_TIMEOUT",
             session_timeout,
-            "A worker that is silent for this time loses its partitions to others.",
+            "A worker without a heartbeat for this time loses its partitions to others.",
         ),
     ] = 15_000
     standby_replicas: Annotated[

@@ -79,7 +79,7 @@ def readable_file(value: str) -> Path:
 
 
 def http_url(value: str) -> str:
-    """``http://host[:port][/path]``, or https. Who asks is said elsewhere, not in the address."""
+    """``http://host[:port][/path]``, or https; credentials have variables of their own."""
     if not _LONG_URL.fullmatch(value):
         raise ValueError("http://host:port/path, or https, without user and query")
     return value.rstrip("/")

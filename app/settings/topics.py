@@ -62,7 +62,7 @@ def _output(name: str, sentence: str, retention: str, least: str) -> Topic:
 
 
 DEAD_LETTERS: Final = "dead-letters"
-#: The internal topic that is read beside the inputs (app/live/repartition/envelope.py).
+#: The internal topic that is read in addition to the inputs (app/live/repartition/envelope.py).
 REPARTITION: Final = "repartition"
 CHANGELOG: Final = "customers-changelog"
 

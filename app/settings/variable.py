@@ -1,4 +1,4 @@
-"""What a setting's row says besides its default: its variable, how it is read, what it is for."""
+"""The row of a setting: its variable, its parser, its description."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple

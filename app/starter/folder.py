@@ -1,4 +1,4 @@
-"""Writes the starter folder: rules, a history, and a compose file with all that runs beside it."""
+"""Writes the starter folder: rules, a history, and a compose file with all services."""
 
 from pathlib import Path
 from typing import Final

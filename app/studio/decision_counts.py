@@ -62,8 +62,8 @@ def local_hours(zone: ZoneInfo) -> Callable[[int], tuple[date, int]]:
 
     @lru_cache(maxsize=1 << 12)
     def local_hour(slot: int) -> tuple[date, int]:
-        wall = local(slot * _SLOT_MS, zone)
-        return wall.date(), wall.hour
+        local_time = local(slot * _SLOT_MS, zone)
+        return local_time.date(), local_time.hour
 
     return local_hour
 

@@ -60,11 +60,11 @@ class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
                 yield line
 
     def _is_then(self, line: DecisionLine, rules: Rules) -> bool:
-        wall = local(parse_rfc3339(line.decided_at), rules.timezone)
+        local_time = local(parse_rfc3339(line.decided_at), rules.timezone)
         return (
-            self.day in (None, wall.date())
-            and self.weekday in (None, _WEEKDAYS[wall.weekday()])
-            and self.hour in (None, wall.hour)
+            self.day in (None, local_time.date())
+            and self.weekday in (None, _WEEKDAYS[local_time.weekday()])
+            and self.hour in (None, local_time.hour)
         )
 
 
@@ -105,9 +105,9 @@ def decisions_page(
 
 
 def _row(line: DecisionLine, rules: Rules) -> tuple[object, ...]:
-    wall = local(parse_rfc3339(line.decided_at), rules.timezone)
+    local_time = local(parse_rfc3339(line.decided_at), rules.timezone)
     return (
-        f"{wall:%a %Y-%m-%d %H:%M:%S}",
+        f"{local_time:%a %Y-%m-%d %H:%M:%S}",
         customer_link(line.customer_id),
         line.trigger,
         line.key,

@@ -19,7 +19,7 @@ def plan_page(plan: Plan | None) -> str:
     """The HTML document; None: there is no plan, and the page says how to make one."""
     if plan is None:
         how = (
-            "There is no plan beside this run. To put one there: triggers plan OLD NEW --events"
+            "There is no plan for this run. To put one there: triggers plan OLD NEW --events"
             " FILE --format json > plan.json, in the folder of the run."
         )
         return page("Plan", PLAN, tag("h1", "Plan"), tag("p", how))

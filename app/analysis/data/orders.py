@@ -28,7 +28,7 @@ _Good = tuple[str, str, str, int, float]
 def load_orders(database: Database, paths: Sequence[Path], *, currency: str | None = None) -> None:
     """Make the table from files of events as a backtest reads them.
 
-    With a ``currency`` the value of purchases in another one is taken as not said.
+    With a ``currency`` the value of purchases in another one is taken as missing.
     An event that a customer repeats by its id counts once, and one that cannot be understood not at
     all, as in a backtest. Raises ConfigError when a file cannot be read.
     """

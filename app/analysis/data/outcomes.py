@@ -12,7 +12,7 @@ directs, assists, revenue and margin of the direct ones, how many of these say n
 and the first and last of their currencies by name ('' for none), bought (event, value, margin of
 every purchase of either role), scores (of surveys, NULL without one).
 
-With a ``currency`` purchases in another one count as purchases, and their money as not said.
+With a ``currency`` purchases in another one count as purchases, and their money as missing.
 
 Lines that come twice (request, kind and event the same) count once.
 """

@@ -34,7 +34,7 @@ def plan_rows(design: Design) -> Iterator[tuple[str, str]]:
     for arm in design.arms:
         change = _change(entry["variants"][arm.name])
         yield f"variant {arm.name}", f"{percent_text(arm.share)} % of the customers: {change}"
-    yield "audience", _condition_text(entry["when"]) if "when" in entry else "everybody"
+    yield "audience", _condition_text(entry["when"]) if "when" in entry else "all customers"
     yield "counted from", f"{format_rfc3339(design.from_ms)[:16]} UTC{_burn_in(entry)}"
     yield "customers per variant", str(entry.get("min_sample", "not planned"))
     yield "longest duration", str(entry.get("max_duration", "not planned"))

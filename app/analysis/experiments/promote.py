@@ -62,7 +62,7 @@ def _meant(document: Any, name: str, winner: str) -> Any:
     if "when" in experiment:
         raise ConfigError(
             f"experiments.{name}: {winner!r} has won with the audience of the experiment alone: put"
-            " it in by hand, for them or for everybody"
+            " it in by hand, for them or for all customers"
         )
     trigger = meant["triggers"][experiment["trigger"]]
     if "cooldown" in variant:

@@ -124,7 +124,7 @@ def _load_segments(database: Database, question: FunnelQuestion) -> None:
     elif question.is_by_segment and not are_written(database):
         raise ConfigError(
             "--by segment: the decisions do not say the segments of their customers; expected the"
-            " records that triggers backtest keeps beside them: name them with --customers"
+            " records that triggers backtest writes next to them: name them with --customers"
         )
     else:
         use_written_segments(database)

@@ -106,7 +106,7 @@ def duration_text(seconds: float) -> str:
 
 
 def back_cells(stage: Stage) -> tuple[str, ...] | None:
-    """One row under BACK_HEAD; None when no message met anybody there."""
+    """One row under BACK_HEAD; None when no message went to a customer there."""
     if stage.sent is None or stage.held_out is None or stage.brought_back is None:
         return None
     if not stage.sent.sample and not stage.held_out.sample:

@@ -1,4 +1,4 @@
-"""One period beside another: the difference of each KPI with its interval."""
+"""Two periods compared: the difference of each KPI with its interval."""
 
 from collections.abc import Mapping, Sequence
 

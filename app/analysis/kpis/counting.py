@@ -23,7 +23,7 @@ NO_CUSTOMERS: Final = ClusterSums(clusters=0, x=0, m=0, xx=0, xm=0, mm=0)
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that were sent to a group, or held out from it.
 
-    ``currencies`` are the first and the last by name of direct purchases ("" where none is said);
+    ``currencies`` are the first and the last by name of direct purchases ("" where none is given);
     ``without_value`` and ``without_margin`` of the ``directs`` do not say it.
     """
 

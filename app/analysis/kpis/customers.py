@@ -41,7 +41,7 @@ def customer_kpis(
     if not has_orders:
         reason = "needs the history of purchases: give --events"
     elif by not in _OF_CUSTOMERS:
-        reason = f"is of customers, not of messages: not told apart by {by}"
+        reason = f"is of customers, not of messages: cannot be split by {by}"
     else:
         found = _counted(database, by)
         return {group: found.get(group) or _without("no customers") for group in groups}

@@ -1,8 +1,8 @@
-"""By what KPIs are told apart: SQL for the group of a message, and of a purchase."""
+"""The dimensions of KPIs: SQL for the group of a message, and of a purchase."""
 
 from typing import Final
 
-#: The one group when nothing is told apart.
+#: The one group of a report that is not split.
 ALL: Final = "all"
 #: Customers of no segment, messages of no experiment.
 NO_SEGMENT: Final = "(no segment)"

@@ -24,7 +24,8 @@ _PRICE: Final = Kpi(
     unit="money",
     of_what="orders",
 )
-#: Which tell purchases apart; by the others a purchase is told by the message credited with it.
+#: Dimensions of purchases; by the others a purchase is in the group of the message that it is
+#: credited to.
 _OF_PURCHASES: Final = (None, "week", "segment")
 
 

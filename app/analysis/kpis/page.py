@@ -258,7 +258,7 @@ def _compared(report: Report) -> list[Html]:
 
 
 def _changes(report: Report) -> list[Html]:
-    """The other period beside this one."""
+    """The other period compared with this one."""
     if report.against is None:
         return []
     then = period_text(report.against)

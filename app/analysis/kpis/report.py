@@ -85,8 +85,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     changes: dict[str, list[Change]] = {}
 
 
-def put_beside(report: Report, other: Report) -> Report:
-    """The report with another period beside it."""
+def compared_with(report: Report, other: Report) -> Report:
+    """The report compared with another period."""
     return msgspec.structs.replace(
         report, against=other, changes=changes(report.groups, other.groups)
     )
@@ -149,7 +149,7 @@ def _check_written(database: Database, question: Question) -> None:
     if question.by == "segment" and has_messages and not are_written(database):
         raise ConfigError(
             "--by segment: the decisions do not say the segments of their customers (an older"
-            " engine wrote them); expected the records that triggers backtest keeps beside its"
+            " engine wrote them); expected the records that triggers backtest writes next to its"
             " decisions: name them with --customers"
         )
 

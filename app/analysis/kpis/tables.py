@@ -1,4 +1,4 @@
-"""What the page shows beside the KPIs: funnels, cohorts, and messages against opt-outs."""
+"""What the page shows in addition to the KPIs: funnels, cohorts, and messages against opt-outs."""
 
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pressure(msgspec.Struct, frozen=True, kw_only=True):
-    """The messages that were somebody's first, second, ... and how many of them made them opt out.
+    """The first, second, ... messages of customers, and how many of them were followed by opt-outs.
 
     Not the opt-outs of customers by how many messages they had in all: who opts out gets no more.
     ``customers`` were sent that many.

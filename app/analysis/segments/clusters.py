@@ -17,13 +17,13 @@ _MOST_CLUSTERS: Final = 8
 _FITTED: Final = 200_000
 _SILHOUETTE: Final = 5_000
 _SEED: Final = 1
-#: A cluster with more of the customers than this divides nobody.
+#: A cluster with more of the customers than this separates too few.
 _ALMOST_ALL: Final = 0.95
 
 
 class Portrait(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster in words and numbers: medians of the features as they are, and where its centroid
-    lies in standard deviations from everybody's mean.
+    lies in standard deviations from the mean of all.
     """
 
     name: str
@@ -34,7 +34,8 @@ class Portrait(msgspec.Struct, frozen=True, kw_only=True):
 
 class ClusterFit(msgspec.Struct, frozen=True, kw_only=True):
     """``silhouettes`` has the score of each number of clusters that was tried (Rousseeuw 1987,
-    "Silhouettes", J. Comput. Appl. Math. 20, 53-65). ``constant`` features say nothing of anybody.
+    "Silhouettes", J. Comput. Appl. Math. 20, 53-65). ``constant`` features are the same for all
+    customers.
     """
 
     clusters: Clusters
@@ -80,7 +81,7 @@ def fit_clusters(features: Features) -> ClusterFit:
 def _best(z: Matrix, most: int) -> tuple[KMeans, dict[int, float]]:
     """The clustering with the highest silhouette, and that of all.
 
-    One that leaves almost everybody together comes last: a single odd customer is far from all
+    One that leaves almost all together comes last: a single odd customer is far from all
     others, so that their silhouette is high and says nothing.
     """
     rng = np.random.default_rng(_SEED)

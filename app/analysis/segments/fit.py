@@ -53,7 +53,7 @@ def fit_events(
 
 
 def fit_kept(decisions: Path) -> Fit:
-    """Clusters, from the records that a backtest kept beside its decisions."""
+    """Clusters, from the records that a backtest saved next to its decisions."""
     customers = decisions.parent / CUSTOMERS
     if not customers.is_file():
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Who will be a customer of high value, told from the first days: logistic regression."""
+"""Predicts customers of high value from their first days: logistic regression."""
 
 from typing import Final
 

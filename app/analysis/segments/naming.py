@@ -13,7 +13,7 @@ _WORDS: Final = {
     "views_30d": ("not_browsing", "browsing"),
     "discount_share": ("full_price", "bargain"),
 }
-#: Nearer to everybody's mean than this, in standard deviations, is not unusual.
+#: Nearer to the mean of all than this, in standard deviations, is not unusual.
 _UNUSUAL: Final = 0.3
 #: Farther than this is far.
 _EXTREME: Final = 4

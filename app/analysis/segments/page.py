@@ -85,8 +85,8 @@ def _high_value(fit: Fit) -> Html:
 
 def _predictions(fit: Fit) -> Html:
     text = (
-        "Each is tried on customers that were kept from the fit, beside a naive guess; one that"
-        " does not beat it is not in the model."
+        "Each is tried on customers that were kept from the fit, compared with a naive guess;"
+        " one that does not beat it is not in the model."
     )
     rows = [prediction_cells(report) for report in fit.predictions.reports]
     shown = table("Predictions and their baselines", PREDICTIONS_HEAD, rows, right=(2, 3, 4))

@@ -1,4 +1,4 @@
-"""How well a prediction does, beside a naive one."""
+"""How well a prediction does, compared with a naive one."""
 
 from collections.abc import Callable
 from typing import Any

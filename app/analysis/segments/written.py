@@ -29,7 +29,7 @@ def fit_json(fit: Fit) -> str:
 
 
 def print_fit(fit: Fit, console: Console) -> None:
-    """The clusters, then how well high value is told early."""
+    """The clusters, then how well high value is predicted early."""
     console.print(Text(summary(fit)))
     if fit.clusters is None:
         console.print(Text(f"No clusters: {fit.without_clusters}."))
@@ -101,23 +101,23 @@ def silhouette_text(silhouettes: dict[int, float]) -> str:
     shown = ", ".join(f"{count}: {score:.3f}" for count, score in silhouettes.items())
     return (
         f"silhouette by number of clusters: {shown}; the highest is taken that does not leave"
-        " almost everybody in one"
+        " almost all customers in one"
     )
 
 
 def constant_text(constant: list[str]) -> str:
     """What the data had no part of."""
-    return f"the same for everybody, so left out: {', '.join(constant)}"
+    return f"the same for all customers, so left out: {', '.join(constant)}"
 
 
 def high_value_text(fit: Fit) -> str:
-    """How well high value is told, or why not at all."""
+    """How well high value is predicted, or why it is not."""
     found = fit.high_value
     if found is None:
         return f"No high-value model: {fit.without_high_value}."
     low, high = found.auc_interval.low, found.auc_interval.high
     return (
-        f"high value ({meaning(found)}) told {found.early_days} days after the first purchase:"
+        f"high value ({meaning(found)}) predicted {found.early_days} days after the first purchase:"
         f" AUC {found.auc:.3f} ({low:.3f} to {high:.3f}) on {count_text(found.held_out)} customers"
         f" kept from the fit, {count_text(found.high_held_out)} of them of high value;"
         f" fitted on {count_text(found.fitted)}"

@@ -1,7 +1,7 @@
 """What the shards write, in the order in which one process would have written it.
 
 Timers fire in the order of spec section 4, events are read in the order of arrival, and of a timer
-and an event the one that is decided first comes first. All of it can be told from a sort key:
+and an event the one that is decided first comes first. All of it follows from a sort key:
 
 - a timer's: (now, phase, its time, 0, then the order of timers that fire at one time),
 - an event's: (now, phase, watermark, 1, number of the arrival).

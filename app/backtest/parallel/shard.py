@@ -84,7 +84,7 @@ def run_shard(
             if batch[-1]:
                 shard.finish()
     except OSError:
-        pass  # the process that reads is gone, and has said why
+        pass  # the process that reads is gone, and has logged why
 
 
 class _Entries(OutputLines):

@@ -14,7 +14,7 @@ from app.html.markup import Html, tag
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What the report says about the run besides its decisions."""
+    """What the report says about the run in addition to its decisions."""
 
     records: Mapping[str, int]
     customers: int

@@ -4,7 +4,7 @@ Records that grow to the bound are rare: each part has a limit of its own (``lim
 many parts at their limits, in long texts, go beyond. Then parts go in this order, each only as far
 as it has to, and nothing that withdraws, suppresses or counts is ever touched:
 
-    1  what the requests of sends said: a recall of such a send says what is known then
+    1  the content of sent requests: a recall of such a send says what is known then
     2  the data that instances keep of their events, the largest first: its fields count as missing
     3  sends older than the newest 64
     4  keys that cancels, counts and starts were seen for, the oldest first

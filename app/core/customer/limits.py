@@ -31,8 +31,8 @@ MAX_KEYS: Final = _limit(
 )
 MAX_IDENTITIES: Final = _limit(
     64,
-    "Identities (key and anchor) of instances remembered per trigger, beside those that are open;"
-    " beyond it the oldest is forgotten.",
+    "Identities (key and anchor) of instances remembered per trigger, in addition to those that"
+    " are open; beyond it the oldest is forgotten.",
 )
 MAX_INSTANCES: Final = _limit(
     256,

@@ -149,7 +149,7 @@ def _channel_order(
 def _consent(
     data: dict[str, Any], feedback: Feedback, problems: list[tuple[str, str]]
 ) -> dict[str, bool | None]:
-    """What is said about each channel that the rules have; of two spellings a withdrawal holds."""
+    """The consent for each channel that the rules have; of two spellings a withdrawal holds."""
     given = data.get("consent", {})
     consents: dict[str, bool | None] = {}
     expected = f"an object from {', '.join(sorted(feedback.fields))} to true or false"

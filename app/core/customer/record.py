@@ -51,7 +51,7 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     decided: int = 0
     sent: int = 0
     #: by step, what its send led to (``app.core.triggers.journey``); as long as needed
-    told: list[int] = []
+    step_marks: list[int] = []
     #: length of ``data`` as msgpack, bytes
     size: int = 0
     #: the customer that it was opened for, when that one was merged into this one since
@@ -90,7 +90,7 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     #: the newest opens and clicks that named it, in order of time
     opened_ms: list[int] = []
     clicked_ms: list[int] = []
-    #: what its decision said of the customer, and the design of the experiment
+    #: segments and cluster of the customer in its decision, and the design of the experiment
     segments: list[str] = []
     cluster: str | None = None
     design: str | None = None
@@ -167,7 +167,7 @@ class FactState(msgspec.Struct, array_like=True, gc=False):
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False):
-    """One customer's record, mutated in place by the core and by nobody else.
+    """One customer's record, changed in place, by the core only.
 
     ``applied``, ``outbox`` and ``erased_ms`` belong to the processor (which source offsets the
     record contains, and what is not yet known to be on Kafka); the core does not read them.

@@ -122,7 +122,7 @@ class Churn(Logistic, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class BestChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A customer's open rate by channel, drawn towards everybody's: ``weight`` counts as so many
+    """A customer's open rate by channel, drawn towards that of all: ``weight`` counts as so many
     messages.
     """
 

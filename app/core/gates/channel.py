@@ -142,9 +142,11 @@ def _next_in_window(review: Review, channel: str) -> int | None:
     assert deliver is not None
     tz, now_ms = review.timezone(), review.now_ms
     next_ms = usage.next_delivery_ms(deliver, review.pending.due_ms, now_ms, tz)
-    wall = local(now_ms, tz)
+    local_time = local(now_ms, tz)
     is_inside = next_ms == now_ms
-    review.checks.append(evidence.window(channel, is_inside, wall.hour * 60 + wall.minute, tz.key))
+    review.checks.append(
+        evidence.window(channel, is_inside, local_time.hour * 60 + local_time.minute, tz.key)
+    )
     if is_inside:
         return None
     return review.last_ms + 1 if next_ms is None else next_ms

@@ -1,6 +1,6 @@
 """The gates a step must pass, in the order of spec section 6.
 
-Gates look at now, never at event time: they protect a person who lives now.
+Gates look at now, never at event time: they protect the customer at the time of sending.
 """
 
 from typing import Final

@@ -33,13 +33,13 @@ def best_time_ms(
     """When the step should rather go; None: now. ``last_ms`` is when it expires."""
     opens = len(customer.opened_minutes)
     hour = best_hour(customer.opened_minutes, tz) if opens >= send_time.min_opens else None
-    wall = local(now_ms, tz)
+    local_time = local(now_ms, tz)
     wait_ms: int | None = None
-    if hour is not None and wall.hour != hour:
+    if hour is not None and local_time.hour != hour:
         begins_ms = next_local_time(now_ms, hour * _MINUTES_OF_HOUR, tz)
         if begins_ms <= min(due_ms + send_time.horizon_ms, last_ms):
             wait_ms = begins_ms
-    minute = wall.hour * _MINUTES_OF_HOUR + wall.minute
+    minute = local_time.hour * _MINUTES_OF_HOUR + local_time.minute
     checks.append(
         evidence.send_time(wait_ms is None, opens, send_time.min_opens, hour, minute, tz.key)
     )

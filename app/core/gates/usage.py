@@ -135,15 +135,15 @@ def quiet_of(customer: Customer, rules: Rules, channel: str, now_ms: int) -> Qui
     if windows is None:
         return None
     tz = zone_of(rules, customer)
-    wall = local(now_ms, tz)
-    minute = wall.hour * 60 + wall.minute
-    is_quiet = _is_any_open(windows, wall)
+    local_time = local(now_ms, tz)
+    minute = local_time.hour * 60 + local_time.minute
+    is_quiet = _is_any_open(windows, local_time)
     return Quiet(minute, tz.key, _end_of_quiet(windows, now_ms, tz) if is_quiet else None)
 
 
-def _is_any_open(windows: tuple[Window, ...], wall: datetime) -> bool:
+def _is_any_open(windows: tuple[Window, ...], local_time: datetime) -> bool:
     for window in windows:  # noqa: SIM110 - a generator costs as much as all windows
-        if is_open(window, wall):
+        if is_open(window, local_time):
             return True
     return False
 

@@ -85,7 +85,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None
     templates: tuple[tuple[Condition | None, str], ...]
     channels: tuple[str, ...]
-    #: ``channels: best``: the customer's best channel, for who has one, before all others
+    #: ``channels: best``: the customer's best channel, if known, before all others
     best: Getter | None
     send_time: SendTime | None
     deliver: "Deliver | None" = None
@@ -167,7 +167,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     cooldown: Cooldown
     #: channel -> the caps that a send of this trigger on it must fit under, in order
     caps: dict[str, tuple["Cap", ...]]
-    #: the trigger's own, beside that of all marketing
+    #: the trigger's own, in addition to that of all marketing
     holdout: "Holdout | None"
 
 

@@ -1,7 +1,7 @@
 """What a step's send led to, as the later steps of its instance may ask for it (spec section 5).
 
-``Instance.told`` keeps one integer of these bits for each step. Who clicked has opened; a ghost
-send can be converted, never delivered, opened or clicked.
+``Instance.step_marks`` keeps one integer of these bits for each step. A click counts as an
+open; a ghost send can be converted, never delivered, opened or clicked.
 """
 
 from typing import Any, Final
@@ -30,16 +30,16 @@ def with_step_facts(instance: Instance) -> dict[str, Any]:
     for step in range(instance.sent.bit_length()):
         if instance.sent >> step & 1:
             data[f"step.{step}.sent"] = True
-            told = instance.told[step] if step < len(instance.told) else 0
+            marks_so_far = instance.step_marks[step] if step < len(instance.step_marks) else 0
             for name, bit in MARKS.items():
-                if told & bit:
+                if marks_so_far & bit:
                     data[f"step.{step}.{name}"] = True
     return data
 
 
 def tell(instance: Instance, step: int, marks: int) -> int:
     """Keep marks of a step; returns those that are new."""
-    instance.told += [0] * (step + 1 - len(instance.told))
-    new = marks & ~instance.told[step]
-    instance.told[step] |= marks
+    instance.step_marks += [0] * (step + 1 - len(instance.step_marks))
+    new = marks & ~instance.step_marks[step]
+    instance.step_marks[step] |= marks
     return new

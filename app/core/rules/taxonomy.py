@@ -30,7 +30,7 @@ class Taxonomy(msgspec.Struct, frozen=True, kw_only=True):
     Topics stand in the order in which records of one timestamp are handled.
     """
 
-    #: topic -> type -> the fields declared for it, beside the built-in ones
+    #: topic -> type -> the fields declared for it, in addition to the built-in ones
     types: Mapping[str, Mapping[str, Fields]]
     #: every field of the file, with its only type
     fields: Fields

@@ -34,15 +34,17 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return (not self.days or day.weekday() in self.days) and day not in self.except_days
 
 
-def is_open(window: Window, wall: datetime) -> bool:
+def is_open(window: Window, local_time: datetime) -> bool:
     """Whether a local time is inside the window."""
-    minute = wall.hour * 60 + wall.minute
+    minute = local_time.hour * 60 + local_time.minute
     if not is_inside(minute, window.start, window.end):
         return False
     if not window.days and not window.except_days:
         return True
     is_of_yesterday = window.end <= window.start and minute < window.end
-    return window.begins_on(wall.date() - timedelta(days=1) if is_of_yesterday else wall.date())
+    return window.begins_on(
+        local_time.date() - timedelta(days=1) if is_of_yesterday else local_time.date()
+    )
 
 
 def next_opening(window: Window, now_ms: int, tz: ZoneInfo) -> int | None:

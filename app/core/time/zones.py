@@ -1,4 +1,4 @@
-"""Local time: from an instant to the wall of the customer's zone, and back."""
+"""Local time: from an instant to the local time of the customer's zone, and back."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -21,7 +21,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def local(instant_ms: int, tz: ZoneInfo) -> datetime:
-    """The wall clock of ``tz`` at that instant."""
+    """The local time in ``tz`` at that instant."""
     return datetime.fromtimestamp(instant_ms / 1000, tz)
 
 
@@ -32,18 +32,18 @@ def instant_of_local(day: date, minute: int, tz: ZoneInfo, *, fold: int = 0) -> 
     A local time that a clock change skips falls on the first instant after the gap; of one that
     comes twice, ``fold`` chooses (the first by default).
     """
-    wall = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=tz)
-    wall_ms = (day.toordinal() - _EPOCH_DAY) * DAY_MS + minute * MINUTE_MS
-    first_ms = wall_ms - _offset_ms(wall)
-    second_ms = wall_ms - _offset_ms(wall.replace(fold=1))
+    local_time = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=tz)
+    local_ms = (day.toordinal() - _EPOCH_DAY) * DAY_MS + minute * MINUTE_MS
+    first_ms = local_ms - _offset_ms(local_time)
+    second_ms = local_ms - _offset_ms(local_time.replace(fold=1))
     if first_ms <= second_ms:
         return second_ms if fold else first_ms
-    # In a gap fold 0 reads the wall with the offset before it, which lands after the change.
+    # In a gap fold 0 reads local time with the offset before it, which lands after the change.
     return _first_instant_after_gap(second_ms, first_ms, tz)
 
 
-def _offset_ms(wall: datetime) -> int:
-    offset = wall.utcoffset()
+def _offset_ms(local_time: datetime) -> int:
+    offset = local_time.utcoffset()
     assert offset is not None
     return offset // _MILLISECOND
 

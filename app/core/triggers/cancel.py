@@ -108,7 +108,7 @@ def _recall_decision(moment: EventContext, trigger: Trigger, sent: Sent) -> Deci
 
 
 def _recall_request(moment: EventContext, trigger: Trigger, sent: Sent) -> SendRequest:
-    """What the send said; of a record that does not keep it, as it would be said now."""
+    """The content of the send; of a record that does not keep it, as it would be made now."""
     if sent.request is None:
         return send_request(moment, trigger, sent.channel, {}, kind="recall")
     return msgspec.structs.replace(sent.request, kind="recall")

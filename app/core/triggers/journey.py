@@ -52,7 +52,9 @@ def decide_step(
 def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step: int) -> None:
     """The step was decided for good: schedule, decide or drop what awaits it."""
     is_sent = bool(instance.sent >> step & 1)
-    is_ghost = is_sent and step < len(instance.told) and bool(instance.told[step] & GHOST)
+    is_ghost = (
+        is_sent and step < len(instance.step_marks) and bool(instance.step_marks[step] & GHOST)
+    )
     for pending in _awaiting(moment, trigger, instance, step):
         follows, after_ms = _plan_of(moment, trigger, instance, pending)
         if not is_sent or (follows and is_ghost):
@@ -154,7 +156,7 @@ def _journey_of(rules: Rules, instance: Instance) -> Trigger | None:
 def _take_marks(
     moment: EventContext, trigger: Trigger, instance: Instance, step: int, marks: int
 ) -> None:
-    if step < len(instance.told) and instance.told[step] & GHOST:
+    if step < len(instance.step_marks) and instance.step_marks[step] & GHOST:
         return
     new = tell(instance, step, marks)
     if not new or moment.occurred_ms > instance.anchor_ms + JOURNEY_MS:

@@ -37,7 +37,7 @@ class Stop(StrEnum):
 
 
 def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
-    """Open an instance of a kind whose starts stand beside each other, anchored at the event."""
+    """Open another instance, anchored at the event, of a kind that allows several at a time."""
     identity = identity_of(key, moment.occurred_ms)
     stop = _stop_of(moment, trigger, key, identity) or _entry_stop(moment, trigger)
     if stop is not None:
@@ -168,7 +168,7 @@ def identity_of(key: str, anchor_ms: int) -> bytes:
 
 
 def stop_start(moment: EventContext, trigger: Trigger, key: str, stop: Stop) -> None:
-    """Count a start that opened nothing, and keep it for whoever asks why."""
+    """Count a start that opened nothing, and keep it for explanations."""
     stopped = StoppedStart(trigger.name, key, moment.occurred_ms, stop.value)
     moment.customer.stopped = [*moment.customer.stopped[1 - MAX_STOPPED :], stopped]
     moment.emit_stopped(stopped)

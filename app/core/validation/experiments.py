@@ -71,7 +71,7 @@ def _check_variants(
 
 
 def _check_windows(path: str, variant: Document, trigger: Document) -> Iterator[Problem]:
-    """The delivery windows of a variant, beside what it leaves of the trigger."""
+    """The delivery windows of a variant, together with those that it leaves of the trigger."""
     if "deliver" in variant:
         first = {**trigger.get("steps", [trigger])[0], "deliver": variant["deliver"]}
         yield from check_step_limits(path, first, None)

@@ -48,7 +48,9 @@ def _check_cap(path: str, cap: Document, known: Known, families: set[str]) -> It
     named = [scope for scope in _SCOPES if scope in cap]
     if len(named) > 1:
         expected = "one of channel, family and trigger, not several"
-        yield Problem(f"{path}.{named[1]}", expected, f"beside {named[0]}: {cap[named[1]]!r}")
+        yield Problem(
+            f"{path}.{named[1]}", expected, f"together with {named[0]}: {cap[named[1]]!r}"
+        )
     if "channel" in cap:
         yield from check_channel(f"{path}.channel", cap["channel"], known.channels)
     if "trigger" in cap and cap["trigger"] not in known.triggers:

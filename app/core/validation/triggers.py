@@ -51,7 +51,9 @@ def check_entry(path: str, trigger: Document, known: Known) -> Iterator[Problem]
     if "changed" in trigger:
         yield from check_field(f"{path}.changed", trigger["changed"], known)
         if types_of(trigger.get("on", [])) != ("profile_updated",):
-            expected = "on: [profile_updated] beside it, because no other event changes a field"
+            expected = (
+                "on: [profile_updated] in the same trigger, because no other event changes a field"
+            )
             yield Problem(f"{path}.changed", expected, f"on: {trigger.get('on')!r}")
 
 
@@ -65,7 +67,7 @@ def check_step_times(
             yield Problem(f"{path}.before", expected, repr(step["before"]))
         for other in ("after", "from"):
             if other in step:
-                expected = f"nothing here beside `{other}`: a step is before or after"
+                expected = f"nothing here together with `{other}`: a step is before or after"
                 yield Problem(f"{path}.before", expected, repr(step["before"]))
     follows = step.get("from")
     if follows is not None and follows["step"] >= number:

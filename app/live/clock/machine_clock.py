@@ -1,12 +1,12 @@
 """Now, by a wall clock that may be set while the worker runs.
 
 A machine's wall clock is set forth and back: by hand, by NTP after a bad start, when a virtual
-machine goes on. Taken at its word, a step forth of an hour would fire an hour of timers before
+machine goes on. Taken as it is, a step forth of an hour would fire an hour of timers before
 their time, and the step back would make time stand still for an hour. So now goes on with the
-monotonic clock, which nobody sets, and a step is believed only
+monotonic clock, which is never set, and a step is believed only
 
 - forth: when a record has a timestamp that speaks for it, or nothing has spoken against it for
-  ``HOLD_S`` (a machine that slept is told so by the first record that it reads);
+  ``HOLD_S`` (a machine that slept learns it from the first record that it reads);
 - back: when nothing has spoken against it for ``HOLD_S``. What was done meanwhile was done ahead of
   time, and watermarks do not go back: the worker ends, and its next start begins with the new time.
 
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app.core.errors import InfrastructureError
-from app.live.clock.partition_clock import wall_ms
+from app.live.clock.partition_clock import machine_ms
 
 _log: Final = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class MachineClock:
     def __init__(
         self,
         on_set_back: OnSetBack,
-        machine_ms: Callable[[], int] = wall_ms,
+        machine_ms: Callable[[], int] = machine_ms,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_set_back = on_set_back
@@ -70,7 +70,7 @@ class MachineClock:
             self._look()
             return self._step_ms / 1000
 
-    def witness(self, record_ms: int) -> None:
+    def observe_record(self, record_ms: int) -> None:
         """A record has come that has this timestamp: what its publisher took for now."""
         if not self._step_ms:
             return

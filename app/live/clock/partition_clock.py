@@ -13,7 +13,7 @@ from app.live.clock.watermark import BEGINNING_OF_TIME_MS, Watermark
 Now = Callable[[], int]
 
 
-def wall_ms() -> int:
+def machine_ms() -> int:
     """The machine's clock, epoch ms."""
     return time.time_ns() // 1_000_000
 

@@ -19,11 +19,11 @@ class CommitPositions:
         self._positions: dict[TopicPartition, int] = {}
         #: this worker in its consumer group, as of the last assignment
         self.membership = NO_MEMBER
-        #: the group has told this worker its partitions at least once, were it none
+        #: the group has assigned partitions to this worker at least once, possibly none
         self.has_joined = False
 
     def joined(self, membership: GroupMembership) -> None:
-        """The group has told this worker its partitions under this membership."""
+        """The group has assigned this worker its partitions under this membership."""
         self.has_joined = True
         self.membership = membership
 

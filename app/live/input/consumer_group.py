@@ -1,8 +1,8 @@
-"""Who this worker is to its consumer group, and so who may commit for it.
+"""The membership of this worker in its consumer group, which every commit is checked against.
 
 The broker refuses a transaction's offsets when they come under a generation or a member id that is
-no longer the group's (KIP-447): whoever has lost its partitions cannot finish a transaction. What
-lanes do is committed under the membership of the assignment that made them, never a later one.
+no longer the group's (KIP-447): a worker that has lost its partitions cannot finish a transaction.
+A unit is committed under the membership of the assignment that it was made in, never a later one.
 """
 
 import asyncio

@@ -67,7 +67,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_thread_stop()
 
     def membership(self, generation: int) -> GroupMembership:
-        """Who this worker is in ``generation``; no member when it is not in it any more."""
+        """The membership of this worker in ``generation``; NO_MEMBER when it has left that."""
         coordinator = self._ensure_consumer()._coordinator
         member_id = coordinator.member_id
         if generation < 0 or coordinator.generation != generation:

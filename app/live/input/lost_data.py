@@ -1,8 +1,8 @@
 """Finds out what Kafka no longer has although this engine relies on it.
 
-Retention may delete input that was never read; somebody may delete a topic and make it again, or
-empty the changelog, which is the only copy of the state. Neither shows by itself: the reader is put
-to where the log begins now and goes on.
+Retention may delete input that was never read; an operator may delete a topic and create it again,
+or empty the changelog, which is the only copy of the state. Neither shows by itself: the reader is
+put to where the log begins now and goes on.
 """
 
 import asyncio

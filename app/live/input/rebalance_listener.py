@@ -1,4 +1,4 @@
-"""What the transport tells the rest of the worker."""
+"""What the transport reports to the rest of the worker."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from app.core.errors import InfrastructureError
 
 
 class RebalanceListener(Protocol):
-    """Given to the Faust app; called in the worker's main loop where nothing else is said."""
+    """Given to the Faust app; called in the worker's main loop unless a method says otherwise."""
 
     async def partitions_revoked(self, partitions: set[int]) -> None:
         """These partitions are about to go: return once their commit units have ended."""

@@ -128,7 +128,7 @@ class AssignedPartitions:
             buffered.dropped(tp, len(batch))
             return
         topic = context.progress.logical[tp.topic]
-        context.machine_clock.witness(batch[-1].timestamp)
+        context.machine_clock.observe_record(batch[-1].timestamp)
         found[0].add(topic, batch)
 
     def pass_timers(self) -> None:

@@ -1,4 +1,4 @@
-"""Second rules that decide on live traffic beside the first, to be compared and nothing else.
+"""Second rules that decide on live traffic in parallel with the first, only to be compared.
 
 Nothing of it is written or sent: its records are in memory, one set for each partition. A
 customer's starts as a copy of the live one, as it is before the first event or timer that the

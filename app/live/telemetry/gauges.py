@@ -1,4 +1,4 @@
-"""What is looked up when Prometheus asks, and costs nothing before that."""
+"""Gauges whose values are looked up at each scrape, and cost nothing in between."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ class PartitionFigures(NamedTuple):
     state_bytes: int
     #: None in a rehearsal that has read nothing yet
     watermark_age_s: float | None
-    #: logical topic -> records on the broker that are not handled; topics not heard of are missing
+    #: logical topic -> records on the broker that are not handled; without topics not known yet
     lag_records: dict[str, int]
     #: whether marketing steps may be decided
     is_current: bool = True
@@ -54,26 +54,26 @@ class LiveGauges(Collector):
 
     def __init__(
         self,
-        ask: GaugeSources,
+        sources: GaugeSources,
         data_dir: Path,
         disk_usage: Callable[[Path], tuple[int, int, int]] = shutil.disk_usage,
     ) -> None:
-        self._ask = ask
+        self._sources = sources
         self._data_dir = data_dir
         self._disk_usage = disk_usage
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing: so that registering it asks nothing of a worker that is being built."""
+        """Yield nothing, so that registering it calls no source of a worker that is being built."""
         return ()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        ask = self._ask
-        yield specs.READY.sample(ask.is_ready())
-        running_s, last_s, remaining = ask.recovery()
+        sources = self._sources
+        yield specs.READY.sample(sources.is_ready())
+        running_s, last_s, remaining = sources.recovery()
         yield specs.RECOVERY.sample(running_s)
         yield specs.LAST_RECOVERY.sample(last_s)
         yield specs.RECOVERY_REMAINING.sample(remaining)
-        yield specs.BUFFERED.sample(ask.buffered_records())
+        yield specs.BUFFERED.sample(sources.buffered_records())
         yield from self._of_partitions()
         yield from self._of_disk()
 
@@ -81,7 +81,7 @@ class LiveGauges(Collector):
         customers, pending = specs.CUSTOMERS.family(), specs.TIMERS_PENDING.family()
         state, age = specs.STATE_BYTES.family(), specs.WATERMARK_AGE.family()
         current, lag = specs.CURRENT.family(), specs.CONSUMER_LAG.family()
-        for figures in self._ask.partitions():
+        for figures in self._sources.partitions():
             label = str(figures.partition)
             customers.add_metric([label], figures.customers)
             pending.add_metric([label], figures.timers_pending)
@@ -94,7 +94,7 @@ class LiveGauges(Collector):
         yield from (customers, pending, state, current, age, lag)
 
     def _of_disk(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing while the folder cannot be asked about: a missing figure is no zero."""
+        """Yield nothing while the folder cannot be read: a missing figure is no zero."""
         try:
             total, _, free = self._disk_usage(self._data_dir)
         except OSError:

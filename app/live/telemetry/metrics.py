@@ -98,7 +98,7 @@ class Metrics:
         """Which rules decide from now on.
 
         Whatever their triggers can decide stands at 0. No other trigger has a count of sends: so
-        one that sends nothing can be told from one that is gone.
+        one that sends nothing differs from one that is gone.
         """
         self._info.clear()
         self._info.labels(ENGINE_VERSION, rules.version).set(1)
@@ -130,8 +130,8 @@ class Metrics:
             self._unknown_channels.labels(field).inc(count)
         for letter in unit.dead_letters:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
-        for stray in unit.misrouted:
-            self._misrouted.labels(stray.topic).inc()
+        for misrouted in unit.misrouted:
+            self._misrouted.labels(misrouted.topic).inc()
         if unit.skewed:
             self._skewed.inc(unit.skewed)
         if unit.timers:

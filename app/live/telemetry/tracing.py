@@ -1,8 +1,8 @@
 """OpenTelemetry spans of commit units, sent as OTLP over HTTP; nothing of it without an endpoint.
 
 One span a unit with two children, handling and effects. It links to the traces of the events that
-the unit handled, and of those that anchor what it decided: a unit is about many customers, so it is
-nobody's child. Span and link limits, sampling, headers and more resource attributes are taken from
+the unit handled, and of those that anchor what it decided: a unit is about many customers, so it
+has no parent. Span and link limits, sampling, headers and more resource attributes are taken from
 the OTEL_* variables that the SDK knows.
 """
 

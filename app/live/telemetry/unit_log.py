@@ -1,7 +1,7 @@
 """What the log says of a commit unit: where its dead letters are and, at DEBUG, what was decided.
 
-Each line names a record by topic, partition and offset, and its trace; who may read the topic finds
-the rest there.
+Each line names a record by topic, partition and offset, and its trace; its content stays in the
+topic.
 """
 
 import logging

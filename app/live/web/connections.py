@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 #: Open at once. One more takes the place of the one that has been open longest, so that a probe is
-#: let in beside any number of idle or slow clients.
+#: accepted whatever the number of idle or slow clients.
 MOST_CONNECTIONS: Final = 128
 #: New connections of one turn of the loop: fewer than the limit, or they would push each other out
 #: before their requests were read.

@@ -1,4 +1,4 @@
-"""Explaining a customer of a running worker: who has the record, and what is known of it."""
+"""Explaining a customer of a running worker: which worker has the record, and what is in it."""
 
 import asyncio
 from collections.abc import Callable
@@ -83,7 +83,7 @@ class Partitions(Protocol):
         """What this worker has; None when it does not work on the partition."""
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:
-        """Who has a partition that this worker does not work on."""
+        """The owner of a partition that this worker does not work on."""
 
 
 #: (customer id, input partition, how many) -> decisions. Blocks; raises InfrastructureError.

@@ -1,4 +1,4 @@
-"""One customer's newest decisions, read back from the ``decisions`` topic when somebody asks.
+"""One customer's newest decisions, read back from the ``decisions`` topic on request.
 
 Nothing is kept for it while deciding, and it survives restarts and moves between workers. How far
 back it looks is bounded by records and by time, so an answer says since when it is complete.
@@ -77,7 +77,7 @@ class _Reading:
         start, size, floor = high, _FIRST_RECORDS, max(low, high - max_records)
         while start > floor and len(found) < wanted:
             begin = max(floor, start - size)
-            lines = self._stretch(begin, start)
+            lines = self._read_range(begin, start)
             if lines is None:
                 break
             found[:0] = lines
@@ -87,7 +87,7 @@ class _Reading:
         # a worker that ends between effects sends a decision again: the same line counts once
         return RecentDecisions(list(dict.fromkeys(found)), None if start <= low else self._first_ms)
 
-    def _stretch(self, begin: int, end: int) -> list[bytes] | None:
+    def _read_range(self, begin: int, end: int) -> list[bytes] | None:
         """The customer's lines in [begin, end); None when they do not come in time."""
         self._reader.assign([TopicPartition(self._topic, self._partition, begin)])
         lines: list[bytes] = []

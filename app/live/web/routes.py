@@ -29,7 +29,7 @@ ONE_CUSTOMER: Final = "{customer:[^/]+}"
 MAX_RECENT: Final = 200
 #: The scheme of ``Authorization``, in any case (RFC 9110, 11.1).
 _BEARER: Final = "bearer"
-#: No store may keep it, no other site may learn where somebody came from.
+#: No cache may store the page, and no other site gets its address as the referrer.
 _PRIVATE: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",

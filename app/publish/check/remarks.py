@@ -1,4 +1,4 @@
-"""One thing about a line, and how what was found there is told."""
+"""One finding about a line, and its text."""
 
 from typing import Any, Final, Literal
 

@@ -41,8 +41,8 @@ class Summary:
     def text(self) -> Iterator[str]:
         """The end of the report."""
         if self._events:
-            told = ", ".join(f"{name} {count}" for name, count in sorted(self._events.items()))
-            yield f"events: {told}"
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(self._events.items()))
+            yield f"events: {counts}"
         for (level, kind), count in sorted(
             self._kinds.items(), key=lambda item: (item[0][0], -item[1], item[0][1])
         ):

@@ -57,7 +57,7 @@ def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
 
 
 def _envelope(line: Line) -> Iterator[Remark]:
-    """Unknown fields beside the known ones; a CloudEvent may have extensions."""
+    """Fields that are not known; a CloudEvent may have extensions."""
     in_record = is_record(line)
     envelope = line["value"] if in_record else line
     if not isinstance(envelope, dict):

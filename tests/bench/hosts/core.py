@@ -14,7 +14,7 @@ from app.core.engine import Engine, Handled
 from app.core.time.instants import END_OF_TIME_MS
 from app.formats.decode import Erasure, decode_record
 from app.formats.encode import written
-from app.live.clock.partition_clock import wall_ms
+from app.live.clock.partition_clock import machine_ms
 from app.rules_file.load import load_rules
 from tables import records
 from tests.bench.hosts.job import Job
@@ -58,7 +58,7 @@ class _One:
 class Core:
     """Decides by the job's rules with ``app.core``."""
 
-    def __init__(self, job: Job, now: Callable[[], int] = wall_ms) -> None:
+    def __init__(self, job: Job, now: Callable[[], int] = machine_ms) -> None:
         self._logical: Final = job.logical
         self._one = _One()
         self._decisions: list[Decision] = []

@@ -1,4 +1,4 @@
-"""Inactivity: silence after an event of ``since``; any later shop or travel event moves it."""
+"""Inactivity: no activity after an event of ``since``; any later shop or travel event moves it."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self

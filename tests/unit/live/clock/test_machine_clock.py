@@ -31,7 +31,7 @@ class Machine:
             self.monotonic_s += 1.0
             self.wall.now_ms()
             if records:
-                self.wall.witness(self.true_ms() - 50)
+                self.wall.observe_record(self.true_ms() - 50)
 
     def error_ms(self) -> int:
         return self.wall.now_ms() - self.true_ms()
@@ -73,10 +73,10 @@ def test_a_machine_that_slept_is_told_by_the_first_new_record(machine: Machine) 
     """Its monotonic clock stood still; what waited since is no word against it."""
     machine.off_ms = HOUR_MS
     machine.wall.now_ms()
-    machine.wall.witness(machine.true_ms() - HOUR_MS)
-    machine.wall.witness(machine.true_ms() + 1_000)
+    machine.wall.observe_record(machine.true_ms() - HOUR_MS)
+    machine.wall.observe_record(machine.true_ms() + 1_000)
     assert machine.error_ms() == 0
-    machine.wall.witness(machine.machine_ms() - 20)
+    machine.wall.observe_record(machine.machine_ms() - 20)
     assert (machine.error_ms(), machine.wall.step_s()) == (HOUR_MS, 0)
 
 
@@ -96,7 +96,7 @@ def test_a_step_back_that_stands_ends_the_worker(machine: Machine) -> None:
     machine.off_ms = -HOUR_MS
     for _ in range(round(HOLD_S) + 1):
         machine.go_on(1)
-        machine.wall.witness(machine.machine_ms() - 10)
+        machine.wall.observe_record(machine.machine_ms() - 10)
     assert machine.error_ms() == -HOUR_MS
     assert "set back by 3600 s" in str(machine.errors[0])
 
