@@ -229,4 +229,4 @@ def test_customers_and_categories_come_from_the_history(tmp_path: Path, ask: Rep
     ]
     assert report["categories"][0]["per_customer"]["sample"] == 1
     by_trigger = ask(decisions, [], "--events", str(history), "--by", "trigger")["groups"]["cart"]
-    assert "not told apart by trigger" in by_trigger["churn_rate"]["reason"]
+    assert "cannot be split by trigger" in by_trigger["churn_rate"]["reason"]
