@@ -11,6 +11,9 @@ REMEDIES: Final = {
     " apt-get install default-jre-headless maven",
     "prometheus": "alert rules and dashboards: apt-get install prometheus",
     "browser": "pages in Chromium: apt-get install chromium",
+    "node": "dispatch read with kafkajs: apt-get install nodejs npm",
+    "go": "dispatch read with franz-go: apt-get install golang-go (1.21 or newer)",
+    "javac": "dispatch read with Java's client: apt-get install default-jdk-headless",
     "root": "a full disk: run the tests as root, with the right to mount",
 }
 #: Why a need could not be met, for those that a test of this process asked for.
