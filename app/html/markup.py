@@ -1,5 +1,6 @@
 """HTML as values: text is escaped unless it is already ``Html``."""
 
+import re
 from collections.abc import Collection, Iterable
 from html import escape
 from typing import Final
@@ -37,6 +38,10 @@ def join(children: Iterable[object]) -> Html:
 #: About so many characters of a table stand side by side on a phone of 390 px.
 _PHONE_CHARS: Final = 46
 _MOST_STACKED_COLUMNS: Final = 12
+_FEWEST_CHARS: Final = 3
+#: How much wider the letters of a head are.
+_BOLD: Final = 1.2
+_TAGS: Final = re.compile("<[^>]*>")
 #: More rows of numbers than this are a series, which a plot shows too.
 _LONG_ROWS: Final = 40
 
@@ -86,13 +91,14 @@ def _layout(names: list[str], cells: list[list[object]], numbers: Collection[int
     return "scroll stack" if is_wide else "scroll"
 
 
-def _chars(column: list[object], is_number: bool) -> int:
+def _chars(column: list[object], is_number: bool) -> float:
     """The width of a column, in which text wraps between words and numbers do not."""
     name, *values = column
-    texts = [str(value) for value in values if not isinstance(value, Html)]
+    texts = [_TAGS.sub("", str(value)) for value in values]
     if not is_number:
         texts = [word for text in texts for word in text.split()]
-    return max(map(len, (*str(name).split(), *texts)), default=0)
+    bold = max(map(len, str(name).split()), default=0) * _BOLD
+    return max(bold, *map(len, texts), _FEWEST_CHARS)
 
 
 def _row(cells: list[object], right: Collection[int], titles: list[str]) -> Html:

@@ -115,6 +115,11 @@ def _winner_words(design: Design, first: VariantFinding, winner: VariantFinding)
     )
 
 
+def minute_text(instant_ms: int) -> str:
+    """``2026-01-31 12:05 UTC``."""
+    return f"{format_rfc3339(instant_ms)[:16].replace('T', ' ')} UTC"
+
+
 def _points(value: float) -> str:
     return f"{'+' if value > 0 else ''}{percent_text(value)}"
 
@@ -125,7 +130,7 @@ def worth_words(design: Design, worth: Worth) -> str:
     more = f"{worth.more:+,.0f}".replace(",", "\u202f")
     text = (
         f"At the experiment's pace {count_text(round(worth.customers))} customers come to this"
-        f" trigger in a month. If all of them get the winner, {more} more {words}"
+        f" trigger in a month. If all of them get the winner, expect {more} a month who {words}"
         f" ({_range(worth.interval)})."
     )
     if worth.money is None or worth.money_interval is None or worth.value is None:
@@ -148,8 +153,8 @@ def happened(finding: Finding) -> Iterator[str]:
     until = finding.now_ms if finding.stop_ms is None else finding.stop_ms
     state = "So far" if finding.stop_ms is None else "In the end"
     yield (
-        f"{state}, until {format_rfc3339(until)[:16]} UTC, {count_text(assigned)} customers were"
-        " drawn into the variants."
+        f"{state}, until {minute_text(until)}, {count_text(assigned)} customers were drawn into the"
+        " variants."
     )
     for each in finding.guardrail:
         word = "holds" if each.broken_ms is None else "was broken"

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.analysis.experiments.finding import Finding, VariantFinding
+from app.analysis.experiments.plain_words import minute_text
 from app.analysis.experiments.report import Judged, Plan
+from app.analysis.experiments.verdict import SPLIT_LEVEL
 from app.analysis.kpis.written import count_text, percent_text
 from app.analysis.statistics.intervals import Interval
 from app.core.time.instants import format_rfc3339
@@ -80,13 +82,13 @@ def lines(judged: Judged) -> list[str]:
     """When, and with what sample it was planned."""
     design, finding = judged.design, judged.finding
     until = finding.now_ms if finding.stop_ms is None else finding.stop_ms
-    state = "so far, until" if finding.stop_ms is None else "stopped at"
+    state = "so far until" if finding.stop_ms is None else "complete at"
     found = [
-        f"counted from {format_rfc3339(design.from_ms)}, {state} {format_rfc3339(until)};"
-        f" split among the variants p = {finding.split_p:.2g}"
+        f"Counted from {minute_text(design.from_ms)}, {state} {minute_text(until)}. The split among"
+        f" the variants has p = {finding.split_p:.2g}; under {SPLIT_LEVEL:g} it is not chance."
     ]
     if finding.verdict == "running":
-        found.append("figures of a running experiment are no verdict: do not stop it for them")
+        found.append("Figures of a running experiment are no verdict: do not stop it for them.")
     if judged.plan is not None:
         found.append(plan_text(judged.plan, design.min_sample))
     return found
@@ -94,11 +96,14 @@ def lines(judged: Judged) -> list[str]:
 
 def plan_text(plan: Plan, min_sample: int | None) -> str:
     """What sample would find what."""
-    lift = f"a lift of {percent_text(plan.lift)} % over {percent_text(plan.base)} %"
-    needed = f"{lift} needs {count_text(plan.needed)} customers per variant (power 80 %)"
+    lift = f"To find a lift of {percent_text(plan.lift)} % over {percent_text(plan.base)} %"
+    needed = f"{lift} in 80 % of cases takes {count_text(plan.needed)} customers per variant"
     if plan.power is None or min_sample is None:
-        return needed
-    return f"{needed}; min_sample {count_text(min_sample)} finds it with {plan.power:.0%}"
+        return f"{needed}."
+    return (
+        f"{needed}; a min_sample of {count_text(min_sample)} finds it in"
+        f" {100 * plan.power:.0f} % of them."
+    )
 
 
 def cells(variant: VariantFinding) -> tuple[str, ...]:

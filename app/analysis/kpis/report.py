@@ -61,6 +61,9 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. ``groups`` has the KPIs of each group, in the contract's order.
 
+    ``from_ms`` and ``last_ms`` are the first and the last message, ``to_ms`` is the last of what
+    they led to.
+
     ``triggers`` has those of messages for each trigger, whatever was asked by. ``unmatched`` counts
     requests that have outcomes and no decision. ``cohorts`` and ``categories`` are empty without
     events. ``against`` is another period, and ``changes`` what is different from it.
@@ -68,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     by: str | None
     from_ms: int | None
+    last_ms: int | None
     to_ms: int | None
     messages: int
     ghosts: int
@@ -114,7 +118,7 @@ def make_report(question: Question, database: Database) -> Report:
     totals = database.rows(
         """
         SELECT count(*) FILTER (NOT is_ghost) AS messages, count(*) FILTER (is_ghost) AS ghosts,
-            min(decided_ms) AS from_ms
+            min(decided_ms) AS from_ms, max(decided_ms) AS last_ms
         FROM facts
         """
     )[0]
@@ -124,11 +128,12 @@ def make_report(question: Question, database: Database) -> Report:
     return Report(
         by=question.by,
         from_ms=totals["from_ms"],
+        last_ms=totals["last_ms"],
         to_ms=database.value("SELECT to_ms FROM period"),
         messages=totals["messages"],
         ghosts=totals["ghosts"],
         customers=database.value("SELECT count(*) FROM (SELECT DISTINCT customer FROM facts)"),
-        outcomes=database.value("SELECT count(*) FROM outcomes"),
+        outcomes=database.value("SELECT count(*) FROM outcomes SEMI JOIN facts USING (request)"),
         unmatched=unmatched,
         groups=_kpis(database, question, groups, known, own),
         sizes=_sizes(database, question.by, groups, has_members=has_members),

@@ -19,10 +19,10 @@ from app.core.time.instants import format_rfc3339
 
 
 def report_json(report: Report) -> str:
-    """Everything; instants RFC 3339 (``from``, ``to``)."""
+    """Everything; instants RFC 3339 (``from``, ``last``, ``to``)."""
     whole: dict[str, Any] = msgspec.to_builtins(report)
     for part in (whole, whole["against"]):
-        for name in ("from", "to") if part is not None else ():
+        for name in ("from", "last", "to") if part is not None else ():
             instant_ms = part.pop(f"{name}_ms")
             part[name] = None if instant_ms is None else format_rfc3339(instant_ms)
     return json.dumps(_finite(whole), indent=2, ensure_ascii=False, allow_nan=False)
@@ -124,10 +124,10 @@ def _signed(value: float, unit: Unit, currency: str | None) -> str:
 
 
 def period_text(report: Report) -> str:
-    """``2026-01-01 to 2026-01-31``."""
-    if report.from_ms is None or report.to_ms is None:
+    """``2026-01-01 to 2026-01-31``: of the messages."""
+    if report.from_ms is None or report.last_ms is None:
         return "a period without messages"
-    return f"{format_rfc3339(report.from_ms)[:10]} to {format_rfc3339(report.to_ms)[:10]}"
+    return f"{format_rfc3339(report.from_ms)[:10]} to {format_rfc3339(report.last_ms)[:10]}"
 
 
 def group_title(report: Report, group: str) -> str:
@@ -147,9 +147,9 @@ def summary(report: Report) -> str:
     if report.from_ms is None or report.to_ms is None:
         return "Nothing was sent or held out."
     return (
-        f"{format_rfc3339(report.from_ms)[:10]} to {format_rfc3339(report.to_ms)[:10]}:"
-        f" {count_text(report.messages)} messages sent and {count_text(report.ghosts)} held out,"
-        f" {count_text(report.customers)} customers, {count_text(report.outcomes)} outcomes"
+        f"{period_text(report)}: {count_text(report.messages)} messages sent and"
+        f" {count_text(report.ghosts)} held out, {count_text(report.customers)} customers,"
+        f" {count_text(report.outcomes)} outcomes until {format_rfc3339(report.to_ms)[:10]}"
     )
 
 

@@ -1,5 +1,7 @@
 """The pages: whole, escaped, with a table beside each plot, and shown by a browser."""
 
+import asyncio
+import base64
 import re
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from app.cli import main
 from app.html.interval_plot import Spread, axis, intervals
+from tests.process.chromium import chromium
 from tests.process.test_page import in_chromium
 from tests.unit.analysis.files import bought, decision, outcome, write_lines
 from tests.unit.backtest.report.test_page import Outline
@@ -143,6 +146,31 @@ def test_a_browser_shows_the_pages(pages: dict[str, str], tmp_path: Path, width:
         assert int(wide) <= int(window), name
         in_chromium(url, tmp_path, f"--screenshot={picture}", size)
         assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.needs_browser
+@pytest.mark.slow
+def test_nothing_scrolls_off_a_phone_and_a_summary_prints_on_one_sheet(
+    pages: dict[str, str], tmp_path: Path
+) -> None:
+    """At 390 px no table is wider than its place; an experiment and a funnel fit on A4."""
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+    assert asyncio.run(_sheets(list(pages), tmp_path)) == {"experiments": 1, "funnel": 1}
+
+
+async def _sheets(names: list[str], folder: Path) -> dict[str, int]:
+    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+    found = {}
+    async with chromium(folder) as tab:
+        for name in names:
+            await tab.open(f"file://{folder / name}.html", 390)
+            assert await tab.ask(f"{wide}.map(e => e.ariaLabel).join()") == "", name
+            if name in ("experiments", "funnel"):
+                printed = await tab.command("Page.printToPDF", preferCSSPageSize=True)
+                pdf = base64.b64decode(printed["data"])
+                found[name] = len(re.findall(rb"/Type /Page\b", pdf))
+    return found
 
 
 def test_the_axis_has_round_numbers_and_room() -> None:

@@ -141,6 +141,17 @@ def test_text_is_escaped_unless_it_is_markup() -> None:
     assert "<b>" not in table("<b>", ["<b>"], [["<b>", "<b>"]])
 
 
+def test_a_table_too_wide_for_a_phone_names_each_cell() -> None:
+    """There a row is a list; a long series of numbers keeps its columns."""
+    head = ("trigger", "messages sent", "revenue", "95 % interval")
+    row = ("cart_abandoned", 1_994, "a-long-word-of-text", "another-long-word")
+    assert 'class="scroll stack"' in table("wide", head, [row])
+    assert 'data-head="revenue"' in table("wide", head, [row])
+    assert "data-head" not in table("narrow", head[:2], [row[:2]])
+    days = table("days", ("day", *("a-trigger-of-a-long-name",) * 4), [["d", 1, 2, 3, 4]] * 50)
+    assert 'class="scroll long"' in days
+
+
 def test_long_histories_are_put_together_by_week() -> None:
     """Bars stay wide enough to be seen, and no send is lost."""
     shown = calendar(((day, "a", 1) for day in range(20_000, 20_365)), 8)
