@@ -32,6 +32,7 @@ class OneProcess:
             rules,
             output.write,
             outcome=output.write_outcome,
+            stopped=output.tally.take_stopped,
             dead=output.write_dead,
             grace_ms=grace_ms,
             outage=outage,

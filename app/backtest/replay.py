@@ -13,7 +13,8 @@ import msgspec
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
 from app.backtest.rates import DEFAULT_PARTITIONS, partitioned_rates
-from app.core.context import Emit
+from app.core.context import Emit, EmitStopped, ignore_stopped
+from app.core.customer.record import StoppedStart
 from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event
@@ -35,8 +36,8 @@ class Phase(IntEnum):
 class Replay:
     """One run over history. ``counts`` says what became of its records.
 
-    Decisions go to ``emit`` in the order made, what sends led to to ``outcome``, dead letters with
-    their line number to ``dead``.
+    Decisions go to ``emit`` in the order made, what sends led to to ``outcome``, starts that opened
+    nothing to ``stopped``, dead letters with their line number to ``dead``.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Replay:
         emit: Emit,
         *,
         outcome: EmitOutcome = ignore_outcome,
+        stopped: EmitStopped = ignore_stopped,
         dead: Callable[[int, EventError], None] | None = None,
         grace_ms: int = DEFAULT_GRACE_MS,
         outage: Outage | None = None,
@@ -58,7 +60,8 @@ class Replay:
         self._rules = rules
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
-        self._engine = Engine(rules, self.customers, emit, outcome, rates)
+        self._stopped = stopped
+        self._engine = Engine(rules, self.customers, emit, outcome, rates, self._take_stopped)
         self._clock = Clock(grace_ms, outage)
         self._grace_ms = grace_ms
         #: until it is over and what arrived in it has been read
@@ -92,6 +95,10 @@ class Replay:
         """
         self._engine.rules = msgspec.structs.replace(self._rules, decide_from_ms=from_ms)
         self._is_learning = from_ms == END_OF_TIME_MS
+
+    def _take_stopped(self, start: StoppedStart) -> None:
+        if not self._is_learning:
+            self._stopped(start)
 
     def take(self, arrival: Arrival) -> None:
         """One record: the clock steps to its arrival, then it is handled."""

@@ -17,11 +17,13 @@ from app.core.rules.model import Cap, Rules
 from app.core.rules.variants import steps_of
 from app.core.rules.zone import zone_of
 from app.core.time.instants import SECOND_MS, format_rfc3339, parse_rfc3339
+from app.core.triggers.starts import STOP_WORDS
 from app.explain.explanation import (
     CapUse,
     CooldownUse,
     ExplainedDecision,
     Explanation,
+    KnownStop,
     OpenInstance,
     Timer,
 )
@@ -73,6 +75,16 @@ def explain(
         ],
         events=known_events(customer, rules, own),
         sends=known_sends(customer),
+        stopped=[
+            KnownStop(
+                occurred_ms=stop.occurred_ms,
+                trigger=stop.trigger,
+                key=stop.key,
+                reason=stop.reason,
+                words=STOP_WORDS[stop.reason],
+            )
+            for stop in reversed(customer.stopped)
+        ],
         decisions_since_ms=since_ms,
         decisions=[
             _decision(record, results) for record in reversed(own[-recent:] if recent else [])

@@ -79,6 +79,16 @@ class ExplainedDecision(msgspec.Struct, frozen=True, kw_only=True):
     led_to: list[str]
 
 
+class KnownStop(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that opened no instance although the trigger names its type; why in ``words``."""
+
+    occurred_ms: int
+    trigger: str
+    key: str
+    reason: str
+    words: str
+
+
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened, in words; ``event_id`` when the record remembers which it was."""
 
@@ -128,5 +138,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     sends: list[KnownSend]
     decisions_since_ms: int | None
     decisions: list[ExplainedDecision]
+    #: the last of them, newest first
+    stopped: list[KnownStop]
     #: topics whose end the partition has not reached: marketing steps wait for them
     waits_for: list[str] = []

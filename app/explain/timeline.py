@@ -53,6 +53,10 @@ def timeline(explanation: Explanation) -> list[Entry]:
             Entry(event.occurred_ms, event.kind, event.what.removeprefix("profile: "), "")
             for event in explanation.events
         ),
+        *(
+            Entry(stop.occurred_ms, "event", f"{stop.trigger}: opened nothing", stop.words)
+            for stop in explanation.stopped
+        ),
     ]
     return sorted(found, key=lambda entry: -entry.at_ms)
 

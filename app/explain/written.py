@@ -96,6 +96,12 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _instance_lines(instance, when, explanation.now_ms)
     if not explanation.instances:
         yield "  nothing"
+    if explanation.stopped:
+        yield ""
+        yield "Opened nothing, newest first"
+        for stop in explanation.stopped:
+            key = f" {stop.key}" if stop.key else ""
+            yield f"  {when(stop.occurred_ms)}  {stop.trigger}{key}: {stop.words}"
     yield ""
     yield "Known to have happened, newest first"
     for event in explanation.events[:_SHOWN_EVENTS]:

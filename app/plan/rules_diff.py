@@ -35,6 +35,8 @@ class RulesDiff(msgspec.Struct, frozen=True):
     gone: list[str]
     changed: dict[str, list[FieldChange]]
     others: list[FieldChange]
+    #: facts that are new or defined otherwise: they start with the first event read under NEW
+    facts_from_nothing: list[str]
 
     @property
     def is_empty(self) -> bool:
@@ -55,6 +57,11 @@ def diff_rules(old: Rules, new: Rules) -> RulesDiff:
         gone=sorted(before.keys() - after.keys()),
         changed=changed,
         others=list(_changes("", _others(old), _others(new))),
+        facts_from_nothing=[
+            name
+            for name, fact in new.facts.items()
+            if name not in old.facts or old.facts[name].definition != fact.definition
+        ],
     )
 
 

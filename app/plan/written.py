@@ -15,6 +15,11 @@ from app.plan.plan import Plan, Rehearsal
 from app.plan.rules_diff import FieldChange, RulesDiff
 
 _MOST_VERDICTS = 30
+_STARTS_EMPTY = (
+    "starts empty: it counts events from the first one that is read under the new rules."
+    " Give it its past with `triggers seed HISTORY --decide-from T`, and see what it says with"
+    " `triggers backtest --state-from HISTORY`."
+)
 
 
 def plan_json(plan: Plan) -> str:
@@ -25,6 +30,8 @@ def plan_json(plan: Plan) -> str:
 def print_plan(plan: Plan, console: Console) -> None:
     """Sections with a table each; what is empty is left out."""
     console.print(_rules(plan.rules))
+    for name in plan.rules.facts_from_nothing:
+        console.print(Text(f"customer.{name} {_STARTS_EMPTY}"))
     if plan.rehearsal is not None:
         for part in _rehearsal(plan.rehearsal):
             console.print(part)

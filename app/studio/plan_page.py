@@ -43,7 +43,12 @@ def _rules(diff: RulesDiff) -> Html:
     for name, changes in (*diff.changed.items(), ("(all)", diff.others)):
         rows += [(name, c.path, _value(c.before), _value(c.after)) for c in changes]
     head = ("trigger", "what", "before", "after")
-    return section("Rules", table("What the files say otherwise", head, rows), is_wide=True)
+    notes = (
+        tag("p", f"customer.{name} starts empty, with the first event read under the new rules.")
+        for name in diff.facts_from_nothing
+    )
+    shown = table("What the files say otherwise", head, rows)
+    return section("Rules", *notes, shown, is_wide=True)
 
 
 def _value(value: Any) -> str:

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.examples.backtest import assert_decided, decisions_of, read_lines, run_backtest
-from tests.examples.test_triggers import HOUR, MINUTE, START, Run, cart, event, rules, welcome
+from tests.examples.test_triggers import (
+    HOUR,
+    MINUTE,
+    START,
+    Run,
+    cart,
+    event,
+    ms,
+    rules,
+    updated,
+    welcome,
+)
 
 CASES = Path(__file__).with_name("cases")
 UNTIL = ("--until", "2026-04-01T00:00:00Z")
@@ -167,3 +178,24 @@ def test_a_click_without_an_open_has_opened(run: Run) -> None:
         until_ms=START + 2 * DAY,
     )
     assert [(made["step"], made["reason"]) for made in found] == [(0, "passed"), (1, "condition")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "years"),
+    [
+        ({}, ["2026", "2027", "2028", "2029"]),
+        ({"once": True}, ["2026"]),
+        ({"limit": {"times": 1, "per": "800d"}}, ["2026", "2029"]),
+        ({"limit": {"times": 2, "per": "800d"}}, ["2026", "2027", "2029"]),
+    ],
+)
+def test_once_and_limit_are_asked_on_the_day_of_an_anniversary(
+    run: Run, entry: dict[str, Any], years: list[str]
+) -> None:
+    """A year in which nothing could be sent does not count; who is stopped comes in later."""
+    hello = {"kind": "anniversary", "of": "profile.birthday", "at": "09:00"} | entry
+    hello |= {"template": "t", "channels": ["email"]}
+    lines = [updated(START, birthday="1990-03-05"), updated(START + 400 * DAY, email="ann@x")]
+    made = run(rules(hello=hello), lines, until_ms=ms("2029-12-31T00:00:00Z"))
+    assert [d["key"] for d in made if d["outcome"] == "suppress"] == ["2025"]
+    assert [d["key"] for d in made if d["outcome"] == "send"] == years

@@ -64,8 +64,8 @@ def is_covered(
     return bool(thing["anchor"] <= t + settle(trigger))
 
 
-def is_full(world: Any, customer: Customer, name: str, t: int) -> bool:
-    """Whether `once` or `limit` lets no instance start at `t`."""
+def is_full(world: Any, customer: Customer, name: str, t: int, but: Any = None) -> bool:
+    """Whether `once` or `limit` lets no instance start at `t`, beside `but`."""
     trigger = world["rules"]["triggers"][name]
     limit = trigger.get("limit")
     if trigger.get("once"):
@@ -79,6 +79,8 @@ def is_full(world: Any, customer: Customer, name: str, t: int) -> bool:
         for one in [*customer["instances"], *sent]
         if one["trigger"] == name and one["anchor"] > oldest
     }
+    if but is not None:
+        counted.discard((but["key"], but["anchor"]))
     return bool(len(counted) >= limit["times"])
 
 

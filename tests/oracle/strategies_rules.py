@@ -339,8 +339,9 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     if "cancel" in trigger and draw(st.integers(0, 3)) == 0:
         trigger["cancel"].append({"on": draw(_some(CANCEL_TYPES)), "when": draw(CONDITIONS)})
     entry = draw(st.sampled_from(["", "", "", "once", "limit"]))
-    if entry and trigger["kind"] != "anniversary":
-        limit = {"times": draw(st.integers(1, 2)), "per": draw(MEDIUM | LONG)}
+    if entry:
+        per = MEDIUM | LONG if trigger["kind"] != "anniversary" else st.just("800d")
+        limit = {"times": draw(st.integers(1, 2)), "per": draw(per)}
         trigger |= {"once": True} if entry == "once" else {"limit": limit}
     return trigger
 

@@ -510,6 +510,11 @@ def fire(world: World, timer: Timer) -> None:
     if not is_left and not world["is_current"] and trigger.get("category") != "transactional":
         world["timers"].append(timer | {"is_parked": True})
         return
+    is_day = trigger["kind"] == "anniversary" and not instance["has_fired"]
+    if is_day and is_full(world, customer, name, instance["anchor"], instance):
+        end(world, customer, [instance], "superseded")
+        come_up(world, customer, instance)
+        return
     timer = timer | {"is_parked": False}
     if not is_left:
         asked = instance | {"deciding": step, "data": told(world, customer, instance)}
@@ -570,9 +575,15 @@ def fire(world: World, timer: Timer) -> None:
     if not any(t["instance"] is instance for t in world["timers"]):
         customer["instances"] = [i for i in customer["instances"] if i is not instance]
     if trigger["kind"] == "anniversary" and not instance["has_fired"]:
-        instance["has_fired"] = True
-        customer["fired_years"][name] = int(instance["key"])
-        schedule_anniversary(world, customer, name, trigger)
+        come_up(world, customer, instance)
+
+
+def come_up(world: World, customer: Customer, instance: Instance) -> None:
+    """The day of an anniversary has come: its year is over, and the next one waits."""
+    name = instance["trigger"]
+    instance["has_fired"] = True
+    customer["fired_years"][name] = int(instance["key"])
+    schedule_anniversary(world, customer, name, world["rules"]["triggers"][name])
 
 
 def record(

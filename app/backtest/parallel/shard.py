@@ -119,6 +119,7 @@ class _Shard:
             rules,
             self._emit,
             outcome=self._output.write_outcome,
+            stopped=self._output.tally.take_stopped,
             dead=self._output.write_dead,
             grace_ms=grace_ms,
             outage=outage,

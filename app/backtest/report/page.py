@@ -31,6 +31,7 @@ def report_page(tally: Tally, rules: Rules, run: Run) -> str:
         sections.sends_by_day(tally),
         sections.triggers(tally, rules),
         sections.suppressions(tally),
+        sections.stopped_starts(tally),
         sections.limits(tally, rules),
         sections.delays(tally),
         sections.messages(tally, run.customers),

@@ -15,6 +15,7 @@ from app.core.gates.registry import title_of
 from app.core.rules.model import Rules
 from app.core.time.durations import span_text
 from app.core.time.instants import MINUTE_MS
+from app.core.triggers.starts import STOP_WORDS
 from app.html import plots
 from app.html.document import figure, section
 from app.html.markup import Html, join, table, tag
@@ -110,6 +111,16 @@ def suppressions(tally: Tally) -> Html:
         figure(label, plot),
         table(label, ("reason", "steps", "share", "mostly"), rows),
     )
+
+
+def stopped_starts(tally: Tally) -> Html:
+    """Events that opened nothing although a trigger names their type."""
+    if not tally.stopped:
+        return section("Starts that opened nothing", tag("p", "Every start opened an instance."))
+    ranked = sorted(tally.stopped.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(trigger, STOP_WORDS[reason], count) for (trigger, reason), count in ranked]
+    label = "Starts that opened nothing, by trigger"
+    return section("Starts that opened nothing", table(label, ("trigger", "why", "starts"), rows))
 
 
 def _by_size(item: tuple[str, int]) -> tuple[int, str]:

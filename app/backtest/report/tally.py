@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from app.core.attribution import ASSISTED
+from app.core.customer.record import StoppedStart
 from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.gates.registry import LIMITS, Gate
 from app.core.outcomes import SendOutcome
@@ -69,6 +70,8 @@ class Tally:
         self.led_to: Counter[tuple[str, bool, str]] = Counter()
         #: (trigger, currency) -> value of the conversions that sends got, exact in any order
         self.revenue: dict[tuple[str, str | None], Fraction] = {}
+        #: (trigger, why) -> starts that opened nothing
+        self.stopped: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, frozenset[Limit]] = {}
 
     @property
@@ -119,6 +122,10 @@ class Tally:
             key = outcome.trigger, outcome.currency
             self.revenue[key] = self.revenue.get(key, 0) + Fraction(outcome.value)
 
+    def take_stopped(self, start: StoppedStart) -> None:
+        """Count a start that opened nothing."""
+        self.stopped[start.trigger, start.reason] += 1
+
     def add(self, other: "Tally") -> None:
         """Count what ``other`` did, of other customers."""
         for kind, count in other.counts.items():
@@ -135,6 +142,7 @@ class Tally:
         for arm, customers in other.arms.items():
             self.arms.setdefault(arm, {}).update(customers)
         self.led_to += other.led_to
+        self.stopped += other.stopped
         for key, value in other.revenue.items():
             self.revenue[key] = self.revenue.get(key, 0) + value
         self._waiting |= other._waiting

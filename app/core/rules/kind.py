@@ -100,6 +100,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         """When a step that counts from the anchor is due; None: the instance is without it."""
         return instance.anchor_ms + step.after_ms
 
+    def may_enter(self, moment: "DecisionContext", trigger: "Trigger", instance: Instance) -> bool:
+        """Asked when a step of the instance comes up; False: the instance has been taken away."""
+        return True
+
     def take_cancelled(
         self, moment: "DecisionContext", trigger: "Trigger", instance: Instance
     ) -> None:

@@ -15,8 +15,12 @@ from app.core.time.instants import BEGINNING_OF_TIME_MS
 _NONE: Final[list[Entered]] = []
 
 
-def entry_stop(customer: Customer, trigger: Trigger, start_ms: int) -> str | None:
-    """``once`` or ``limit`` when that stops a start at this time, else None."""
+def entry_stop(
+    customer: Customer, trigger: Trigger, start_ms: int, own: Instance | None = None
+) -> str | None:
+    """``once`` or ``limit`` when that stops a start at this time, else None; ``own`` is what the
+    start has opened, and does not count.
+    """
     entry = trigger.entry
     if entry is None:
         return None
@@ -25,7 +29,7 @@ def entry_stop(customer: Customer, trigger: Trigger, start_ms: int) -> str | Non
     counted = {
         (one.key, one.anchor_ms)
         for one in customer.instances
-        if one.trigger == name and one.anchor_ms > after_ms
+        if one.trigger == name and one.anchor_ms > after_ms and one is not own
     }
     for one in customer.entered.get(name, _NONE):
         if one.anchor_ms > after_ms:

@@ -41,6 +41,8 @@ def decide_step(
     if trigger.is_marketing and not moment.is_current:
         park(moment.customer, pending)
         return
+    if trigger.entry is not None and not trigger.kind.may_enter(moment, trigger, instance):
+        return
     outcome = decide(moment, trigger, instance, pending)
     if trigger.is_journey and outcome is not DEFER:
         if outcome is HOLDOUT:

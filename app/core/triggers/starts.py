@@ -36,6 +36,21 @@ class Stop(StrEnum):
     PAST = "past"
 
 
+#: Why in words, behind "the event opened nothing: ".
+STOP_WORDS: Final[dict[str, str]] = {
+    Stop.OWN_MESSAGE: "it is about a message of the trigger itself",
+    Stop.STALE: "a newer start of the same key had been read",
+    Stop.CANCELLED: "a cancel of the same key came after it, or just before",
+    Stop.KNOWN: "the same event had opened an instance before",
+    Stop.UNCHANGED: "the watched field kept its value",
+    Stop.ONCE: "`once`: the customer has been in it before",
+    Stop.LIMIT: "`limit`: the customer has been in it as often as it allows",
+    Stop.CONDITION: "`when` did not hold",
+    Stop.PAST: "no step of it would be due in the future",
+}
+assert STOP_WORDS.keys() == set(Stop)
+
+
 def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
     """Open another instance, anchored at the event, of a kind that allows several at a time."""
     identity = identity_of(key, moment.occurred_ms)

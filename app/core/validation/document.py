@@ -178,7 +178,7 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
         yield from check_positive(f"{path}.within", body["within"])
     if "of" in body:
         check_of = _check_date if body["kind"] == "date" else _check_anniversary
-        yield from check_of(f"{path}.of", body["of"], known_for(known, openers))
+        yield from check_of(path, body, known_for(known, openers))
     yield from check_limits(path, body)
 
 
@@ -195,20 +195,31 @@ def _check_messages(path: str, body: Document, known: Known) -> Iterator[Problem
     yield from _check_steps(path, body, known)
 
 
-def _check_anniversary(path: str, of: str, _known: Known) -> Iterator[Problem]:
+def _check_anniversary(path: str, body: Document, _known: Known) -> Iterator[Problem]:
+    of: str = body["of"]
     scope, _, field = of.partition(".")
     is_date = scope == "profile" and (field == "birthday" or field.startswith("attributes."))
     if not is_date and not (scope == "customer" and field in DATE_FACTS):
         expected = "profile.birthday, profile.attributes.NAME, customer.first_order_at or"
-        yield Problem(path, f"{expected} customer.last_order_at", repr(of))
+        yield Problem(f"{path}.of", f"{expected} customer.last_order_at", repr(of))
 
 
-def _check_date(path: str, of: str, known: Known) -> Iterator[Problem]:
+def _check_date(path: str, body: Document, known: Known) -> Iterator[Problem]:
+    of: str = body["of"]
     scope, _, field = of.partition(".")
     if scope == "event":
-        yield from check_field(path, of, known)
+        yield from check_field(f"{path}.of", of, known)
+        kind = known.kinds.taxonomy.fields.get(field)
+        if kind is FieldType.TIME and "at" in body:
+            expected = f"nothing here, because {of} is an instant, which has its time of day"
+            yield Problem(f"{path}.at", expected, repr(body["at"]))
+        elif kind is FieldType.DATE and "at" not in body:
+            expected = f"the time of day (HH:MM), because {of} is a day"
+            yield Problem(f"{path}.at", expected, "nothing")
+        elif kind not in (FieldType.TIME, FieldType.DATE, None):
+            yield Problem(f"{path}.of", "a field declared as time or date", f"{of}, {kind}")
     elif scope != "profile" or not field.startswith("attributes."):
-        yield Problem(path, "event.FIELD or profile.attributes.NAME", repr(of))
+        yield Problem(f"{path}.of", "event.FIELD or profile.attributes.NAME", repr(of))
 
 
 def _check_steps(path: str, body: Document, known: Known) -> Iterator[Problem]:

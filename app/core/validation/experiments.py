@@ -40,8 +40,9 @@ def check_experiments(
         trigger_body = document.get("triggers", {}).get(trigger)
         yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, known)
         for label, variant in body["variants"].items():
-            if "steps" in variant:
-                yield from check_steps(f"{path}.variants.{label}", variant, known)
+            if "steps" in variant and trigger_body is not None:
+                own = {"kind": trigger_body["kind"], "steps": variant["steps"]}
+                yield from check_steps(f"{path}.variants.{label}", own, known)
         if "when" in body:
             yield from check_condition(f"{path}.when", body["when"], known)
         yield from _check_metrics(path, body)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.core.customer.profile import unknown_channels
+from app.core.customer.record import StoppedStart
 from app.core.customer.suppression import Feedback
 from app.core.decisions import Decision
 from app.core.errors import EventError
@@ -82,6 +83,8 @@ class CommitUnit:
     records_per_customer: dict[str, int] = field(default_factory=dict)
     #: one customer has got as many of them as an outbox should hold
     is_heavy: bool = False
+    #: for the metrics: (trigger, reason) -> starts that opened nothing
+    stopped: dict[tuple[str, str], int] = field(default_factory=dict)
     skewed: int = 0
     timers: int = 0
 
@@ -89,6 +92,11 @@ class CommitUnit:
         """Add a decision."""
         self.decisions.append(decision)
         self._weigh(decision.customer_id)
+
+    def add_stopped(self, start: StoppedStart) -> None:
+        """Count a start that opened nothing."""
+        what = start.trigger, start.reason
+        self.stopped[what] = self.stopped.get(what, 0) + 1
 
     def add_outcome(self, outcome: SendOutcome) -> None:
         """Add an outcome of a send."""

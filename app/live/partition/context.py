@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.core.context import Emit
+from app.core.context import Emit, EmitStopped
 from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.engine import Customers, Engine
 from app.core.merges import EmitForward, Holds
@@ -30,6 +30,7 @@ class MakeEngine(Protocol):
         emit: Emit,
         emit_outcome: EmitOutcome,
         rates: Rates,
+        emit_stopped: EmitStopped,
         *,
         holds: Holds,
         emit_forward: EmitForward,

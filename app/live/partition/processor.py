@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
+from app.core.customer.record import StoppedStart
 from app.core.decisions import Decision
 from app.core.merges import Forward
 from app.core.outcomes import SendOutcome
@@ -73,6 +74,7 @@ class PartitionProcessor:
             self._add_decision,
             self._add_outcome,
             Rates(context.input_partitions, settings.grace_ms, self._rate_state_of),
+            self._add_stopped,
             holds=lambda customer_id: belongs_here(customer_id.encode(errors="surrogatepass")),
             emit_forward=self._send_on,
         )
@@ -277,6 +279,9 @@ class PartitionProcessor:
 
     def _add_outcome(self, outcome: SendOutcome) -> None:
         self._unit.add_outcome(outcome)
+
+    def _add_stopped(self, start: StoppedStart) -> None:
+        self._unit.add_stopped(start)
 
     def _send_on(self, forward: Forward) -> None:
         self._handler.send_on(forward)

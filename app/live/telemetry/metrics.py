@@ -49,6 +49,7 @@ class Metrics:
         self._decisions = specs.DECISIONS.counter(registry)
         self._dead_letters = specs.DEAD_LETTERS.counter(registry)
         self._duplicates = specs.DUPLICATES.counter(registry)
+        self._stopped = specs.STARTS_STOPPED.counter(registry)
         self._skewed = specs.SKEWED.counter(registry)
         self._misrouted = specs.MISROUTED.counter(registry)
         self._timers = specs.TIMERS.counter(registry)
@@ -132,6 +133,8 @@ class Metrics:
             self._dead_letters.labels(letter.topic, letter.error.reason).inc()
         for misrouted in unit.misrouted:
             self._misrouted.labels(misrouted.topic).inc()
+        for (trigger, reason), count in unit.stopped.items():
+            self._stopped.labels(self._label(trigger), reason).inc(count)
         if unit.skewed:
             self._skewed.inc(unit.skewed)
         if unit.timers:

@@ -60,6 +60,12 @@ EVENTS: Final = MetricSpec(
 DECISIONS: Final = MetricSpec(
     "counter", "trigger_decisions_total", "Decisions made.", ("trigger", "outcome", "reason")
 )
+STARTS_STOPPED: Final = MetricSpec(
+    "counter",
+    "trigger_starts_stopped_total",
+    "Events of a type that a trigger names which opened no instance of it.",
+    ("trigger", "reason"),
+)
 DEAD_LETTERS: Final = MetricSpec(
     "counter",
     "trigger_dead_letters_total",

@@ -350,3 +350,13 @@ def test_declared_facts_are_told_and_segments_may_ask_them() -> None:
     )
     found = explain(customer, other, T0 + 22 * HOUR, decisions).facts
     assert (found["spent"], found["carts"], found["segments"]) == (None, ["c1"], [])
+
+
+def test_starts_that_opened_nothing_are_told_with_why() -> None:
+    """The cart was touched a minute after its purchase; the second view did not meet ``when``."""
+    rules = RULES.replace("on: [product_viewed]", "on: [product_viewed], once: true")
+    found = explained(rules)
+    assert [(stop.trigger, stop.reason) for stop in found.stopped] == [("seen", "once")] * 2
+    text = explanation_text(found)
+    assert "Opened nothing, newest first\n  today 15:00  seen" in text
+    assert "`once`: the customer has been in it before" in text

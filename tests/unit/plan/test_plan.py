@@ -167,3 +167,28 @@ def test_exit_codes(
     elif code == 3:
         assert "steps[0].after" in shown
     assert main([*command]) == code
+
+
+def test_a_fact_that_is_new_or_defined_otherwise_starts_empty(tmp_path: Path) -> None:
+    """The plan names it and says how to give it its past; one that stays is not named."""
+    facts = "facts:\n  stays: {count: order_placed}\n"
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(OLD + facts + "  changed: {count: product_viewed}\n")
+    new.write_text(
+        OLD + facts + "  changed: {count: product_viewed, within: 9d}\n  added: {last: shipped}\n"
+    )
+    diff = diff_rules(parse_rules(old.read_bytes()), parse_rules(new.read_bytes()))
+    assert diff.facts_from_nothing == ["changed", "added"]
+
+
+def test_the_text_says_that_a_fact_starts_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the commands that give it its past."""
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(OLD)
+    new.write_text(OLD + "facts: {spent: {sum: order_placed.value}}\n")
+    main(["plan", str(old), str(new)])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "customer.spent starts empty" in text
+    assert "triggers seed HISTORY --decide-from T" in text

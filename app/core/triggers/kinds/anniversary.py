@@ -17,6 +17,7 @@ from app.core.rules.model import Trigger
 from app.core.rules.zone import zone_of
 from app.core.time.instants import DAY_MS
 from app.core.time.zones import instant_of_local, local, zone
+from app.core.triggers.entry import entry_stop
 from app.core.triggers.instances import add_instance, open_instances
 
 
@@ -84,6 +85,20 @@ class Anniversary(Kind, frozen=True, kw_only=True):
                 return False
             waiting_ms = due_ms
         return waiting_ms is not None or value is None
+
+    def may_enter(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> bool:
+        """On the day ``once`` and ``limit`` are asked, not a year ahead: whom they stop enters in
+        a later year, if ever.
+        """
+        customer, year = moment.customer, _year(instance)
+        is_first = year is not None and customer.fired_years.get(trigger.name, 0) < year
+        if not is_first or entry_stop(customer, trigger, instance.anchor_ms, instance) is None:
+            return True
+        customer.instances.remove(instance)
+        for pending in instance.steps:
+            customer.timer_gone(pending.fire_ms)
+        self.take_up(moment, trigger, instance)
+        return False
 
     def take_up(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """The day has come: this year is used up, and next year's instance is scheduled."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.core.customer.record import StoppedStart
 from app.core.decisions import Cause, Decision, Outcome, Reason
 from app.core.rules.model import Rules
 from app.live.commit.record_outcome import RecordOutcome
@@ -169,3 +170,15 @@ def test_without_detail_all_triggers_share_one_series(rules: Rules) -> None:
 
     assert 'trigger_decisions_total{outcome="send",reason="passed",trigger=""}' in text
     assert 'trigger="one"' not in text
+
+
+def test_starts_that_open_nothing_are_counted_by_trigger_and_reason() -> None:
+    """Of a unit that is durable."""
+    metrics, unit = Metrics(), CommitUnit(now_ms=0)
+    for reason in ("stale", "once", "once"):
+        unit.add_stopped(StoppedStart("cart", "k", 0, reason))
+    metrics.unit_done(unit, 0.0, 0.0)
+    for reason, count in (("stale", 1), ("once", 2)):
+        labels = {"trigger": "cart", "reason": reason}
+        value = metrics.registry.get_sample_value("trigger_starts_stopped_total", labels)
+        assert value == count

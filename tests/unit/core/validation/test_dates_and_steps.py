@@ -1,0 +1,49 @@
+"""What is refused in date triggers, and in the steps of a variant."""
+
+from tests.unit.rules_file.test_load import problems_of
+
+DATES = """
+version: 1
+events: {bookings: {booking_confirmed: {departs_at: time, day: date, place: text}}}
+triggers:
+  instant: {kind: date, of: event.departs_at, on: [booking_confirmed], key: booking_id,
+            at: "10:00", template: t, channels: [email]}
+  day: {kind: date, of: event.day, on: [booking_confirmed], key: booking_id, template: t,
+        channels: [email]}
+  place: {kind: date, of: event.place, on: [booking_confirmed], key: booking_id, template: t,
+          channels: [email]}
+"""
+VARIANT = """
+version: 1
+triggers:
+  hello: {kind: event, on: [subscribed], template: t, channels: [email]}
+experiments:
+  x:
+    trigger: hello
+    salt: s
+    start: 2026-01-01
+    variants:
+      a: {}
+      b:
+        steps:
+          - {before: 1d, template: t, channels: [email]}
+          - {from: {step: 1, on: sent}, after: 1h, template: t, channels: [email]}
+"""
+
+
+def test_a_day_needs_a_time_and_an_instant_has_one() -> None:
+    """What is neither is refused: a declared field says what it is."""
+    assert problems_of(DATES) == {
+        "triggers.instant.at": "nothing here, because event.departs_at is an instant, which has"
+        " its time of day | '10:00'",
+        "triggers.day.at": "the time of day (HH:MM), because event.day is a day | nothing",
+        "triggers.place.of": "a field declared as time or date | event.place, text",
+    }
+
+
+def test_the_steps_of_a_variant_are_checked_like_those_of_its_trigger() -> None:
+    """``before`` in an event trigger, and a step that counts from itself."""
+    path = "experiments.x.variants.b.steps"
+    found = problems_of(VARIANT)
+    assert set(found) == {f"{path}[0].before", f"{path}[1].from.step"}
+    assert found[f"{path}[1].from.step"] == "an earlier step, from 0 to 0 | 1"

@@ -1,0 +1,77 @@
+"""What ``validate`` warns of in rules that are valid."""
+
+import pytest
+
+from app.rules_file.load import parse_rules
+from app.rules_file.odd_parts import find_odd_parts
+from app.rules_file.yaml_reader import read_yaml_with_places
+
+EXPIRES = """
+version: 1
+triggers:
+  cart: {kind: abandonment, start: [cart_updated], key: cart_id, cancel: [order_placed],
+         expires: 6h, steps: [{after: 30m, template: a, channels: [email]},
+                              {after: 24h, template: b, channels: [email]}]}
+"""
+OUT_OF_ORDER = """
+version: 1
+triggers:
+  hello: {kind: event, on: [subscribed], steps: [{after: 2h, template: a, channels: [email]},
+                                                 {after: 1h, template: b, channels: [email]}]}
+"""
+NO_CANCEL = """
+version: 1
+triggers:
+  cart: {kind: abandonment, start: [cart_updated], key: cart_id, after: 30m, template: a,
+         channels: [email]}
+"""
+ANSWERS = """
+version: 1
+triggers:
+  one: {kind: event, on: [message_opened], template: a, channels: [email]}
+  two: {kind: event, on: [message_clicked], template: b, channels: [email]}
+"""
+ANSWERS_ONE = ANSWERS.replace(
+    "on: [message_clicked],",
+    "on: [message_clicked], when: {field: event.trigger, op: ne, value: one},",
+)
+ANSWERS_ONCE = ANSWERS.replace("on: [message_clicked],", "on: [message_clicked], once: true,")
+THOUSAND = """
+version: 1
+triggers:
+  big: {kind: event, on: [order_placed], when: {field: event.value, op: gte, value: 1.000},
+        template: a, channels: [email]}
+"""
+NEVER = """
+version: 1
+triggers:
+  big: {kind: event, on: [order_placed], when: {all: [{field: event.value, op: gt, value: 9},
+        {field: event.value, op: lt, value: 5}]}, template: a, channels: [email]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        (EXPIRES, "triggers.cart.expires", "6h is shorter than `after: 24h`"),
+        (OUT_OF_ORDER, "triggers.hello.steps[1].after", "out of order"),
+        (NO_CANCEL, "triggers.cart", "no `cancel`"),
+        (ANSWERS, "triggers.one", "go on for ever"),
+        (THOUSAND, "triggers.big.when.value", "1.000 is 1; a thousand has no dot: 1000"),
+        (NEVER, "triggers.big.when", "this never holds"),
+    ],
+)
+def test_what_is_odd_is_said_where_it_stands(text: str, path: str, words: str) -> None:
+    """One remark each, and the rules are valid all the same."""
+    parse_rules(text.encode())
+    document, places = read_yaml_with_places(text.encode())
+    (odd,) = find_odd_parts(document, places)
+    assert odd.path == path
+    assert words in odd.text
+
+
+@pytest.mark.parametrize("text", [ANSWERS_ONE, ANSWERS_ONCE])
+def test_triggers_that_cannot_answer_each_other_for_ever_are_not_odd(text: str) -> None:
+    """One names what it is about, or lets nobody in twice."""
+    document, places = read_yaml_with_places(text.encode())
+    assert find_odd_parts(document, places) == []
