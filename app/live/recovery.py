@@ -51,6 +51,7 @@ class Recovery:
         store.on_applied = self._count_applied
         store.on_recovered = self._recovered
         store.on_ends_known = self._check_changelogs
+        self._assigned.on_position_lost = self._position_lost
         self._metrics.standby_lag.set_function(self._app.standby_lag)
 
     async def _recovered(self, partitions: set[int]) -> None:
@@ -69,6 +70,13 @@ class Recovery:
         if self._is_exactly_once:
             self._progress.positions.resumed(committed)
         self._assigned.assign(partitions, self._app.store.partition)
+
+    async def _position_lost(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            await self._lost_data.check_inputs({tp: offset})
+        except InfrastructureError as exc:
+            self._on_failure(exc)
+            await asyncio.Event().wait()
 
     async def _check_changelogs(self, ends: dict[TopicPartition, int]) -> None:
         active = ends.keys() & self._app.assignor.assigned_actives()

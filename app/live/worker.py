@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
+from confluent_kafka import KafkaException
+
 from app.core.engine import Engine
 from app.core.errors import ConfigError, InfrastructureError
 from app.live.assembly import WorkerParts, build, prepare
@@ -211,7 +213,8 @@ class _Worker:
                 await self._start_task
         self._cut_short_code = code
         await parts.app.stop()
-        parts.producer.flush(1.0)
+        with suppress(KafkaException):  # it has failed for good: nothing of it is waited for
+            parts.producer.flush(1.0)
         if self._prepared.spans is not None:
             await asyncio.to_thread(self._prepared.spans.close)
         return code

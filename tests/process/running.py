@@ -144,7 +144,9 @@ class RunningWorker:
 
 
 #: Publishing such a record again would not help.
-_REFUSED = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError._PURGE_QUEUE)
+_REFUSED = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
+#: A flush that takes longer has been left alone by its client.
+_STUCK_S = 60.0
 
 
 class Wire:
@@ -153,10 +155,12 @@ class Wire:
     def __init__(self, settings: Settings, partitions: int) -> None:
         self.settings = settings
         self.partitions = partitions
-        self._producer = Producer(
-            producer_config(settings) | {"linger.ms": 1, "delivery.timeout.ms": 600_000}
-        )
+        self._producer = self._new_producer()
         self._events = 0
+
+    def _new_producer(self) -> Producer:
+        config = {"linger.ms": 1, "delivery.timeout.ms": 600_000}
+        return Producer(producer_config(self.settings) | config)
 
     def event(
         self,
@@ -212,8 +216,18 @@ class Wire:
         return name if name.startswith(self.settings.app_id + "-") else self.settings.topic(name)
 
     def flush(self) -> None:
-        """Everything published is on the broker."""
-        assert self._producer.flush(DEADLINE_S) == 0
+        """Everything published is on the broker.
+
+        A client that has lost its broker may keep a few records for ever: then another publishes
+        them again, and those that had arrived are duplicates.
+        """
+        for _ in range(int(DEADLINE_S / _STUCK_S)):
+            if self._producer.flush(_STUCK_S) == 0:
+                return
+            stuck, self._producer = self._producer, self._new_producer()
+            stuck.purge()
+            stuck.flush(_STUCK_S)
+        raise AssertionError("records were not taken by the broker")
 
     def read(self, name: str) -> list["Message[bytes, bytes]"]:
         """All records of an output, whatever its logical or own name."""

@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,8 @@ from app.publish.publish import publish
 from app.rules_file.load import load_rules
 from app.settings.model import default_rules_path
 from tests.process.conftest import Instance
-from tests.process.running import wait_for
+from tests.process.fleet import partitions
+from tests.process.running import RunningWorker, wait_for
 
 START_MS = 1_700_000_000_000
 GRACE_MS = 5_000
@@ -226,6 +229,41 @@ def test_a_rehearsal_that_has_read_everything_ends_after_a_restart(instance: Ins
         requests = instance.wire.values("dispatch")
         assert worker.stop() == 0, worker.log
     assert {each["customer_id"] for each in requests} == set(ids)
+
+
+def test_a_rehearsal_ends_where_another_worker_has_the_newest_record(
+    instance: Instance, tmp_path: Path
+) -> None:
+    """Two workers with half of the partitions each; the one without it fires its timers, too."""
+    ids = [f"c{number}" for number in range(24)]
+    start_ms = 1_767_225_600_000
+    lines = [line("profiles", each, "profile_updated", start_ms, email=f"{each}@x") for each in ids]
+    lines += [line("orders", each, "cart_updated", start_ms + 1, cart_id="k") for each in ids]
+    lines.append(line("orders", "zoe", "product_viewed", start_ms + 3_600_000))
+
+    def worker(name: str) -> RunningWorker:
+        return instance.worker(
+            TRIGGER_CLOCK="records",
+            TRIGGER_MAX_IDLE="2s",
+            TRIGGER_INSTANCE_ID=f"rehearsal-{name}",
+            TRIGGER_DATA_DIR=str(tmp_path / name),
+        )
+
+    with worker("a") as first, worker("b") as second:
+        both = (first, second)
+        half = instance.wire.settings.partitions // 2
+        wait_for("half for each", lambda: all(len(partitions(each)) == half for each in both))
+        assert publish(instance.wire.settings, lines, timestamps="occurred_at").bad == 0
+        requests = instance.wire.wait_for_values("dispatch", 2 * len(ids))
+        wait_for("timers of both", lambda: all(timers_fired(each) > 0 for each in both))
+        for each in both:
+            assert each.stop() == 0, each.log
+    assert Counter(each["customer_id"] for each in requests) == dict.fromkeys(ids, 2)
+
+
+def timers_fired(worker: RunningWorker) -> float:
+    """How many the worker says, once the unit that fired them is done."""
+    return worker.metric("trigger_timers_fired_total")
 
 
 def line(topic: str, customer_id: str, type: str, at_ms: int, **data: Any) -> bytes:

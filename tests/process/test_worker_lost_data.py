@@ -1,6 +1,7 @@
 """A worker that comes back to a Kafka which has lost input, or its state."""
 
 import shutil
+import signal
 from concurrent.futures import Future
 
 import pytest
@@ -79,6 +80,42 @@ def test_input_that_was_deleted_unread_is_counted(instance: Instance) -> None:
         assert "input was deleted before it was read" in worker.log
         publish(instance, ids)
         instance.wire.wait_for_values("dispatch", 2 * REQUESTS)
+
+
+def test_input_that_retention_takes_from_a_running_worker_is_counted_once(
+    instance: Instance,
+) -> None:
+    """It has fallen behind; it goes on with what comes."""
+    orders, lost = instance.wire.settings.topic("orders"), "trigger_input_lost_records_total"
+    ids = instance.customers(CUSTOMERS)
+    with instance.worker() as worker:
+        publish(instance, ids)
+        instance.wire.wait_for_values("dispatch", REQUESTS)
+        wait_for("its offsets", lambda: instance.wire.committed()["orders"] == ORDERS)
+        worker.process.send_signal(signal.SIGSTOP)
+        publish(instance, ids)
+        empty(instance, orders)
+        worker.process.send_signal(signal.SIGCONT)
+        wait_for("the count", lambda: worker.metric(lost, topic="orders") > 0)
+        publish(instance, ids)
+        instance.wire.wait_for_values("dispatch", 2 * REQUESTS)
+        handled = worker.metric("trigger_events_total", topic="orders", outcome="applied")
+        assert handled + worker.metric(lost, topic="orders") == 3 * ORDERS
+        assert worker.stop() == 0, worker.log
+
+
+def test_an_input_topic_made_again_under_a_running_worker_ends_it(instance: Instance) -> None:
+    """It does not wait for ever at the old offset, and takes no new order for a known one."""
+    orders = instance.wire.settings.topic("orders")
+    ids = instance.customers(CUSTOMERS)
+    with instance.worker() as worker:
+        publish(instance, ids)
+        instance.wire.wait_for_values("dispatch", REQUESTS)
+        make_again(instance, orders)
+        instance.wire.event("orders", ids[0], "order_placed", {"value": 1})
+        instance.wire.flush()
+        assert worker.wait(120) == 1
+        assert "input topics are shorter than what was read of them" in worker.log
 
 
 @pytest.mark.parametrize("is_made_again", [False, True])

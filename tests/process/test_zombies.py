@@ -92,6 +92,37 @@ def wake(zombie: RunningWorker) -> None:
     zombie.process.send_signal(signal.SIGCONT)
 
 
+def test_of_two_workers_with_one_instance_id_the_loser_says_so(
+    instance: Instance, tmp_path: Path
+) -> None:
+    """Whichever ends names the setting, and both may; each order counts once all the same."""
+    ids = instance.customers(CUSTOMERS)
+    name = f"{instance.wire.settings.app_id}-same"
+
+    def worker(folder: str) -> RunningWorker:
+        return instance.worker(
+            TRIGGER_INSTANCE_ID=name,
+            TRIGGER_DATA_DIR=str(tmp_path / folder),
+            TRIGGER_GUARANTEE="exactly_once",
+        )
+
+    with worker("a") as first:
+        first.wait_until_ready()
+        publish_orders(instance.wire, ids)
+        assert_once(instance.wire, ids, 1)
+        with worker("b") as second:
+            both = (first, second)
+            wait_for("a loser", lambda: any(each.process.poll() is not None for each in both))
+    told = [line for line in first.log.splitlines() if "action=failed" in line]
+    assert told
+    for line in told:
+        assert f"TRIGGER_INSTANCE_ID {name}" in line or "the same TRIGGER_INSTANCE_ID" in line
+    with worker("a") as last:
+        publish_orders(instance.wire, ids)
+        assert_once(instance.wire, ids, 2)
+        assert last.stop() == 0, last.log
+
+
 @pytest.mark.parametrize("at", ["before 2", "before 5", "before 6"])
 def test_what_a_zombie_does_after_others_went_on_is_not_visible(
     instance: Instance, tmp_path: Path, at: str

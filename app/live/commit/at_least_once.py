@@ -1,6 +1,7 @@
 """Commits a unit at least once: every effect, in one numbered order.
 
-    1  outboxes filled, records encoded
+    1  outboxes filled, records encoded; what a customer's outbox has no room for is produced and
+       acknowledged
     2  changelog produced
     3  changelog acknowledged
     4  dispatch, decisions, outcomes, dead letters, misrouted records and what merged customers
@@ -9,7 +10,8 @@
     6  records, timer index and changelog offset written to disk, in one write
     7  source offsets released for commit
 
-A crash before 3 has ended leaves the unit undone, and it is done again from the same input. After
+A crash before 3 has ended leaves the unit undone, and it is done again from the same input: what
+had no room (the changelog takes no longer record) is then decided and produced again. After
 that the changelog has the records, with their outboxes: the replayed events are skipped, and what
 the outboxes hold is produced (again), under the same request ids. Which outboxes are known to be on
 Kafka is recorded by the marker that each unit writes for the ones before it (``EMITTED_KEY``): a
@@ -29,6 +31,10 @@ from app.live.input.progress import InputProgress
 from tables.customers import PartitionCustomers
 from tables.layout import EMITTED_KEY, pack_offset
 from tables.partition import PartitionStore
+
+#: Of output records in one customer's outbox: with the customer's record they are one changelog
+#: record, which Kafka has to take.
+OUTBOX_BYTES: Final = 4 << 20
 
 
 class AtLeastOnce:
@@ -81,7 +87,9 @@ class AtLeastOncePartition:
     async def _commit(self, unit: CommitUnit, *, is_marking: bool = False) -> None:
         hook, customers, store = self._shared.hook, self._customers, self._store
         hook("before 1")
-        records = self._fill_outboxes(unit)
+        records, surplus = self._fill_outboxes(unit)
+        if surplus:
+            await self._produce(surplus)
         changes = customers.changes()
         hook("after 1")
         hook("before 2")
@@ -118,13 +126,31 @@ class AtLeastOncePartition:
         self._shared.progress.unit_done(partition, unit.consumed, unit.positions)
         hook("after 7")
 
-    def _fill_outboxes(self, unit: CommitUnit) -> list[OutputRecord | SentOn]:
-        """Return all output records to produce; those of the unit are in the outboxes then."""
+    async def _produce(self, records: list[OutputRecord | SentOn]) -> None:
+        outputs = PendingDeliveries(self._shared.producer)
+        for record in records:
+            outputs.send(*self._shared.outputs.producer_record(record, self._partition))
+        await outputs.wait()
+
+    def _fill_outboxes(
+        self, unit: CommitUnit
+    ) -> tuple[list[OutputRecord | SentOn], list[OutputRecord | SentOn]]:
+        """Return the output records to produce, and those to produce before the changelog, which
+        their customers' outboxes have no room for; the others of the unit are in these then.
+        """
         customers = self._customers
         records = list(left_in_outboxes(unit, customers))
         customers.empty_outboxes()
+        surplus: list[OutputRecord | SentOn] = []
+        held_bytes: dict[str, int] = {}
         made: Iterable[OutputRecord | SentOn] = chain(records_of(unit), unit.sent_on)
         for record in made:
-            customers.get(record.customer_id).outbox.append(encode_entry(record))
+            entry = encode_entry(record)
+            size = held_bytes.get(record.customer_id, 0) + len(entry)
+            if size > OUTBOX_BYTES:
+                surplus.append(record)
+                continue
+            held_bytes[record.customer_id] = size
+            customers.get(record.customer_id).outbox.append(entry)
             records.append(record)
-        return records
+        return records, surplus

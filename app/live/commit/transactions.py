@@ -116,11 +116,14 @@ class TransactionCoordinator:
         hook: Hook = ignore_hook,
         instance_id: str | None = None,
     ) -> None:
-        self._lost_id = (
-            f"nothing of it is visible: either another worker runs with TRIGGER_INSTANCE_ID"
-            f" {instance_id or 'of this one'}, then give each its own, or it took longer than"
-            " TRIGGER_TRANSACTION_TIMEOUT"
+        same_id = (
+            f"another worker runs with TRIGGER_INSTANCE_ID {instance_id}, then give each its own"
         )
+        self._lost_id = "nothing of it is visible: it took longer than TRIGGER_TRANSACTION_TIMEOUT"
+        self._lost_partitions = "another worker has taken over, nothing of it is visible"
+        if instance_id:
+            self._lost_id += f", or {same_id}"
+            self._lost_partitions += f": this one was away for too long, or {same_id}"
         #: Kafka itself asked to abort the last transaction: its records may be produced again
         self._may_repeat = False
         self._producer = producer
@@ -263,11 +266,13 @@ class TransactionCoordinator:
         outcome, what = "aborted", "nothing of it is visible"
         try:
             _insist(time.monotonic() + self._timeout_s, self._producer.abort_transaction)
-        except KafkaException:
+        except KafkaException as failure:
             outcome, what = "failed", "Kafka does not say how it ended"
+            # what was raised before may only say that the client was in no state to go on
+            error = failure.args[0] if error is None else error
         code = None if error is None else error.code()
         if code in _LOST_PARTITIONS:
-            outcome, what = "fenced", "another worker has taken over, nothing of it is visible"
+            outcome, what = "fenced", self._lost_partitions
         elif code in _LOST_ID:
             outcome, what = "fenced", self._lost_id
         self._may_repeat = error is not None and error.txn_requires_abort()

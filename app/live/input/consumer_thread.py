@@ -52,6 +52,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             try:
                 has_records = await fetch_once(assignment, node_id, request)
                 left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
+                self._note_lost_positions(assignment, request)
                 if not has_records and left_s > 0:
                     await asyncio.sleep(left_s)
             except asyncio.CancelledError:
@@ -59,6 +60,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
+
+    def _note_lost_positions(self, assignment: Any, request: Any) -> None:
+        """Tell of partitions that the broker no longer has at the offset that was asked for:
+        aiokafka goes on where their logs begin now.
+        """
+        if not assignment.active:
+            return
+        for topic, places in request.topics:
+            for number, offset, *_ in places:
+                tp = TopicPartition(topic, number)
+                if tp in assignment.tps and assignment.state_value(tp).awaiting_reset:
+                    self.consumer.position_lost(tp, offset)
 
     async def on_thread_stop(self) -> None:
         """The group is left on purpose."""

@@ -42,7 +42,8 @@ class LocalState(Protocol):
 
 
 class LostDataCheck:
-    """Compares what was read and what is kept with what Kafka has, before work on it begins.
+    """Compares what was read and what is kept with what Kafka has: before work on it begins, and
+    of an input when the broker no longer has what comes next.
 
     ``on_input_lost`` is called with a topic and the number of its records that were deleted unread.
     """
@@ -58,21 +59,27 @@ class LostDataCheck:
         self._offsets = offsets
         self._on_input_lost = on_input_lost
         self._look_s = look_s
+        #: up to which offset of each input partition the loss was counted
+        self._counted: dict[TopicPartition, int] = {}
 
     async def check_inputs(self, committed: Offsets) -> None:
-        """Count what was deleted before it was read. Raises InfrastructureError for topics that
-        end before what was committed, unless that is on purpose.
+        """Count, once, what was deleted before it was read; ``committed`` is what comes next of
+        each partition. Raises InfrastructureError for topics that end before it, unless that is on
+        purpose.
         """
-        for tp, count in deleted_unread(committed, await self._offsets.starts(committed)).items():
+        counted = self._counted
+        unread = {tp: max(offset, counted.get(tp, 0)) for tp, offset in committed.items()}
+        for tp, count in deleted_unread(unread, await self._offsets.starts(unread)).items():
+            counted[tp] = unread[tp] + count
             self._on_input_lost(tp.topic, count)
             _log.error(
-                "input was deleted before it was read: its retention is shorter than the outage",
+                "input was deleted before it was read: its retention is too short",
                 extra={
                     "action": "input_lost",
                     "topic": tp.topic,
                     "partition": tp.partition,
                     "records": count,
-                    "from_offset": committed[tp],
+                    "from_offset": unread[tp],
                 },
             )
 

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from app.core.errors import InfrastructureError
+from app.kafka.types import TopicPartition
 
 
 class RebalanceListener(Protocol):
@@ -13,6 +14,11 @@ class RebalanceListener(Protocol):
 
     def ends_known(self) -> None:
         """The broker answered how far partitions are read."""
+
+    async def position_lost(self, tp: TopicPartition, offset: int) -> None:
+        """The broker no longer has what was to be read next of an input partition: return once it
+        is known what was lost, if reading may go on.
+        """
 
     def commit_failed(self) -> None:
         """The consumer could not commit offsets; it tries again with the next ones."""

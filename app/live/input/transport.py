@@ -19,6 +19,7 @@ stable offset is reached; but a recovery reads up to where the log ended when it
 transactions that were open then (``app.live.input.broker_offsets``).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -70,6 +71,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._is_settled = False
         #: how many batches of a partition were handed over, and where the last one ended
         self._handed: dict[TopicPartition, tuple[int, int]] = {}
+        #: input partitions that are not read while it is found out what their logs have lost
+        self._suspects: set[TopicPartition] = set()
         #: when the broker last answered for a partition: by the machine's clock, and by ours
         self.answered: dict[TopicPartition, tuple[int, int]] = {}
 
@@ -89,6 +92,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         wanted = self._progress.buffered.with_room(self._get_active_partitions())
         if not self._is_settled:
             wanted &= self.app.tables.recovery.active_tps
+        wanted -= self._suspects
         if not wanted:
             await self.wait_first(
                 self._progress.buffered.wait_for_room(POLL_S), self.suspend_flow.wait()
@@ -116,6 +120,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 seen = self._read_offset[tp]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
                     yield tp, self._message(tp, batch, position - 1)
+
+    def position_lost(self, tp: TopicPartition, offset: int) -> None:
+        """The broker no longer has the offset that comes next. Called in the consumer's thread."""
+        if self._progress.is_input(tp):
+            self._suspects.add(tp)
+            asyncio.run_coroutine_threadsafe(self._look_into(tp, offset), self.loop)
+
+    async def _look_into(self, tp: TopicPartition, offset: int) -> None:
+        await self._listener.position_lost(tp, offset)
+        self._suspects.discard(tp)
 
     async def highwaters(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
         """Where a recovery of these changelogs ends. Raises InfrastructureError for lost state."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from app.core.errors import InfrastructureError
@@ -21,6 +21,8 @@ _log: Final = logging.getLogger(__name__)
 
 OpenStore = Callable[[int], PartitionStore]
 OnFailure = Callable[[BaseException], None]
+#: looks into an input partition that no longer has the offset that was to be read next
+OnPositionLost = Callable[[TopicPartition, int], Awaitable[None]]
 
 
 class AssignedPartitions:
@@ -44,6 +46,7 @@ class AssignedPartitions:
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._outage_log = BrokerOutageLog()
+        self.on_position_lost: OnPositionLost = _ignore_position
         self._processors: dict[int, tuple[PartitionProcessor, asyncio.Task[None]]] = {}
         self._rehearsal_end = (
             RehearsalEnd(read_newest, context.machine_clock, context.settings.max_idle_ms)
@@ -109,6 +112,9 @@ class AssignedPartitions:
         for processor, _ in self._processors.values():
             processor.ends_known()
 
+    async def position_lost(self, tp: TopicPartition, offset: int) -> None:
+        await self.on_position_lost(tp, offset)
+
     def commit_failed(self) -> None:
         self._context.metrics.commit_errors.inc()
 
@@ -147,3 +153,7 @@ class AssignedPartitions:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._on_failure(error)
+
+
+async def _ignore_position(_: TopicPartition, __: int) -> None:
+    """The default callback: does nothing."""

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from app.core.errors import InfrastructureError
+from app.live.commit import at_least_once
 from app.live.commit.at_least_once import AtLeastOnce
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.input.progress import InputProgress
@@ -85,6 +86,24 @@ def test_a_worker_that_comes_back_after_a_good_end_sends_nothing_again(tmp_path:
 
     assert requests(broker) == Counter(f"request-{offset}" for offset in range(len(INPUT)))
     assert len(broker.log) == before
+
+
+@pytest.mark.parametrize("point", ["before 2", "after 3", "after 7"])
+def test_what_an_outbox_has_no_room_for_is_not_lost(
+    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on Kafka before the changelog, whose records stay of a size that Kafka takes."""
+    monkeypatch.setattr(at_least_once, "OUTBOX_BYTES", 100)
+    broker, folder = Broker(keeps_unacknowledged=False), tmp_path / "state"
+
+    with pytest.raises(CrashError):
+        live(folder, broker, CrashAt(point, 1))
+    assert requests(broker).keys() >= {"request-0", "request-1"}
+    live(folder, broker)
+
+    assert requests(broker).keys() == {f"request-{offset}" for offset in range(len(INPUT))}
+    assert counts(folder) == {"a": 2, "b": 1}
+    assert all(len(each.value or b"") < 400 for each in broker.of("changelog"))
 
 
 @pytest.mark.parametrize("topic", ["changelog", "dispatch"])
