@@ -24,7 +24,11 @@ class Coordinated:
         self.producer = RecordingTransactions(self.broker)
         self.ends: list[str] = []
         self.coordinator = TransactionCoordinator(
-            self.producer, "triggers", 10_000, lambda outcome, _: self.ends.append(outcome)
+            self.producer,
+            "triggers",
+            10_000,
+            lambda outcome, _: self.ends.append(outcome),
+            instance_id="triggers-0",
         )
 
     def commit(self, *parts: TransactionPart) -> list[BaseException | None]:
@@ -78,7 +82,7 @@ def test_a_failure_fails_all_that_wait_and_all_that_come() -> None:
     coordinated.producer.fence = None
     failures += coordinated.commit(part(3))
     assert all(isinstance(failure, InfrastructureError) for failure in failures)
-    assert "TRIGGER_INSTANCE_ID" in str(failures[0])
+    assert "TRIGGER_INSTANCE_ID triggers-0" in str(failures[0])
     assert coordinated.ends == ["fenced"]
     assert (coordinated.broker.log, coordinated.producer.aborted) == ([], 1)
 

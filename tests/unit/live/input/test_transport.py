@@ -65,6 +65,7 @@ class Listener:
         self.calls: list[object] = []
         self._thread = thread
         self.finish: Callable[[], object] = lambda: None
+        self.is_known = asyncio.Event()
 
     async def partitions_revoked(self, partitions: set[int]) -> None:
         self.finish()
@@ -72,6 +73,10 @@ class Listener:
 
     def ends_known(self) -> None:
         self.calls.append("ends")
+
+    async def position_lost(self, tp: TP, offset: int) -> None:
+        self.calls.append((tp, offset))
+        await self.is_known.wait()
 
     def commit_failed(self) -> None:
         self.calls.append("commit failed")
@@ -178,6 +183,27 @@ def test_a_partition_with_a_full_buffer_is_not_fetched(tmp_path: Path) -> None:
             each.progress.buffered.dropped(ORDERS, 1)
             await each.messages()
             assert each.thread.asked == [{ORDERS, CHANGELOG}, {CHANGELOG}, {ORDERS, CHANGELOG}]
+
+    run(test())
+
+
+def test_a_partition_that_lost_its_position_is_not_read_before_the_loss_is_known(
+    tmp_path: Path,
+) -> None:
+    """The broker deleted what comes next; a changelog's position is not looked into."""
+
+    async def test() -> None:
+        async with transport(tmp_path) as each:
+            each.thread.answers = [({}, {}), ({}, {})]
+            await asyncio.to_thread(each.consumer.position_lost, CHANGELOG, 5)
+            await asyncio.to_thread(each.consumer.position_lost, ORDERS, 7)
+            await each.messages()
+            assert (ORDERS, 7) in each.listener.calls
+            each.listener.is_known.set()
+            while each.consumer._suspects:
+                await asyncio.sleep(0)
+            await each.messages()
+            assert each.thread.asked == [{CHANGELOG}, {ORDERS, CHANGELOG}]
 
     run(test())
 
