@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.commands._files import add_files, add_memory
+from app.commands._files import add_files, add_memory, named_or_saved_rules
 from app.commands._options import Subparsers, parse_instant_option
 from app.commands._reports import add_format, print_as
 from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.analysis.experiments.report import Judged
+    from app.core.rules.model import Rules
 
 FAILED: Final = 1
 
@@ -44,7 +45,8 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="rules of before, to say what was changed in an experiment that has become invalid",
+        help="rules of before, to say what was changed in an experiment that has become invalid"
+        " (default: run.json beside decisions)",
     )
     parser.add_argument("--only", metavar="NAME", help="this experiment alone: a page for its team")
     parser.add_argument(
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             args.outcomes,
             now_ms=now_ms,
             lift=args.lift,
-            earlier=[load_rules(path) for path in args.earlier],
+            earlier=_earlier(args),
         )
     if args.only is not None:
         names = [each.design.name for each in judged]
@@ -97,6 +99,14 @@ def run(args: argparse.Namespace) -> int:
         table=lambda console: print_judged(judged, console),
     )
     return 0 if args.promote is None else _promote(args, judged)
+
+
+def _earlier(args: argparse.Namespace) -> "list[Rules]":
+    """The rules that were named, else those that a backtest saved beside its decisions."""
+    from app.rules_file.load import load_rules
+
+    beside = None if args.earlier else named_or_saved_rules(None, args.decisions[0])
+    return [load_rules(path) for path in args.earlier] if beside is None else [beside]
 
 
 def _promote(args: argparse.Namespace, judged: "Sequence[Judged]") -> int:

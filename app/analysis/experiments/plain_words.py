@@ -35,8 +35,9 @@ def plan_rows(design: Design) -> Iterator[tuple[str, str]]:
         change = _change(entry["variants"][arm.name])
         yield f"variant {arm.name}", f"{percent_text(arm.share)} % of the customers: {change}"
     yield "audience", _condition_text(entry["when"]) if "when" in entry else "all customers"
-    yield "counted from", f"{format_rfc3339(design.from_ms)[:16]} UTC{_burn_in(entry)}"
-    yield "customers per variant", str(entry.get("min_sample", "not planned"))
+    yield "counted from", f"{minute_text(design.from_ms)}{_burn_in(entry)}"
+    fewest = design.min_sample
+    yield "customers per variant", "not planned" if fewest is None else count_text(fewest)
     yield "longest duration", str(entry.get("max_duration", "not planned"))
     if design.guardrail is not None:
         bound = "at most" if design.guardrail.is_less_better else "at least"

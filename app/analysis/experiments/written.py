@@ -116,7 +116,7 @@ def cells(variant: VariantFinding) -> tuple[str, ...]:
         _interval(variant.rate_interval, " %"),
         _points(variant.lift),
         _interval(variant.lift_interval, " pp"),
-        "-" if variant.relative_lift is None else f"{variant.relative_lift:+.1%}",
+        "-" if variant.relative_lift is None else f"{100 * variant.relative_lift:+.1f} %",
         _p(variant.p_value),
         _p(variant.corrected_p),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.analysis.statistics.intervals import newcombe
+from app.backtest.saved_run import save_run
 from app.cli import main
 from app.core.rules.compile_steps import design_of
 from app.rules_file.load import load_rules
@@ -251,7 +252,7 @@ def test_the_instants_are_those_of_the_rules(trial: Trial) -> None:
 
 
 def test_a_changed_design_makes_the_experiment_invalid(trial: Trial, tmp_path: Path) -> None:
-    """At any look; the earlier rules say what was changed."""
+    """At any look; the earlier rules, named or saved by a backtest, say what was changed."""
     before = design_of(load_rules(trial.rules).document["experiments"]["copy"])
     decisions = messages("plain", 5, design=before) + messages("warm", 5, design=before)
     assert trial.finding(decisions, [])["verdict"] == "running"
@@ -264,6 +265,8 @@ def test_a_changed_design_makes_the_experiment_invalid(trial: Trial, tmp_path: P
     found = trial.finding(decisions, [], "--earlier", str(earlier))
     assert "min_sample: 100 -> 70" in found["reason"]
     assert [each["design"] for each in found["registered"]] == [before]
+    save_run(tmp_path, load_rules(earlier), None, [])
+    assert "min_sample: 100 -> 70" in trial.finding(decisions, [])["reason"]
 
 
 def test_a_broken_guardrail_stops_the_variant(trial: Trial) -> None:
