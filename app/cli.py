@@ -20,7 +20,7 @@ FAILED: Final = 1
 BAD_INPUT: Final = 2
 #: as shells say it: 128 + SIGINT, 128 + SIGPIPE
 INTERRUPTED: Final = 130
-NOBODY_READS: Final = 141
+BROKEN_PIPE: Final = 141
 #: Commands that keep every customer in memory.
 _ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
 #: Commands that print tables with styles; and those that print no value from outside and may steer
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # what is still buffered would fail again when the interpreter flushes it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
+        return BROKEN_PIPE
     return code
 
 

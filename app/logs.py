@@ -52,7 +52,7 @@ class Repeats(logging.Filter):
         self._loggers = frozenset(loggers)
         self._monotonic = monotonic
         #: (logger, message without its arguments) -> when it was last heard, how often not since
-        self._heard: dict[tuple[str, str], tuple[float, int]] = {}
+        self._logged: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in self._loggers:
@@ -60,13 +60,13 @@ class Repeats(logging.Filter):
         if record.levelno == logging.ERROR and record.name.partition(".")[0] == _TRIES_AGAIN:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         key, now_s = (record.name, str(record.msg)), self._monotonic()
-        heard_s, left_out = self._heard.get(key, (now_s - _EVERY_S, 0))
-        if now_s - heard_s < _EVERY_S:
-            self._heard[key] = heard_s, left_out + 1
+        logged_s, left_out = self._logged.get(key, (now_s - _EVERY_S, 0))
+        if now_s - logged_s < _EVERY_S:
+            self._logged[key] = logged_s, left_out + 1
             return False
-        if len(self._heard) >= _MESSAGES:
-            self._heard.clear()
-        self._heard[key] = now_s, 0
+        if len(self._logged) >= _MESSAGES:
+            self._logged.clear()
+        self._logged[key] = now_s, 0
         if left_out:
             record.repeated = left_out
         return True

@@ -126,8 +126,8 @@ class HistoryReview:
             (self._back, self._back_text),
             (self._future, self._future_text),
         ):
-            is_told = found is self._future and found.number == self._ahead.number
-            if found.count and not is_told:
+            is_reported = found is self._future and found.number == self._ahead.number
+            if found.count and not is_reported:
                 yield f"{self._name}:{found.number}: {text(found)}"
         if self._ids.count:
             yield f"{self._name}:{self._ids.number}: {self._ids_text()}"

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     require("triggers segments")
 
-    from app.analysis.segments.fit import fit_events, fit_kept, write_model
+    from app.analysis.segments.fit import fit_events, fit_saved, write_model
     from app.analysis.segments.page import fit_page
     from app.analysis.segments.written import fit_json, print_fit
     from app.core.customer.scoring_model import Model
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.predictions:
         raise ConfigError("--with: needs what customers did: give --events")
     else:
-        found = fit_kept(args.decisions)
+        found = fit_saved(args.decisions)
     is_empty = found.model == Model(version=1)
     if not is_empty:
         write_model(found.model, args.out)

@@ -18,7 +18,7 @@ from app.settings.topics import OUTPUTS
 _FETCHED: Final = 500
 _FLUSH_TIMEOUT_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 1.0
-_SILENCE_S: Final = 15.0
+_NO_ANSWER_S: Final = 15.0
 #: A look at what has come; ends of partitions are told by the fetch after the last record.
 _CONSUME_S: Final = 0.02
 _SMALL_WAITS: Final = {"enable.partition.eof": True, "fetch.wait.max.ms": 20}
@@ -102,7 +102,7 @@ class Reader:
             messages = self._read_new(end_s)
             self._answered_s = time.monotonic()
         except KafkaException as exc:
-            if time.monotonic() - self._answered_s > _SILENCE_S:
+            if time.monotonic() - self._answered_s > _NO_ANSWER_S:
                 reason = exc.args[0].str()
                 raise InfrastructureError(f"the output cannot be read: {reason}") from exc
             messages = []

@@ -85,7 +85,7 @@ def purchase_refunded(scene: Scene) -> None:
     scene.say("refund_requested", order_id=order_id)
 
 
-def purchase_heard_late(scene: Scene) -> None:
+def late_purchase(scene: Scene) -> None:
     """Buys within the time the reminder waits, but the till's event comes after it was sent."""
     cart_id = scene.name("cart")
     goods = scene.treasure()

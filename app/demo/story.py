@@ -22,7 +22,7 @@ _PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (shop.newsletter, 5),
     (travel.trip_gets_cheaper, 5),
     (shop.two_carts_left, 4),
-    (shop.purchase_heard_late, 4),
+    (shop.late_purchase, 4),
     (travel.trip_booked, 4),
     (travel.trip_left_at_itinerary, 3),
     (travel.trip_left_at_passengers, 3),

@@ -40,14 +40,14 @@ def timeline(explanation: Explanation) -> list[Entry]:
     once.
     """
     when = when_of(explanation)
-    told = {(d.trigger, d.key, d.step, d.decided_ms) for d in explanation.decisions}
+    listed = {(d.trigger, d.key, d.step, d.decided_ms) for d in explanation.decisions}
     found = [
         *_timers(explanation, when),
         *(_decided(decision, when) for decision in explanation.decisions),
         *(
             _sent(sent)
             for sent in explanation.sends
-            if (sent.trigger, sent.key, sent.step, sent.sent_ms) not in told
+            if (sent.trigger, sent.key, sent.step, sent.sent_ms) not in listed
         ),
         *(
             Entry(event.occurred_ms, event.kind, event.what.removeprefix("profile: "), "")

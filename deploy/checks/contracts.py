@@ -128,12 +128,12 @@ def _node_modules(place: Place) -> Path:
 
 def _by_parser(place: Place, modules: Path) -> Iterator[Result]:
     schemas = [place.deploy / path for path in _schema_paths(place)]
-    said = _parsed(place, modules, place.deploy / ASYNCAPI_FILE, schemas)
+    parsed = _parsed(place, modules, place.deploy / ASYNCAPI_FILE, schemas)
     version = _PACKAGES[0].rpartition("@")[2]
-    counts = ", ".join(f"{count} {what}" for what, count in (said["found"] or {}).items())
+    counts = ", ".join(f"{count} {what}" for what, count in (parsed["found"] or {}).items())
     yield judged(
         f"asyncapi.json by @asyncapi/parser {version}",
-        said["problems"] or ([] if said["found"] else ["the parser gives no document"]),
+        parsed["problems"] or ([] if parsed["found"] else ["the parser gives no document"]),
         counts,
     )
     wrong = _document(place)
@@ -146,7 +146,7 @@ def _by_parser(place: Place, modules: Path) -> Iterator[Result]:
         if refused
         else failed("the parser refuses a document that is wrong", "it says nothing")
     )
-    yield judged("schemas and their examples by Ajv", said["schemaProblems"], f"{len(schemas)}")
+    yield judged("schemas and their examples by Ajv", parsed["schemaProblems"], f"{len(schemas)}")
     packed = gzip.decompress((place.deploy / PACKED_SCHEMA).read_bytes())
     same = packed == (modules / _SHIPPED_SCHEMA).read_bytes()
     yield judged(

@@ -52,7 +52,9 @@ def run(place: Place) -> Iterator[Result]:
     yield judged("small", problem, f"{_mb(image.size_bytes)} of {_mb(_MOST_BYTES)}")
     yield judged("user, entry point and health check", list(_misconfigured(image)))
     machine = runnable(place, image.tag)
-    yield judged("holds what is pinned, and no more", list(_strays(place, machine, image)))
+    yield judged(
+        "holds what is pinned, and no more", list(_unexpected_packages(place, machine, image))
+    )
     yield judged("runs restricted", list(_unrestricted(machine, image)), " ".join(_RESTRICTED))
 
 
@@ -69,7 +71,7 @@ def _misconfigured(image: Image) -> Iterator[str]:
             yield f"environment: {line.partition('=')[0]}"
 
 
-def _strays(place: Place, machine: Store, image: Image) -> Iterator[str]:
+def _unexpected_packages(place: Place, machine: Store, image: Image) -> Iterator[str]:
     """Installed packages against the pins that hold for this Python."""
     found: dict[str, str] = {
         str(canonicalize_name(name)): version

@@ -57,10 +57,10 @@ def unknown_commands(path: Path = RUNBOOK) -> list[str]:
 def _refused(line: str) -> str:
     """What the parser says against it; nothing when it takes it. ``...`` stands for a file."""
     arguments = [word.replace("...", "FILE") for word in shlex.split(line)[1:]]
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
         try:
             _parser().parse_args(arguments)
         except SystemExit as exc:
-            return said.getvalue().strip().rpartition("\n")[2] if exc.code else ""
+            return printed.getvalue().strip().rpartition("\n")[2] if exc.code else ""
     return ""

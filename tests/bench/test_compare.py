@@ -67,7 +67,9 @@ def test_a_line_says_what_was_measured(lines: dict[str, dict[str, Any]]) -> None
     assert lines["ours"]["ratio_to_ours"] == 1
 
 
-def test_a_host_without_its_library_is_said_to_be_missing(lines: dict[str, dict[str, Any]]) -> None:
+def test_a_host_without_its_library_is_reported_as_missing(
+    lines: dict[str, dict[str, Any]],
+) -> None:
     """Bytewax comes with the extra ``bench`` only."""
     if find_spec("bytewax") is None:
         assert "pip install '.[bench]'" in lines["bytewax"]["missing"]

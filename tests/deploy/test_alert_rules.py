@@ -13,7 +13,7 @@ def test_every_alert_has_severity_texts_and_a_place_in_the_runbook() -> None:
     assert alerts.incomplete() == []
 
 
-def test_every_alert_has_a_case_that_fires_and_stays_silent() -> None:
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     assert alerts.untested() == []
 
 

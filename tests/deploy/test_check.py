@@ -61,7 +61,7 @@ def test_what_a_check_raises_is_a_row(
     assert shown.splitlines()[-1].startswith("1 passed, ")
 
 
-def test_problems_are_told_the_first_of_many() -> None:
+def test_the_first_of_many_problems_are_shown() -> None:
     """A row stays readable, and says how many it does not show."""
     assert judged("x", []).verdict is Verdict.OK
     found = judged("x", [f"problem {number}" for number in range(20)])

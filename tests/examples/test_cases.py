@@ -25,7 +25,7 @@ def test_case_is_decided_as_people_expect(case: Path, tmp_path: Path) -> None:
     assert [[decision[name] for name in FIELDS] for decision in made] == want
 
 
-def test_recall_repeats_what_its_send_said(tmp_path: Path) -> None:
+def test_recall_repeats_the_content_of_its_send(tmp_path: Path) -> None:
     """Address and tokens are those of the send, though the profile has changed since."""
     send, recall = backtest_of("recall-address", tmp_path, "dispatch.jsonl")
     said = ("request_id", "address", "template", "locale", "tokens")

@@ -146,7 +146,7 @@ def test_when_chooses_events_by_what_they_say(run: Run) -> None:
     assert told(run, facts, lines) == {"big_orders": 1}
 
 
-def test_net_figures_and_last_order_are_told_without_what_was_cancelled(run: Run) -> None:
+def test_net_figures_and_last_order_leave_out_cancelled_purchases(run: Run) -> None:
     """The built-in figures are net; instants are told as RFC 3339."""
     lines = [
         order(4, value=30, order_id="1"),

@@ -115,7 +115,7 @@ def test_only_an_update_that_changes_the_field_opens(run: Run) -> None:
     assert [made["due_ms"] - START for made in found] == [0, 2]
 
 
-def test_what_ended_is_told_before_what_opened_by_priority(run: Run) -> None:
+def test_decisions_on_ended_instances_come_before_opened_ones_by_priority(run: Run) -> None:
     """A deferred step that the event ends comes first, then what the event brings."""
     top = {"throttle": {"caps": [{"limit": 1, "per": "1d"}]}}
     found = run(

@@ -147,7 +147,7 @@ def test_a_recipe_has_ten_lines_or_fewer(name: str) -> None:
     assert len(yaml_of(RECIPES[name]).splitlines()) <= 10
 
 
-def test_who_logs_in_is_told_what_the_guest_left(tmp_path: Path) -> None:
+def test_a_customer_who_logs_in_gets_the_reminder_of_the_guest(tmp_path: Path) -> None:
     """The decision says whose cart it was."""
     recipe = RECIPES["A guest logs in"]
     out = decide(rules_of(recipe), events_of(recipe, TOPICS), tmp_path / "merged")

@@ -176,7 +176,7 @@ def test_a_transactional_message_has_no_outcomes(run: Run) -> None:
     assert run(rules(hello=owed), lines) == []
 
 
-def test_nobody_opens_a_ghost_send_but_its_customer_buys(run: Run) -> None:
+def test_a_ghost_send_has_conversions_and_no_opens(run: Run) -> None:
     """What happens without the message is what the message is compared with."""
     ghost = rules(top={"holdout": {"percent": 100, "salt": "s"}}, hello=HELLO, news=NEWS)
     lines = [

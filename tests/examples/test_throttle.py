@@ -39,7 +39,7 @@ def signed_up(*minutes: int) -> list[Line]:
     return [event("subscribed", START + minute * MINUTE) for minute in minutes]
 
 
-def test_who_opens_nothing_gets_a_longer_cooldown_and_lower_caps(run: Run) -> None:
+def test_a_customer_without_opens_gets_a_longer_cooldown_and_lower_caps(run: Run) -> None:
     """After two unopened messages the cooldown is three times 10 min, the limit half of 5."""
     made = run(rules(top=TIRING, hello=welcome()), [PROFILE, *signed_up(0, 10, 20, 40)])
     assert verdicts(made) == [
@@ -64,7 +64,7 @@ def test_an_open_or_a_click_of_half_of_them_is_enough(run: Run) -> None:
     assert verdicts(made)[2] == ("suppress", "cooldown", 20 * MINUTE)
 
 
-def test_sends_that_left_the_window_tire_nobody(run: Run) -> None:
+def test_sends_outside_of_the_window_do_not_count_for_fatigue(run: Run) -> None:
     """A window of 20 min holds the messages at t > now - 20 min."""
     top = {"throttle": TIRING["throttle"] | {"fatigue": FATIGUE | {"window": "20m"}}}
     made = run(rules(top=top, hello=welcome()), [PROFILE, *signed_up(0, 10, 20)])

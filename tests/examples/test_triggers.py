@@ -84,7 +84,7 @@ def test_a_reminder_fires_grace_after_it_is_due(run: Run) -> None:
     assert run(rules(cart=cart()), lines, until_ms=START + 30 * MINUTE + GRACE - 1) == []
 
 
-def test_a_purchase_stops_the_reminder_in_silence(run: Run) -> None:
+def test_a_purchase_stops_the_reminder_without_a_decision(run: Run) -> None:
     """A step that is not yet due just goes."""
     lines = [
         PROFILE,

@@ -59,7 +59,7 @@ def profile_updates(settings: Settings) -> int:
     return len(Wire(settings, settings.partitions).read("profiles"))
 
 
-def test_profiles_of_a_rehearsal_are_kept_whole(kafka: KafkaCluster, settings: Settings) -> None:
+def test_profiles_of_a_rehearsal_are_not_compacted(kafka: KafkaCluster, settings: Settings) -> None:
     """Updates that are years old, in several segments; of a live topic the same are compacted."""
     assert settings.clock == "records"
     live = msgspec.structs.replace(settings, clock="wall", topic_prefix=f"live-{settings.app_id}.")

@@ -94,7 +94,7 @@ def test_only_the_current_generation_and_member_commit(
 
 
 @pytest.mark.parametrize("commits", [True, False], ids=["committed", "aborted"])
-def test_offsets_are_told_once_open_transactions_have_ended(
+def test_offsets_are_known_once_open_transactions_have_ended(
     settings: Settings, member: Consumer, producer: Producer, commits: bool
 ) -> None:
     """Until then nothing is; the end of the log counts what is not committed from the start."""

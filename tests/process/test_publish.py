@@ -84,7 +84,7 @@ def test_one_bad_line_and_nothing_is_published(made: Settings) -> None:
     assert list(read(made, "orders")) == []
 
 
-def test_the_good_lines_go_out_when_told_to_keep_going(made: Settings) -> None:
+def test_with_keep_going_the_good_lines_are_published(made: Settings) -> None:
     """The bad ones are counted all the same."""
     report = publish(made, [record(1), b"{", record(2)], keep_going=True)
 

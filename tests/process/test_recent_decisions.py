@@ -50,7 +50,7 @@ def test_an_empty_partition_is_an_answer(instance: Instance) -> None:
     assert read_back(instance.wire.settings, 0, "ann", 20) == ([], None)
 
 
-def test_a_broker_that_is_gone_is_said_to_be() -> None:
+def test_a_broker_that_is_gone_is_reported() -> None:
     """Within the deadline."""
     settings = load_settings({"TRIGGER_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     with pytest.raises(InfrastructureError, match="does not answer"):

@@ -59,7 +59,7 @@ def test_a_worker_explains_its_customers_also_after_a_restart(instance: Instance
         assert cause in [event["event_id"] for event in explanation["events"]]
 
 
-def test_a_worker_sends_who_asks_to_the_one_that_has_the_customer(instance: Instance) -> None:
+def test_a_worker_redirects_to_the_worker_that_has_the_customer(instance: Instance) -> None:
     """Any of them may be asked; Faust's assignment says where each partition is."""
     ids = instance.customers(8)
     assert len({partition_for(each.encode(), instance.wire.partitions) for each in ids}) > 1

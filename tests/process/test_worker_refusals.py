@@ -33,7 +33,7 @@ def test_a_data_directory_that_is_a_file(instance: Instance, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)
-def test_a_data_directory_in_use_disturbs_nobody(instance: Instance) -> None:
+def test_a_data_directory_in_use_leaves_its_worker_undisturbed(instance: Instance) -> None:
     """The second worker ends with 1 before it joins the group."""
     with instance.worker() as first:
         first.wait_until_ready()
@@ -45,7 +45,7 @@ def test_a_data_directory_in_use_disturbs_nobody(instance: Instance) -> None:
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_tls_to_a_plain_port_is_said_to_be_that(instance: Instance) -> None:
+def test_tls_to_a_plain_port_is_named_as_the_cause(instance: Instance) -> None:
     """Not only that no broker answers."""
     with instance.worker(TRIGGER_SECURITY_PROTOCOL="SSL") as worker:
         assert worker.wait() == 1

@@ -29,7 +29,7 @@ class Heard:
         return [line.partition(" ")[2] for line in self._stream.getvalue().splitlines()]
 
 
-def test_a_library_is_heard_every_ten_seconds() -> None:
+def test_a_message_of_a_library_is_logged_every_ten_seconds() -> None:
     """Each of its messages by itself, whatever it is about."""
     heard = Heard()
     for tick in range(150):
@@ -44,7 +44,7 @@ def test_a_library_is_heard_every_ten_seconds() -> None:
     ]
 
 
-def test_the_engine_is_always_heard_and_memory_is_bounded() -> None:
+def test_messages_of_the_engine_are_always_logged_and_memory_is_bounded() -> None:
     heard = Heard()
     for number in range(3_000):
         heard.say("app.live.worker", "once more")
@@ -52,7 +52,7 @@ def test_the_engine_is_always_heard_and_memory_is_bounded() -> None:
     assert len(heard.lines()) == 6_000
 
 
-def test_a_silent_broker_is_named_once_in_a_while_and_so_is_its_return(
+def test_a_broker_outage_is_logged_now_and_then_and_so_is_its_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -88,7 +88,7 @@ def test_the_text_of_an_error_is_shown_only_when_it_is_ours() -> None:
     assert exception_text(fails(ZeroDivisionError())).splitlines()[-1] == "ZeroDivisionError"
 
 
-def test_an_error_while_handling_another_is_told_with_it() -> None:
+def test_an_error_while_handling_another_is_logged_with_it() -> None:
     """Unless it was raised from None."""
 
     def replace() -> None:
@@ -119,7 +119,7 @@ def test_libraries_never_get_debug() -> None:
     assert "ours" in stream.getvalue()
 
 
-def test_what_nobody_caught_is_in_the_log() -> None:
+def test_an_uncaught_exception_is_in_the_log() -> None:
     """Of the process and of its threads, without its text."""
     stream = io.StringIO()
     configure_logging(Settings(log_format="json"), stream)

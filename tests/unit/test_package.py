@@ -8,7 +8,7 @@ from pathlib import Path
 import app
 
 
-def test_beside_pytables_it_says_what_to_do(tmp_path: Path) -> None:
+def test_with_pytables_installed_the_import_says_what_to_do(tmp_path: Path) -> None:
     """Both have a package ``tables``: half of each would be there."""
     (tmp_path / "app").mkdir()
     shutil.copy(app.__file__, tmp_path / "app")

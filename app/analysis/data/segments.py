@@ -26,7 +26,7 @@ def use_written_segments(database: Database) -> None:
     database.run("DROP TABLE first_messages")
 
 
-def use_kept_segments(database: Database) -> None:
+def use_saved_segments(database: Database) -> None:
     """Put the table ``segments``, which was loaded from records, in place of what they say."""
     database.run(
         """

@@ -10,7 +10,7 @@ from app.analysis.data.customers import Customers, load_segments
 from app.analysis.data.database import Database
 from app.analysis.data.decisions import load_decisions
 from app.analysis.data.outcomes import load_outcomes
-from app.analysis.data.segments import are_written, use_kept_segments, use_written_segments
+from app.analysis.data.segments import are_written, use_saved_segments, use_written_segments
 from app.analysis.funnel.stages import load_things
 from app.analysis.kpis.dimensions import ALL, NO_SEGMENT
 from app.analysis.kpis.kpi import Kpi, difference, share
@@ -120,7 +120,7 @@ def _load_segments(database: Database, question: FunnelQuestion) -> None:
     asked = question.customers
     if asked is not None and (asked.is_chosen or not are_written(database)):
         load_segments(database, asked.path, asked.segments_of, asked.now_ms)
-        use_kept_segments(database)
+        use_saved_segments(database)
     elif question.is_by_segment and not are_written(database):
         raise ConfigError(
             "--by segment: the decisions do not say the segments of their customers; expected the"

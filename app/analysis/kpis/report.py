@@ -12,7 +12,7 @@ from app.analysis.data.decisions import load_decisions
 from app.analysis.data.facts import make_facts
 from app.analysis.data.orders import load_orders
 from app.analysis.data.outcomes import load_outcomes
-from app.analysis.data.segments import are_written, use_kept_segments, use_written_segments
+from app.analysis.data.segments import are_written, use_saved_segments, use_written_segments
 from app.analysis.kpis.against import Change, changes
 from app.analysis.kpis.counting import Counts, count_groups
 from app.analysis.kpis.customers import CategoryRevenue, customer_kpis, revenue_by_category
@@ -105,7 +105,7 @@ def make_report(question: Question, database: Database) -> Report:
     asked = question.customers
     if asked is not None and (asked.is_chosen or not are_written(database)):
         load_segments(database, asked.path, asked.segments_of, asked.now_ms)
-        use_kept_segments(database)
+        use_saved_segments(database)
         has_members = True
     else:
         _check_written(database, question)

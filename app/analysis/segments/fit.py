@@ -52,7 +52,7 @@ def fit_events(
     return msgspec.structs.replace(found, predictions=fit_predictions(paths, predictions))
 
 
-def fit_kept(decisions: Path) -> Fit:
+def fit_saved(decisions: Path) -> Fit:
     """Clusters, from the records that a backtest saved next to its decisions."""
     customers = decisions.parent / CUSTOMERS
     if not customers.is_file():

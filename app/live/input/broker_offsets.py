@@ -95,7 +95,7 @@ class BrokerOffsets:
         asked = [ClientPartition(*tp) for tp in tps]
         what = f"offsets of {self._settings.app_id}"
         deadline = time.monotonic() + _PATIENCE_S
-        is_told = False
+        is_logged = False
         while asked:
             try:
                 answers = await asyncio.to_thread(_committed, self._settings, asked)
@@ -112,8 +112,8 @@ class BrokerOffsets:
             if any(each.code() != KafkaError.UNSTABLE_OFFSET_COMMIT for each in errors):
                 await self._pause(errors[0], what, deadline)
                 continue
-            if not is_told:
-                is_told = True
+            if not is_logged:
+                is_logged = True
                 _log.info(
                     "a transaction of another worker is open, its end is waited for",
                     extra={"action": "open_transaction"},

@@ -6,7 +6,7 @@ from typing import Final
 _log: Final = logging.getLogger(__name__)
 
 #: The broker answers several times a second when it is well.
-_SILENT_MS: Final = 5_000
+_OUTAGE_MS: Final = 5_000
 _AGAIN_MS: Final = 30_000
 
 
@@ -18,8 +18,8 @@ class BrokerOutageLog:
 
     def look(self, now_ms: int, answered_ms: int) -> None:
         """``answered_ms`` is when the broker last answered, both by the same clock."""
-        silent_ms = now_ms - answered_ms
-        if silent_ms < _SILENT_MS:
+        outage_ms = now_ms - answered_ms
+        if outage_ms < _OUTAGE_MS:
             if self._logged_ms is not None:
                 _log.info("Kafka answers again", extra={"action": "broker_back"})
             self._logged_ms = None
@@ -27,5 +27,5 @@ class BrokerOutageLog:
             self._logged_ms = now_ms
             _log.warning(
                 "Kafka does not answer: timers wait, nothing is lost, it goes on by itself",
-                extra={"action": "broker_silent", "silent_s": silent_ms // 1000},
+                extra={"action": "broker_silent", "silent_s": outage_ms // 1000},
             )

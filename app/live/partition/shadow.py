@@ -70,7 +70,11 @@ class Shadow:
         self._made: list[Decision] = []
         self._customers = RecentCustomers(self._limit)
         self._engine = Engine(
-            self._rules, self._customers, self._made.append, rates=self._rates, holds=_holds_nobody
+            self._rules,
+            self._customers,
+            self._made.append,
+            rates=self._rates,
+            holds=_holds_no_customer,
         )
 
     def see(self, customers: Iterable[Customer]) -> None:
@@ -133,7 +137,7 @@ class Shadow:
             self._start_afresh()
 
 
-def _holds_nobody(_: str) -> bool:
+def _holds_no_customer(_: str) -> bool:
     """What a merged customer sends on is not taken by the shadow."""
     return False
 

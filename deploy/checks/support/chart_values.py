@@ -53,11 +53,11 @@ def with_settings(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _settings() -> Iterator[tuple[str, dict[str, str]]]:
     for _, variable, _ in rows():
-        said = {"type": "string", "description": variable.sentence}
+        schema = {"type": "string", "description": variable.sentence}
         if not _SECRET.search(variable.name):
-            yield variable.name, said
+            yield variable.name, schema
         if variable.parse_file is not None:
-            yield f"{variable.name}_FILE", said
+            yield f"{variable.name}_FILE", schema
 
 
 class Value(NamedTuple):

@@ -69,8 +69,8 @@ def run(
     except subprocess.TimeoutExpired as exc:
         raise Broken(f"{shown}: no end after {timeout_s:g} s") from exc
     if done.returncode not in expected:
-        said = (done.stdout + done.stderr).strip()[-_SHOWN_CHARS:]
-        raise Broken(f"{shown}: exit code {done.returncode}\n{said}")
+        output = (done.stdout + done.stderr).strip()[-_SHOWN_CHARS:]
+        raise Broken(f"{shown}: exit code {done.returncode}\n{output}")
     return done
 
 

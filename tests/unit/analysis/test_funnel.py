@@ -56,7 +56,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
 END = event("itinerary_saved", "late", 30 * DAY)
 
 
-def test_stages_count_who_reaches_them_and_who_is_lost(ask: Ask) -> None:
+def test_stages_count_customers_reached_and_lost(ask: Ask) -> None:
     """Ten, six, three; one that began an hour before the end is still open."""
     lines = [*history(), event("itinerary_saved", "fresh", 30 * DAY - 1), END]
     first, second, last = ask(lines)["groups"]["all"]
@@ -103,7 +103,7 @@ def messages(tmp_path: Path) -> list[str]:
     return [str(part) for option in files.items() for part in option]
 
 
-def test_messages_bring_back_who_stood_still(ask: Ask, messages: list[str]) -> None:
+def test_messages_bring_back_stalled_customers(ask: Ask, messages: list[str]) -> None:
     """One of three who were sent one went on after it, none of the one held out."""
     lines = [*history(), event("passenger_details_added", "b6", 30), END]
     report = ask(lines, *messages)
@@ -119,7 +119,7 @@ def test_messages_bring_back_who_stood_still(ask: Ask, messages: list[str]) -> N
     assert (steps[0]["opened"], steps[0]["bought"], steps[1]["nothing"]) == (1, 1, 1)
 
 
-def test_segments_are_told_apart(ask: Ask, messages: list[str]) -> None:
+def test_segments_have_groups_of_their_own(ask: Ask, messages: list[str]) -> None:
     """By the decisions; who got no message is of no segment."""
     groups = ask([*history(), END], *messages, "--by", "segment")["groups"]
     assert {name: stages[0]["count"] for name, stages in groups.items()} == {
@@ -138,7 +138,7 @@ def test_segments_are_told_apart(ask: Ask, messages: list[str]) -> None:
         (["--by", "segment"], "--decisions"),
     ],
 )
-def test_bad_usage_is_said(
+def test_bad_usage_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], expected: str
 ) -> None:
     """Exit code 2 and what was expected."""

@@ -165,13 +165,13 @@ def test_segments_are_those_of_the_decision(ask: Report) -> None:
     }
 
 
-def test_steps_are_told_apart(ask: Report) -> None:
+def test_steps_have_groups_of_their_own(ask: Report) -> None:
     """Trigger and step."""
     decisions = [decision(f"m{n}", f"c{n}", step=n % 2) for n in range(4)]
     assert set(ask(decisions, [], "--by", "step")["groups"]) == {"cart, step 0", "cart, step 1"}
 
 
-def test_another_period_stands_beside_with_the_difference(ask: Report) -> None:
+def test_another_period_is_compared_with_its_difference(ask: Report) -> None:
     """Of ten messages each five and eight were opened; the interval is Newcombe's."""
     decisions = [decision(f"{m}{n}", f"{m}{n}", day=m * 40) for m in (0, 1) for n in range(10)]
     outcomes = [outcome(f"0{n}", "opened", day=1) for n in range(5)]

@@ -97,7 +97,7 @@ def test_one_message_each_changes_nothing() -> None:
     assert near(difference_interval(first, other), 0.0524, 0.3339)
 
 
-def test_customers_who_are_all_alike_count_once() -> None:
+def test_customers_with_identical_messages_count_once() -> None:
     """Ten messages each, all or none a success: the effect is 10, as of one message each."""
     sums = ClusterSums.of([(10, 10)] * 30 + [(0, 10)] * 70)
     assert sums.design_effect == pytest.approx(10)
@@ -157,7 +157,7 @@ def test_the_interval_of_a_median_covers_it() -> None:
     assert abs(covered / runs - 0.95) < 3 * sqrt(0.95 * 0.05 / runs)
 
 
-def test_a_few_who_decide_are_noticed() -> None:
+def test_a_few_dominant_customers_are_noticed() -> None:
     """A thousand with one message each and one with two hundred; not many with many each."""
     small = [(float(n % 2), 1.0) for n in range(1_000)]
     assert ClusterSums.of([*small, (100.0, 200.0)]).is_concentrated

@@ -233,7 +233,9 @@ def test_groups(report: Report) -> None:
     assert lift["others"] == 0
 
 
-def test_orphans_are_said_and_left_out(ask: Callable[..., dict[str, Any]]) -> None:
+def test_outcomes_without_decisions_are_reported_and_left_out(
+    ask: Callable[..., dict[str, Any]],
+) -> None:
     """Outcomes of a request that the decisions do not have."""
     found = ask(twenty(), [outcome("elsewhere", "opened"), outcome("elsewhere", "clicked")])
     assert found["unmatched"] == 1

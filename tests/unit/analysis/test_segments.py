@@ -98,7 +98,7 @@ def test_names_say_what_is_unusual() -> None:
     assert cluster_names(features, same) == ["lapsed_1", "lapsed_2"]
 
 
-def test_too_few_customers_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_customers_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1, no file, and what is missing; a broken model is never written."""
     events = write_lines(tmp_path / "e.jsonl", [order(1, "ann", 0, 10)])
     model = tmp_path / "model.json"

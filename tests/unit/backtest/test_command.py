@@ -137,7 +137,7 @@ def test_gzip_standard_input_and_several_files(
     assert [m["request_id"] for m in merged] == [orjson.loads(expected)["request_id"]]
 
 
-def test_bad_lines_are_dead_letters_and_said(
+def test_bad_lines_are_dead_letters_and_reported(
     rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The run goes on; each bad line is kept with its number and what was expected."""

@@ -72,7 +72,7 @@ def test_arrived_at_makes_a_late_event_right() -> None:
     assert remarks([event(T0), event(T0 + HOUR), late]) == []
 
 
-def test_seconds_are_told_from_milliseconds() -> None:
+def test_seconds_in_place_of_milliseconds_are_recognised() -> None:
     """Once for the file, however many lines."""
     (told,) = remarks([event(T0 // 1000 + number) for number in range(50)])
     assert told.startswith("f:1: occurred_at lies in 1970")
@@ -82,7 +82,7 @@ def test_seconds_are_told_from_milliseconds() -> None:
     assert "lies in 1970" in told
 
 
-def test_the_future_is_told() -> None:
+def test_events_from_the_future_are_reported() -> None:
     """A day after the present, by which clocks may differ."""
     assert remarks([event(WALL + HOUR)]) == []
     (told,) = remarks([event(WALL + 2 * DAY)])
@@ -92,7 +92,7 @@ def test_the_future_is_told() -> None:
 @pytest.mark.parametrize(
     "changed", [{"type": "cart_updated"}, {"customer_id": "bob"}, {"data": {"sku": "b"}}]
 )
-def test_one_id_on_different_events_is_told(changed: dict[str, Any]) -> None:
+def test_one_id_on_different_events_is_reported(changed: dict[str, Any]) -> None:
     """With both lines; the same event again is a duplicate and no more."""
     line = event(T0, "x")
     assert remarks([line, line]) == []

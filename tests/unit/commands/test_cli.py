@@ -40,7 +40,7 @@ def run(*args: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """On standard output, with 0."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"triggers {ENGINE_VERSION}\n"

@@ -33,7 +33,7 @@ def verdicts(place: Place) -> list[Verdict]:
     return [row.verdict for row in contracts.run(place)]
 
 
-def test_the_shipped_files_pass_and_what_cannot_run_is_said(place: Place) -> None:
+def test_the_shipped_files_pass_and_skipped_checks_are_reported(place: Place) -> None:
     """Python's half always runs."""
     *rows, skipped = contracts.run(place)
     assert {row.verdict for row in rows} == {Verdict.OK}

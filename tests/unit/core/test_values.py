@@ -108,7 +108,7 @@ def test_the_next_local_time_is_after_now_and_within_a_day_or_so(now_ms: int, mi
         assert wall.hour * 60 + wall.minute == minute
 
 
-def test_no_such_zone_is_said_so() -> None:
+def test_an_unknown_zone_is_reported() -> None:
     """Names, folders and paths out of the data base alike."""
     for name in ("Mars", "Europe", "../etc/passwd", "/etc/localtime", ""):
         with pytest.raises(ValueError, match="no IANA time zone"):

@@ -179,7 +179,7 @@ def test_something_is_seen_soon(rehearsal: Rehearsal) -> None:
 
 
 @pytest.mark.parametrize("second", [0, 40, 59])
-def test_the_moment_comes_while_somebody_watches(second: int) -> None:
+def test_the_moment_comes_while_the_demo_runs(second: int) -> None:
     """At whatever second of a minute the demo is started, and on both sides of midnight."""
     launch_ms = parse_rfc3339("2027-12-31T22:58:00Z") + second * 1000
 

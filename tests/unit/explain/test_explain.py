@@ -149,7 +149,7 @@ def test_an_explanation_at_the_time_it_names_lets_the_next_message_pass() -> Non
     assert explain(customer, rules, free_ms, []).caps[0].free_ms is None
 
 
-def test_a_step_that_the_rules_lost_is_said_to_be_lost() -> None:
+def test_a_step_that_the_rules_no_longer_have_is_marked() -> None:
     """The record is older than the rules."""
     customer, _ = replayed()
     fewer = parse_rules(RULES.replace("  cart:", "  basket:").encode())
@@ -332,7 +332,7 @@ def test_the_page_from_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith("<!doctype html>\n")
 
 
-def test_declared_facts_are_told_and_segments_may_ask_them() -> None:
+def test_declared_facts_are_explained_and_segments_may_use_them() -> None:
     """A list, an instant, a sum; one that other rules define otherwise is empty again."""
     facts = (
         "facts:\n  spent: {sum: order_placed.value}\n  viewed: {last: product_viewed}\n"

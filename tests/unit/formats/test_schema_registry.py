@@ -183,7 +183,7 @@ def test_an_unknown_id_is_the_records_fault(registry: Registry) -> None:
     assert read(struct.pack(">bI", 0, 7) + b"\x02a") == {"x": "a"}
 
 
-def test_a_schema_that_nobody_here_reads_is_the_records_fault(registry: Registry) -> None:
+def test_a_schema_of_an_unsupported_type_makes_a_dead_letter(registry: Registry) -> None:
     """Protobuf, and what is no Avro schema although it says so."""
     kinds = [registry.register("p", "x", "PROTOBUF"), registry.register("a", {"type": "no"})]
     for schema_id in kinds:
@@ -290,7 +290,7 @@ def test_without_a_registry_such_a_value_is_not_json() -> None:
     assert caught.value.reason == "not_json"
 
 
-def test_what_is_not_installed_or_not_there_is_told(
+def test_a_missing_package_or_registry_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Before anything starts."""

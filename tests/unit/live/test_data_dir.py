@@ -49,7 +49,7 @@ def test_what_cannot_be_a_folder_is_a_wrong_setting(tmp_path: Path) -> None:
             DataDir(path)
 
 
-def test_a_full_volume_is_said_to_be_full(tmp_path: Path) -> None:
+def test_a_full_volume_is_reported(tmp_path: Path) -> None:
     """A device on which every write finds no space stands for the volume."""
     (tmp_path / "probe").symlink_to("/dev/full")
     with pytest.raises(InfrastructureError, match=r"the volume of .* is full"):

@@ -93,7 +93,7 @@ def test_spelling_and_written_out_defaults_are_no_change() -> None:
     assert found.rules.is_empty
 
 
-def test_new_gone_and_changed_triggers_are_told_by_field() -> None:
+def test_new_removed_and_changed_triggers_are_listed_by_field() -> None:
     """Each changed field by its path, with both values."""
     new = OLD.replace("thanks:", "thank_you:").replace("after: 24h", "after: 36h")
     diff = diff_rules(
@@ -127,7 +127,7 @@ def test_timers_of_gone_steps_are_dropped_and_others_keep_their_time() -> None:
     }
 
 
-def test_who_gains_and_loses_and_what_is_decided_otherwise() -> None:
+def test_gaining_and_losing_customers_and_changed_decisions_are_listed() -> None:
     """A cap of one costs ann her second reminder; bob's confirmation stays."""
     found = rehearsed(OLD.replace("limit: 2", "limit: 1"), T0 + 3 * HOUR)
     (cart, thanks) = found.triggers

@@ -65,7 +65,7 @@ def test_the_version_is_the_hash_of_the_file() -> None:
     assert len(one.version) == 64
 
 
-def test_every_problem_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Shape, names and times are wrong in one file: each is told with its path."""
     problems = problems_of(
         """

@@ -26,7 +26,7 @@ def test_declared_inputs_join_the_built_in_ones() -> None:
     assert DECLARED.inputs == ("profiles", "orders", "bookings", *declared, "engagement")
 
 
-def test_every_input_is_read_beside_the_repartition_topic() -> None:
+def test_every_input_and_the_repartition_topic_are_read() -> None:
     """A topic that nobody reads would hold the watermark back for ever."""
     assert set(DECLARED.read_topics) == {*INPUTS, REPARTITION}
 

@@ -151,7 +151,7 @@ def test_a_customer_s_page_has_every_gate_and_the_request(run: Path) -> None:
     assert '"name": "Ann <b>"' in whole.text
 
 
-def test_a_plan_beside_the_run_is_shown(run: Path, tmp_path: Path) -> None:
+def test_a_plan_in_the_folder_of_the_run_is_shown(run: Path, tmp_path: Path) -> None:
     """plan.json of the folder, or another file; without one the page says how to make it."""
     assert "triggers plan OLD NEW" in page(run, "/plan").text
     copy = tmp_path / "out"
@@ -194,7 +194,7 @@ def test_a_newer_run_in_the_folder_is_read(tmp_path: Path) -> None:
         ("/no-such", 404, "There is no such page"),
     ],
 )
-def test_what_cannot_be_shown_is_said_on_a_page(
+def test_what_cannot_be_shown_has_an_error_page(
     run: Path, path: str, status: int, said: str
 ) -> None:
     """With what was got and what was expected, and the navigation."""

@@ -63,7 +63,7 @@ def test_an_older_record_lacks_what_was_not_known() -> None:
     assert records.decode(cut(records.encode(CUSTOMER))).sends[0].opened_ms == []
 
 
-def test_a_version_nobody_knows_is_refused() -> None:
+def test_an_unknown_version_is_refused() -> None:
     """With what to do about it."""
     with pytest.raises(InfrastructureError, match="deploy the release that wrote it"):
         records.decode(b"\x63" + records.encode(CUSTOMER)[1:])

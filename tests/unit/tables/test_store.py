@@ -94,7 +94,7 @@ def test_a_scan_of_a_closed_database_ends(tmp_path: Path) -> None:
     assert list(timers) == []
 
 
-def test_a_database_that_this_process_has_open_is_said_to_be(tmp_path: Path) -> None:
+def test_a_database_that_this_process_has_open_is_reported(tmp_path: Path) -> None:
     """Another process is not blamed."""
     database = PartitionStore(tmp_path / "p")
     with pytest.raises(InfrastructureError, match="still open in this process"):

@@ -35,11 +35,11 @@ def _sections(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
             helps = {each.dest: each.help or "" for each in action._choices_actions}
             for word, child in action.choices.items():
                 path = f"{name} {word}"
-                yield f"## {path}\n\n{_said(child, helps.get(word, ''))}"
+                yield f"## {path}\n\n{_section(child, helps.get(word, ''))}"
                 yield from _sections(child, path)
 
 
-def _said(parser: argparse.ArgumentParser, summary: str) -> str:
+def _section(parser: argparse.ArgumentParser, summary: str) -> str:
     description = (parser.description or "") % {"prog": parser.prog}
     text = _escaped(description or f"{summary[:1].upper()}{summary[1:]}.") + "\n"
     rows = [

@@ -96,7 +96,7 @@ def _takes(value: dict[str, Any], is_required: bool) -> str:
         words.append(code(value["const"]))
     if isinstance(value.get("type"), str):
         words.append(value["type"])
-    words += [f"{said} {value[key]}" for key, said in _BOUNDS.items() if key in value]
+    words += [f"{phrase} {value[key]}" for key, phrase in _BOUNDS.items() if key in value]
     if isinstance(value.get("items"), dict) and "$ref" in value["items"]:
         words.append("of " + value["items"]["$ref"].rpartition("/")[2].replace("_", " "))
     if is_required:

@@ -56,13 +56,13 @@ def _takes(row: Row) -> str:
         return "text"
     if row.variable.parse is Path:
         return "a path"
-    said = ""
+    expected = ""
     for wrong in ("\0", "0ms"):
         try:
             row.variable.parse(wrong)
         except ValueError as exc:
-            said = str(exc).partition(" (")[0]
-    return said
+            expected = str(exc).partition(" (")[0]
+    return expected
 
 
 def _default(row: Row) -> object:

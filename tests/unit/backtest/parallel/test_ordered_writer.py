@@ -27,7 +27,7 @@ def test_what_is_written_waits_for_what_may_come_before_it() -> None:
     assert not merged.is_far_ahead(0)
 
 
-def test_a_shard_that_is_far_ahead_is_told_apart() -> None:
+def test_a_shard_that_is_far_ahead_is_recognised() -> None:
     """Until the others have come so far."""
     merged = OrderedWriter(2, lambda _, line: None)
     merged.take(0, [(at(1), 0, b"")], at(1), 100 << 20)

@@ -123,7 +123,7 @@ def test_the_numbers_are_those_of_the_run(report: str) -> None:
     assert "held out (ghost sends)" in text
 
 
-def test_nothing_sent_is_said_too(tmp_path: Path) -> None:
+def test_a_run_without_sends_is_reported(tmp_path: Path) -> None:
     """An empty history has a report without plots."""
     rules, events, out = tmp_path / "r.yaml", tmp_path / "e.jsonl", tmp_path / "out"
     rules.write_text("version: 1\ntriggers: {}\n")

@@ -73,7 +73,7 @@ def test_a_step_is_held_up_once_however_often_it_is_deferred() -> None:
     assert tally.delays_min == {120: 1}
 
 
-def test_lost_later_lost_at_once_and_still_waiting_are_told_apart() -> None:
+def test_lost_later_lost_at_once_and_still_waiting_are_counted_apart() -> None:
     """The first was deferred, the second never was, the third has no end yet."""
     tally = taken(
         decided(Outcome.DEFER, Reason.CAP, SMS_CAP, identity="a"),

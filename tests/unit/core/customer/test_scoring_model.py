@@ -203,7 +203,7 @@ def test_a_rule_that_needs_a_model_needs_one(write_rules: WriteRules) -> None:
         ),
     ],
 )
-def test_a_broken_model_is_said_beside_what_else_is_wrong(
+def test_a_broken_model_is_reported_with_all_other_problems(
     write_rules: WriteRules, broken: Any, expected: str
 ) -> None:
     """And not held against the rules that need it."""

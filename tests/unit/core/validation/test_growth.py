@@ -49,7 +49,7 @@ triggers:
     assert "longer than nothing" in found["triggers.b.steps[0].send_time.horizon"]
 
 
-def test_every_problem_of_an_experiment_is_said() -> None:
+def test_every_problem_of_an_experiment_is_reported() -> None:
     """Trigger, variants, weights, channels, ghosts and times."""
     found = problems_of(
         _experiments(

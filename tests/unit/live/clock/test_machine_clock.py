@@ -69,7 +69,7 @@ def test_publishers_whose_clock_goes_on_speak_against_a_step(machine: Machine, h
     assert (machine.error_ms(), machine.errors) == (0, [])
 
 
-def test_a_machine_that_slept_is_told_by_the_first_new_record(machine: Machine) -> None:
+def test_a_machine_that_slept_learns_it_from_the_first_new_record(machine: Machine) -> None:
     """Its monotonic clock stood still; what waited since is no word against it."""
     machine.off_ms = HOUR_MS
     machine.wall.now_ms()

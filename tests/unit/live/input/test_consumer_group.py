@@ -42,7 +42,9 @@ def test_what_is_no_member_has_no_metadata(membership: GroupMembership) -> None:
         membership.metadata("triggers")
 
 
-def test_a_lost_membership_is_told_once_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_membership_is_reported_once_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Errors that pass are not."""
     monkeypatch.setattr(consumer_group, "_LOOK_S", 0.0)
     told: list[InfrastructureError] = []

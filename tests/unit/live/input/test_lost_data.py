@@ -79,7 +79,7 @@ def test_an_input_topic_made_again_is_not_waited_for() -> None:
     asyncio.run(Lost(kafka, "continue").check.check_inputs({ORDERS: 5000}))
 
 
-def test_a_new_leader_that_does_not_know_the_end_yet_stops_nobody() -> None:
+def test_a_new_leader_that_does_not_know_the_end_yet_stops_no_worker() -> None:
     """What it says later is believed."""
     kafka = Kafka({}, {ORDERS: 10})
     kafka.early_ends = [{ORDERS: 7}, {ORDERS: 9}]

@@ -110,7 +110,7 @@ def test_an_end_that_stays_is_reached_as_of_the_last_answer() -> None:
     assert reading.read_through_ms(ORDERS) == 3_000
 
 
-def test_a_broker_that_is_not_asked_is_not_silent() -> None:
+def test_a_broker_that_is_not_asked_has_no_outage() -> None:
     """While records wait it may not have been asked, so there is no time of its last answer."""
     buffered = BufferedRecords(capacity=10)
     reading = ReadProgress(buffered)

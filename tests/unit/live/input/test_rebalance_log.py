@@ -7,7 +7,7 @@ import pytest
 from app.live.input.rebalance_log import RebalanceLog
 
 
-def test_a_rebalance_is_told_with_its_phases(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rebalance_is_logged_with_its_phases(caplog: pytest.LogCaptureFixture) -> None:
     """One that begins anew before it is over counts from its first beginning."""
     now_s = 0.0
     log = RebalanceLog(lambda: now_s)

@@ -281,7 +281,7 @@ def test_exactly_once_commits_nothing_through_the_consumer(tmp_path: Path) -> No
     run(test())
 
 
-def test_a_commit_that_fails_is_told_to_the_listener(tmp_path: Path) -> None:
+def test_a_commit_that_fails_is_reported_to_the_listener(tmp_path: Path) -> None:
     """It is counted there, and tried again with the next positions."""
 
     async def test() -> None:

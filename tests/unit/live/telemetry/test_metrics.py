@@ -101,7 +101,7 @@ def test_what_a_full_record_loses_is_counted_by_kind() -> None:
     assert value("trigger_unknown_channels_total", {"field": "channels"}) == 0.0
 
 
-def test_a_silent_trigger_is_told_from_one_that_is_gone(rules: Rules) -> None:
+def test_a_trigger_without_sends_has_a_count_and_a_removed_one_has_none(rules: Rules) -> None:
     """The rules' triggers have a count of sends, at 0 if need be; a removed trigger's goes."""
     metrics = Metrics()
     metrics.use_rules(rules)

@@ -132,7 +132,7 @@ def test_messages_are_what_outcomes_are_a_share_of() -> None:
     }
 
 
-def test_list_health_counts_whoever_leaves_complains_or_bounces() -> None:
+def test_list_health_counts_unsubscriptions_complaints_and_bounces() -> None:
     """By channel; one that the rules do not have is none."""
     done = CommitUnit(now_ms=0)
     for event_type, channel in (

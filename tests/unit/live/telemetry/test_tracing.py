@@ -103,7 +103,7 @@ def test_the_number_of_links_is_bounded(spans: UnitSpans, exporter: InMemorySpan
     assert len(finished(exporter)["process unit"].links) == 128
 
 
-def test_a_unit_that_fails_is_told_without_its_text(
+def test_the_span_of_a_failed_unit_has_no_error_text(
     spans: UnitSpans, exporter: InMemorySpanExporter
 ) -> None:
     """By the kind of error: the text may be about a customer."""
@@ -116,7 +116,7 @@ def test_a_unit_that_fails_is_told_without_its_text(
     assert "grace" not in span.to_json()
 
 
-def test_a_collector_that_is_not_there_does_not_hold_anybody_up() -> None:
+def test_a_missing_collector_does_not_delay_units() -> None:
     """Closing ends, with spans still to be sent."""
     made = unit_spans(load_settings({"TRIGGER_OTLP_ENDPOINT": "http://127.0.0.1:1"}))
     assert made is not None
@@ -144,7 +144,7 @@ def test_it_is_off_by_default_and_not_even_imported() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything starts."""
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(ConfigError, match=r"is not installed: install .*\[otel\]"):

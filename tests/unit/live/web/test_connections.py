@@ -44,7 +44,7 @@ async def answer(port: int, path: str) -> tuple[int, str | None]:
         return got.status, got.headers.get("Server")
 
 
-def test_live_is_answered_beside_clients_that_say_nothing() -> None:
+def test_live_is_answered_in_spite_of_idle_clients() -> None:
     """More than there are connections; the oldest of them go."""
 
     async def ask(port: int) -> None:

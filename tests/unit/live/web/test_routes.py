@@ -146,7 +146,7 @@ def test_personal_data_needs_the_token() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "Bearer ", "Bearer None", "Bearer"])
-def test_without_a_configured_token_nobody_is_shown_personal_data(given: str | None) -> None:
+def test_without_a_configured_token_no_personal_data_is_shown(given: str | None) -> None:
     """Whatever they bring."""
     (refused,) = ask("/explain/ann?show_personal=1", token=None, given=given)
     assert refused.status == 403
@@ -176,7 +176,7 @@ def test_odd_ids_are_found_under_their_escaped_names() -> None:
         assert orjson.loads(answer.text)["customer_id"] == customer_id
 
 
-def test_what_is_wrong_is_said() -> None:
+def test_errors_are_reported_to_the_client() -> None:
     """With the status that fits, and no trace of a stack."""
     wrong = [
         ("/explain/bob", 404),

@@ -43,7 +43,7 @@ def test_each_stage_of_a_start(has_joined: bool, is_ready: bool, codes: dict[str
     assert asyncio.run(ask()) == codes
 
 
-def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_does_not_listen_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
     """A worker that does not listen is not live."""
     assert main(["health", "--web-port", str(free_port())]) == 1
     assert "no worker at 127.0.0.1" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_warnings_alone_are_zero(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert total == "50 lines: 0 clean, 50 with warnings, 0 with errors"
 
 
-def test_errors_are_two_and_all_are_told(
+def test_all_errors_are_reported_with_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With file and line in front, as editors jump to."""

@@ -127,7 +127,7 @@ def broken_events(draw: st.DrawFn) -> tuple[str, Event, set[str]]:
 
 @given(broken_events(), st.sampled_from(SPELLINGS))
 @examples(400)
-def test_every_fault_is_told_with_its_path(
+def test_every_error_is_reported_with_its_path(
     broken: tuple[str, Event, set[str]],
     spelling: tuple[Callable[[str, Event], Line], Callable[[str], str]],
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_line_has_errors_exactly_when_the_engine_has(
         ),
     ],
 )
-def test_a_line_that_is_no_event_is_told_in_words(line: bytes, expected: list[str]) -> None:
+def test_a_line_that_is_no_event_is_described(line: bytes, expected: list[str]) -> None:
     """Broken JSON, no topic, an erasure of nobody."""
     assert [str(remark) for remark in check_line(line, shipped_rules())] == expected
 
@@ -290,7 +290,7 @@ def test_channels_that_no_rule_has_are_a_warning() -> None:
     ]
 
 
-def test_values_are_not_told_where_they_may_be_personal() -> None:
+def test_values_that_may_be_personal_are_not_shown() -> None:
     """By type and length; times, types and zones as they are."""
     personal = "grace.hopper@example.org"
     event = shipped_example("profile_updated") | {
