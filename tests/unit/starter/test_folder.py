@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.cli import main
+from tests.needs import program
 
 _ROOT = Path(__file__).parents[3]
 _SCHEMA = Path(__file__).with_name("compose-spec.schema.json.gz")
@@ -108,6 +109,18 @@ def test_prometheus_and_grafana_get_what_ships(folder: Path) -> None:
         assert read_yaml(written.parent / "dashboards.yaml")["providers"][0]["type"] == "file"
     (source,) = read_yaml(folder / "grafana" / "datasources" / "prometheus.yaml")["datasources"]
     assert source["type"] == "prometheus"
+
+
+@pytest.mark.needs_prometheus
+def test_prometheus_takes_its_configuration(folder: Path) -> None:
+    """With the alert rules that it names."""
+    promtool = program("prometheus", "promtool")
+    config = folder / "prometheus" / "prometheus.yaml"
+    done = subprocess.run(
+        [promtool, "check", "config", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rules found" in done.stdout
 
 
 def test_the_files_are_those_of_the_package() -> None:
