@@ -46,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default=[],
         metavar="FILE",
         help="rules of before, to say what was changed in an experiment that has become invalid"
-        " (default: run.json beside decisions)",
+        " (default: run.json in the folder of the decisions)",
     )
     parser.add_argument("--only", metavar="NAME", help="this experiment alone: a page for its team")
     parser.add_argument(
@@ -102,11 +102,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _earlier(args: argparse.Namespace) -> "list[Rules]":
-    """The rules that were named, else those that a backtest saved beside its decisions."""
+    """The rules that were named, else those that a backtest saved with its decisions."""
     from app.rules_file.load import load_rules
 
-    beside = None if args.earlier else named_or_saved_rules(None, args.decisions[0])
-    return [load_rules(path) for path in args.earlier] if beside is None else [beside]
+    saved = None if args.earlier else named_or_saved_rules(None, args.decisions[0])
+    return [load_rules(path) for path in args.earlier] if saved is None else [saved]
 
 
 def _promote(args: argparse.Namespace, judged: "Sequence[Judged]") -> int:

@@ -352,7 +352,7 @@ def test_declared_facts_are_explained_and_segments_may_use_them() -> None:
     assert (found["spent"], found["carts"], found["segments"]) == (None, ["c1"], [])
 
 
-def test_starts_that_opened_nothing_are_told_with_why() -> None:
+def test_starts_that_opened_nothing_are_explained() -> None:
     """The cart was touched a minute after its purchase; the second view did not meet ``when``."""
     rules = RULES.replace("on: [product_viewed]", "on: [product_viewed], once: true")
     found = explained(rules)

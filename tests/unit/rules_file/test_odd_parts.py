@@ -61,7 +61,7 @@ triggers:
         (NEVER, "triggers.big.when", "this never holds"),
     ],
 )
-def test_what_is_odd_is_said_where_it_stands(text: str, path: str, words: str) -> None:
+def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: str) -> None:
     """One remark each, and the rules are valid all the same."""
     parse_rules(text.encode())
     document, places = read_yaml_with_places(text.encode())
