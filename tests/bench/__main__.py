@@ -20,6 +20,7 @@ from tests.bench.outcomes import kpis
 from tests.bench.profile import profile
 from tests.bench.recovery import recovery
 from tests.bench.scaling import scaling
+from tests.bench.storm import storm
 from tests.bench.timers import timers
 
 Figures = dict[str, float]
@@ -56,6 +57,8 @@ def main() -> None:
     one.add_argument("--pending", type=int, default=1_000_000)
     one.add_argument("--burst", type=int, default=100_000)
     one.add_argument("--live", type=int, default=20_000, help="in a worker; 0: none")
+    one = add("storm", help="seconds that partitions stand still while workers join and leave")
+    one.add_argument("--changes", type=int, default=12)
     one = add("kpis", help="seconds and memory of the report over files of outcomes")
     one.add_argument("--outcomes", type=int, default=5_000_000)
     args = parser.parse_args()
@@ -80,6 +83,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "scaling": lambda a: scaling(a.events, a.customers),
     "recovery": lambda a: recovery(a.customers),
     "timers": lambda a: timers(a.pending, a.burst, a.live),
+    "storm": lambda a: storm(a.changes),
     "kpis": _kpis,
 }
 

@@ -6,6 +6,9 @@ from typing import Final
 
 from app.kafka.types import TopicPartition
 
+#: With so many bytes of a partition's records waiting, no more are fetched either.
+BUFFERED_BYTES: Final = 4 << 20
+
 
 class BufferedRecords:
     """Counts records from the fetch until they are handled durably; bounds how many may wait.
@@ -18,12 +21,20 @@ class BufferedRecords:
         """``capacity``: with so many records of a partition waiting, no more are fetched."""
         self._capacity: Final = capacity
         self._waiting: dict[TopicPartition, int] = {}
+        #: about how many bytes these are: records that leave count as much as the mean
+        self._bytes: dict[TopicPartition, float] = {}
         #: fetched, and not yet with the processor of the partition
         self._in_transit: dict[TopicPartition, int] = {}
         self._room = asyncio.Event()
 
-    def fetched(self, counts: Mapping[TopicPartition, int]) -> None:
-        """So many records of each partition are on their way."""
+    def fetched(
+        self,
+        counts: Mapping[TopicPartition, int],
+        sizes: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """So many records of each partition, and so many bytes of them, are on their way."""
+        for tp, size in (sizes or {}).items():
+            self._bytes[tp] = self._bytes.get(tp, 0.0) + size
         for tp, count in counts.items():
             self._waiting[tp] = self._waiting.get(tp, 0) + count
             self._in_transit[tp] = self._in_transit.get(tp, 0) + count
@@ -34,13 +45,16 @@ class BufferedRecords:
 
     def dropped(self, tp: TopicPartition, count: int) -> None:
         """So many records left the buffer: handled durably, or not needed."""
-        self._waiting[tp] = max(0, self._waiting.get(tp, 0) - count)
+        waiting = self._waiting.get(tp, 0)
+        left = self._waiting[tp] = max(0, waiting - count)
+        self._bytes[tp] = self._bytes.get(tp, 0.0) * left / waiting if left else 0.0
         self._room.set()
 
     def forget(self, tps: Iterable[TopicPartition]) -> None:
         """Their partitions were revoked."""
         for tp in tps:
             self._waiting.pop(tp, None)
+            self._bytes.pop(tp, None)
             self._in_transit.pop(tp, None)
 
     def waiting(self, tp: TopicPartition) -> int:
@@ -61,7 +75,9 @@ class BufferedRecords:
 
     def has_room(self, tp: TopicPartition) -> bool:
         """Whether more records of the partition may be fetched."""
-        return self._waiting.get(tp, 0) < self._capacity
+        return (
+            self._waiting.get(tp, 0) < self._capacity and self._bytes.get(tp, 0.0) < BUFFERED_BYTES
+        )
 
     async def wait_for_room(self, timeout_s: float) -> None:
         """Until records left any buffer, or the timeout."""

@@ -45,9 +45,12 @@ class InputProgress:
         self,
         counts: Mapping[TopicPartition, int],
         states: Mapping[TopicPartition, ReadState],
+        sizes: Mapping[TopicPartition, int] | None = None,
     ) -> None:
-        """These many records are on their way, and this is how far each partition was read."""
-        self.buffered.fetched(counts)
+        """These many records, of so many bytes, are on their way, and this is how far each
+        partition was read.
+        """
+        self.buffered.fetched(counts, sizes)
         self.reading.fetched(states)
 
     def revoking(self) -> None:

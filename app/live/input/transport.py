@@ -106,7 +106,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         progress = self._progress
         inputs = {tp: len(batch) for tp, batch in batches.items() if progress.is_input(tp)}
         progress.fetched(
-            inputs, {tp: state for tp, (_, state) in states.items() if progress.is_input(tp)}
+            inputs,
+            {tp: state for tp, (_, state) in states.items() if progress.is_input(tp)},
+            {tp: sum(len(record.value or b"") for record in batches[tp]) for tp in inputs},
         )
         self._listener.ends_known()
         for tp, batch in batches.items():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.kafka.types import TopicPartition
-from app.live.input.buffered_records import BufferedRecords
+from app.live.input.buffered_records import BUFFERED_BYTES, BufferedRecords
 from app.live.input.commit_positions import CommitPositions
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership
 from app.live.input.progress import InputProgress
@@ -36,6 +36,20 @@ def test_a_record_is_buffered_until_it_is_dropped() -> None:
     assert buffered.has_room(ORDERS)
     buffered.forget([ORDERS])
     assert buffered.total() == 0
+
+
+def test_large_records_fill_a_buffer_that_has_room_for_more() -> None:
+    """Of those that leave the mean is taken; an empty buffer always has room."""
+    buffered = BufferedRecords(capacity=1_000)
+    buffered.fetched({ORDERS: 8}, {ORDERS: 2 * BUFFERED_BYTES})
+    assert not buffered.has_room(ORDERS)
+    buffered.dropped(ORDERS, 4)
+    assert not buffered.has_room(ORDERS)
+    buffered.dropped(ORDERS, 1)
+    assert buffered.has_room(ORDERS)
+    buffered.fetched({ORDERS: 1}, {ORDERS: 2 * BUFFERED_BYTES})
+    buffered.dropped(ORDERS, 4)
+    assert buffered.has_room(ORDERS)
 
 
 def test_waiting_for_room_ends_when_records_are_dropped() -> None:
