@@ -8,13 +8,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.features import known_features
 from app.analysis.segments.high_value import is_held_out
+from app.analysis.segments.logistic import fit_logistic
 from app.analysis.segments.scores import Fitted, Prediction, judged
 from app.analysis.segments.traces import Traces
 from app.analysis.statistics.intervals import area_interval
@@ -22,17 +21,14 @@ from app.backtest.history import Arrival
 from app.backtest.replay import Replay
 from app.core.compile import compile_rules
 from app.core.customer.features import CHURN
-from app.core.customer.scoring_model import Churn, Weighted
+from app.core.customer.scoring_model import Churn
 
 CHURN_DAYS: Final = 90
-_FEWEST: Final = 20
 EMPTY: Final = Prediction(
     name="churn",
     measure=f"AUC: no purchase in {CHURN_DAYS} days",
     baseline_name="recency alone",
 )
-
-Matrix = NDArray[np.float64]
 
 
 def churn_at(arrivals: Iterable[Arrival], cut_ms: int) -> dict[str, list[float]]:
@@ -60,29 +56,13 @@ def fit_churn(rows: dict[str, list[float]], traces: Traces, cut_ms: int) -> Fitt
         [all(purchase.occurred_ms <= cut_ms for purchase in traces.purchases[name]) for name in ids]
     )
     held_out = np.array([is_held_out(name) for name in ids])
-    for part in (held_out, ~held_out):
-        fewest = min(int((is_gone & part).sum()), int((~is_gone & part).sum()))
-        if fewest < _FEWEST:
-            raise TooFew(f"{fewest} customers of one kind in a part of the data, not {_FEWEST}")
-    fitted = values[~held_out]
-    kept = [n for n in range(len(CHURN)) if fitted[:, n].std() > 0]
-    means, stds = fitted[:, kept].mean(axis=0), fitted[:, kept].std(axis=0)
-    z = (values[:, kept] - means) / stds
-    regression = LogisticRegression(max_iter=2000).fit(z[~held_out], is_gone[~held_out])
+    found = fit_logistic(CHURN, values, is_gone, held_out)
     actual = is_gone[held_out]
-    auc = float(roc_auc_score(actual, regression.predict_proba(z[held_out])[:, 1]))
+    auc = float(roc_auc_score(actual, found.held_out))
     recency = values[held_out][:, CHURN.index("recency_days")]
     naive = float(roc_auc_score(actual, recency))
     gone, there = int(actual.sum()), int((~actual).sum())
-    weights = zip((CHURN[n] for n in kept), means, stds, regression.coef_[0], strict=True)
-    model = Churn(
-        features=tuple(
-            Weighted(name=name, mean=float(mean), std=float(std), coefficient=float(weight))
-            for name, mean, std, weight in weights
-        ),
-        intercept=float(regression.intercept_[0]),
-        horizon_days=CHURN_DAYS,
-    )
+    model = Churn(features=found.features, intercept=found.intercept, horizon_days=CHURN_DAYS)
     report = msgspec.structs.replace(
         EMPTY,
         score=auc,

@@ -4,14 +4,13 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from app.analysis.segments.clusters import TooFew
 from app.analysis.segments.features import NAMES, Early
+from app.analysis.segments.logistic import fit_logistic
 from app.analysis.statistics.intervals import Interval, area_interval
-from app.core.customer.scoring_model import Logistic, Weighted
+from app.core.customer.scoring_model import Logistic
 from app.core.identity import BUCKETS, bucket_of
 
 #: The share of customers with the highest later spend.
@@ -19,10 +18,6 @@ TOP_SHARE: Final = 0.2
 #: Customers who are kept from the fit, to see how well it does with people it has not met.
 _HELD_OUT: Final = 0.3
 _SALT: Final = "segments-fit"
-#: Of either kind, in either part: with fewer nothing is fitted.
-_FEWEST: Final = 20
-
-Flags = NDArray[np.bool_]
 
 
 class HighValueFit(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,28 +51,11 @@ def fit_high_value(early: Early) -> HighValueFit:
         raise TooFew(f"no first purchase is {days} days before the end of the history")
     spend_over = float(np.quantile(early.later_spend, 1 - TOP_SHARE))
     is_high = (early.later_spend >= spend_over) & (early.later_spend > 0)
-    for part in (held_out, ~held_out):
-        fewest = min(int((is_high & part).sum()), int((~is_high & part).sum()))
-        if fewest < _FEWEST:
-            raise TooFew(f"{fewest} customers of one kind in a part of the data, not {_FEWEST}")
-    values = early.features.values
-    fitted = values[~held_out]
-    kept = [n for n in range(len(NAMES)) if fitted[:, n].std() > 0]
-    means, stds = fitted[:, kept].mean(axis=0), fitted[:, kept].std(axis=0)
-    z = (values[:, kept] - means) / stds
-    regression = LogisticRegression(max_iter=1000).fit(z[~held_out], is_high[~held_out])
-    p = regression.predict_proba(z[held_out])[:, 1]
-    auc = float(roc_auc_score(is_high[held_out], p))
+    found = fit_logistic(NAMES, early.features.values, is_high, held_out)
+    auc = float(roc_auc_score(is_high[held_out], found.held_out))
     high = int(is_high[held_out].sum())
-    features = zip((NAMES[n] for n in kept), means, stds, regression.coef_[0], strict=True)
     return HighValueFit(
-        model=Logistic(
-            features=tuple(
-                Weighted(name=name, mean=float(mean), std=float(std), coefficient=float(weight))
-                for name, mean, std, weight in features
-            ),
-            intercept=float(regression.intercept_[0]),
-        ),
+        model=Logistic(features=found.features, intercept=found.intercept),
         early_days=early.early_days,
         horizon_days=early.horizon_days,
         spend_over=spend_over,
