@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.settings.model import Settings
 from tests.process.conftest import Instance
 from tests.process.running import RunningWorker
 
@@ -51,3 +52,21 @@ def test_tls_to_a_plain_port_is_named_as_the_cause(instance: Instance) -> None:
         assert worker.wait() == 1
         assert "SSL" in said(worker)
         assert "PLAINTEXT" in said(worker)
+
+
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+def test_of_two_workers_with_one_instance_id_the_older_names_the_setting(
+    instance: Instance, settings: Settings, tmp_path: Path
+) -> None:
+    """It ends with 1; the one that came later goes on."""
+    variables = {
+        "TRIGGER_DATA_DIR": str(tmp_path / "other"),
+        "TRIGGER_RULES": str(tmp_path / "rules.yaml"),
+    }
+    with instance.worker() as older:
+        older.wait_until_ready()
+        with RunningWorker(settings, tmp_path / "newer.log", variables) as newer:
+            assert older.wait() == 1
+            assert "TRIGGER_INSTANCE_ID" in older.log
+            newer.wait_until_ready()
+            assert newer.stop() == 0

@@ -8,6 +8,8 @@ A unit is committed under the membership of the assignment that it was made in, 
 import asyncio
 import logging
 import struct
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +24,38 @@ _log: Final = logging.getLogger(__name__)
 
 
 _LOOK_S: Final = 0.5
+#: A session that ran out makes a member unknown once. One that is unknown so often in so short a
+#: time was replaced each time by another one of the same instance id.
+_TAKEOVERS: Final = 5
+_TAKEOVERS_WITHIN_S: Final = 15.0
+
+
+def watch_takeovers(coordinator: Any, on_lost: Callable[[InfrastructureError], None]) -> None:
+    """Tell ``on_lost`` when another member keeps taking the instance id of this one.
+
+    aiokafka's heartbeats do not carry the instance id, so that the broker cannot say that it has
+    another holder: both would join in turn, for ever. The one that was replaced most often, which
+    is the older one, stays out and ends.
+    """
+    if not coordinator._group_instance_id:
+        return
+    reset = coordinator.reset_generation
+    times: deque[float] = deque(maxlen=_TAKEOVERS)
+
+    def count() -> None:
+        times.append(time.monotonic())
+        if len(times) < _TAKEOVERS or times[-1] - times[0] > _TAKEOVERS_WITHIN_S:
+            reset()
+            return
+        on_lost(
+            InfrastructureError(
+                "another worker has the same TRIGGER_INSTANCE_ID,"
+                f" {coordinator._group_instance_id}, and takes its place in the group again and"
+                " again: give each worker its own"
+            )
+        )
+
+    coordinator.reset_generation = count
 
 
 async def watch_group(consumer: Any, on_lost: Callable[[InfrastructureError], None]) -> None:

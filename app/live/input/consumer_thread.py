@@ -8,7 +8,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from app.kafka.types import InputRecord, TopicPartition
 from app.live.clock.machine_clock import MachineClock
-from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group
+from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group, watch_takeovers
 from app.live.input.read_progress import ReadState
 
 #: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
@@ -44,6 +44,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         on_lost = self.consumer.app.rebalance_listener.group_lost
         self._watch = asyncio.create_task(watch_group(consumer, on_lost))
+        watch_takeovers(consumer._coordinator, on_lost)
         fetcher = consumer._fetcher
         fetch_once = fetcher._proc_fetch_request
 

@@ -7,7 +7,7 @@ from aiokafka import errors
 
 from app.core.errors import InfrastructureError
 from app.live.input import consumer_group
-from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group
+from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group, watch_takeovers
 
 
 class Coordinator:
@@ -60,3 +60,41 @@ def test_a_lost_membership_is_reported_once_with_what_to_do(
     (error,) = told
     assert "TRIGGER_INSTANCE_ID" in str(error)
     assert "(triggers)" in str(error)
+
+
+class Member:
+    """The part of aiokafka's coordinator that a take-over goes through."""
+
+    def __init__(self, instance_id: str | None) -> None:
+        self._group_instance_id = instance_id
+        self.resets = 0
+
+    def reset_generation(self) -> None:
+        self.resets += 1
+
+
+def test_a_member_that_is_replaced_again_and_again_stays_out() -> None:
+    """It is told with the setting, and does not join once more; one without an id always does."""
+    told: list[InfrastructureError] = []
+    member, dynamic = Member("worker-0"), Member(None)
+    for each in (member, dynamic):
+        watch_takeovers(each, told.append)
+        for _ in range(5):
+            each.reset_generation()
+
+    (error,) = told
+    assert "TRIGGER_INSTANCE_ID, worker-0" in str(error)
+    assert (member.resets, dynamic.resets) == (4, 5)
+
+
+def test_sessions_that_run_out_are_no_takeovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer."""
+    monkeypatch.setattr(consumer_group, "_TAKEOVERS_WITHIN_S", -1.0)
+    told: list[InfrastructureError] = []
+    member = Member("worker-0")
+    watch_takeovers(member, told.append)
+    for _ in range(20):
+        member.reset_generation()
+
+    assert told == []
+    assert member.resets == 20
