@@ -248,3 +248,19 @@ def test_beyond_64_values_old_ones_count_by_whole_days() -> None:
         for at in (NOON, NOON + DAY - HOUR)
     )
     assert (first, second) == (65, 64)
+
+
+@pytest.mark.parametrize(("sku", "is_told"), [("b", True), ("a", True), ("x", False)])
+def test_a_list_of_facts_may_contain_what_an_event_says(run: Run, sku: str, is_told: bool) -> None:
+    """Back in stock: for those who viewed it."""
+    top = {
+        "events": {"orders": {"product_restocked": {"sku": "text"}}},
+        "facts": {"recent_views": {"last": "product_viewed.sku", "keep": 2}},
+    }
+    when = {"field": "customer.recent_views", "op": "contains", "value": {"field": "event.sku"}}
+    back = tell() | {"on": ["product_restocked"], "when": when}
+    lines = [viewed(4, "x"), viewed(3, "a"), viewed(2, "b")]
+    made = run(
+        rules(top=top, back=back), [PROFILE, *lines, event("product_restocked", NOON, sku=sku)]
+    )
+    assert [one["outcome"] for one in made] == (["send"] if is_told else [])

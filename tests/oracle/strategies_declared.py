@@ -175,6 +175,12 @@ def declarations(draw: st.DrawFn, rules: Rules) -> Rules:
                 when = draw(st.one_of(*leaves, *_event_leaves({own["on"]})))
                 trigger["cancel"] = [*trigger.get("cancel", []), own | {"when": when}]
         asked = leaves + _event_leaves(opening_types(trigger)) * 3
+        if "skus" in rules["facts"] and opening_types(trigger) <= OWN_TYPES.keys() | {
+            "product_viewed",
+            "order_placed",
+        } - {"ticket_closed"}:
+            viewed = {"field": "customer.skus", "op": "contains", "value": {"field": "event.sku"}}
+            asked += [st.just(viewed)] * 3 if opening_types(trigger) else []
         parts = [{key: part for key, part in trigger.items() if key != "cancel"}]
         parts += [x for x in rules.get("experiments", {}).values() if x["trigger"] == name]
         for part in parts:

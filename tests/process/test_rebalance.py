@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 
+from app.core.time.instants import parse_rfc3339
+from app.kafka.partitioning import partition_for
 from app.settings.load import load_settings
 from app.settings.model import Settings
 from tests.kafka.cluster import KafkaCluster
@@ -130,3 +132,48 @@ def test_a_standby_takes_over_with_what_it_has(fleet: Fleet) -> None:
     fleet.wait_until_shared()
     fleet.publish(CUSTOMERS)
     fleet.requests()
+
+
+RATES = """\
+version: 1
+channels: {email: {requires: email}}
+throttle: {rate: [{limit: 60, per: 1m, channel: email}]}
+triggers:
+  hello: {kind: event, on: [subscribed], template: hello, channels: [email], expires: 1d}
+"""
+#: A partition's share is five a minute.
+SPACE_MS = 12_000
+
+
+def test_a_send_rate_holds_over_workers_that_die(fleet: Fleet, tmp_path: Path) -> None:
+    """Each step goes in a slot of its own, in the partitions that change hands, too."""
+    (tmp_path / "rules.yaml").write_text(RATES)
+    for name in "abc":
+        fleet.start(name, is_static=False)
+    fleet.wait_until_shared()
+    subscribers = fleet.ids[:36]
+    for customer_id in subscribers:
+        fleet.wire.event("orders", customer_id, "subscribed", {})
+    fleet.wire.flush()
+    wait_for("the first sends", lambda: len(fleet.wire.values("dispatch")) >= PARTITIONS)
+    fleet.kill("b")
+    fleet.wait_until_shared()
+
+    def sent() -> set[str]:
+        return {each["customer_id"] for each in fleet.wire.values("dispatch")}
+
+    wait_for("all sends", lambda: sent() == set(subscribers))
+    slots: dict[int, dict[int, str]] = {}
+    last: dict[str, int] = {}
+    for made in fleet.wire.values("decisions"):
+        if made["outcome"] == "defer":
+            last[made["request_id"]] = parse_rfc3339(made["next_eligible_at"])
+        elif made["outcome"] == "send":
+            at_ms = parse_rfc3339(made["decided_at"])
+            slot_ms = last.get(made["request_id"], at_ms)
+            assert slot_ms <= at_ms < slot_ms + SPACE_MS
+            partition = partition_for(made["customer_id"].encode(), PARTITIONS)
+            used = slots.setdefault(partition, {}).setdefault(slot_ms, made["request_id"])
+            assert used == made["request_id"]
+    for used_slots in slots.values():
+        assert all(b - a >= SPACE_MS for a, b in pairwise(sorted(used_slots)))

@@ -200,6 +200,8 @@ def _compare(op: str, left: Any, right: Any) -> bool:
         return is_equal(left, right)
     if op == "ne":
         return not is_equal(left, right)
+    if op == "contains":
+        return _contains(left, right)
     numbers = type(left) in (int, float) and type(right) in (int, float)
     if not numbers and not (type(left) is str and type(right) is str):
         return False

@@ -77,10 +77,17 @@ def _check_other(
     other = value.get("field")
     if not isinstance(other, str):
         return
-    if op not in ("eq", "ne", *_ORDER):
+    if op not in ("eq", "ne", "contains", *_ORDER):
         yield Problem(path, f"values of the rules file, because op is {op}", repr(other))
         return
     other_kind = kinds.kind_of(other)
+    if op == "contains" and kind.name == "list":
+        element = ValueKind(name=kind.element)
+        if other_kind.name != element.name and "any" not in (element.name, other_kind.name):
+            expected = f"a field that is {element.words_for_people}, as what {leaf['field']} lists"
+            yield Problem(f"{path}.field", expected, f"{other}, {other_kind.words_for_people}")
+            return
+        other_kind = kind
     if other_kind.name != kind.name and "any" not in (kind.name, other_kind.name):
         expected = f"a field that is {kind.words_for_people} as {leaf['field']} is"
         yield Problem(f"{path}.field", expected, f"{other}, {other_kind.words_for_people}")
