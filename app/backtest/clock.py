@@ -20,7 +20,7 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 class Clock:
-    """Now is the largest arrival so far, the watermark now - grace.
+    """The clock of a backtest: now is the largest arrival so far, the watermark now - grace.
 
     What arrives in an outage is read at its end, while the watermark follows the largest
     ``occurred_at`` of what is being read, and the partition does not count as current.

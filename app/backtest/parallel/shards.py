@@ -41,7 +41,11 @@ _LINES_BETWEEN_LOOKS: Final = 256
 
 
 class Shards:
-    """So many processes, and the files that they fill. Use it with ``with``: none stays behind."""
+    """Owns the processes of a backtest: sends them lines and writes their output in order.
+
+    Use it with ``with``: no process is left behind. Raises InfrastructureError when a process ends
+    before its work is done.
+    """
 
     #: how the lines of a file are read for ``run`` and ``learn``
     read: Final = staticmethod(read_headers)

@@ -33,7 +33,10 @@ OnSetBack = Callable[[InfrastructureError], None]
 
 
 class MachineClock:
-    """Epoch milliseconds. Used from the worker's loop and from the reader's thread."""
+    """Epoch milliseconds that tolerate a machine clock that is set while the worker runs.
+
+    One for a worker; used from its main loop and from the consumer's thread.
+    """
 
     def __init__(
         self,

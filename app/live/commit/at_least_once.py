@@ -38,7 +38,10 @@ OUTBOX_BYTES: Final = 4 << 20
 
 
 class AtLeastOnce:
-    """Implements ``app.live.commit.committer.Committer``."""
+    """Makes committers that promise at least once. One for a worker, used from its main loop.
+
+    Implements ``app.live.commit.committer.Committer``.
+    """
 
     def __init__(
         self,
@@ -59,9 +62,10 @@ class AtLeastOnce:
 
 
 class AtLeastOncePartition:
-    """Implements ``app.live.commit.committer.PartitionCommitter``.
+    """Commits the units of one assignment of a partition, for its processor, in the main loop.
 
-    Up to the changelog offset ``_emitted_offset`` outboxes are known to be on Kafka.
+    Implements ``app.live.commit.committer.PartitionCommitter``; raises InfrastructureError when
+    Kafka or the disk fails. Outboxes up to the changelog offset ``_emitted_offset`` are on Kafka.
     """
 
     def __init__(

@@ -16,7 +16,10 @@ Hook = Callable[[str], None]
 
 
 class PartitionCommitter(Protocol):
-    """Makes the units of one partition durable, one after the other."""
+    """Makes the commit units of one partition durable, one after the other.
+
+    Used by the partition's processor, in the worker's main loop.
+    """
 
     @property
     def has_unmarked_outboxes(self) -> bool:

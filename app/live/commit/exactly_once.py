@@ -38,7 +38,10 @@ Messages = list[dict[str, Any]]
 
 
 class ExactlyOnce:
-    """Implements ``app.live.commit.committer.Committer``."""
+    """Makes committers that promise exactly once. One for a worker, used from its main loop.
+
+    Implements ``app.live.commit.committer.Committer``.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,11 @@ class ExactlyOnce:
 
 
 class ExactlyOncePartition:
-    """Implements ``PartitionCommitter``, for one assignment of the partition."""
+    """Commits the units of one assignment of a partition, for its processor, in the main loop.
+
+    Implements ``PartitionCommitter``, under the membership that the assignment came with. Raises
+    InfrastructureError when the transaction does not commit, or that is not known.
+    """
 
     def __init__(
         self,

@@ -100,11 +100,13 @@ class TransactionPart:
 
 
 class TransactionCoordinator:
-    """Commits parts. One that was aborted because a broker went is produced again, under the same
-    membership: the broker refuses it when that does not hold any more.
+    """Owns the producer's transactions and commits the parts of all partitions in them.
 
-    Once a transaction has failed, none is begun any more: the worker must end, because its memory
-    may be ahead of Kafka.
+    ``commit`` is called from the worker's main loop; transactions end in a thread of this object.
+    One that was aborted because a broker went away is produced again under the same membership: the
+    broker refuses it when that does not hold any more. Once a transaction has failed, ``commit``
+    raises InfrastructureError and none is begun: the worker must end, because its memory may be
+    ahead of Kafka.
     """
 
     def __init__(

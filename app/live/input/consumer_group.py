@@ -84,7 +84,7 @@ async def watch_group(consumer: Any, on_lost: Callable[[InfrastructureError], No
 
 
 class GroupMembership(NamedTuple):
-    """A member of a generation of the group."""
+    """A member of a generation of the consumer group."""
 
     generation: int
     member_id: str

@@ -22,7 +22,11 @@ Fetched = tuple[
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """aiokafka's consumer in its own thread and loop."""
+    """Owns aiokafka's consumer, in a thread and a loop of its own.
+
+    Called by ``BatchConsumer`` through ``call_thread``. Calls ``RebalanceListener.group_lost`` from
+    its thread.
+    """
 
     _watch: asyncio.Task[None] | None = None
 

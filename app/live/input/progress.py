@@ -11,10 +11,10 @@ from app.live.input.read_progress import ReadProgress, ReadState
 
 
 class InputProgress:
-    """Keeps the three in step, and translates logical topic names into those on the broker.
+    """Keeps buffered records, read progress and commit positions in step.
 
-    The transport reports what it fetched; committers report what was made durable. Used from the
-    worker's main loop only.
+    Translates logical topic names into those on the broker. The transport reports what it fetched,
+    committers what was made durable. Used from the worker's main loop only.
     """
 
     def __init__(

@@ -26,9 +26,9 @@ class ReadState(NamedTuple):
 
 
 class ReadProgress:
-    """Knows up to which instant the input was read; an end that is not known is not reached.
+    """Tracks up to which instant each partition was read; an unknown end counts as not reached.
 
-    Used from the worker's main loop only. ``buffered`` says what was fetched and is not handled.
+    Used from the worker's main loop only. ``buffered`` knows what was fetched and is not handled.
     """
 
     def __init__(self, buffered: BufferedRecords) -> None:

@@ -13,8 +13,10 @@ _PHASES: Final = ("release_s", "join_s", "recover_s")
 
 
 class RebalanceLog:
-    """Notes when the phases of a rebalance end. One that begins anew before it is over counts from
-    its first beginning.
+    """Logs how long the phases of a rebalance took.
+
+    Used by ``BatchConsumer``, in the worker's main loop. A rebalance that begins again before it is
+    over counts from its first beginning.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

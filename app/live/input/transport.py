@@ -51,10 +51,10 @@ class BatchSchema(Schema):  # type: ignore[misc]
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers batches and commits the positions of ``InputProgress``.
+    """Faust's consumer: delivers record batches and commits the positions of ``InputProgress``.
 
-    ``app.live.input.progress`` is its partner, ``app.live.input.broker_offsets`` knows the ends of
-    changelogs.
+    Used by Faust in the worker's main loop; fetches through ``ConsumerThread``. Reports to the
+    worker's ``RebalanceListener``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -232,7 +232,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
-    """Selected by the scheme ``batched`` in a broker URL."""
+    """Faust's transport for broker URLs with the scheme ``batched``."""
 
     Consumer = BatchConsumer
 

@@ -11,7 +11,10 @@ _AGAIN_MS: Final = 30_000
 
 
 class BrokerOutageLog:
-    """Is given the time of the last answer about once a second."""
+    """Logs an outage of the broker once it is seen, every 30 s, and when it ends.
+
+    Called about once a second by the assigned partitions, with the time of the last answer.
+    """
 
     def __init__(self) -> None:
         self._logged_ms: int | None = None

@@ -30,7 +30,7 @@ from tables.customers import PartitionCustomers
 
 @dataclass(slots=True)
 class DecodedRecord:
-    """A record whose turn has come, and what it says."""
+    """A record whose turn has come, decoded."""
 
     topic: str
     record: InputRecord
@@ -71,7 +71,11 @@ class DecodedRecord:
 
 
 class RecordHandler:
-    """Applies records to the customers of one partition, after the timers before them fired."""
+    """Decodes records and applies them to the customers of one partition.
+
+    Used by the partition's processor, after the timers before a record have fired. Adds to the
+    commit unit and raises nothing for a record that is wrong: it becomes a dead letter.
+    """
 
     def __init__(
         self,

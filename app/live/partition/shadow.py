@@ -43,10 +43,11 @@ _decoder: Final = msgspec.msgpack.Decoder(Customer)
 
 
 class Shadow:
-    """The shadow of one partition. It is told what the live task is told, at the same times.
+    """Decides for one partition by the shadow rules, and compares.
 
-    ``see`` comes before the live task touches a customer, ``settle`` when a commit unit is decided.
-    What goes wrong in here is counted and logged, and the shadow starts afresh; it never raises.
+    Called by the partition's processor and record handler: ``see`` before the live engine touches a
+    customer, ``handle`` and ``fire`` with it, ``settle`` when a commit unit is decided. Errors in
+    here are counted and logged, and the shadow starts afresh; it never raises.
     """
 
     def __init__(

@@ -20,10 +20,11 @@ _Source = tuple[str, int, int]
 
 
 class RepartitionInput:
-    """Puts them into the partition's merge and tracks which are handled.
+    """Puts forwarded records into the partition's merge and tracks which are handled.
 
-    ``rejected`` are those that get no turn: foreign records, with an error, and repeats, without
-    one. A record is forwarded again when the worker that did it died before it could commit.
+    Used by ``PartitionInput``. ``rejected`` are records that get no turn: foreign ones, with an
+    error, and repeats, without one. A record is forwarded again when the worker that did it died
+    before it could commit.
     """
 
     def __init__(self, logical: Mapping[str, str], merge: TimestampMerge) -> None:

@@ -19,7 +19,10 @@ TRUSTED_RECORDS: Final = 10_000
 
 
 class MisroutedRecords:
-    """Finds them among what is read of a partition's topics. ``pending`` is to be forwarded."""
+    """Finds misrouted records among what is read of a partition; ``pending`` is to be forwarded.
+
+    Used by ``PartitionInput`` and the record handler, in the worker's main loop.
+    """
 
     def __init__(self, topics: Iterable[str], partition: int, partitions: int) -> None:
         self._partition = partition

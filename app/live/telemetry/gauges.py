@@ -50,7 +50,10 @@ class GaugeSources(NamedTuple):
 
 
 class LiveGauges(Collector):
-    """Asks the worker and the file system at each scrape, on the thread that renders."""
+    """Collects gauge values from the worker and the file system at each scrape.
+
+    Called by the Prometheus client, on the thread that renders the metrics.
+    """
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ TRANSACTION_OUTCOMES: Final = ("committed", "aborted", "fenced", "failed")
 
 
 class Metrics:
-    """The worker's metrics, in the registry given."""
+    """Owns the worker's metrics and their registry. Used from the worker's main loop."""
 
     def __init__(
         self, registry: CollectorRegistry | None = None, *, by_trigger: bool = True

@@ -40,7 +40,7 @@ Write = Callable[[Explanation], web.Response]
 
 
 class ExplainRoutes:
-    """Answers questions about one customer. Without ``token`` no personal data is shown."""
+    """Answers requests about one customer. Without ``token`` no personal data is shown."""
 
     def __init__(self, explanations: LiveExplanations, token: Secret | None) -> None:
         self._explanations = explanations
