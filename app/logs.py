@@ -21,8 +21,8 @@ from app.core.time.instants import format_rfc3339
 from app.formats.printable import printable, printable_line
 from app.settings.model import Settings
 
-#: Libraries that narrate; what goes wrong in them is heard all the same. They never get DEBUG, at
-#: which some print whole records.
+#: Libraries that log much at INFO: only their warnings and errors are logged. They never get
+#: DEBUG, at which some print whole records.
 _TALKATIVE: Final = (
     *("faust", "mode", "aiokafka", "aiohttp", "asyncio"),
     *("httpx", "httpx2", "httpcore", "httpcore2", "opentelemetry", "urllib3"),
@@ -36,7 +36,7 @@ _OPEN_MODULES: Final = ("aiokafka.", "confluent_kafka.", "cimpl")
 _WITHHELD: Final = "(its text may be about a customer and is not shown)"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _EVERY_S: Final = 10.0
-#: Different messages that are told apart; then all are heard again.
+#: How many different messages are remembered; beyond that, all are logged again.
 _MESSAGES: Final = 1_000
 
 
@@ -51,7 +51,7 @@ class Repeats(logging.Filter):
         super().__init__()
         self._loggers = frozenset(loggers)
         self._monotonic = monotonic
-        #: (logger, message without its arguments) -> when it was last heard, how often not since
+        #: (logger, message without its arguments) -> last logged at, left out since
         self._logged: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -27,8 +27,8 @@ def add_segments(parser: argparse.ArgumentParser) -> None:
 
 
 def customers_for_segments(args: argparse.Namespace, rules: "Rules | None") -> "Customers | None":
-    """Who is in which segment by the records that were named, or else are beside the decisions;
-    None: the decisions have to say it. Raises ConfigError when that cannot be known.
+    """The segments of customers by the records that were named, or else are in the folder of the
+    decisions; None: the decisions have to say them. Raises ConfigError when that cannot be known.
     """
     from app.analysis.data.customers import Customers
     from app.backtest.saved_run import CUSTOMERS, SavedRun

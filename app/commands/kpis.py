@@ -22,7 +22,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "kpis",
         help="recovery, conversion, lift over the holdout, revenue, list health",
         description="Figures with their 95 %% interval and sample, from files of decisions and"
-        " outcomes: JSON lines, plain or gzip. What they do not tell is said to be missing.",
+        " outcomes: JSON lines, plain or gzip. Figures that they do not allow are marked as"
+        " missing.",
     )
     add_files(parser, "--decisions", "what was decided", required=True)
     add_files(parser, "--outcomes", "what it led to", required=True)

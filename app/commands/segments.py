@@ -19,8 +19,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "fit",
         help="make the file that rules name as their model",
         description="Fit K-means clusters to all who have bought, and a logistic regression that"
-        " tells early who will be of high value. Needs a history of 210 days or more for the"
-        " latter, or a shorter --horizon.",
+        " predicts early which customers will be of high value. The latter needs a history of 210"
+        " days or more, or a shorter --horizon.",
         epilog="Exit codes: 0 done, 1 nothing could be fitted, 2 bad usage or bad input.",
     )
     source = fit.add_mutually_exclusive_group(required=True)

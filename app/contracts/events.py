@@ -87,7 +87,7 @@ def data_schema(topic: str, name: str, rules: Rules) -> Schema:
     for field, trigger_name in needed.items():
         words = properties[field]["description"]
         properties[field] = {
-            "description": f"{words} Needed: {trigger_name} tells its runs apart by it.",
+            "description": f"{words} Needed: it is the key of {trigger_name}.",
             "type": ["string", "integer"],
             "minLength": 1,
             "maxLength": MAX_TEXT_CHARS,

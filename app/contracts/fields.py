@@ -139,7 +139,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
 _PURCHASE: Final = ("cart_id", "currency", "items", "margin", "session_id", "value")
 _PRODUCT: Final = ("category", "currency", "price", "session_id", "sku")
 _SENT: Final = ("channel", "request_id")
-#: event type -> its fields, beside the declared ones
+#: event type -> its fields, in addition to the declared ones
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "product_viewed": _PRODUCT,
     "cart_updated": (*_PRODUCT, "cart_id", "items", "value"),

@@ -14,7 +14,7 @@ PROFILES: Final = "profiles"
 ENGAGEMENT: Final = "engagement"
 
 #: Event types by the topic (its logical name) that carries them. Records of one timestamp are
-#: handled in this order of topics: who somebody is comes before what they did.
+#: handled in this order of topics: the profile comes before what the customer did.
 TYPES: Final[dict[str, frozenset[str]]] = {
     PROFILES: frozenset({"profile_updated", "customer_merged"}),
     ORDERS: frozenset(
@@ -123,7 +123,7 @@ _TIME: Final = "RFC 3339 text with an offset or integer epoch milliseconds"
 class Event(msgspec.Struct, kw_only=True, gc=False):
     """One understood input record.
 
-    ``occurred_ms`` is what the publisher said; the engine clamps it to now when it handles it.
+    ``occurred_ms`` is the publisher's time; the engine clamps it to now when it handles it.
     ``partition`` and ``offset`` say where it was read, and are None in a backtest.
     """
 

@@ -36,8 +36,8 @@ def when_of(explanation: Explanation) -> When:
 
 
 def timeline(explanation: Explanation) -> list[Entry]:
-    """Latest first: what is to come stands above what was. A send that a decision tells of comes
-    once.
+    """Latest first: what is to come stands above what was. A send that is also a decision is
+    listed once.
     """
     when = when_of(explanation)
     listed = {(d.trigger, d.key, d.step, d.decided_ms) for d in explanation.decisions}

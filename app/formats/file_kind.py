@@ -1,4 +1,4 @@
-"""What a file is that should be JSON lines and is not, told from its beginning."""
+"""Recognises by its beginning a file that should be JSON lines and is not."""
 
 from typing import Final
 

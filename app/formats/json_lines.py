@@ -86,7 +86,7 @@ class LineReader:
         try:
             head = self._lines.peek(_BUFFER_BYTES)
         except (OSError, EOFError, zlib.error):
-            return  # reading tells it with its line
+            return  # reading reports it with its line
         instead = what_instead(head.removeprefix(_BOM))
         if instead is not None:
             raise ConfigError(f"{self.name}: expected JSON lines, got {instead}")

@@ -10,7 +10,7 @@ from typing import Final
 
 HEADER: Final = "traceparent"
 #: Every version begins with the 55 characters of version 00; more than those are cut off, as the
-#: specification asks of whoever knows only version 00.
+#: specification asks of readers that know only version 00.
 CHARS: Final = 55
 
 _CONTEXT: Final = re.compile(

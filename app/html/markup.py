@@ -57,7 +57,7 @@ def table(
     columns whose places are in ``right``.
 
     On a phone one that is too wide shows each row as a list of its cells, named by the head
-    (``stack``); a long series of numbers scrolls beside its first column instead (``long``).
+    (``stack``); a long series of numbers scrolls next to its first column instead (``long``).
     """
     names, cells = list(head), [list(row) for row in rows]
     numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}

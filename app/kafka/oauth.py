@@ -1,7 +1,7 @@
 """Bearer tokens for Kafka (SASL OAUTHBEARER): from a mounted file or from a token endpoint.
 
-Both clients take their tokens here, so that one set of settings does for both. Nothing that is said
-or raised here has a token, a secret or what an endpoint answered in it.
+Both clients take their tokens here, so that one set of settings does for both. No message or error
+from here contains a token, a secret or the answer of an endpoint.
 """
 
 import base64

@@ -16,7 +16,7 @@ _DELETE: Final = "delete"
 #: What an erasure overwrites is gone from the log this long after, whatever else is written.
 _COMPACTED_WITHIN: Final = "1d"
 #: In ms. A rehearsal publishes history under its old timestamps, and all that is old may be
-#: compacted at once: profile updates would be gone before anybody has read them.
+#: compacted at once: profile updates would be gone before they were read.
 _NEVER_COMPACTED: Final = str(2**62)
 #: A record with all that it may hold (app/core/customer/limits.py); a dead letter with what others
 #: let pass.

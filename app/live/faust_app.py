@@ -30,7 +30,7 @@ _RECOVERY_BUFFER: Final = 2
 #: The same for standbys: with more, the last ones would wait for the next ones to come.
 _STANDBY_BUFFER: Final = 1
 _HEARTBEAT_S: Final = 0.5
-#: Faust tells all members where each of them serves; a member that does not say where has this.
+#: Faust tells all members the web address of each of them; a member without one has this.
 #: Always the same: to a static member that comes back, Faust insists on the URL it had.
 _NO_URL: Final = "http://not-said.invalid"
 

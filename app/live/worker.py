@@ -1,4 +1,4 @@
-"""The worker process: runs until told to stop, and returns how it ended."""
+"""The worker process: runs until a signal or a failure, and returns how it ended."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Decisions of a backtest counted by what the studio's first page tells apart."""
+"""Decisions of a backtest counted by the groups of the studio's first page."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -21,7 +21,7 @@ _DECODER: Final = msgspec.json.Decoder(DecisionLine)
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it was when it was read; ``plan`` None: there is none beside it."""
+    """A run as it was when it was read; ``plan`` None: there is none in its folder."""
 
     saved: SavedRun
     counts: DecisionCounts

@@ -1,4 +1,4 @@
-"""A plan beside the run: what a change of the rules would do."""
+"""The plan in the folder of a run: what a change of the rules would do."""
 
 import json
 from collections.abc import Iterator

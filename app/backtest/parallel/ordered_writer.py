@@ -6,8 +6,8 @@ and an event the one that is decided first comes first. All of it follows from a
 - a timer's: (now, phase, its time, 0, then the order of timers that fire at one time),
 - an event's: (now, phase, watermark, 1, number of the arrival).
 
-A timer whose time is the watermark fires before the event, so 0 comes before 1. The phase tells
-apart what happens at one now at the end of an outage.
+A timer whose time is the watermark fires before the event, so 0 comes before 1. The phase
+separates what happens at one now at the end of an outage.
 """
 
 from bisect import bisect_right

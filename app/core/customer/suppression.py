@@ -1,5 +1,5 @@
-"""What engagement tells: which channels must not be used for a customer, whatever the rules say,
-and which messages were opened, and when (spec section 6).
+"""What engagement events change: which channels must not be used for a customer, whatever the
+rules say, and which messages were opened, and when (spec section 6).
 
 Opt-outs are kept as instants of event time and compared when asked, bounces by address, so that the
 order in which records arrive does not change the answer.

@@ -82,7 +82,7 @@ GATES: Final[dict[Gate, GateSpec]] = {
         stops_with=_WAITS_ONCE,
     ),
     Gate.CONSENT: GateSpec(
-        sentence="The customer agrees to the channel, or said nothing and its default is yes.",
+        sentence="The customer agrees to the channel, or gave no answer and its default is yes.",
         title="no consent to the channel",
         figures=("given",),
     ),

@@ -1,4 +1,4 @@
-"""The keys of instances: what of an event's data tells one instance of a trigger from another."""
+"""The keys of instances: the data fields that distinguish instances of one trigger."""
 
 import json
 from collections.abc import Mapping

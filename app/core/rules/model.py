@@ -125,8 +125,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """Instances anchored at start <= t < end are divided among the variants.
 
-    ``audience`` is asked when an instance opens. ``design`` tells this experiment's plan from any
-    other: 16 hexadecimal digits of the SHA-256 of its entry in the rules file.
+    ``audience`` is asked when an instance opens. ``design`` identifies this experiment's
+    plan: 16 hexadecimal digits of the SHA-256 of its entry in the rules file.
     """
 
     name: str

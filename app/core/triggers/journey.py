@@ -3,7 +3,7 @@
 A step with ``from`` awaits what an earlier step leads to: its send, or the first delivery, open or
 click of it. Until then its timer stands at the end of the journey, 60 days after the anchor, when
 it goes undecided. It goes earlier once that can no more come: the named step was decided and not
-sent, or it was a ghost send, which nobody opens.
+sent, or it was a ghost send, which cannot be opened.
 """
 
 from typing import Final

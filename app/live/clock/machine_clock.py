@@ -61,7 +61,7 @@ class MachineClock:
             return round(self._monotonic() * 1000 + self._offset_ms)
 
     def of_machine_ms(self, stamp_ms: int) -> int:
-        """By this clock, what the machine's clock said a moment ago; never later than now."""
+        """Convert a recent reading of the machine's clock to this clock; never later than now."""
         with self._lock:
             self._look()
             now_ms = round(self._monotonic() * 1000 + self._offset_ms)
@@ -110,7 +110,7 @@ class MachineClock:
         if step_s < 0:
             self._on_set_back(
                 InfrastructureError(
-                    f"the machine's clock was set back by {-step_s:.0f} s, so what it said before"
+                    f"the machine's clock was set back by {-step_s:.0f} s, so its time before"
                     " was wrong, and what was decided by it came too early: start the worker again,"
                     " it begins with the new time; see that the machine keeps its clock (NTP)"
                 )

@@ -28,7 +28,7 @@ class Reported(NamedTuple):
     #: of a partition with merged customers, the instant as of which it has read its own part of the
     #: repartition topic, and sent on what it has to
     taken_ms: int = FAR_MS
-    #: likewise of all its topics, the oldest of their instants
+    #: the same of all its topics, the oldest of their instants
     current_ms: int = FAR_MS
 
 

@@ -113,7 +113,7 @@ def _refusal(line: bytes, rules: Rules, timestamps: Timestamps) -> str | None:
 
 
 def _error(shown: str, text: str, value: Any) -> Remark:
-    """The engine's text in its parts. What was found is told in its words where no place is."""
+    """The engine's text in its parts. Without a place, what was found is in its words."""
     match = _TEXT.fullmatch(text)
     assert match is not None
     found = described(shown, value) if shown else match["got"] or "another value"

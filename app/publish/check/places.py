@@ -126,7 +126,7 @@ def find_place(line: Line, path: str) -> Place:
 
 
 def spelling_of(line: Line) -> Spelling:
-    """How the line's event is written, told as the codec tells it."""
+    """The form in which the line's event is written, as the codec recognises it."""
     headers = line.get("headers")
     if not is_record(line) or not isinstance(headers, dict):
         return "plain"

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from app.publish.check.lines import Checked
 
-#: So many kinds of remarks and of events are told apart; a file of another kind may have millions.
+#: So many kinds of remarks and of events are counted; a file of another kind may have millions.
 _KINDS: Final = 500
 Key = TypeVar("Key")
 #: A warning that comes again and again is printed so often.
