@@ -24,6 +24,7 @@ from tables.layout import (
     NO_HEAD,
     PARKED,
     PROGRESS_KEY,
+    RATES_KEY,
     TIMER,
     TOMBSTONE,
     UNSENT,
@@ -217,6 +218,13 @@ class PartitionStore:
         """Up to ``limit`` customers with a step that waits until the partition is current."""
         keys = islice(self._keys(PARKED, PARKED), limit)
         return [key[len(PARKED) :].decode() for key in keys]
+
+    def some(self, limit: int) -> Iterator[bytes]:
+        """Yield the entries of up to ``limit`` customers."""
+        for key in islice(self._keys(CUSTOMER, CUSTOMER), limit):
+            value = None if key == CUSTOMER + RATES_KEY else self._read(key)
+            if value is not None:
+                yield value
 
     def compact(self) -> None:
         """Rewrite the files without what was overwritten. May be called in a thread."""

@@ -19,12 +19,16 @@ from faust.stores.base import Store
 from faust.types import TP
 
 from app.core.errors import InfrastructureError
+from tables import records
+from tables.layout import record_of
 from tables.opening import shared_cache
 from tables.partition import PartitionStore
 
 #: ``app.Table(..., store=STORE_URL)`` uses this store.
 STORE_URL: Final = "customers://"
 TABLE_NAME: Final = "customers"
+#: Customers whose records are looked at for what was read.
+_SAMPLE: Final = 200
 
 OnRecovered = Callable[[set[int]], Awaitable[None]]
 #: called before a recovery, with the end of each changelog partition
@@ -61,6 +65,16 @@ class CustomersStore(Store):  # type: ignore[misc]
             store = PartitionStore(self._path(number), self._cache, _machine_ms)
             self._partitions[number] = store
         return store
+
+    def applied(self, number: int) -> dict[str, int]:
+        """By source (``Customer.applied``), the largest offset that records of a few customers of
+        the partition contain: no more than what was read of it.
+        """
+        largest: dict[str, int] = {}
+        for value in self.partition(number).some(_SAMPLE):
+            for source, offset in records.decode(record_of(value)).applied.items():
+                largest[source] = max(offset, largest.get(source, 0))
+        return largest
 
     def discard(self, number: int) -> None:
         """Throw the partition's database away; the next use makes an empty one."""

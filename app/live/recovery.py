@@ -65,11 +65,31 @@ class Recovery:
         if self._progress.membership != membership:
             return  # the group is rebalancing again, and what comes of it is recovered again
         await self._lost_data.check_inputs(committed)
+        await self._lost_data.check_ends(self._read_by_state(partitions, committed))
         if self._progress.membership != membership:
             return
         if self._is_exactly_once:
             self._progress.positions.resumed(committed)
         self._assigned.assign(partitions, self._app.store.partition)
+
+    def _read_by_state(
+        self, partitions: set[int], committed: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Up to where input was read that the group has no offset of: Kafka forgets the offsets of
+        a topic that is deleted.
+        """
+        found: dict[TopicPartition, int] = {}
+        for number in partitions:
+            missing = {
+                logical: TopicPartition(topic, number)
+                for logical, topic in self._settings.input_topics.items()
+                if TopicPartition(topic, number) not in committed
+            }
+            applied = self._app.store.applied(number) if missing else {}
+            found |= {
+                tp: applied[logical] + 1 for logical, tp in missing.items() if logical in applied
+            }
+        return found
 
     async def _position_lost(self, tp: TopicPartition, offset: int) -> None:
         try:

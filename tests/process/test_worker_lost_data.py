@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
 from app.kafka import topics
 from app.kafka.clients import admin_config
 from tests.process.conftest import Instance
-from tests.process.running import wait_for
+from tests.process.running import DEADLINE_S, wait_for
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("broker", ["kafka"], indirect=True)]
 CUSTOMERS = 6
@@ -114,7 +114,7 @@ def test_an_input_topic_made_again_under_a_running_worker_ends_it(instance: Inst
         make_again(instance, orders)
         instance.wire.event("orders", ids[0], "order_placed", {"value": 1})
         instance.wire.flush()
-        assert worker.wait(120) == 1
+        assert worker.wait(DEADLINE_S) == 1
         assert "input topics are shorter than what was read of them" in worker.log
 
 

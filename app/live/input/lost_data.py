@@ -83,10 +83,18 @@ class LostDataCheck:
                 },
             )
 
-        async def look() -> InfrastructureError | None:
-            return shortened_inputs(committed, await self._offsets.ends(committed))
+        await self.check_ends(committed)
 
-        await self._accept_or_raise(look)
+    async def check_ends(self, read: Offsets) -> None:
+        """Raises InfrastructureError for topics that end before what was read of them, unless that
+        is on purpose.
+        """
+
+        async def look() -> InfrastructureError | None:
+            return shortened_inputs(read, await self._offsets.ends(read))
+
+        if read:
+            await self._accept_or_raise(look)
 
     async def check_state(self, changelogs: Iterable[TopicPartition], state: LocalState) -> None:
         """Raises InfrastructureError for state that is gone, unless that is on purpose: then the
@@ -152,16 +160,16 @@ def deleted_unread(committed: Offsets, starts: Offsets) -> dict[TopicPartition, 
     }
 
 
-def shortened_inputs(committed: Offsets, ends: Offsets) -> InfrastructureError | None:
-    """What to raise when input partitions end before what was committed of them.
+def shortened_inputs(read: Offsets, ends: Offsets) -> InfrastructureError | None:
+    """What to raise when input partitions end before what was read of them.
 
     New records would take offsets that the state already contains, and be skipped.
     """
-    found = {tp: offset for tp, offset in committed.items() if tp in ends and ends[tp] < offset}
+    found = {tp: offset for tp, offset in read.items() if tp in ends and ends[tp] < offset}
     if not found:
         return None
     places = ", ".join(
-        f"{tp.topic}[{tp.partition}] ends at {ends[tp]}, {offset} is committed"
+        f"{tp.topic}[{tp.partition}] ends at {ends[tp]}, it was read up to {offset}"
         for tp, offset in sorted(found.items())
     )
     return InfrastructureError(

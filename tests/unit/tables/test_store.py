@@ -9,9 +9,12 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
+from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
+from app.core.rules.rates import RateState
+from tables import records
 from tables.customers import PartitionCustomers
-from tables.layout import Head, pack_value
+from tables.layout import RATES_HEAD, RATES_KEY, Head, pack_value
 from tables.partition import Change, PartitionStore
 from tables.store import TABLE_NAME, CustomersStore
 
@@ -79,6 +82,22 @@ def test_a_partition_that_stays_keeps_its_open_database(store: CustomersStore) -
 
     assert store.partition(0) is stays
     assert store.partition(1) is not goes
+    asyncio.run(store.on_stop())
+
+
+def test_what_was_read_of_a_partition_shows_in_its_records(store: CustomersStore) -> None:
+    """The largest offset by source; the state of the send rates is no record."""
+    head = Head(1, 0, False)
+    customers = [Customer("a", applied={"orders": 7}), Customer("b", applied={"orders": 4})]
+    changes = [
+        Change(each.customer_id.encode(), None, head, pack_value(head, records.encode(each)))
+        for each in customers
+    ]
+    rates = pack_value(RATES_HEAD, records.encode_rates(RateState()))
+    store.partition(0).write([*changes, Change(RATES_KEY, None, RATES_HEAD, rates)], 0)
+
+    assert store.applied(0) == {"orders": 7}
+    assert store.applied(1) == {}
     asyncio.run(store.on_stop())
 
 
