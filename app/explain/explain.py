@@ -17,6 +17,7 @@ from app.core.rules.model import Cap, Rules
 from app.core.rules.variants import steps_of
 from app.core.rules.zone import zone_of
 from app.core.time.instants import SECOND_MS, format_rfc3339, parse_rfc3339
+from app.core.triggers.merging import FORWARD_MS, forwarded_to
 from app.core.triggers.starts import STOP_WORDS
 from app.explain.explanation import (
     CapUse,
@@ -55,7 +56,11 @@ def explain(
     own = [record for record in decisions if record["customer_id"] == customer.customer_id]
     results = {sent.request_id: led_to(sent) for sent in customer.sends}
     fatigued = rules.fatigue is not None and is_fatigued(customer, rules.fatigue, now_ms, [])
+    into = forwarded_to(customer, now_ms)
     return Explanation(
+        merged_into=into,
+        merged_ms=None if into is None else customer.merged_at_ms,
+        merged_until_ms=None if into is None else customer.merged_at_ms + FORWARD_MS,
         customer_id=customer.customer_id,
         now_ms=now_ms,
         timezone=zone_of(rules, customer).key,

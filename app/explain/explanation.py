@@ -142,3 +142,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     stopped: list[KnownStop]
     #: topics whose end the partition has not reached: marketing steps wait for them
     waits_for: list[str] = []
+    #: the customer that this one was merged into, when that arrived, and until when what comes for
+    #: this one is that one's; None: it was not merged, or that time is over
+    merged_into: str | None = None
+    merged_ms: int | None = None
+    merged_until_ms: int | None = None

@@ -9,7 +9,7 @@ import orjson
 from app.core.time.instants import format_rfc3339
 from app.explain.explanation import Explanation
 from app.explain.timeline import Entry, timeline, when_of
-from app.explain.words import When, cap_use_words, channel_words
+from app.explain.words import When, cap_use_words, channel_words, merged_words
 from app.html.document import security_policy
 from app.html.markup import NOTHING, Html, tag
 
@@ -113,7 +113,9 @@ def _entry(entry: Entry, when: When, requests: Requests) -> Html:
 
 
 def _standing(explanation: Explanation, when: When) -> Html:
-    rows = [(state.channel, channel_words(state, when)) for state in explanation.channels]
+    merged = merged_words(explanation, when)
+    rows = [] if merged is None else [("merged", merged)]
+    rows += [(state.channel, channel_words(state, when)) for state in explanation.channels]
     rows += [("limit", cap_use_words(use, when)) for use in explanation.caps]
     rows += [
         (

@@ -11,7 +11,7 @@ from app.core.gates.usage import ChannelState
 from app.core.time.durations import span_text
 from app.core.time.instants import parse_rfc3339
 from app.core.time.zones import local
-from app.explain.explanation import CapUse, ExplainedDecision, Timer
+from app.explain.explanation import CapUse, ExplainedDecision, Explanation, Timer
 
 Gate = Mapping[str, Any]
 #: An instant (epoch ms) as local time.
@@ -98,6 +98,18 @@ def _why(decision: ExplainedDecision, when: When) -> str:
         if gate["gate"] == decision.reason and gate["verdict"] == "fail"
     ]
     return "; ".join(dict.fromkeys(failed)) or registry.title_of(decision.reason)
+
+
+def merged_words(explanation: Explanation, when: When) -> str | None:
+    """Whom the customer was merged into; None when they were not."""
+    if explanation.merged_into is None:
+        return None
+    assert explanation.merged_ms is not None
+    assert explanation.merged_until_ms is not None
+    return (
+        f"merged into {explanation.merged_into} at {when(explanation.merged_ms)}: what comes until"
+        f" {when(explanation.merged_until_ms)} is theirs"
+    )
 
 
 def gate_words(gate: Gate, when: When) -> str:

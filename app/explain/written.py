@@ -15,6 +15,7 @@ from app.explain.words import (
     gate_words,
     headline,
     local_times,
+    merged_words,
     timer_words,
 )
 
@@ -63,6 +64,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     at = format_rfc3339(explanation.now_ms)
     yield f"{explanation.customer_id} at {at}"
     yield f"local time {when(explanation.now_ms)}, {explanation.timezone}"
+    merged = merged_words(explanation, when)
+    if merged is not None:
+        yield merged
     if explanation.waits_for:
         topics = ", ".join(explanation.waits_for)
         yield f"marketing steps wait: the partition is not read up to its end yet in {topics}"

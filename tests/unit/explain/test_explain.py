@@ -14,6 +14,7 @@ from app.backtest.saved_run import SavedRun
 from app.cli import main
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
+from app.core.triggers.merging import leave
 from app.explain.explain import explain
 from app.explain.explanation import Explanation
 from app.explain.words import gate_words
@@ -109,6 +110,18 @@ def test_a_deferred_step_says_what_is_full_and_when_it_is_free() -> None:
     assert "another seen message went out today 14:04, at most one in 12 h" in text
     assert "did not say anything about sms, which means no" in text
     assert "seen: last message today 14:04, no other one until tomorrow 02:04" in text
+
+
+def test_who_was_merged_says_into_whom_and_until_when() -> None:
+    """In the text, in the JSON and nowhere else."""
+    customer, decisions = replayed()
+    leave(customer, "bob", T0 + 21 * HOUR)
+    made = explain(customer, parse_rules(RULES.encode()), T0 + 21 * HOUR, decisions)
+    text = explanation_text(made)
+    assert "merged into bob at today 21:00: what comes until" in text
+    written_json = explanation_json(made)
+    assert (written_json["merged_into"], made.merged_until_ms) == ("bob", T0 + 741 * HOUR)
+    assert "merged into" not in explanation_text(explained())
 
 
 def test_personal_data_is_shown_only_when_asked_for() -> None:
