@@ -177,7 +177,7 @@ def end_merge(
     is_current: bool = True,
 ) -> None:
     """Put what ``begin_merge`` took out into the member's record."""
-    is_first_profile = guest.has_profile and not member.has_profile
+    brings_profile = guest.has_profile != member.has_profile
     moment = event_context(
         event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
@@ -185,7 +185,7 @@ def end_merge(
     member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * _DIGEST_BYTES :]
     _emit_ended(moment)
     moment.ended = None
-    if is_first_profile:
+    if brings_profile:
         _decide_patient(moment)
 
 
