@@ -33,8 +33,14 @@ def new_customer(name: str) -> Customer:
         "fired_years": {},  # anniversary trigger -> the last year that fired
         "opens": [],  # t of each open and click
         "sends": [],  # sends and ghost sends, recalled ones included
+        # sends and instances of a merged customer have `opened_by`
         "recovered": set(),  # (trigger, key, anchor) whose key was bought after a send
     }
+
+
+def owner(customer: Customer, instance: Mapping[str, Any]) -> str:
+    """Whom the instance was opened for: that customer may have been merged into this one."""
+    return str(instance.get("opened_by") or customer["name"])
 
 
 def profile(customer: Customer) -> dict[str, Any]:
@@ -91,6 +97,7 @@ def standing(customer: Customer, type_name: str) -> list[dict[str, Any]]:
         return name is not None and any(
             key_text(cancel["data"].get(field)) == name and cancel["t"] >= event["t"]
             for cancel in cancels
+            if id(cancel) not in event.get("spared", [])
         )
 
     return [event for event in events if not is_cancelled(event)]
@@ -158,11 +165,16 @@ def touches(customer: Customer, send: Mapping[str, Any]) -> list[tuple[str, int]
     """The opens and clicks of a send, none of a ghost."""
     return [
         (event["type"], event["t"])
-        for event in customer["events"][send["events_before"] :]
+        for event in after(customer, send)
         if event["type"] in ("message_opened", "message_clicked")
         and event["data"].get("request_id") == send["request_id"]
         and not send["is_ghost"]
     ]
+
+
+def after(customer: Customer, send: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What arrived for whoever had the send since it was made."""
+    return list(send.get("known", [])) + list(customer["events"][send["events_before"] :])
 
 
 def share(found: Iterable[list[Any]]) -> float | None:

@@ -84,6 +84,7 @@ def outcome_in_the_oracles_words(outcome: SendOutcome) -> dict[str, Any]:
         "latency_ms": outcome.latency_ms,
         "occurred_ms": outcome.occurred_ms,
         "event_id": outcome.cause.event_id,
+        "merged_from": outcome.merged_from,
     }
 
 
@@ -105,5 +106,6 @@ def in_the_oracles_words(decision: Decision) -> dict[str, Any]:
         "experiment": decision.experiment,
         "segments": decision.segments,
         "template": decision.template,
+        "merged_from": decision.merged_from,
         "tokens": None if decision.dispatch is None else decision.dispatch.tokens,
     }

@@ -21,7 +21,15 @@ from tests.oracle.calendar import (
     local,
     next_clock_time,
 )
-from tests.oracle.customer import Customer, address_or_none, holds, identity, profile, zone
+from tests.oracle.customer import (
+    Customer,
+    address_or_none,
+    holds,
+    identity,
+    owner,
+    profile,
+    zone,
+)
 from tests.oracle.experiments import assigned, body_of, steps_of
 
 Verdict = dict[str, Any]
@@ -45,7 +53,7 @@ def judge(
     `kept` is the slot of a rate that it waited for, `has_waited` whether it waited for a profile.
     """
     trigger = rules["triggers"][instance["trigger"]]
-    assignment = assigned(rules, instance["trigger"], customer["name"], instance)
+    assignment = assigned(rules, instance["trigger"], owner(customer, instance), instance)
     step = steps_of(rules, instance["trigger"], assignment)[instance["deciding"]]
     is_marketing = trigger.get("category", "marketing") == "marketing"
     last_chance = due + duration_ms(trigger.get("expires", "24h"))
@@ -233,7 +241,8 @@ def is_blocked(
     grants = [
         e["t"]
         for e in customer["events"]
-        if e["type"] == "profile_updated" and e["data"].get("consent", {}).get(channel) is True
+        if e["type"] in ("profile_updated", "grant")
+        and e["data"].get("consent", {}).get(channel) is True
     ]
     return is_marketing and any(
         where in (None, channel) and not any(grant > t for grant in grants)

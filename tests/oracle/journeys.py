@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.oracle.calendar import DAY_MS, duration_ms
-from tests.oracle.customer import Customer
+from tests.oracle.customer import Customer, after
 from tests.oracle.entering import identity
 from tests.oracle.reading import is_machine
 
@@ -22,6 +22,7 @@ def send_of(customer: Customer, instance: Instance, step: int) -> dict[str, Any]
     """The send of a step that was not recalled."""
     for send in customer["sends"]:
         is_own = identity(send) == identity(instance) and send["step"] == step
+        is_own &= send.get("opened_by") == instance.get("opened_by")
         if is_own and not send["is_recalled"]:
             return dict(send)
     return None
@@ -40,7 +41,7 @@ def flags(world: World, customer: Customer, instance: Instance) -> dict[str, boo
                 seen["type"] in types
                 and seen["data"].get("request_id") == send["request_id"]
                 and not is_machine(seen)
-                for seen in customer["events"][send["events_before"] :]
+                for seen in after(customer, send)
             )
         found[f"step.{step}.converted"] = any(
             outcome["request_id"] == send["request_id"]

@@ -11,6 +11,7 @@ from typing import Any
 from tests.oracle.calendar import duration_ms
 from tests.oracle.customer import Customer, address_or_none, identity, new_customer
 from tests.oracle.entering import with_answer
+from tests.oracle.merging import merge, newest_member
 from tests.oracle.outcomes import attribute
 from tests.oracle.reading import arrival_or_none, is_machine, read, spelling
 from tests.oracle.triggers import (
@@ -78,6 +79,7 @@ def replay(
         "grace": grace_ms,
         "now": None,
         "customers": {},
+        "merged": {},
         "timers": [],
         "slots": {},
         "decisions": [],
@@ -188,8 +190,11 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     event = read(line, world["rules"])
     if event["what"] == "erasure":
         world["customers"].pop(event["customer"], None)
+        world["merged"].pop(event["customer"], None)
         name = event["customer"]
         world["timers"] = [t for t in world["timers"] if t["customer"]["name"] != name]
+    if "customer" in event and event["what"] != "erasure" and world["now"] is not None:
+        event["customer"] = newest_member(world, event["customer"])
     if event.get("withdrawn"):
         withdraw(world, event)
     if event["what"] != "event":
@@ -197,8 +202,14 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     customer = world["customers"].setdefault(event["customer"], new_customer(event["customer"]))
     if event["id"] in customer["seen"]:
         return
-    customer["seen"].add(event["id"])
     event["t"] = min(event["t"], world["now"])
+    if event["type"] == "customer_merged":
+        member = merge(world, customer, event)
+        tell_what_ended(world)
+        if member is not None:
+            end_patience(world, member)
+        return
+    customer["seen"].add(event["id"])
     if is_machine(event):
         return
 
@@ -221,9 +232,14 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     for timer in sorted(immediate, key=lambda timer: timer_order(world, timer)):
         fire(world, timer)
     if is_first_profile:
-        patient = [t for t in world["timers"] if t["customer"] is customer and t.get("is_patient")]
-        for timer in sorted(patient, key=lambda timer: timer_order(world, timer)):
-            fire(world, timer)
+        end_patience(world, customer)
+
+
+def end_patience(world: World, customer: Customer) -> None:
+    """Decides what waited for a profile."""
+    patient = [t for t in world["timers"] if t["customer"] is customer and t.get("is_patient")]
+    for timer in sorted(patient, key=lambda timer: timer_order(world, timer)):
+        fire(world, timer)
 
 
 def withdraw(world: World, event: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.oracle.calendar import duration_ms
-from tests.oracle.customer import Customer
+from tests.oracle.customer import Customer, after
 from tests.oracle.entering import own_key
 from tests.oracle.reading import key_text, visible
 from tests.oracle.triggers import World
@@ -27,7 +27,7 @@ def attribute(world: World, customer: Customer, event: dict[str, Any]) -> None:
     """Adds what the event, the customer's latest, means for each send before it."""
     sends = [s for s in customer["sends"] if s["is_marketing"] and not s["is_recalled"]]
     in_time = [s for s in sends if event["t"] <= s["decided"] + window(world)]
-    after = [s for s in in_time if event["t"] >= s["decided"]]
+    since = [s for s in in_time if event["t"] >= s["decided"]]
     if event["type"] in KINDS:
         whenever = ("message_bounced", "message_complained", "unsubscribed")
         for send in sends if event["type"] in whenever else in_time:
@@ -35,12 +35,12 @@ def attribute(world: World, customer: Customer, event: dict[str, Any]) -> None:
             if is_named and not send["is_ghost"]:
                 once(world, customer, event, send, KINDS[event["type"]])
     if event["type"] in ("order_placed", "booking_confirmed"):
-        for send in after:
-            role = "direct" if send is credited(customer, event, after) else "assisted"
+        for send in since:
+            role = "direct" if send is credited(customer, event, since) else "assisted"
             add(world, customer, event, send, "conversion", role)
-        recover(world, customer, event, after)
+        recover(world, customer, event, since)
     if event["type"] in ("review_completed", "support_contacted"):
-        for send in after:
+        for send in since:
             if send["anchor_type"] == "delivered" and is_same_order(send, event):
                 add(world, customer, event, send, event["type"].partition("_")[0])
 
@@ -69,7 +69,7 @@ def last_touch(customer: Customer, event: dict[str, Any], send: Send, touch: str
     return max(
         (
             seen["t"]
-            for seen in customer["events"][send["events_before"] :]
+            for seen in after(customer, send)
             if seen["type"] == touch
             and seen["t"] <= event["t"]
             and seen["data"].get("request_id") == send["request_id"]
@@ -148,6 +148,7 @@ def add(
             "latency_ms": max(event["t"] - send["decided"], 0),
             "occurred_ms": event["t"],
             "event_id": event["id"],
+            "merged_from": send.get("opened_by"),
         }
         | money
     )

@@ -34,7 +34,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         "booking_confirmed",
         "booking_cancelled",
     ),
-    "profiles": ("profile_updated",),
+    "profiles": ("profile_updated", "customer_merged"),
     "engagement": (
         "message_delivered",
         "message_opened",
@@ -99,6 +99,9 @@ def read(line: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
     if type_name not in (*TYPES.get(topic, ()), *types_on(rules, topic)):
         return {"what": "unknown type"} | found
     data = found["data"] = as_declared(rules, topic, type_name, data)
+    if type_name == "customer_merged":
+        what = "event" if is_text(data.get("into"), 256) else "dead letter"
+        return {"what": what} | found
     if topic == "profiles":
         found["data"], withdrawn, is_sound = as_profile(data, rules)
         if not is_sound:

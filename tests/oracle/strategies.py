@@ -5,7 +5,7 @@ backtest lines that fit them, and sometimes `until` or an outage. Vocabularies a
 two carts, two bookings and three products make keys collide.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.oracle.strategies_lines import Line, histories
 from tests.oracle.strategies_rules import Rules, rule_sets
 
-__all__ = ["Scenario", "histories", "rule_sets", "scenarios"]
+__all__ = ["Scenario", "histories", "rule_sets", "scenarios", "with_merges"]
 
 SECOND_MS = 1000
 HOUR_MS = 3_600_000
@@ -80,3 +80,41 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         until_ms=draw(st.sampled_from([None, until_ms, until_ms])),
         outage=draw(st.sampled_from([None, None, (begin, begin + length)])),
     )
+
+
+@st.composite
+def with_merges(draw: st.DrawFn) -> Scenario:
+    """A scenario in whose history customers turn out to be one, in chains and circles, too.
+
+    Mostly a guest does what comes first, and logs in.
+    """
+    scenario = draw(scenarios())
+    customers = sorted({str(line.get("customer_id", "a")) for line in scenario.lines} | {"z"})
+    lines = list(scenario.lines)
+    if draw(st.integers(0, 3)):
+        place = draw(st.integers(1, len(lines)))
+        member = draw(st.sampled_from(customers))
+        lines[:place] = [
+            line | {"customer_id": "guest"} if line.get("customer_id") == member else line
+            for line in lines[:place]
+        ]
+        lines.insert(place, _merge(lines[place - 1], "guest", member, "log-in"))
+        customers.append("guest")
+    for number in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
+        place = draw(st.integers(0, len(lines)))
+        before = lines[place - 1] if place else lines[0]
+        who, into = draw(st.sampled_from(customers)), draw(st.sampled_from([*customers, ""]))
+        lines.insert(place, _merge(before, who, into, f"merge-{number}"))
+    return replace(scenario, lines=tuple(lines))
+
+
+def _merge(before: Line, customer: str, into: str, event_id: str) -> Line:
+    """A merge right after a line."""
+    return {
+        "topic": "profiles",
+        "event_id": event_id,
+        "type": "customer_merged",
+        "customer_id": customer,
+        "occurred_at": before.get("occurred_at"),
+        "data": {"into": into},
+    }

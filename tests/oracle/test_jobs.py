@@ -1,6 +1,5 @@
 """A backtest in several processes leaves the bytes that one process leaves."""
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +16,7 @@ from app.backtest.run import BacktestResult, run_backtest
 from app.core.errors import ConfigError
 from tests.effort import examples
 from tests.oracle.engine import compiled_rules
-from tests.oracle.strategies import Scenario, scenarios
+from tests.oracle.strategies import Scenario, scenarios, with_merges
 
 
 def left_by(
@@ -56,29 +55,6 @@ def test_the_number_of_processes_changes_nothing(
     """Every file and every count, however lines and results are cut into messages."""
     batch_sizes = BatchSizes(batch_lines=batch_lines, part_bytes=part_bytes)
     assert left_by(jobs, scenario, batch_sizes) == left_by(1, scenario, batch_sizes)
-
-
-@st.composite
-def with_merges(draw: st.DrawFn) -> Scenario:
-    """A scenario in whose history customers turn out to be one, in chains and circles, too."""
-    scenario = draw(scenarios())
-    customers = sorted({str(line.get("customer_id", "a")) for line in scenario.lines} | {"z"})
-    lines = list(scenario.lines)
-    for number in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(lines)))
-        before = lines[place - 1] if place else lines[0]
-        lines.insert(
-            place,
-            {
-                "topic": "profiles",
-                "event_id": f"merge-{number}",
-                "type": "customer_merged",
-                "customer_id": draw(st.sampled_from(customers)),
-                "occurred_at": before.get("occurred_at"),
-                "data": {"into": draw(st.sampled_from(customers))},
-            },
-        )
-    return replace(scenario, lines=tuple(lines))
 
 
 @examples(40)

@@ -10,7 +10,7 @@ from app.rules_file.load import find_problems
 from tests.effort import examples
 from tests.oracle import invariants, oracle
 from tests.oracle.engine import run_engine, run_whole_engine
-from tests.oracle.strategies import Scenario, scenarios
+from tests.oracle.strategies import Scenario, scenarios, with_merges
 from tests.oracle.strategies_rules import Rules, rule_sets
 
 SETTINGS = examples(150)
@@ -33,6 +33,20 @@ def test_random_rules_are_valid(rules: Rules) -> None:
 def test_the_engine_decides_as_the_oracle_does(scenario: Scenario) -> None:
     """Every decision, its reason, channel and times, in the same order; what each send led to;
     the same dead letters.
+    """
+    clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
+    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
+    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
+    assert made == world["decisions"]
+    assert outcomes == world["outcomes"]
+    assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
+
+
+@SETTINGS
+@given(scenario=with_merges())
+def test_the_engine_merges_as_the_oracle_does(scenario: Scenario) -> None:
+    """The same where customers turn out to be one, in chains and circles, before and after what
+    they do.
     """
     clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
     made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)

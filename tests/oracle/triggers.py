@@ -13,6 +13,7 @@ from tests.oracle.customer import (
     anniversary_date,
     holds,
     identity,
+    owner,
     standing,
     value_of,
     zone,
@@ -60,7 +61,8 @@ def timer_order(world: World, timer: Timer) -> tuple[Any, ...]:
 
 def request_id(customer: Customer, instance: Instance, step: int) -> str:
     """The UUID v5 that the same step always has."""
-    name = f"{instance['trigger']}|{customer['name']}|{instance['key']}|{instance['anchor']}|{step}"
+    name = f"{instance['trigger']}|{owner(customer, instance)}|{instance['key']}"
+    name += f"|{instance['anchor']}|{step}"
     return str(uuid5(NAMESPACE, name))
 
 
@@ -218,7 +220,7 @@ def move_days(world: World, customer: Customer, name: str, trigger: dict[str, An
         one = timer["instance"]
         is_fixed = timer["is_deferred"] or timer["is_parked"] or timer["from"]
         if one["trigger"] == name and timer["customer"] is customer and not is_fixed:
-            assignment = assigned(world["rules"], name, customer["name"], one)
+            assignment = assigned(world["rules"], name, owner(customer, one), one)
             step = steps_of(world["rules"], name, assignment)[timer["step"]]
             due = due_or_none(world["rules"], trigger, customer, date_of(trigger, one), step)
             assert due is not None
@@ -337,7 +339,7 @@ def add_instance(
         for experiment, when in audiences(world["rules"], name).items()
         if holds(when, customer, data, world["rules"], world["now"])
     ]
-    assignment = assigned(world["rules"], name, customer["name"], instance)
+    assignment = assigned(world["rules"], name, owner(customer, instance), instance)
     for number, step in enumerate(steps_of(world["rules"], name, assignment)):
         timer = {"customer": customer, "instance": instance, "step": number}
         timer |= {"from": step.get("from"), "after": step.get("after", "0s")}
@@ -567,6 +569,7 @@ def fire(world: World, timer: Timer) -> None:
             "anchor_type": instance.get("anchor_type"),
             "kinds": set(),
             "events_before": len(customer["events"]),
+            "opened_by": instance.get("opened_by"),
         }
         customer["sends"].append(send)
     if outcome != "defer":
@@ -599,7 +602,7 @@ def record(
 ) -> dict[str, Any]:
     """A decision made now."""
     rules, name = world["rules"], instance["trigger"]
-    assignment = assigned(rules, name, customer["name"], instance)
+    assignment = assigned(rules, name, owner(customer, instance), instance)
     body = steps_of(rules, name, assignment)[step]
     data = told(world, customer, instance)
     return {
@@ -612,6 +615,7 @@ def record(
         "reason": reason,
         "channel": channel,
         "anchor_ms": instance["anchor"],
+        "merged_from": instance.get("opened_by"),
         "due_ms": due,
         "decided_ms": world["now"],
         "next_eligible_ms": next_eligible,

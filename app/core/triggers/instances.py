@@ -80,6 +80,7 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
     instance.size = _size(instance.data)
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
+    instance.opened_by = None
     instance.audience = audience_of(trigger, moment.data, customer, moment.now_ms)
     for pending in instance.steps:
         customer.timer_gone(pending.fire_ms)
