@@ -1,9 +1,8 @@
-"""Two customers become one: examples by hand of the engine, which alone knows the merge."""
+"""Two customers become one: examples by hand."""
 
 from typing import Any
 
-from tests.examples.test_triggers import HOUR, MINUTE, START, Line, cart, rules, welcome
-from tests.oracle.engine import run_engine
+from tests.examples.test_triggers import HOUR, MINUTE, START, Line, Run, cart, rules, welcome
 
 DAY = 24 * HOUR
 
@@ -30,7 +29,7 @@ def merged(customer: str, into: str, at: int) -> Line:
     return line(customer, "customer_merged", at, topic="profiles", into=into)
 
 
-def test_the_same_merge_again_changes_nothing() -> None:
+def test_the_same_merge_again_changes_nothing(run: Run) -> None:
     """Three orders of two customers are three, however often the merge is read."""
     lines = [
         profile("b", START - DAY, email="b@x"),
@@ -43,11 +42,11 @@ def test_the_same_merge_again_changes_nothing() -> None:
         line("g", "order_placed", START + MINUTE),
     ]
     thanks = welcome(on=["order_placed"], when={"field": "customer.orders", "op": "eq", "value": 4})
-    made, _ = run_engine(rules(thanks=thanks), lines)
+    made = run(rules(thanks=thanks), lines)
     assert [(one["customer_id"], one["due_ms"] - START) for one in made] == [("b", MINUTE)]
 
 
-def test_a_circle_of_merges_ends_at_its_newest_member() -> None:
+def test_a_circle_of_merges_ends_at_its_newest_member(run: Run) -> None:
     """After a into b and b into a, what comes for either is a's."""
     lines = [
         profile("a", START - DAY, email="a@x"),
@@ -57,11 +56,11 @@ def test_a_circle_of_merges_ends_at_its_newest_member() -> None:
         line("a", "subscribed", START + 2),
         line("b", "subscribed", START + 3),
     ]
-    made, _ = run_engine(rules(hello=welcome()), lines)
+    made = run(rules(hello=welcome()), lines)
     assert [one["customer_id"] for one in made] == ["a", "a"]
 
 
-def test_the_newer_anchor_stays_and_a_withdrawal_of_either_holds() -> None:
+def test_the_newer_anchor_stays_and_a_withdrawal_of_either_holds(run: Run) -> None:
     """One cart of both is reminded of once, by the later touch, not on what the guest left."""
     lines = [
         profile("g", START - DAY, email="g@x"),
@@ -73,13 +72,13 @@ def test_the_newer_anchor_stays_and_a_withdrawal_of_either_holds() -> None:
     ]
     channels = {"email": {"requires": "email"}, "call": {"requires": "phone"}}
     ruled = rules(cart=cart(channels=["email", "call"]), top={"channels": channels})
-    made, _ = run_engine(ruled, lines, until_ms=START + HOUR)
+    made = run(ruled, lines, until_ms=START + HOUR)
     assert [(one["customer_id"], one["channel"], one["due_ms"] - START) for one in made] == [
         ("b", "call", 31 * MINUTE)
     ]
 
 
-def test_forwarding_ends_after_thirty_days() -> None:
+def test_forwarding_ends_after_thirty_days(run: Run) -> None:
     """What arrives later for the guest is the guest's again."""
     lines = [
         profile("b", START - DAY, email="b@x"),
@@ -87,11 +86,11 @@ def test_forwarding_ends_after_thirty_days() -> None:
         profile("g", START + 31 * DAY, email="g@x"),
         line("g", "subscribed", START + 31 * DAY),
     ]
-    made, _ = run_engine(rules(hello=welcome()), lines)
+    made = run(rules(hello=welcome()), lines)
     assert [one["customer_id"] for one in made] == ["g"]
 
 
-def test_the_event_ids_of_both_stay_known() -> None:
+def test_the_event_ids_of_both_stay_known(run: Run) -> None:
     """After a merge neither the guest's oldest id nor the member's counts twice."""
     orders = [line(who, "order_placed", START + n) for n in range(32) for who in ("g", "b")]
     lines = [
@@ -106,7 +105,7 @@ def test_the_event_ids_of_both_stay_known() -> None:
     thanks = welcome(
         on=["order_placed"], when={"field": "customer.orders", "op": "gte", "value": 65}
     )
-    made, _ = run_engine(rules(thanks=thanks), lines)
+    made = run(rules(thanks=thanks), lines)
     assert [one["due_ms"] - START for one in made] == [2 * MINUTE, 3 * MINUTE]
 
 
@@ -130,7 +129,7 @@ MERGED_FACTS = {
 }
 
 
-def test_declared_facts_add_up() -> None:
+def test_declared_facts_add_up(run: Run) -> None:
     """Counts and sums of both together, newest and oldest by event time."""
     lines = [
         profile("b", START - DAY, email="b@x"),
@@ -146,5 +145,5 @@ def test_declared_facts_add_up() -> None:
             for name, value in MERGED_FACTS.items()
         ]
     }
-    made, _ = run_engine(rules(hello=welcome(when=all_known), top={"facts": FACTS}), lines)
+    made = run(rules(hello=welcome(when=all_known), top={"facts": FACTS}), lines)
     assert [(one["customer_id"], one["outcome"]) for one in made] == [("b", "send")]

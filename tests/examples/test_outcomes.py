@@ -78,6 +78,7 @@ def test_an_outcome_says_whose_it_is_and_what_it_was_worth(run: Run) -> None:
             "latency_ms": HOUR,
             "occurred_ms": bought["occurred_at"],
             "event_id": bought["event_id"],
+            "merged_from": None,
         }
     ]
 
