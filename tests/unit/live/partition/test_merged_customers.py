@@ -15,7 +15,7 @@ from app.formats.encode import written
 from app.kafka.partitioning import partition_for
 from app.rules_file.load import parse_rules
 from tests.unit.live.commit.one_partition import CrashAt
-from tests.unit.live.partition.one_worker import Worker, World
+from tests.unit.live.partition.one_worker import SETTINGS, Worker, World
 
 T0: Final = 1_767_225_600_000
 MINUTE: Final = 60_000
@@ -342,3 +342,27 @@ def test_a_crash_anywhere_loses_and_repeats_nothing(
         assert story.decisions() == whole.decisions()
         ids = [each["request_id"] for each in story.world.requests()]
         assert not is_exactly_once or len(ids) == len(set(ids))
+
+
+def test_a_rehearsal_of_merges_decides_what_the_backtest_decides(tmp_path: Path) -> None:
+    """By the records' clock, with the instants of the decisions, when merges have been taken before
+    what comes next is published.
+    """
+    rehearsal = {"settings": msgspec.structs.replace(SETTINGS, clock="records", max_idle_ms=1)}
+    story = Story(tmp_path / "state")
+    for act in (first_act, second_act):
+        act(story)
+        story.rest(**rehearsal)
+    story.world.now_ms = T0 + HOUR
+    for partition in range(PARTITIONS):
+        story.tell(ids_of(partition)[-1], "product_viewed")
+    story.rest(**rehearsal)
+
+    def timed(decision: dict[str, Any]) -> tuple[Any, ...]:
+        return (*_shown(decision), decision["decided_at"])
+
+    made: list[Decision] = []
+    Replay(RULES, made.append).run(read_arrivals(iter(story.lines)))
+    expected = {timed(orjson.loads(written(each)[0])) for each in made}
+    assert {timed(each) for each in story.world.decisions()} == expected
+    assert len(expected) > 6
