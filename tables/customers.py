@@ -10,7 +10,7 @@ firing timers costs what is due, not what exists.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from app.core.customer.bound import bound_record, keep_within, size
@@ -74,6 +74,8 @@ class PartitionCustomers:
     def reset(self) -> None:
         """Begin the next unit: the database has everything that ``changes`` returned."""
         self._keep()
+        #: those that were read ahead and are not in the database
+        self._absent: set[str] = set()
         #: by customer id: the record, what the database has of it, its due time now
         self._loaded: dict[str, Customer] = {}
         self._heads: dict[str, Head | None] = {}
@@ -108,6 +110,27 @@ class PartitionCustomers:
             del kept[customer_id]
         self._kept_bytes = size
 
+    def read_ahead(self, keys: Iterable[bytes | None]) -> None:
+        """Read what the database has of customers who are about to be asked for, all at once."""
+        kept = self._kept
+        missing: dict[str, bytes] = {}
+        for key in keys:
+            try:
+                customer_id = "" if key is None else key.decode()
+            except UnicodeDecodeError:
+                continue
+            if key and customer_id not in kept and customer_id not in self._heads:
+                missing[customer_id] = key
+        if not missing:
+            return
+        values = self._store.get_many(list(missing.values()))
+        for (customer_id, key), value in zip(missing.items(), values, strict=True):
+            if value is None:
+                self._absent.add(customer_id)
+            elif self._belongs_here(key):
+                kept[customer_id] = value
+                self._kept_bytes += len(value)
+
     def get(self, customer_id: str) -> Customer:
         """The customer's record, a new one when there is none."""
         customer = self._loaded.get(customer_id)
@@ -132,6 +155,8 @@ class PartitionCustomers:
     def _find(self, customer_id: str) -> tuple[Customer, Head] | None:
         """The record as the database has it."""
         value = self._kept.get(customer_id)
+        if value is None and customer_id in self._absent:
+            return None
         if value is None:
             key = customer_id.encode()
             value = self._store.get(key)

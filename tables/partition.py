@@ -168,6 +168,14 @@ class PartitionStore:
         """The customer's entry (tables/layout.py), None for one not known."""
         return self._read(CUSTOMER + customer_id)
 
+    def get_many(self, customer_ids: list[bytes]) -> list[bytes | None]:
+        """Their entries in one read, which costs less than one by one."""
+        try:
+            values: list[bytes | None] = self._db.get([CUSTOMER + each for each in customer_ids])
+        except Exception as exc:
+            raise self._failed("read", exc) from exc
+        return values
+
     def _read(self, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._db.get(key)
@@ -271,10 +279,7 @@ class PartitionStore:
                 latest[key] = entry
         if in_bulk and not self._is_in_bulk:
             self._start_bulk()
-        try:
-            olds = self._db.get([CUSTOMER + key for key in latest]) if latest else []
-        except Exception as exc:
-            raise self._failed("read", exc) from exc
+        olds = self.get_many(list(latest)) if latest else []
         batch = WriteBatch(raw_mode=True)
         changes = []
         for (key, entry), old in zip(latest.items(), olds, strict=True):

@@ -31,7 +31,11 @@ def read_arrivals(lines: Iterable[bytes], review: HistoryReview | None = None) -
         if line and not line.isspace():
             arrival = read_arrival(line, number)
             if review is not None:
-                review_arrival(review, arrival)
+                content = arrival.content
+                if type(content) is Event:
+                    review.take(number, arrival.arrived_ms, content.occurred_ms, content)
+                else:
+                    review.take(number, arrival.arrived_ms, None, None)
             yield arrival
 
 
@@ -47,7 +51,8 @@ def read_arrival(line: bytes, number: int) -> Arrival:
     arrived_ms: int | None = None
     try:
         obj = parse_line(line, None)
-        arrived_ms = arrived_ms_of(obj)
+        if "arrived_at" in obj:
+            arrived_ms = arrived_ms_of(obj)
         content = event_in(obj, number - 1)
         if isinstance(content, Erasure):
             return Arrival(number, arrived_ms, content.customer_id)

@@ -75,7 +75,14 @@ class HistoryReview:
         self._future = _Found()
         self._seconds = _Found()
         self._old = _Found()
-        self._ids = _EventIds()
+        #: events that have the id of another: how many, the line of the first and that other's
+        self._shared_ids = 0
+        self._shared_number = 0
+        self._shared_with = 0
+        #: by slot of the id's hash, the last event that fell into it: id, hash, line
+        self._ids: list[str | None] = [None] * _SLOTS
+        self._contents: list[int] = [0] * _SLOTS
+        self._numbers: list[int] = [0] * _SLOTS
 
     def take(
         self, number: int, arrived_ms: int | None, occurred_ms: int | None, event: _Event | None
@@ -83,7 +90,16 @@ class HistoryReview:
         """Look at one line; ``event`` is None for an erasure and for what is not understood."""
         if event is not None and occurred_ms is not None:
             self._lines += 1
-            self._ids.take(number, occurred_ms, event)
+            event_id = event.event_id
+            key = crc32(event_id.encode(errors="replace"))
+            if self._lines <= _ALL_IDS or not (key >> 28) % _ID_SHARE:
+                content = _content_of(event, occurred_ms)
+                slot = key % _SLOTS
+                if self._ids[slot] != event_id:
+                    self._ids[slot], self._contents[slot] = event_id, content
+                    self._numbers[slot] = number
+                elif self._contents[slot] != content:
+                    self._note_shared_id(number, slot)
             if occurred_ms < _OLDEST_MS:
                 is_seconds = _SECONDS_FROM_MS <= occurred_ms < _SECONDS_TO_MS
                 (self._seconds if is_seconds else self._old).add(number, occurred_ms, 0)
@@ -100,6 +116,11 @@ class HistoryReview:
             self._max_ms = arrived_ms
         elif max_ms - arrived_ms > LEAP_MS:
             self._fall_back(number, arrived_ms, max_ms)
+
+    def _note_shared_id(self, number: int, slot: int) -> None:
+        if not self._shared_ids:
+            self._shared_number, self._shared_with = number, self._numbers[slot]
+        self._shared_ids += 1
 
     def _fall_back(self, number: int, arrived_ms: int, max_ms: int) -> None:
         """Either the largest arrival leapt ahead of its neighbours, or this line leaps back."""
@@ -129,8 +150,8 @@ class HistoryReview:
             is_reported = found is self._future and found.number == self._ahead.number
             if found.count and not is_reported:
                 yield f"{self._name}:{found.number}: {text(found)}"
-        if self._ids.count:
-            yield f"{self._name}:{self._ids.number}: {self._ids_text()}"
+        if self._shared_ids:
+            yield f"{self._name}:{self._shared_number}: {self._ids_text()}"
 
     def _seconds_text(self, found: _Found) -> str:
         return (
@@ -166,9 +187,9 @@ class HistoryReview:
         )
 
     def _ids_text(self) -> str:
-        count = self._ids.count
+        count = self._shared_ids
         return (
-            f"has the event_id of another event (line {self._ids.other}), as {count}"
+            f"has the event_id of another event (line {self._shared_with}), as {count}"
             f" {_lines(count)}: the second one counts as a duplicate and is ignored; give each"
             " event an id of its own"
         )
@@ -177,39 +198,15 @@ class HistoryReview:
         return f"{found.count} of {max(self._lines, found.count)} lines"
 
 
-class _EventIds:
-    """Finds ids that stand on different events, among the last that fell into each slot."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        #: of the first such line, and of the line with the other event
-        self.number = 0
-        self.other = 0
-        self._seen = 0
-        self._ids: list[str | None] = [None] * _SLOTS
-        self._contents: list[int] = [0] * _SLOTS
-        self._numbers: list[int] = [0] * _SLOTS
-
-    def take(self, number: int, occurred_ms: int, event: _Event) -> None:
-        event_id = event.event_id
-        key = crc32(event_id.encode(errors="replace"))
-        self._seen += 1
-        if self._seen > _ALL_IDS and (key >> 28) % _ID_SHARE:
-            return
-        slot = key % _SLOTS
-        data = event.data
-        try:
-            data_hash = hash(frozenset(data.items()))
-        except TypeError:  # nested
-            data_hash = hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
-        content = hash((event.topic, event.type, event.customer_id, occurred_ms, data_hash))
-        if self._ids[slot] != event_id:
-            self._ids[slot], self._contents[slot] = event_id, content
-            self._numbers[slot] = number
-        elif self._contents[slot] != content:
-            if not self.count:
-                self.number, self.other = number, self._numbers[slot]
-            self.count += 1
+def _content_of(event: _Event, occurred_ms: int) -> int:
+    """A hash of all that tells the event from another with its id."""
+    data = event.data
+    content: object
+    try:
+        content = frozenset(data.items())
+    except TypeError:  # nested
+        content = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    return hash((event.topic, event.type, event.customer_id, occurred_ms, content))
 
 
 def _time(instant_ms: int) -> str:

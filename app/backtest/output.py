@@ -1,6 +1,7 @@
 """What a backtest leaves: a folder of JSON lines, written as they are made, and a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,14 +33,16 @@ class OutputLines:
 
     def __init__(self) -> None:
         self.tally = Tally()
+        self._write_decision = self.writer(DECISIONS)
+        self._write_request = self.writer(DISPATCH)
 
     def write(self, decision: Decision) -> None:
         """One decision, and what it puts on dispatch."""
         self.tally.take(decision)
         record, request = written(decision)
-        self.write_line(DECISIONS, record + b"\n")
+        self._write_decision(record + b"\n")
         if request is not None:
-            self.write_line(DISPATCH, request + b"\n")
+            self._write_request(request + b"\n")
 
     def write_outcome(self, outcome: SendOutcome) -> None:
         """One thing that a send led to."""
@@ -50,6 +53,10 @@ class OutputLines:
         """One record that could not be understood, by its line."""
         dead = {"line": number, "reason": error.reason, "error": str(error)}
         self.write_line(DEAD, orjson.dumps(dead) + b"\n")
+
+    def writer(self, file: int) -> Callable[[bytes], object]:
+        """What takes the lines, with their ends, of one file."""
+        return partial(self.write_line, file)
 
     def write_line(self, file: int, line: bytes) -> None:
         """A line, with its end, of a file."""
@@ -64,12 +71,12 @@ class OutputFolder(OutputLines):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._files = [(folder / name).open("wb", buffering=_BUFFER_BYTES) for name in _NAMES]
         except OSError as exc:
             raise ConfigError(f"{folder}: the output cannot be written: {exc.strerror}") from exc
+        super().__init__()
         self._report = folder / "report.html"
         self.first_dead: list[tuple[int, str, str]] = []
 
@@ -84,6 +91,9 @@ class OutputFolder(OutputLines):
     ) -> None:
         for file in self._files:
             file.close()
+
+    def writer(self, file: int) -> Callable[[bytes], object]:
+        return self._files[file].write
 
     def write_line(self, file: int, line: bytes) -> None:
         """A line, with its end, of a file; of what another process has written it is not counted

@@ -135,7 +135,8 @@ class Replay:
         counts = self.learned if self._is_learning else self.counts
         try:
             if isinstance(content, Event):
-                require_topic(content.topic, self._engine.rules.plans)
+                if content.topic not in self._engine.rules.plans:
+                    require_topic(content.topic, self._engine.rules.plans)
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )

@@ -1,7 +1,7 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,7 @@ from app.core.customer.purchases import CANCELLATIONS
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
 from app.core.events import ENGAGEMENT, PROFILES
+from app.core.identity import BUCKETS
 from app.core.rules.compile_facts import compile_facts, is_instant
 from app.core.rules.compile_steps import (
     compile_cooldown,
@@ -57,6 +58,8 @@ from app.core.triggers.kinds import compile_kind
 
 Document = Mapping[str, Any]
 
+_NO_EVENT: Final[Mapping[str, Any]] = {}
+
 
 def compile_rules(document: dict[str, Any], *, version: str, model: Model | None = None) -> Rules:
     """Compile a document without problems (``app.core.validation.document`` and the schema say
@@ -101,6 +104,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     recall_ms = _duration(document, "recall_window", DEFAULT_RECALL_WINDOW_MS)
     attribution_ms = _duration(document, "attribution_window", DEFAULT_ATTRIBUTION_MS)
     holdout: Document | None = document.get("holdout")
+    limits_ms = max(_limits_ms(triggers.values()), default=0)
     quiet_hours = compile_quiet_hours(throttle.get("quiet_hours"), channels)
     return Rules(
         version=version,
@@ -115,7 +119,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         arbitration_ms=parse_duration_ms(throttle.get("arbitration", 0)),
         quiet_hours=quiet_hours,
         quiet_windows=windows_by_channel(quiet_hours),
-        holdout=Holdout(percent=holdout["percent"], salt=holdout["salt"]) if holdout else None,
+        holdout=_holdout(holdout["percent"], holdout["salt"]) if holdout else None,
         profile_patience_ms=_duration(document, "profile_patience", DEFAULT_PROFILE_PATIENCE_MS),
         recall_window_ms=recall_ms,
         attribution_ms=attribution_ms,
@@ -137,15 +141,10 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
             attribution_ms + LATENESS_MS,
             RATES_WINDOW_MS,
             recall_ms,
-            *_cooldowns_ms(triggers.values()),
-            *(
-                cap.per_ms
-                for trigger in triggers.values()
-                for caps in trigger.caps.values()
-                for cap in caps
-            ),
+            limits_ms,
             *((fatigue.window_ms,) if fatigue else ()),
         ),
+        limits_ms=limits_ms,
         segments_of=facts.values["segments"] if document.get("segments") else None,
         cluster_of=None if model is None else model.cluster_of,
         document=document,
@@ -156,9 +155,10 @@ def _duration(body: Document, name: str, usual_ms: int) -> int:
     return parse_duration_ms(body[name]) if name in body else usual_ms
 
 
-def _cooldowns_ms(triggers: Iterable[Trigger]) -> Iterator[int]:
-    """Every cooldown that can hold for a send."""
+def _limits_ms(triggers: Iterable[Trigger]) -> Iterator[int]:
+    """Every cooldown, and the length of every cap, that can hold for a send."""
     for trigger in triggers:
+        yield from (cap.per_ms for caps in trigger.caps.values() for cap in caps)
         own = (
             [variant.cooldown for variant in trigger.experiment.variants]
             if trigger.experiment
@@ -195,7 +195,11 @@ def _facts(
     compiled = [(name, compile_condition(tree, facts)) for name, tree in sorted(segments.items())]
 
     def held(customer: Customer, now_ms: int) -> list[str]:
-        return [name for name, condition in compiled if condition({}, customer, now_ms)]
+        names = []
+        for name, condition in compiled:
+            if condition(_NO_EVENT, customer, now_ms):
+                names.append(name)
+        return names
 
     return msgspec.structs.replace(facts, values={**facts.values, "segments": held})
 
@@ -258,7 +262,11 @@ def _own_holdout(name: str, body: Document) -> Holdout | None:
     holdout = body.get("holdout")
     if holdout is None or not is_marketing(body):
         return None
-    return Holdout(percent=holdout["percent"], salt=holdout.get("salt", name))
+    return _holdout(holdout["percent"], holdout.get("salt", name))
+
+
+def _holdout(percent: float, salt: str) -> Holdout:
+    return Holdout(percent=percent, salt=salt, below=round(percent * (BUCKETS / 100), 6))
 
 
 def _cancel_when(body: Document, facts: Facts) -> dict[str, tuple[Condition, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final, Protocol
 
-from app.core.context import Emit, EmitStopped, ignore_stopped
+from app.core.context import DecisionContext, Emit, EmitStopped, ignore_stopped
 from app.core.customer.profile import ProfileError
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.events import MERGE, PROFILES, Event
@@ -38,6 +38,7 @@ from app.core.triggers.parking import unpark
 __all__ = ["Customers", "Engine", "Handled"]
 
 _ALL: Final = 1 << 62
+_NO_CUSTOMER: Final = Customer("")
 
 
 class Customers(Protocol):
@@ -128,10 +129,12 @@ class Engine:
                     late.append((order, customer, instance, pending))
             self._customers.changed(customer)
         fired = self._fire(watermark_ms, now_ms, None)
+        moment = self._moment(now_ms)
         for _, customer, instance, pending in sorted(late, key=itemgetter(0)):
             if pending.parked and pending in instance.steps:
                 unpark(customer, pending)
-                self._fire_one(customer, instance, pending, now_ms)
+                moment.customer = customer
+                fire_timer(moment, instance, pending)
                 self._customers.changed(customer)
                 fired += 1
         return fired
@@ -281,21 +284,19 @@ class Engine:
         while self._customers.earliest_due_ms() <= watermark_ms:
             customers = self._customers.due(watermark_ms)
             fired += self._fire_all(customers, watermark_ms, now_ms, grace_ms)
+            changed = self._customers.changed if self._is_current else self._changed
             for customer in customers:
-                self._changed(customer)
+                changed(customer)
         return fired
 
-    def _fire_one(
-        self, customer: Customer, instance: Instance, pending: PendingStep, now_ms: int
-    ) -> None:
-        fire_timer(
-            customer,
-            instance,
-            pending,
-            self.rules,
-            now_ms,
-            self._emit,
-            self._rates,
+    def _moment(self, now_ms: int) -> DecisionContext:
+        """What the timers of one pass have in common: each sets its customer, and its now."""
+        return DecisionContext(
+            rules=self.rules,
+            customer=_NO_CUSTOMER,
+            now_ms=now_ms,
+            emit=self._emit,
+            rates=self._rates,
             is_current=self._is_current,
         )
 
@@ -324,11 +325,14 @@ class Engine:
 
         for customer in customers:
             push(customer)
+        moment = self._moment(now_ms)
         fired = 0
         while heap:
             order, customer, instance, pending = heapq.heappop(heap)
-            at_ms = now_ms if grace_ms is None else max(now_ms, order[0] + grace_ms)
-            self._fire_one(customer, instance, pending, at_ms)
+            moment.customer = customer
+            if grace_ms is not None:
+                moment.now_ms = max(now_ms, order[0] + grace_ms)
+            fire_timer(moment, instance, pending)
             fired += 1
             push(customer)
         return fired
@@ -337,14 +341,15 @@ class Engine:
         self, customer: Customer, watermark_ms: int, now_ms: int, grace_ms: int | None
     ) -> int:
         """The same for one customer, who needs no order among others."""
+        rules, moment = self.rules, self._moment(now_ms)
+        moment.customer = customer
         fired = 0
         while (due_ms := customer.next_due_ms()) <= watermark_ms:
-            timer = next_timer(customer, self.rules)
+            timer = next_timer(customer, rules)
             assert timer is not None
-            at_ms = now_ms
-            if grace_ms is not None and due_ms + grace_ms > now_ms:
-                at_ms = due_ms + grace_ms
-            self._fire_one(customer, timer[1], timer[2], at_ms)
+            if grace_ms is not None:
+                moment.now_ms = max(now_ms, due_ms + grace_ms)
+            fire_timer(moment, timer[1], timer[2])
             fired += 1
         return fired
 

@@ -3,11 +3,10 @@
 Changes the customer's record in place and emits decisions; asks nothing of the world.
 """
 
-from app.core.context import DecisionContext, Emit
+from app.core.context import DecisionContext
 from app.core.customer.declared_facts import forget_undeclared
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.rules.model import Rules
-from app.core.rules.rates import Rates
 from app.core.rules.variants import steps_of
 from app.core.triggers import journey
 
@@ -45,23 +44,11 @@ def timer_order(
     )
 
 
-def fire_timer(
-    customer: Customer,
-    instance: Instance,
-    pending: PendingStep,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-    rates: Rates,
-    *,
-    is_current: bool = True,
-) -> None:
+def fire_timer(moment: DecisionContext, instance: Instance, pending: PendingStep) -> None:
     """Decide a step that is due; one that the rules no longer have is removed."""
+    customer, rules = moment.customer, moment.rules
     if customer.facts_version != rules.facts_version:
         forget_undeclared(customer, rules.facts_version, rules.facts)
-    moment = DecisionContext(
-        rules=rules, customer=customer, now_ms=now_ms, emit=emit, rates=rates, is_current=is_current
-    )
     decide_due(moment, instance, pending)
 
 
@@ -69,7 +56,10 @@ def decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep
     """Decide a step that is due; one that the rules no longer have is removed."""
     customer, rules = moment.customer, moment.rules
     trigger = rules.triggers.get(instance.trigger)
-    if trigger is None or pending.step >= len(steps_of(trigger, customer.customer_id, instance)):
+    steps = () if trigger is None else trigger.steps
+    if trigger is not None and trigger.experiment is not None:
+        steps = steps_of(trigger, customer.customer_id, instance)
+    if trigger is None or pending.step >= len(steps):
         instance.steps.remove(pending)
         customer.timer_gone(pending.fire_ms)
         if not instance.steps:

@@ -7,7 +7,7 @@ same calls with the same arguments always give the same result. Due timers: ``ap
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import (
@@ -45,6 +45,7 @@ from app.core.triggers.cancel import cancel, take_back
 from app.core.triggers.merging import leave, take_in
 
 _DIGEST_BYTES: Final = 8
+_MAX_SEEN_BYTES: Final = MAX_EVENT_IDS * _DIGEST_BYTES
 #: Of a topic that the rules no longer declare.
 _NO_TYPES: Final[Mapping[str, TypePlan]] = {}
 #: Only these events can set a date that comes again each year, or the zone it is read in.
@@ -103,7 +104,8 @@ def handle_event(
     is_first_profile = update is not None and not customer.has_profile
     if event.decide_from_ms > customer.decide_from_ms:
         customer.decide_from_ms = event.decide_from_ms
-    customer.seen = _remembered(customer.seen, seen)
+    known = customer.seen
+    customer.seen = known + seen if len(known) < _MAX_SEEN_BYTES else _remembered(known, seen)
     moment = event_context(
         event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
@@ -127,7 +129,7 @@ def _digest(event: Event) -> bytes:
 
 def _remembered(known: bytes, digest: bytes) -> bytes:
     """The digests with one more; a merged record, which knows more than others, keeps as many."""
-    return (known + digest)[-max(len(known), MAX_EVENT_IDS * _DIGEST_BYTES) :]
+    return (known + digest)[-max(len(known), _MAX_SEEN_BYTES) :]
 
 
 def _parse_update(customer: Customer, event: Event, rules: Rules, now_ms: int) -> ProfileUpdate:
@@ -266,7 +268,7 @@ def _learn(
     """Counters, profile and suppression: what the rest of the handling looks at."""
     customer, rules = moment.customer, moment.rules
     has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
-    before = _dates(customer, rules, update, moment.now_ms) if has_dates else None
+    before = _dates(customer, update) if has_dates else None
     watched_before = (
         [get({}, customer, moment.now_ms) for _, get in plan.watched] if plan.watched else None
     )
@@ -296,45 +298,48 @@ def _learn(
             if is_same_value(before, get({}, customer, moment.now_ms))
         )
     if before is not None:
-        after = _dates(customer, rules, update, moment.now_ms)
-        if before.any != after.any:
+        after = _dates(customer, update)
+        if before != after:
             _reschedule(moment, before, after)
 
 
 class _Dates(NamedTuple):
-    """What the record says of dates: of ``any`` trigger, and of each in ``Rules.dated``."""
+    """What the record says of dates: where from, and the zone that they are read in."""
 
-    any: tuple[object, ...]
     zone: object
-    own: list[object]
+    customer: tuple[int | None, int | None]
+    profile: tuple[object, dict[str, Any] | None]
 
 
-def _dates(customer: Customer, rules: Rules, update: ProfileUpdate | None, now_ms: int) -> _Dates:
+def _dates(customer: Customer, update: ProfileUpdate | None) -> _Dates:
     """All that an anniversary can depend on; attributes only when the update can change them."""
     profile = customer.profile
-    zone = profile.get("timezone")
     can_change = update is not None and update.attributes
+    attributes = dict(profile.get("attributes", {})) if can_change else None
     return _Dates(
-        (
-            customer.first_order_ms,
-            customer.last_order_ms,
-            profile.get("birthday"),
-            zone,
-            dict(profile.get("attributes", {})) if can_change else None,
-        ),
-        zone,
-        [trigger.kind.followed_date(customer, now_ms) for trigger in rules.dated],
+        profile.get("timezone"),
+        (customer.first_order_ms, customer.last_order_ms),
+        (profile.get("birthday"), attributes),
     )
 
 
 def _reschedule(moment: EventContext, before: _Dates, after: _Dates) -> None:
-    """Give the triggers their instances whose own date, or the zone, has changed; and those that
-    lack them.
+    """Give the triggers their instances whose dates, or the zone, have changed; and those that lack
+    them.
     """
-    is_zone_same = before.zone == after.zone
-    for trigger, was, now in zip(moment.rules.dated, before.own, after.own, strict=True):
-        if not (is_zone_same and was == now and trigger.kind.is_scheduled(moment, trigger)):
-            trigger.kind.reschedule(moment, trigger)
+    is_zone_new = before.zone != after.zone
+    is_new: dict[str | None, bool] = {
+        "customer": before.customer != after.customer,
+        "profile": before.profile != after.profile,
+    }
+    for trigger in moment.rules.dated:
+        kind = trigger.kind
+        if (
+            is_zone_new
+            or is_new.get(kind.source_of_dates)
+            or not kind.is_scheduled(moment, trigger)
+        ):
+            kind.reschedule(moment, trigger)
 
 
 def _decide_immediate(moment: EventContext) -> None:

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from app.core.attribution import led_to
 from app.core.customer.declared_facts import under
-from app.core.customer.facts import FACTS, INSTANT_FACTS
+from app.core.customer.facts import FACTS, INSTANT_FACTS, counting_sends
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Outcome
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.usage import cap_use, channel_state, cooldown_ms_of, last_sent_by_family
-from app.core.identity import BUCKETS, bucket_of
+from app.core.identity import bucket_of
 from app.core.rules.compile_facts import is_instant
 from app.core.rules.messages import message_of
 from app.core.rules.model import Cap, Rules
@@ -98,7 +98,8 @@ def explain(
 
 
 def _cap(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
-    use = cap_use(customer, cap, now_ms, fatigued=fatigued)
+    sends = counting_sends(customer, now_ms - cap.per_ms)
+    use = cap_use(sends, cap, now_ms, fatigued=fatigued)
     return CapUse(
         limit=use.limit,
         per_s=cap.per_ms // SECOND_MS,
@@ -163,8 +164,7 @@ def _is_held_out(customer: Customer, rules: Rules) -> bool | None:
     holdout = rules.holdout
     if holdout is None:
         return None
-    limit = round(holdout.percent * (BUCKETS / 100), 6)
-    return bucket_of(holdout.salt, customer.customer_id) < limit
+    return bucket_of(holdout.salt, customer.customer_id) < holdout.below
 
 
 def _by_next_timer(customer: Customer) -> list[Instance]:

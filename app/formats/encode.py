@@ -17,7 +17,7 @@ _json_of: Final = attrgetter("written")
 def written(decision: Decision) -> tuple[bytes, bytes | None]:
     """The record for ``decisions`` with its whole reasoning, and for ``dispatch`` if any."""
     due_ms, anchor_ms, decided_ms = decision.due_ms, decision.anchor_ms, decision.decided_ms
-    next_ms = decision.next_eligible_ms
+    next_ms, experiment = decision.next_eligible_ms, decision.experiment
     due_at = format_rfc3339(due_ms)
     both: dict[str, Any] = {
         "request_id": decision.request_id,
@@ -29,7 +29,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
         "priority": decision.priority,
         "channel": decision.channel,
         "template": decision.template,
-        "experiment": _experiment(decision.experiment),
+        "experiment": None if experiment is None else _experiment(experiment),
         "due_at": due_at,
         "decided_at": due_at if decided_ms == due_ms else format_rfc3339(decided_ms),
         "expires_at": format_rfc3339(decision.expires_ms),
@@ -76,7 +76,7 @@ def written_outcome(outcome: SendOutcome) -> bytes:
             "trigger": outcome.trigger,
             "step": outcome.step,
             "channel": outcome.channel,
-            "experiment": _experiment(outcome.experiment),
+            "experiment": None if outcome.experiment is None else _experiment(outcome.experiment),
             "design": outcome.design,
             "segments": outcome.segments,
             "cluster": outcome.cluster,
@@ -103,5 +103,6 @@ def _cause(cause: Cause) -> dict[str, Any]:
     }
 
 
-def _experiment(experiment: tuple[str, str] | None) -> dict[str, str] | None:
-    return None if experiment is None else {"name": experiment[0], "variant": experiment[1]}
+def _experiment(experiment: tuple[str, str]) -> dict[str, str]:
+    name, variant = experiment
+    return {"name": name, "variant": variant}

@@ -109,7 +109,7 @@ def event_in(obj: dict[str, Any], offset: int | None = None) -> Event | Erasure:
     makes of it. Raises EventError.
     """
     topic = obj["topic"]
-    if not is_record(obj):
+    if "value" not in obj or not is_record(obj):
         return parse_envelope(obj, topic=topic, offset=offset)
     parts = record_parts(obj)
     if parts.value is None:

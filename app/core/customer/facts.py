@@ -22,6 +22,8 @@ INSTANT_FACTS: Final = frozenset(
 )
 #: Those whose local date can come again each year.
 DATE_FACTS: Final = frozenset({"first_order_at", "last_order_at"})
+#: Facts that are how many events of a type came.
+COUNTERS: Final = {"orders": "order_placed", "bookings": "booking_confirmed"}
 #: Facts that are sums of money, rounded to a millionth.
 SUM_FACTS: Final = frozenset({"spend"})
 
@@ -64,17 +66,17 @@ def _count_view(views_ms: list[int], occurred_ms: int, now_ms: int) -> None:
         del views_ms[:-MAX_VIEWS]
 
 
-def orders(customer: Customer, now_ms: int = 0) -> int:
+def orders(customer: Customer) -> int:
     """How many ``order_placed``."""
     return customer.counts.get("order_placed", 0)
 
 
-def bookings(customer: Customer, now_ms: int = 0) -> int:
+def bookings(customer: Customer) -> int:
     """How many ``booking_confirmed``."""
     return customer.counts.get("booking_confirmed", 0)
 
 
-def spend(customer: Customer, now_ms: int = 0) -> float | None:
+def spend(customer: Customer, _now_ms: int = 0) -> float | None:
     """The value of all orders and bookings; None when it is more than a number can say."""
     sums = customer.sums
     if not sums:
@@ -118,7 +120,7 @@ def lifecycle(customer: Customer, now_ms: int) -> str:
 
 def counting_sends(customer: Customer, after_ms: int) -> list[Sent]:
     """Marketing sends and ghost sends decided after that time; a recalled one is none."""
-    return [sent for sent in customer.sends if sent.is_marketing and sent.decided_ms > after_ms]
+    return [sent for sent in customer.sends if sent.decided_ms > after_ms and sent.is_marketing]
 
 
 def last_open_at(customer: Customer, now_ms: int) -> int | None:
@@ -154,8 +156,8 @@ def messages_7d(customer: Customer, now_ms: int) -> int:
 
 #: ``customer.NAME`` -> its value for (customer, now); ``segments`` is added by the rules.
 FACTS: Final[dict[str, Callable[[Customer, int], Any]]] = {
-    "orders": orders,
-    "bookings": bookings,
+    "orders": lambda customer, now_ms: orders(customer),
+    "bookings": lambda customer, now_ms: bookings(customer),
     "spend": spend,
     "average_order_value": lambda customer, now_ms: average_order_value(customer),
     "discount_share": lambda customer, now_ms: discount_share(customer),

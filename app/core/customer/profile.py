@@ -230,6 +230,8 @@ def apply_update(
 
 def _is_other(field: str, before: object, after: object) -> bool:
     """Whether an address has changed in more than its spelling."""
+    if before is None or after is None:
+        return before is not after
     return address_identity(field, before) != address_identity(field, after)
 
 

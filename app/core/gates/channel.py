@@ -53,7 +53,7 @@ def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
     """Check the gates of one channel up to the first that waiting cannot open."""
     customer, checks, name = review.customer, review.checks, channel.name
     is_marketing = review.trigger.is_marketing
-    reachable = usage.has_address(customer, channel, review.now_ms)
+    reachable = bool(channel.address({}, customer, review.now_ms))
     checks.append(evidence.reach(name, reachable, channel.requires))
     if not reachable:
         return _UNREACHABLE
@@ -62,7 +62,9 @@ def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
         checks.append(evidence.consent(name, consents, given))
         if not consents:
             return _NOT_WANTED
-    cause = suppression_of(customer, name, channel.requires)
+    cause = None
+    if customer.unsubscribed_ms or customer.bounced_ms or customer.complained_ms:
+        cause = suppression_of(customer, name, channel.requires)
     if not is_marketing and cause == "unsubscribed":
         cause = None
     checks.append(evidence.suppressed(name, cause))
@@ -77,7 +79,7 @@ def _judge_limits(review: Review, channel: Channel) -> ChannelVerdict:
     """The gates that time opens. All of those that the rules have are asked."""
     rules, name = review.rules, channel.name
     cap_ms = _next_under_caps(review, name) if review.trigger.caps[name] else None
-    quiet_ms = _next_after_quiet(review, name) if rules.quiet_hours else None
+    quiet_ms = _next_after_quiet(review, name) if name in rules.quiet_windows else None
     window_ms = _next_in_window(review, name) if review.message.step.deliver is not None else None
     rate_ms, slot = _next_in_rate(review, channel) if channel.rates else (None, None)
     if cap_ms is None and quiet_ms is None and window_ms is None and rate_ms is None:
@@ -114,7 +116,7 @@ def _next_under_caps(review: Review, channel: str) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
     for cap in review.trigger.caps[channel]:
-        use = usage.cap_use(review.customer, cap, review.now_ms, fatigued=review.fatigued)
+        use = usage.cap_use(review.recent, cap, review.now_ms, fatigued=review.fatigued)
         review.checks.append(
             evidence.cap(
                 channel, use.count, use.limit, cap.per_ms, cap.channel, cap.family, cap.trigger

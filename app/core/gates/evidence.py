@@ -7,27 +7,14 @@ from app.core.decisions import Check, make_check
 from app.core.identity import BUCKETS
 from app.core.time.instants import SECOND_MS, format_rfc3339
 
-_IN_TIME: Final = make_check("expired", True)
-_TOO_LATE: Final = make_check("expired", False)
-_HOLDS: Final = make_check("condition", True)
-_FAILS: Final = make_check("condition", False)
-_STEP_HOLDS: Final = make_check("condition", True, of="step")
-_STEP_FAILS: Final = make_check("condition", False, of="step")
-
-
-def expired(*, passed: bool) -> Check:
-    """Whether the step is decided in time."""
-    return _IN_TIME if passed else _TOO_LATE
-
-
-def condition(*, passed: bool) -> Check:
-    """Whether the trigger's condition holds."""
-    return _HOLDS if passed else _FAILS
-
-
-def step_condition(*, passed: bool) -> Check:
-    """Whether the step's own condition holds."""
-    return _STEP_HOLDS if passed else _STEP_FAILS
+#: Whether the step is decided in time.
+IN_TIME: Final = make_check("expired", True)
+TOO_LATE: Final = make_check("expired", False)
+#: Whether the trigger's condition holds, and the step's own.
+HOLDS: Final = make_check("condition", True)
+FAILS: Final = make_check("condition", False)
+STEP_HOLDS: Final = make_check("condition", True, of="step")
+STEP_FAILS: Final = make_check("condition", False, of="step")
 
 
 @lru_cache(maxsize=1024)

@@ -8,17 +8,18 @@ from typing import Final
 import msgspec
 
 from app.core.context import DecisionContext
+from app.core.customer.facts import counting_sends
 from app.core.customer.record import Instance, PendingStep
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
 from app.core.gates import evidence
 from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
-from app.core.gates.review import Review, review_of
+from app.core.gates.review import Review
 from app.core.gates.send_time import best_time_ms
-from app.core.gates.usage import cooldown_ms_of, last_sent_ms
-from app.core.identity import BUCKETS, bucket_of
+from app.core.gates.usage import last_sent_ms
+from app.core.identity import bucket_of
 from app.core.rules.messages import Message
-from app.core.rules.model import Holdout, Trigger
+from app.core.rules.model import Holdout, SendTime, Trigger
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -48,12 +49,26 @@ def judge(
     pending: PendingStep,
 ) -> Verdict:
     """Check one step, as its message has it, against its gates at the moment's now."""
-    review = review_of(moment, trigger, message, instance, pending)
+    review = Review(
+        rules=moment.rules,
+        rates=moment.rates,
+        customer=moment.customer,
+        trigger=trigger,
+        message=message,
+        instance=instance,
+        pending=pending,
+        now_ms=moment.now_ms,
+        last_ms=pending.due_ms + trigger.expires_ms,
+        checks=[],
+    )
     failed = _expiry_and_conditions(review)
     if failed is None and trigger.is_marketing:
         fatigue = review.rules.fatigue
         if fatigue is not None:
             review.fatigued = is_fatigued(review.customer, fatigue, review.now_ms, review.checks)
+        if review.customer.sends:
+            oldest_ms = review.now_ms - review.rules.limits_ms
+            review.recent = counting_sends(review.customer, oldest_ms)
         failed = _cooldown(review)
     if failed is not None:
         return Verdict(outcome=SUPPRESS, reason=failed, checks=tuple(review.checks))
@@ -61,19 +76,17 @@ def judge(
     for name in channel_order(message.step, review.customer, review.now_ms):
         verdict = judge_channel(review, review.rules.channels[name])
         if verdict.failed is None:
-            better_ms = _better_time(review)
-            if better_ms is not None:
-                return _defer(better_ms, Reason.SEND_TIME, review)
+            if message.step.send_time is not None:
+                better_ms = _better_time(review, message.step.send_time)
+                if better_ms is not None:
+                    return _defer(better_ms, Reason.SEND_TIME, review)
             return _pass(review, name, verdict.slot)
         verdicts.append(verdict)
     return _wait_or_suppress(review, verdicts)
 
 
-def _better_time(review: Review) -> int | None:
+def _better_time(review: Review, send_time: SendTime) -> int | None:
     """When the step should rather go; None: now."""
-    send_time = review.step.send_time
-    if send_time is None:
-        return None
     return best_time_ms(
         send_time,
         review.customer,
@@ -91,19 +104,19 @@ def _expiry_and_conditions(review: Review) -> Reason | None:
     """
     checks, now_ms, customer = review.checks, review.now_ms, review.customer
     is_fresh = now_ms <= review.last_ms
-    checks.append(evidence.expired(passed=is_fresh))
+    checks.append(evidence.IN_TIME if is_fresh else evidence.TOO_LATE)
     if not is_fresh:
         return Reason.EXPIRED
     trigger, message, instance = review.trigger, review.message, review.instance
     if trigger.when is not None:
         holds = trigger.when(instance.data, customer, now_ms)
-        checks.append(evidence.condition(passed=holds))
+        checks.append(evidence.HOLDS if holds else evidence.FAILS)
         if not holds:
             return Reason.CONDITION
     step = message.step
     if step.when is not None:
         holds = step.when(message.data, customer, now_ms)
-        checks.append(evidence.step_condition(passed=holds))
+        checks.append(evidence.STEP_HOLDS if holds else evidence.STEP_FAILS)
         if not holds:
             return Reason.CONDITION
     if step.template is None:
@@ -116,11 +129,11 @@ def _expiry_and_conditions(review: Review) -> Reason | None:
 def _cooldown(review: Review) -> Reason | None:
     trigger = review.trigger
     cooldown = review.message.cooldown or trigger.cooldown
-    cooldown_ms = cooldown_ms_of(cooldown, fatigued=review.fatigued)
+    cooldown_ms = cooldown.fatigued_ms if review.fatigued else cooldown.usual_ms
     if not cooldown_ms:
         return None
     after_ms = review.now_ms - cooldown_ms
-    since_ms = last_sent_ms(review.customer, trigger, review.instance, after_ms)
+    since_ms = last_sent_ms(review.recent, trigger, review.instance, after_ms)
     review.checks.append(evidence.cooldown(trigger.family, cooldown_ms, since_ms))
     return None if since_ms is None else Reason.COOLDOWN
 
@@ -149,9 +162,8 @@ def _pass(review: Review, channel: str, slot: tuple[str, int] | None) -> Verdict
 
 def _is_held_out(review: Review, holdout: Holdout, trigger: str | None) -> bool:
     bucket = bucket_of(holdout.salt, review.customer.customer_id)
-    limit = round(holdout.percent * (BUCKETS / 100), 6)
-    review.checks.append(evidence.holdout(bucket, limit, trigger))
-    return bucket < limit
+    review.checks.append(evidence.holdout(bucket, holdout.below, trigger))
+    return bucket < holdout.below
 
 
 def _wait_or_suppress(review: Review, verdicts: list[ChannelVerdict]) -> Verdict:

@@ -4,8 +4,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.core.context import DecisionContext
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.record import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Check
 from app.core.rules.messages import Message
 from app.core.rules.model import Rules, Step, Trigger
@@ -16,7 +15,8 @@ from app.core.rules.zone import zone_of
 class Review(msgspec.Struct, kw_only=True, gc=False):
     """A step as its message has it, at ``now_ms``; ``last_ms`` is when it expires.
 
-    ``fatigued`` is known once the fatigue gate was asked.
+    ``fatigued`` is known once the fatigue gate was asked, ``recent`` (the marketing sends that caps
+    and cooldowns can count) before the cooldown.
     """
 
     rules: Rules
@@ -30,6 +30,7 @@ class Review(msgspec.Struct, kw_only=True, gc=False):
     last_ms: int
     checks: list[Check]
     fatigued: bool = False
+    recent: list[Sent] = []
 
     @property
     def step(self) -> Step:
@@ -39,25 +40,3 @@ class Review(msgspec.Struct, kw_only=True, gc=False):
     def timezone(self) -> ZoneInfo:
         """The customer's zone, or the one of the rules."""
         return zone_of(self.rules, self.customer)
-
-
-def review_of(
-    moment: DecisionContext,
-    trigger: Trigger,
-    message: Message,
-    instance: Instance,
-    pending: PendingStep,
-) -> Review:
-    """The review of a due step."""
-    return Review(
-        rules=moment.rules,
-        rates=moment.rates,
-        customer=moment.customer,
-        trigger=trigger,
-        message=message,
-        instance=instance,
-        pending=pending,
-        now_ms=moment.now_ms,
-        last_ms=pending.due_ms + trigger.expires_ms,
-        checks=[],
-    )

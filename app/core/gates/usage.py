@@ -3,7 +3,9 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from heapq import merge
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -56,21 +58,22 @@ class Quiet(msgspec.Struct, frozen=True, gc=False):
     until_ms: int | None
 
 
-def cap_use(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
-    """The sends and ghost sends that a cap counts at ``now_ms``."""
+def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
+    """How many of the marketing sends a cap counts at ``now_ms``."""
+    limit = cap.fatigued_limit if fatigued else cap.limit
+    if not sends:
+        return CapUse(cap, 0, limit, None)
     only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
     sent_ms = []
-    for sent in customer.sends:
+    for sent in sends:
         if (
             sent.decided_ms > after_ms
-            and sent.is_marketing
             and (only is None or sent.channel == only)
             and (family is None or sent.family == family)
             and (trigger is None or sent.trigger == trigger)
         ):
             sent_ms.append(sent.decided_ms)
     count = len(sent_ms)
-    limit = cap.fatigued_limit if fatigued else cap.limit
     if count < limit:
         return CapUse(cap, count, limit, None)
     sent_ms.sort()
@@ -83,13 +86,15 @@ def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
 
 
 def last_sent_ms(
-    customer: Customer, trigger: Trigger, instance: Instance, after_ms: int
+    sends: Iterable[Sent], trigger: Trigger, instance: Instance, after_ms: int
 ) -> int | None:
-    """The newest send of the trigger's family at t > ``after_ms`` that another instance made."""
+    """The newest of the marketing sends, of the trigger's family at t > ``after_ms``, that another
+    instance made.
+    """
     newest: int | None = None
     family = trigger.family
-    for sent in customer.sends:
-        if sent.family == family and sent.is_marketing and sent.decided_ms > after_ms:
+    for sent in sends:
+        if sent.decided_ms > after_ms and sent.family == family:
             decided_ms = sent.decided_ms
             if (newest is None or decided_ms > newest) and not _is_made_by(sent, instance):
                 newest = decided_ms
@@ -149,10 +154,7 @@ def _is_any_open(windows: tuple[Window, ...], local_time: datetime) -> bool:
 
 
 def _end_of_quiet(windows: tuple[Window, ...], now_ms: int, tz: ZoneInfo) -> int:
-    ends_ms = sorted(
-        end_ms for window in windows for end_ms in endings(window, now_ms, tz, QUIET_DAYS)
-    )
-    for end_ms in ends_ms:
+    for end_ms in merge(*(endings(window, now_ms, tz, QUIET_DAYS) for window in windows)):
         if not _is_any_open(windows, local(end_ms, tz)):
             return end_ms
     return now_ms + QUIET_DAYS * DAY_MS

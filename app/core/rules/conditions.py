@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.facts import FACTS, INSTANT_FACTS, SUM_FACTS
+from app.core.customer.facts import COUNTERS, FACTS, INSTANT_FACTS, SUM_FACTS
 from app.core.customer.record import Customer
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
@@ -148,6 +148,13 @@ def _compile_number(
     scope, _, name = path.partition(".")
     if scope == "customer":
         fact = facts.values[name]
+        counted = COUNTERS.get(name)
+        if counted is not None:
+
+            def counter_leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+                return compare(customer.counts.get(counted, 0), number)
+
+            return counter_leaf
 
         def fact_leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
             got = fact(customer, now_ms)

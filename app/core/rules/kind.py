@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
-from app.core.customer.record import Customer, Instance
+from app.core.customer.record import Instance
 from app.core.rules.conditions import Facts, Getter
 from app.core.rules.keys import Key
 
@@ -79,8 +79,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def reschedule(self, moment: "EventContext", trigger: "Trigger") -> None:
         """A date of the record, or the zone that it is read in, may have changed."""
 
-    def followed_date(self, customer: Customer, now_ms: int) -> object:
-        """The date of the record that its instances follow, as the record has it."""
+    @property
+    def source_of_dates(self) -> str | None:
+        """``profile`` or ``customer``, whose dates its instances follow; None: their own."""
         return None
 
     def is_scheduled(self, moment: "EventContext", trigger: "Trigger") -> bool:
@@ -88,7 +89,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
     def take_up(self, moment: "DecisionContext", trigger: "Trigger", instance: Instance) -> None:
-        """A step of the instance came up: it was decided or deferred."""
+        """A step of the instance came up: it was decided or deferred. Asked of kinds that are not
+        anchored at an event.
+        """
 
     def is_over(self, moment: "EventContext", key: str, anchor_ms: int) -> bool:
         """Whether a cancel event ends, or recalls, the instance of that key and anchor, given that
@@ -118,4 +121,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def take_decided(
         self, moment: "DecisionContext", trigger: "Trigger", instance: Instance
     ) -> None:
-        """A step of the instance got a verdict other than ``defer``."""
+        """A step of the instance got a verdict other than ``defer``; asked of kinds that are
+        counted.
+        """

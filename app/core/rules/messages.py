@@ -34,10 +34,13 @@ def message_of(
 ) -> Message:
     """The message of the step with that index, which the trigger has."""
     data = with_step_facts(instance) if trigger.is_journey else instance.data
-    variant = variant_of(trigger, customer.customer_id, instance)
+    variant = (
+        None if trigger.experiment is None else variant_of(trigger, customer.customer_id, instance)
+    )
     if variant is None:
         content = trigger.steps[step]
-        return Message(content, template_of(content, data, customer, now_ms), data=data)
+        template = content.template or template_of(content, data, customer, now_ms)
+        return Message(content, template, data=data)
     assert trigger.experiment is not None
     content = variant.steps[step]
     return Message(

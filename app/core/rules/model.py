@@ -210,10 +210,13 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holdout(msgspec.Struct, frozen=True, kw_only=True):
-    """The share of customers whose marketing messages are decided and not sent."""
+    """The share of customers whose marketing messages are decided and not sent: those whose bucket
+    is ``below``.
+    """
 
     percent: float
     salt: str
+    below: float
 
 
 class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +276,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dated: tuple[Trigger, ...]
     #: sends are remembered at least this long
     memory_ms: int
+    #: no cap and no cooldown counts sends that are older
+    limits_ms: int
     #: the event types by topic, built in and declared
     taxonomy: Taxonomy
     #: the declared facts, and what ``Customer.facts_version`` is under them

@@ -1,8 +1,8 @@
 """Instants as integer epoch milliseconds, and their RFC 3339 text."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 _RFC3339 = re.compile(
@@ -80,22 +80,38 @@ def _parse_any(text: str) -> int:
     return seconds * 1000 + millis
 
 
-@lru_cache(maxsize=8192)
+class _Texts(dict[int, str]):
+    """The texts of numbers, each made when it is first asked for; begins anew with so many."""
+
+    def __init__(self, text_of: Callable[[int], str], limit: int) -> None:
+        super().__init__()
+        self._text_of = text_of
+        self._limit = limit
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= self._limit:
+            self.clear()
+        text = self[number] = self._text_of(number)
+        return text
+
+
 def _day_text(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%dT").rjust(11, "0")
 
 
-_MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
-_SECONDS = [f"{second:02d}." for second in range(60)]
-_MILLIS = [f"{millis:03d}Z" for millis in range(1000)]
+def _time_text(second: int) -> str:
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}."
+
+
+_DAYS: Final = _Texts(_day_text, 8192)
+#: by second of the day
+_TIMES: Final = _Texts(_time_text, 86_400)
+_MILLIS: Final = [f"{millis:03d}Z" for millis in range(1000)]
 
 
 def format_rfc3339(instant_ms: int) -> str:
     """RFC 3339 UTC with milliseconds, as every output record has it."""
     day = instant_ms // DAY_MS
     millis = instant_ms - day * DAY_MS
-    minute = millis // MINUTE_MS
-    millis -= minute * MINUTE_MS
     second = millis // SECOND_MS
-    rest = _MILLIS[millis - second * SECOND_MS]
-    return f"{_day_text(day)}{_MINUTES[minute]}{_SECONDS[second]}{rest}"
+    return f"{_DAYS[day]}{_TIMES[second]}{_MILLIS[millis - second * SECOND_MS]}"

@@ -57,9 +57,11 @@ def next_opening(window: Window, now_ms: int, tz: ZoneInfo) -> int | None:
     return None
 
 
-def endings(window: Window, now_ms: int, tz: ZoneInfo, days: int) -> list[int]:
-    """The instants after ``now_ms``, up to that many days ahead, at which a window may close."""
-    return list(_instants_of(window.end % DAY_MINUTES, now_ms, tz, days))
+def endings(window: Window, now_ms: int, tz: ZoneInfo, days: int) -> Iterator[int]:
+    """The instants after ``now_ms``, up to that many days ahead, at which a window may close, in
+    order.
+    """
+    return _instants_of(window.end % DAY_MINUTES, now_ms, tz, days)
 
 
 def first_beginning(window: Window, from_ms: int, tz: ZoneInfo) -> int | None:

@@ -32,8 +32,8 @@ def decide(
 
     A step that was due before decisions begin is closed and nothing else.
     """
-    customer = moment.customer
-    if is_before_decisions(moment, pending):
+    customer, due_ms = moment.customer, pending.due_ms
+    if due_ms < moment.rules.decide_from_ms or due_ms < customer.decide_from_ms:
         trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
         instance.decided |= 1 << pending.step
@@ -54,7 +54,8 @@ def decide(
             pending.slot = verdict.slot
         customer.timer_added(pending.fire_ms)
     else:
-        trigger.kind.take_decided(moment, trigger, instance)
+        if trigger.kind.is_counted:
+            trigger.kind.take_decided(moment, trigger, instance)
         close_step(customer, instance, pending)
         instance.decided |= 1 << pending.step
         if verdict.channel is not None:
@@ -78,7 +79,7 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
 
-def is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
+def _is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
     """Whether the step was due before decisions begin, for all or for this customer."""
     due_ms = pending.due_ms
     return due_ms < moment.rules.decide_from_ms or due_ms < moment.customer.decide_from_ms
@@ -94,7 +95,7 @@ def drop_step(
     is_evicted: bool = False,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
-    if is_before_decisions(moment, pending):
+    if _is_before_decisions(moment, pending):
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
@@ -127,7 +128,7 @@ def _remember_send(
     assert decision.channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
-    if customer.sends and customer.sends[0].decided_ms <= oldest_ms:
+    if len(customer.sends) > MAX_OLD_SENDS and customer.sends[0].decided_ms <= oldest_ms:
         last = customer.sends[-MAX_OLD_SENDS:]
         older = customer.sends[:-MAX_OLD_SENDS]
         customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last

@@ -27,7 +27,9 @@ def start_instance(moment: EventContext, trigger: Trigger, key: str) -> Instance
 
     Steps that fire at the anchor join ``moment.immediate``; the others wait for the watermark.
     """
-    data = _kept(trigger.kind.event_data(moment), trigger)
+    data = trigger.kind.event_data(moment)
+    if ITEMS in data:
+        data = _kept(data, trigger)
     instance = add_instance(moment, trigger, key, moment.occurred_ms, data, moment.cause)
     instance.is_delivery = moment.type == DELIVERY
     _join_immediate(moment, trigger, instance)
@@ -41,11 +43,9 @@ def _join_immediate(moment: EventContext, trigger: Trigger, instance: Instance) 
 
 
 def _kept(data: dict[str, Any], trigger: Trigger) -> dict[str, Any]:
-    """The data that an instance keeps: ``items`` only when a rule reads them, and as many of the
+    """Data with ``items`` as an instance keeps it: only when a rule reads them, and as many of the
     first as there is room for.
     """
-    if ITEMS not in data:
-        return data
     items = data[ITEMS]
     if trigger.keeps_items:
         if len(msgspec.json.encode(items)) <= MAX_ITEMS_BYTES:
@@ -76,8 +76,9 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
             start_instance(moment, trigger, instance.key)
             return
     customer = moment.customer
-    instance.data, instance.cause = _kept(moment.data, trigger), moment.cause
-    instance.size = _size(instance.data)
+    data = _kept(moment.data, trigger) if ITEMS in moment.data else moment.data
+    instance.data, instance.cause = data, moment.cause
+    instance.size = len(msgspec.msgpack.encode(data)) if data else 0
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
     instance.opened_by = None
@@ -100,7 +101,8 @@ def add_instance(
 ) -> Instance:
     """Put a new instance with all its steps into the record; not one that has no step."""
     customer = moment.customer
-    instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=_size(data))
+    size = len(msgspec.msgpack.encode(data)) if data else 0
+    instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=size)
     if trigger.experiment is not None:
         instance.audience = audience_of(trigger, data, customer, moment.now_ms)
     instance.steps = _pending_steps(moment, trigger, instance)
@@ -114,14 +116,11 @@ def add_instance(
     return instance
 
 
-def _size(data: dict[str, Any]) -> int:
-    return len(msgspec.msgpack.encode(data)) if data else 0
-
-
 def _pending_steps(
     moment: DecisionContext, trigger: Trigger, instance: Instance
 ) -> list[PendingStep]:
     pending: list[PendingStep] = []
+    rules, kind = moment.rules, trigger.kind
     steps = (
         trigger.steps
         if trigger.experiment is None
@@ -134,9 +133,12 @@ def _pending_steps(
             ends_ms = instance.anchor_ms + JOURNEY_MS
             pending.append(PendingStep(number, ends_ms, ends_ms, awaits=True))
             continue
-        due_ms = trigger.kind.due_ms(moment, step, instance)
+        if kind.is_due_after_anchor:
+            due_ms: int | None = instance.anchor_ms + step.after_ms
+        else:
+            due_ms = kind.due_ms(moment, step, instance)
         if due_ms is not None:
-            fire_ms = firing_ms(moment.rules, trigger, due_ms)
+            fire_ms = firing_ms(rules, trigger, due_ms) if rules.arbitration_ms else due_ms
             pending.append(PendingStep(number, due_ms, fire_ms))
     return pending
 

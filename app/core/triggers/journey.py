@@ -48,7 +48,8 @@ def decide_step(
         if outcome is HOLDOUT:
             tell(instance, pending.step, GHOST)
         _follow(moment, trigger, instance, pending.step)
-    trigger.kind.take_up(moment, trigger, instance)
+    if not trigger.kind.is_anchored_at_event:
+        trigger.kind.take_up(moment, trigger, instance)
 
 
 def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step: int) -> None:

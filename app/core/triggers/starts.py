@@ -54,7 +54,9 @@ assert STOP_WORDS.keys() == set(Stop)
 def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
     """Open another instance, anchored at the event, of a kind that allows several at a time."""
     identity = identity_of(key, moment.occurred_ms)
-    stop = _stop_of(moment, trigger, key, identity) or _entry_stop(moment, trigger)
+    stop = _stop_of(moment, trigger, key, identity)
+    if stop is None and (trigger.entry is not None or moment.unchanged):
+        stop = _entry_stop(moment, trigger)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
     elif trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
@@ -70,7 +72,7 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
     A start that ``when`` stops closes what its key had open; any other that is stopped changes
     nothing, but for being the newest of its key.
     """
-    if _is_own_message(moment, trigger):
+    if moment.answered is not None and _is_own_message(moment, trigger):
         stop_start(moment, trigger, key, Stop.OWN_MESSAGE)
         return
     if not _is_newest(moment, trigger, key):
@@ -83,7 +85,8 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
             return
     identity = identity_of(key, moment.occurred_ms)
     stop = _stop_of(moment, trigger, key, identity)
-    if stop is None and is_new_entry(current):
+    is_limited = trigger.entry is not None or moment.unchanged
+    if stop is None and is_limited and is_new_entry(current):
         stop = _entry_stop(moment, trigger)
     if stop is not None:
         stop_start(moment, trigger, key, stop)

@@ -107,6 +107,16 @@ class TimestampMerge:
         )
         return queue
 
+    def upcoming(self, limit: int) -> list[InputRecord]:
+        """Records among which the next ``limit`` to be handed out are, as far as each topic's first
+        batch has them; in no particular order.
+        """
+        found: list[InputRecord] = []
+        for queue in self._queues.values():
+            if queue.size:
+                found += queue.chunks[0][2][queue.head : queue.head + limit]
+        return found
+
     def take(self, limit: int) -> Iterator[tuple[str, InputRecord]]:
         """Up to ``limit`` records that may be handed out now, each removed as it is yielded."""
         queues, left = self._queues, limit

@@ -76,6 +76,10 @@ class PartitionInput:
         """Up to ``limit`` records whose turn has come, with their topics."""
         return self._merge.take(limit)
 
+    def upcoming(self, limit: int) -> list[InputRecord]:
+        """Records among which most of the next ``limit`` are, in no particular order."""
+        return self._merge.upcoming(limit)
+
     def take_rejected(self) -> tuple[list[tuple[InputRecord, EventError | None]], int]:
         """Records of the repartition topic that get no turn, and the position after them."""
         return self.repartitioned.take_rejected()

@@ -314,7 +314,12 @@ class PartitionProcessor:
         if held is not None and not self._handle(held):
             return False
         customers, unit, decode = self._customers, self._unit, self._handler.decode
+        is_read_ahead = False
         for topic, record in self._input.take(UNIT_RECORDS):
+            if not is_read_ahead:
+                is_read_ahead = True
+                coming = self._input.upcoming(UNIT_RECORDS)
+                customers.read_ahead([record.key, *(each.key for each in coming)])
             if not self._handle(decode(topic, record)):
                 return False
             if customers.touched_count() >= UNIT_CUSTOMERS or unit.is_heavy:

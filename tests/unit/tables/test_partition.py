@@ -27,6 +27,7 @@ OPERATIONS = st.lists(
         st.tuples(st.just("erase"), st.sampled_from(IDS), st.none()),
         st.tuples(st.just("forget"), st.sampled_from(IDS), st.none()),
         st.tuples(st.just("look"), st.sampled_from(IDS), st.none()),
+        st.tuples(st.just("read ahead"), st.sampled_from(IDS), st.none()),
         st.tuples(st.just("commit"), st.just(""), st.none()),
         st.tuples(st.just("reopen"), st.just(""), st.none()),
     ),
@@ -93,6 +94,8 @@ def test_any_history_of_units_is_a_dict_and_the_changelog_says_the_same(
             elif name == "look":
                 found = customers.get(customer_id).next_due_ms()
                 assert found == as_due(model.get(customer_id))
+            elif name == "read ahead":
+                customers.read_ahead([customer_id.encode(), b"not there", b"\xff", None])
             else:
                 commit(customers, store, changelog)
             if name == "reopen":
@@ -139,6 +142,22 @@ def commit(customers: PartitionCustomers, store: PartitionStore, changelog: list
     if changes:
         store.write(changes, len(changelog) - 1)
     customers.reset()
+
+
+def test_what_was_read_ahead_is_not_read_again(folder: Path) -> None:
+    """One read gives all that a unit asks for, also that a customer is new."""
+    store = PartitionStore(folder)
+    customers = PartitionCustomers(store)
+    for due_ms, customer_id in enumerate(IDS):
+        customer = customers.get(customer_id)
+        with_timer(customer, due_ms)
+        customers.changed(customer)
+    commit(customers, store, [])
+    customers = PartitionCustomers(store)
+    customers.read_ahead([*(each.encode() for each in IDS), b"new"])
+    store.close()
+    assert [customers.get(each).next_due_ms() for each in IDS] == list(range(len(IDS)))
+    assert customers.get("new").next_due_ms() == END_OF_TIME_MS
 
 
 def test_records_beyond_those_kept_are_read_again(

@@ -1,14 +1,14 @@
 """Anniversary: a date that comes again each year at a local time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.profile import parse_yearly
-from app.core.customer.record import Customer, Instance
+from app.core.customer.record import Instance
 from app.core.decisions import Cause
 from app.core.rules.conditions import Facts, Getter, compile_field
 from app.core.rules.document_values import minute_of_day
@@ -19,6 +19,9 @@ from app.core.time.instants import DAY_MS
 from app.core.time.zones import instant_of_local, local, zone
 from app.core.triggers.entry import entry_stop
 from app.core.triggers.instances import add_instance, open_instances
+
+#: What no event says.
+_NO_EVENT: Final[Mapping[str, Any]] = {}
 
 
 class Anniversary(Kind, frozen=True, kw_only=True):
@@ -63,16 +66,17 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         """An instance whose day has come stays as it is; one that still waits moves, or goes with
         its date. ``when`` is asked when a step is due, not a year ahead.
         """
-        schedule(moment, trigger, self, moment.cause)
+        schedule(moment, trigger, self, lambda: moment.cause)
 
-    def followed_date(self, customer: Customer, now_ms: int) -> object:
-        return self.date({}, customer, now_ms)
+    @property
+    def source_of_dates(self) -> str:
+        return self.source
 
     def is_scheduled(self, moment: EventContext, trigger: Trigger) -> bool:
         """Whether the only instance that waits does so for the date, or none does without one."""
         customer = moment.customer
         fired_year = customer.fired_years.get(trigger.name, 0)
-        value = self.date({}, customer, moment.now_ms)
+        value = self.date(_NO_EVENT, customer, moment.now_ms)
         waiting_ms: int | None = None
         for instance in open_instances(customer, trigger):
             year = _year(instance)
@@ -105,14 +109,16 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         year = _year(instance)
         if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
             moment.customer.fired_years[trigger.name] = year
-            schedule(moment, trigger, self, instance.cause)
+            schedule(moment, trigger, self, lambda: instance.cause)
 
     def take_cancelled(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """A cancelled year is used up, too."""
         self.take_up(moment, trigger, instance)
 
 
-def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause: Cause) -> None:
+def schedule(
+    moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause: Callable[[], Cause]
+) -> None:
     """Have exactly one instance wait for the next occurrence (none when there is no date).
 
     One that waits stays if its year has the date at its anchor, also when that has just come; not
@@ -120,18 +126,17 @@ def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause
     """
     customer = moment.customer
     fired_year = customer.fired_years.get(trigger.name, 0)
-    waiting = [
-        (year, instance)
-        for instance in open_instances(customer, trigger)
-        if (year := _year(instance)) is not None and year > fired_year
-    ]
     tz = zone_of(moment.rules, customer)
-    day = _date(customer, kind, tz, moment.now_ms)
+    value = kind.date(_NO_EVENT, customer, moment.now_ms)
+    day = None if value is None else _date_of(kind.source, value, tz)
     due = None
     if day is not None:
         is_past = kind.source == "customer"
         due = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
-    for year, instance in waiting:
+    for instance in open_instances(customer, trigger):
+        year = _year(instance)
+        if year is None or year <= fired_year:
+            continue
         if (
             day is not None
             and due is not None
@@ -144,7 +149,7 @@ def schedule(moment: DecisionContext, trigger: Trigger, kind: Anniversary, cause
             customer.timer_gone(pending.fire_ms)
     if due is not None:
         year, anchor_ms = due
-        add_instance(moment, trigger, str(year), anchor_ms, {}, cause)
+        add_instance(moment, trigger, str(year), anchor_ms, {}, cause())
 
 
 def _year(instance: Instance) -> int | None:
@@ -175,11 +180,6 @@ def next_occurrence(
         if due_ms > now_ms:
             return year, due_ms
         year += 1
-
-
-def _date(customer: Customer, kind: Anniversary, tz: ZoneInfo, now_ms: int) -> date | None:
-    value = kind.date({}, customer, now_ms)
-    return None if value is None else _date_of(kind.source, value, tz)
 
 
 def _date_of(source: str, value: Any, tz: ZoneInfo) -> date | None:

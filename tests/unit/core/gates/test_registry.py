@@ -5,9 +5,9 @@ from app.core.gates import evidence
 from app.core.gates.registry import GATES, POSSIBLE_REASONS, Gate
 
 CHECKS: list[Check] = [
-    evidence.expired(passed=True),
-    evidence.condition(passed=False),
-    evidence.step_condition(passed=True),
+    evidence.IN_TIME,
+    evidence.FAILS,
+    evidence.STEP_HOLDS,
     evidence.content("t"),
     evidence.fatigue(5, 1, True),
     evidence.cooldown("cart", 1000, 5),
