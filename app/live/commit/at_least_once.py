@@ -19,6 +19,7 @@ recovery lists the entries after the last marker.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -37,23 +38,17 @@ from tables.partition import PartitionStore
 OUTBOX_BYTES: Final = 4 << 20
 
 
+@dataclass(frozen=True, slots=True)
 class AtLeastOnce:
     """Makes committers that promise at least once. One for a worker, used from its main loop.
 
     Implements ``app.live.commit.committer.Committer``.
     """
 
-    def __init__(
-        self,
-        producer: Producer,
-        progress: InputProgress,
-        outputs: OutputTopics,
-        hook: Hook = ignore_hook,
-    ) -> None:
-        self.producer: Final = producer
-        self.progress: Final = progress
-        self.outputs: Final = outputs
-        self.hook: Final = hook
+    producer: Producer
+    progress: InputProgress
+    outputs: OutputTopics
+    hook: Hook = ignore_hook
 
     def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore

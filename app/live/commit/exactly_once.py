@@ -21,8 +21,9 @@ them again.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from app.live.commit.committer import Hook, ignore_hook, needs_first_marker
 from app.live.commit.outbox import OutputRecord, left_in_outboxes, records_of
@@ -37,23 +38,17 @@ from tables.partition import PartitionStore
 Messages = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
 class ExactlyOnce:
     """Makes committers that promise exactly once. One for a worker, used from its main loop.
 
     Implements ``app.live.commit.committer.Committer``.
     """
 
-    def __init__(
-        self,
-        transactions: TransactionCoordinator,
-        progress: InputProgress,
-        outputs: OutputTopics,
-        hook: Hook = ignore_hook,
-    ) -> None:
-        self.transactions: Final = transactions
-        self.progress: Final = progress
-        self.outputs: Final = outputs
-        self.hook: Final = hook
+    transactions: TransactionCoordinator
+    progress: InputProgress
+    outputs: OutputTopics
+    hook: Hook = ignore_hook
 
     def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
