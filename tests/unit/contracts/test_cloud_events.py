@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contracts.fields import EXAMPLES
 from app.core.events import Event
 from app.formats.decode import decode_record
-from tests.unit.contracts.judging import SHIPPED_TYPES, refusal
+from tests.unit.contracts.judging import SHIPPED_TYPES, refusal, shipped_example
 from tests.unit.contracts.sdk_events import Mode, headers_of, key_of, message
 
 MODES = st.sampled_from(["structured", "binary"])
@@ -54,7 +53,7 @@ def test_extensions_are_accepted_and_the_trace_is_kept(mode: Mode) -> None:
 @pytest.mark.parametrize(("topic", "name"), SHIPPED_TYPES)
 def test_every_type_may_come_as_a_cloud_event(topic: str, name: str, mode: Mode) -> None:
     """And is accepted by the whole engine."""
-    written = message(mode, name, "c-1", EXAMPLES[name])
+    written = message(mode, name, "c-1", shipped_example(name)["data"])
     headers = [(name, value) for name, value in written.headers.items()]
     assert refusal(topic, written.value, key_of(written), headers) is None
     assert len(headers_of(written)) == len(headers)

@@ -110,7 +110,9 @@ def test_names_and_rules_are_those_in_use(tmp_path: Path) -> None:
         "carrier_pigeon"
     ]
     shipped = document(Settings(), shipped_rules())
-    assert made["components"]["schemas"].keys() == shipped["components"]["schemas"].keys()
+    declared = {"product_restocked", "product_restocked_data"}
+    schemas = shipped["components"]["schemas"].keys()
+    assert made["components"]["schemas"].keys() == schemas - declared
     assert (
         document(
             load_settings({"TRIGGER_TOPIC_PREFIX": "eu.", "TRIGGER_APP_ID": "x"}),
