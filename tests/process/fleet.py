@@ -115,26 +115,30 @@ class Fleet:
         self._is_publishing.clear()
         thread.join()
 
+    def _wait_for_requests(self, expected: int, tend: Callable[[], None]) -> int:
+        """How many there are once they are all there, or no more have come until a deadline."""
+        found, end_s = 0, time.monotonic() + DEADLINE_S
+        while found < expected and time.monotonic() < end_s:
+            tend()
+            now_there = len({each["request_id"] for each in self.wire.values("dispatch")})
+            if now_there > found:
+                found, end_s = now_there, time.monotonic() + DEADLINE_S
+            time.sleep(0.1)
+        return found
+
     def requests(self, tend: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
         """All of them, once each order that was published has one; ``tend`` is called meanwhile."""
         expected = sum(self.orders.values()) + sum(n // 3 for n in self.orders.values())
-
-        def enough() -> bool:
-            tend()
-            return len({each["request_id"] for each in self.wire.values("dispatch")}) >= expected
-
-        try:
-            wait_for("all requests", enough)
-        except AssertionError:
+        found = self._wait_for_requests(expected, tend)
+        if found < expected:
             verdicts = Counter(
                 (each["outcome"], each["reason"]) for each in self.wire.values("decisions")
             )
             unread = self.wire.committed()
-            found = len({each["request_id"] for each in self.wire.values("dispatch")})
             raise AssertionError(
                 f"{found} of {expected} requests; {verdicts}; committed {unread}"
                 f" of {sum(self.orders.values())} orders"
-            ) from None
+            )
         requests = self.wire.values("dispatch")
         by_id = {each["request_id"]: each for each in requests}
         kinds = Counter((each["customer_id"], each["trigger"]) for each in by_id.values())
