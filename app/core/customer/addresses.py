@@ -1,6 +1,7 @@
 """Addresses: how they are read, and when two of them are one (spec section 3)."""
 
 import unicodedata
+from hashlib import sha256
 from typing import Final
 
 #: Profile fields that are addresses whatever channels there are, in the words of readers.
@@ -14,6 +15,8 @@ ADDRESS_FIELDS: Final = frozenset(ADDRESS_TITLES)
 _NOTHING: Final = frozenset({"", "null", "none", "nan", "n/a"})
 #: Control characters, line separators, paragraph separators.
 _CONTROL: Final = frozenset({"Cc", "Zl", "Zp"})
+#: Of a longer address what is remembered is a digest.
+_LONG_CHARS: Final = 320
 
 
 class NotAnAddressError(ValueError):
@@ -45,4 +48,19 @@ def address_identity(field: str, address: object) -> object:
     """What is the same for two spellings of one address: e-mail addresses have no case."""
     if isinstance(address, str) and (field == "email" or "@" in address):
         return address.casefold()
+    return address
+
+
+def remembered_address(field: str, address: object) -> str:
+    """What an address is remembered by, to be compared with others: the same for two spellings of
+    one, and a digest when it is long.
+    """
+    identity = str(address_identity(field, address))
+    return identity if len(identity) <= _LONG_CHARS else sha256(identity.encode()).hexdigest()
+
+
+def sent_address(field: str | None, address: str | None) -> str | None:
+    """What a send keeps of its address: a short one as it is written."""
+    if type(address) is str and len(address) > _LONG_CHARS:
+        return remembered_address(field or "", address)
     return address

@@ -9,6 +9,7 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
     3  sends older than the newest 64
     4  keys that cancels, counts and starts were seen for, the oldest first
     5  profile attributes, the largest first
+    6  instances that count for ``once`` and ``limit``, the oldest first
 """
 
 from collections.abc import Callable, Iterator
@@ -113,12 +114,20 @@ def _drop_attributes(customer: Customer) -> Iterator[None]:
         yield
 
 
+def _drop_entered(customer: Customer) -> Iterator[None]:
+    while held := [entered for entered in customer.entered.values() if entered]:
+        for entered in held:
+            del entered[: -(-len(entered) // _SHARE)]
+        yield
+
+
 _DROPS: Final[dict[str, Callable[[Customer], Iterator[None]]]] = {
     "requests": _drop_requests,
     "data": _drop_data,
     "sends": _drop_sends,
     "keys": _drop_keys,
     "attributes": _drop_attributes,
+    "entered": _drop_entered,
 }
 #: What may go, in this order.
 PARTS: Final = tuple(_DROPS)

@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from app.core.customer.limits import MAX_FACT_CHARS, MAX_FACT_DAYS, MAX_FACT_VALUES
+from app.core.customer.limits import MAX_FACT_BYTES, MAX_FACT_DAYS, MAX_FACT_VALUES
 from app.core.customer.record import Customer, FactDay, FactState
 from app.core.time.instants import DAY_MS
 
-#: Shorter texts cannot fill MAX_FACT_CHARS.
-_LONG_CHARS: Final = MAX_FACT_CHARS // MAX_FACT_VALUES
+#: Shorter texts cannot fill MAX_FACT_BYTES.
+_LONG_BYTES: Final = MAX_FACT_BYTES // MAX_FACT_VALUES
 _DECIMALS: Final = 6
 
 #: (data of an event, its time) -> the values that it adds, the oldest first
@@ -41,11 +41,17 @@ def _insert(values: list[tuple[int, Any]], occurred_ms: int, value: Any) -> None
 
 
 def _bound_text(values: list[tuple[int, Any]], added: Any) -> None:
-    if type(added) is str and len(added) > _LONG_CHARS:
-        chars = sum(len(value) for _, value in values if type(value) is str)
-        while chars > MAX_FACT_CHARS and len(values) > 1:
+    if type(added) is str and _text_bytes(added) > _LONG_BYTES:
+        size = sum(_text_bytes(value) for _, value in values)
+        while size > MAX_FACT_BYTES and len(values) > 1:
             _, gone = values.pop(0)
-            chars -= len(gone) if type(gone) is str else 0
+            size -= _text_bytes(gone)
+
+
+def _text_bytes(value: object) -> int:
+    if not isinstance(value, str):
+        return 0
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
 
 class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,8 +83,9 @@ MAX_FACT_VALUES: Final = _limit(
 MAX_FACT_DAYS: Final = _limit(
     400, "Days with values of a rolling fact; beyond it the oldest two count as one."
 )
-MAX_FACT_CHARS: Final = _limit(
-    8192, "Text of the values of one declared fact; beyond it the oldest are forgotten."
+MAX_FACT_BYTES: Final = _limit(
+    8192,
+    "Text of the values of one declared fact, bytes as UTF-8; beyond it the oldest are forgotten.",
 )
 MAX_FACTS: Final = _limit(32, "Facts that a rules file may declare.")
 MAX_TEXT_CHARS: Final = _limit(
@@ -94,11 +95,21 @@ MAX_ITEMS_BYTES: Final = _limit(
     128 * 1024,
     "`items` that an instance keeps, as JSON; of longer ones the first that fit are kept.",
 )
+MAX_PROFILE_TEXT_CHARS: Final = _limit(
+    4096,
+    "A text field of the profile, addresses included, white space around it aside; an update with a"
+    " longer one is a dead letter.",
+)
 MAX_ATTRIBUTES: Final = _limit(
     512, "Names of profile attributes that were ever given; an update beyond is a dead letter."
 )
 MAX_ATTRIBUTES_BYTES: Final = _limit(
     256 * 1024, "Values of all profile attributes, as JSON; an update beyond is a dead letter."
+)
+MAX_ATTRIBUTE_NAMES_BYTES: Final = _limit(
+    64 * 1024,
+    "Names of profile attributes that were ever given, bytes as UTF-8; an update beyond is a dead"
+    " letter.",
 )
 
 MAX_RECORD_BYTES: Final = _limit(

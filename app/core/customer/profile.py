@@ -8,7 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from app.core.customer.addresses import NotAnAddressError, address_identity, read_address
-from app.core.customer.limits import MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES
+from app.core.customer.limits import (
+    MAX_ATTRIBUTE_NAMES_BYTES,
+    MAX_ATTRIBUTES,
+    MAX_ATTRIBUTES_BYTES,
+    MAX_PROFILE_TEXT_CHARS,
+)
 from app.core.customer.record import Customer
 from app.core.customer.suppression import Feedback
 from app.core.errors import EventError
@@ -96,6 +101,8 @@ def _read_fields(
             fields[field] = _address(field, value, problems)
         elif value is not None and not isinstance(value, str):
             problems.append((field, "text or null"))
+        elif value is not None and len(value) > MAX_PROFILE_TEXT_CHARS:
+            problems.append((field, f"at most {MAX_PROFILE_TEXT_CHARS} characters"))
         else:
             fields[field] = value
     if fields.get("timezone") is not None:
@@ -110,10 +117,13 @@ def _read_fields(
 
 def _address(field: str, value: object, problems: list[tuple[str, str]]) -> str | None:
     try:
-        return read_address(value)
+        address = read_address(value)
     except NotAnAddressError as exc:
         problems.append((field, str(exc)))
         return None
+    if address is not None and len(address) > MAX_PROFILE_TEXT_CHARS:
+        problems.append((field, f"at most {MAX_PROFILE_TEXT_CHARS} characters"))
+    return address
 
 
 def _require_room(
@@ -126,6 +136,9 @@ def _require_room(
     after = customer.profile.get("attributes", {}) | update.attributes
     if len(known) > MAX_ATTRIBUTES:
         expected = f"at most {MAX_ATTRIBUTES} names for a customer over time"
+        problems.append(("attributes", expected))
+    elif sum(len(name.encode()) for name in known) > MAX_ATTRIBUTE_NAMES_BYTES:
+        expected = f"at most {MAX_ATTRIBUTE_NAMES_BYTES} bytes of names for a customer over time"
         problems.append(("attributes", expected))
     elif len(msgspec.json.encode(after)) > MAX_ATTRIBUTES_BYTES:
         expected = f"at most {MAX_ATTRIBUTES_BYTES} bytes for a customer in all"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.addresses import address_identity
+from app.core.customer.addresses import remembered_address
 from app.core.customer.limits import MAX_BOUNCED, MAX_OPENS
 from app.core.customer.record import Customer, Sent
 from app.core.time.instants import MINUTE_MS
@@ -161,7 +161,7 @@ def address_in(profile: Mapping[str, Any], field: str) -> object:
 
 def _identity(field: str, address: object) -> str | None:
     """What bounced addresses are compared by; None without an address."""
-    return None if address is None else str(address_identity(field, address))
+    return None if address is None else remembered_address(field, address)
 
 
 def suppression_of(customer: Customer, channel: str, address_field: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core.attribution import order_of
 from app.core.context import DecisionContext
+from app.core.customer.addresses import sent_address
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
 from app.core.decisions import (
@@ -124,8 +125,8 @@ def _remember_send(
     request: SendRequest,
 ) -> None:
     """Put a send or ghost send into the windows; what nothing can ask for any more goes."""
-    customer, now_ms = moment.customer, moment.now_ms
-    assert decision.channel is not None
+    customer, now_ms, channel = moment.customer, moment.now_ms, decision.channel
+    assert channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
     if len(customer.sends) > MAX_OLD_SENDS and customer.sends[0].decided_ms <= oldest_ms:
@@ -145,7 +146,7 @@ def _remember_send(
             key=instance.key,
             anchor_ms=instance.anchor_ms,
             step=decision.step,
-            channel=decision.channel,
+            channel=channel,
             is_marketing=trigger.is_marketing,
             is_ghost=decision.outcome is HOLDOUT,
             request_id=decision.request_id,
@@ -156,7 +157,7 @@ def _remember_send(
             segments=decision.segments,
             cluster=decision.cluster,
             design=decision.design,
-            address=request.address,
+            address=sent_address(moment.rules.feedback.fields.get(channel), request.address),
             request=decision.dispatch if trigger.cancel else None,
             opened_by=instance.opened_by,
         )

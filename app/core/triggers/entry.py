@@ -5,6 +5,7 @@ not recalled. The window of a limit is open at its old end: anchors after t - ``
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 from app.core.customer.limits import MAX_ENTERED
@@ -13,6 +14,8 @@ from app.core.rules.model import Trigger
 from app.core.time.instants import BEGINNING_OF_TIME_MS
 
 _NONE: Final[list[Entered]] = []
+#: A longer key is remembered by its digest, which is as long.
+_KEY_CHARS: Final = 64
 
 
 def entry_stop(
@@ -27,7 +30,7 @@ def entry_stop(
     after_ms = BEGINNING_OF_TIME_MS if entry.per_ms is None else start_ms - entry.per_ms
     name = trigger.name
     counted = {
-        (one.key, one.anchor_ms)
+        (_short(one.key), one.anchor_ms)
         for one in customer.instances
         if one.trigger == name and one.anchor_ms > after_ms and one is not own
     }
@@ -46,12 +49,13 @@ def is_new_entry(current: Sequence[Instance]) -> bool:
 
 def remember_sent(customer: Customer, trigger: Trigger, instance: Instance, step: int) -> None:
     """A step was sent or ghost sent: from now on the instance counts, also when it has ended."""
+    key = _short(instance.key)
     entered = customer.entered.setdefault(trigger.name, [])
     for one in entered:
-        if one.anchor_ms == instance.anchor_ms and one.key == instance.key:
+        if one.anchor_ms == instance.anchor_ms and one.key == key:
             one.sent |= 1 << step
             return
-    entered.append(Entered(instance.key, instance.anchor_ms, 1 << step))
+    entered.append(Entered(key, instance.anchor_ms, 1 << step))
     del entered[:-MAX_ENTERED]
 
 
@@ -64,10 +68,15 @@ def forget_sent(customer: Customer, sent: Sent) -> None:
             and instance.trigger == sent.trigger
         ):
             instance.sent &= ~(1 << sent.step)
+    key = _short(sent.key)
     entered = customer.entered.get(sent.trigger, _NONE)
     for one in entered:
-        if one.anchor_ms == sent.anchor_ms and one.key == sent.key:
+        if one.anchor_ms == sent.anchor_ms and one.key == key:
             one.sent &= ~(1 << sent.step)
             if not one.sent:
                 entered.remove(one)
             return
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= _KEY_CHARS else sha256(key.encode()).hexdigest()

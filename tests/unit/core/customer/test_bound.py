@@ -11,9 +11,9 @@ import pytest
 from msgspec import to_builtins
 
 from app.core.customer.bound import keep_within, size
-from app.core.customer.limits import MAX_OLD_SENDS, MAX_RECORD_BYTES
-from app.core.customer.record import Customer
-from app.core.decisions import Decision
+from app.core.customer.limits import MAX_OLD_SENDS, MAX_PROFILE_TEXT_CHARS, MAX_RECORD_BYTES
+from app.core.customer.record import Customer, Entered
+from app.core.decisions import Decision, Outcome
 from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import parse_envelope
@@ -22,12 +22,18 @@ from tables.customers import PartitionCustomers
 from tables.in_memory import InMemoryCustomers
 from tables.opening import shared_cache
 from tables.partition import PartitionStore
-from tests.unit.core.triggers.test_rules_replaced import HOUR, T0, OneCustomer
+from tests.unit.core.triggers.test_rules_replaced import HOUR, T0
 
 EVENTS = 2_000
 RULES = b"""
 version: 1
-channels: {email: {requires: email}}
+channels: {email: {requires: email}, sms: {requires: phone}, push: {requires: push_token}}
+throttle: {soft_bounces: {limit: 5, within: 30d}}
+events: {orders: {order_placed: {note: text}}}
+facts:
+  notes: {last: order_placed.note, keep: 16}
+  skus: {distinct: order_placed.items.sku}
+  often: {most: product_viewed.sku}
 triggers:
   wait: {kind: event, on: [cart_updated], after: 30d, expires: 30d, template: t, channels: [email],
          category: transactional, tokens: {sku: event.sku, items: event.items}}
@@ -37,8 +43,12 @@ triggers:
           channels: [email]}
   done: {kind: event, on: [order_placed], template: t, channels: [email], category: transactional,
          tokens: {id: event.order_id, sku: event.sku}}
+  few: {kind: abandonment, start: [cart_updated], key: cart_id, after: 1s, template: t,
+        channels: [email], category: transactional, limit: {times: 500, per: 300d}}
 """
-FIELDS = ("cart_id", "order_id", "booking_id", "session_id", "sku", "category", "channel")
+TOPICS = {"profile_updated": "profiles", "message_bounced": "engagement"}
+ADDRESSES = ("email", "phone", "push_token")
+FIELDS = ("cart_id", "order_id", "booking_id", "session_id", "sku", "category", "note")
 
 
 def text(dice: random.Random) -> str:
@@ -47,10 +57,17 @@ def text(dice: random.Random) -> str:
 
 
 def event(dice: random.Random, number: int) -> tuple[str, dict[str, object]]:
-    kind = dice.choice(("cart_updated", "order_placed", "product_viewed", "profile_updated"))
+    kind = dice.choice(
+        ("cart_updated", "order_placed", "product_viewed", "profile_updated", "message_bounced")
+    )
+    data: dict[str, object]
     if kind == "profile_updated":
-        attributes = {text(dice): text(dice) for _ in range(3)}
-        data: dict[str, object] = {"email": "a@example.com", "attributes": attributes}
+        attributes = {text(dice): dice.choice((text(dice), None)) for _ in range(3)}
+        data = {"email": "a@example.com", "attributes": attributes}
+        if dice.random() < 0.5:
+            data = {field: text(dice) for field in (*ADDRESSES, "first_name", "locale")}
+    elif kind == "message_bounced":
+        data = {"channel": dice.choice(("email", "sms", "push")), "hard": dice.random() < 0.5}
     else:
         data = {field: text(dice) for field in FIELDS}
         data["items"] = [{"sku": text(dice)} for _ in range(dice.choice((0, 3, 60)))]
@@ -62,29 +79,83 @@ def event(dice: random.Random, number: int) -> tuple[str, dict[str, object]]:
         "occurred_at": T0 + number * HOUR // 10,
         "data": data,
     }
-    return ("profiles" if kind == "profile_updated" else "orders"), envelope
+    return TOPICS.get(kind, "orders"), envelope
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_events_of_one_customer_outgrow_the_bound(seed: int) -> None:
     """Two thousand of them, of long texts in every field that a record keeps."""
     dice = random.Random(seed)  # repeatable, not secret
-    world, made = OneCustomer(), list[Decision]()
-    engine = Engine(parse_rules(RULES), world, made.append)
+    customers, made = InMemoryCustomers(), list[Decision]()
+    engine = Engine(parse_rules(RULES), customers, made.append)
     for number in range(EVENTS):
         topic, envelope = event(dice, number)
         now_ms = T0 + number * HOUR // 10
-        engine.run_to(now_ms, now_ms)
-        try:
-            engine.handle(
-                parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic), now_ms, 0
-            )
-        except EventError:
-            continue
+        engine.fire_due(now_ms, now_ms)
+        with suppress(EventError):
+            parsed = parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic)
+            engine.handle(parsed, now_ms, now_ms)
         if number % 20 == 0:
-            if size(world.customer) > MAX_RECORD_BYTES:
-                keep_within(world.customer)
-            assert size(world.customer) <= MAX_RECORD_BYTES
+            assert size(customers.get("ann")) <= MAX_RECORD_BYTES
+    assert made
+
+
+@pytest.mark.parametrize("field", [*ADDRESSES, "first_name", "locale"])
+def test_a_text_of_the_profile_has_a_bound(field: str) -> None:
+    """A longer one is a dead letter that says so, and what it withdraws holds all the same."""
+    customers = InMemoryCustomers()
+    engine = Engine(parse_rules(RULES), customers, lambda _: None)
+    fits, long = "x" * MAX_PROFILE_TEXT_CHARS, "x" * (MAX_PROFILE_TEXT_CHARS + 1)
+
+    _update(engine, 1, {field: f" {fits} " if field in ADDRESSES else fits})
+    with pytest.raises(EventError, match=rf"data\.{field}: expected at most 4096 characters"):
+        _update(engine, 2, {field: long, "consent": {"sms": False}})
+
+    profile = customers.get("ann").profile
+    assert profile[field] == fits
+    assert profile["consent"] == {"sms": False}
+
+
+def test_a_bounce_closes_a_long_address_in_any_spelling() -> None:
+    """Of a long one a digest is remembered, with the send and with the bounce."""
+    customers, made = InMemoryCustomers(), list[Decision]()
+    engine = Engine(parse_rules(RULES), customers, made.append)
+    mailbox = "Ann" * 1000 + "@example.com"
+    _update(engine, 1, {"email": mailbox})
+    _take(engine, 2, "orders", "order_placed", {"order_id": "1"})
+    _update(engine, 3, {"email": "other@example.com"})
+    _take(engine, 4, "engagement", "message_bounced", {"request_id": made[-1].request_id})
+    _take(engine, 5, "orders", "order_placed", {"order_id": "2"})
+    _update(engine, 6, {"email": mailbox.lower()})
+    _take(engine, 7, "orders", "order_placed", {"order_id": "3"})
+
+    assert [each.outcome for each in made] == [Outcome.SEND, Outcome.SEND, Outcome.SUPPRESS]
+    assert len(customers.get("ann").sends[0].address or "") == 64
+
+
+def test_names_of_attributes_have_a_bound_also_when_they_are_taken_away() -> None:
+    """A name that was ever given is remembered, so that an older update cannot bring it back."""
+    customers = InMemoryCustomers()
+    engine = Engine(parse_rules(RULES), customers, lambda _: None)
+    for number in range(6):
+        _update(engine, number, {"attributes": {str(number) + "n" * 10_000: None}})
+    with pytest.raises(EventError, match="at most 65536 bytes of names"):
+        _update(engine, 6, {"attributes": {"6" + "n" * 10_000: None}})
+
+
+def _update(engine: Engine, number: int, data: dict[str, object]) -> None:
+    _take(engine, number, "profiles", "profile_updated", data)
+
+
+def _take(engine: Engine, number: int, topic: str, kind: str, data: dict[str, object]) -> None:
+    envelope = {
+        "event_id": str(number),
+        "type": kind,
+        "customer_id": "ann",
+        "occurred_at": T0 + number,
+        "data": data,
+    }
+    engine.handle(parse_envelope(envelope, topic=topic), T0 + number, T0 + number)
 
 
 def test_the_worker_and_a_backtest_keep_the_same_of_a_large_record() -> None:
@@ -98,7 +169,7 @@ def test_the_worker_and_a_backtest_keep_the_same_of_a_large_record() -> None:
         for customers in (backtest, worker):
             engine = Engine(parse_rules(RULES), customers, lambda _: None)
             dice = random.Random(1)
-            for number in range(150):
+            for number in range(450):
                 topic, envelope = event(dice, number)
                 parsed = parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic)
                 with suppress(EventError):
@@ -118,7 +189,9 @@ def test_what_withdraws_or_counts_is_never_dropped() -> None:
     customer.profile = {"email": "a@example.com", "attributes": {"a": "x" * 100, "b": "y"}}
     customer.starts_ms = {"t": {str(number): [number] for number in range(64)}}
 
-    assert keep_within(customer, 0) == ["keys", "attributes"]
+    customer.entered = {"t": [Entered("k", number, 1) for number in range(5)]}
+
+    assert keep_within(customer, 0) == ["keys", "attributes", "entered"]
 
     assert customer.unsubscribed_ms == {"email": 5}
     assert customer.complained_ms == {"sms": 6}
