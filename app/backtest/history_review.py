@@ -53,6 +53,19 @@ class _Found(msgspec.Struct):
         self.count += 1
 
 
+class _Shared(msgspec.Struct):
+    """How many lines have the event id of another, the first of them, and that other's line."""
+
+    count: int = 0
+    number: int = 0
+    other: int = 0
+
+    def add(self, number: int, other: int) -> None:
+        if not self.count:
+            self.number, self.other = number, other
+        self.count += 1
+
+
 class HistoryReview:
     """Looks at the lines of one file in their order, in bounded memory.
 
@@ -75,12 +88,12 @@ class HistoryReview:
         self._future = _Found()
         self._seconds = _Found()
         self._old = _Found()
-        #: events that have the id of another: how many, the line of the first and that other's
-        self._shared_ids = 0
-        self._shared_number = 0
-        self._shared_with = 0
-        #: by slot of the id's hash, the last event that fell into it: id, hash, line
+        #: events that have the id of another, of the same customer and of another customer
+        self._own_ids = _Shared()
+        self._foreign_ids = _Shared()
+        #: by slot of the id's hash, the last event that fell into it: id, customer, hash, line
         self._ids: list[str | None] = [None] * _SLOTS
+        self._customers: list[str] = [""] * _SLOTS
         self._contents: list[int] = [0] * _SLOTS
         self._numbers: list[int] = [0] * _SLOTS
 
@@ -97,9 +110,11 @@ class HistoryReview:
                 slot = key % _SLOTS
                 if self._ids[slot] != event_id:
                     self._ids[slot], self._contents[slot] = event_id, content
-                    self._numbers[slot] = number
+                    self._customers[slot], self._numbers[slot] = event.customer_id, number
                 elif self._contents[slot] != content:
-                    self._note_shared_id(number, slot)
+                    is_own = self._customers[slot] == event.customer_id
+                    shared = self._own_ids if is_own else self._foreign_ids
+                    shared.add(number, self._numbers[slot])
             if occurred_ms < _OLDEST_MS:
                 is_seconds = _SECONDS_FROM_MS <= occurred_ms < _SECONDS_TO_MS
                 (self._seconds if is_seconds else self._old).add(number, occurred_ms, 0)
@@ -116,11 +131,6 @@ class HistoryReview:
             self._max_ms = arrived_ms
         elif max_ms - arrived_ms > LEAP_MS:
             self._fall_back(number, arrived_ms, max_ms)
-
-    def _note_shared_id(self, number: int, slot: int) -> None:
-        if not self._shared_ids:
-            self._shared_number, self._shared_with = number, self._numbers[slot]
-        self._shared_ids += 1
 
     def _fall_back(self, number: int, arrived_ms: int, max_ms: int) -> None:
         """Either the largest arrival leapt ahead of its neighbours, or this line leaps back."""
@@ -150,8 +160,10 @@ class HistoryReview:
             is_reported = found is self._future and found.number == self._ahead.number
             if found.count and not is_reported:
                 yield f"{self._name}:{found.number}: {text(found)}"
-        if self._shared_ids:
-            yield f"{self._name}:{self._shared_number}: {self._ids_text()}"
+        if self._own_ids.count:
+            yield f"{self._name}:{self._own_ids.number}: {_own_ids_text(self._own_ids)}"
+        if self._foreign_ids.count:
+            yield f"{self._name}:{self._foreign_ids.number}: {_foreign_ids_text(self._foreign_ids)}"
 
     def _seconds_text(self, found: _Found) -> str:
         return (
@@ -186,16 +198,24 @@ class HistoryReview:
             " time if it is not meant"
         )
 
-    def _ids_text(self) -> str:
-        count = self._shared_ids
-        return (
-            f"has the event_id of another event (line {self._shared_with}), as {count}"
-            f" {_lines(count)}: the second one counts as a duplicate and is ignored; give each"
-            " event an id of its own"
-        )
-
     def _share(self, found: _Found) -> str:
         return f"{found.count} of {max(self._lines, found.count)} lines"
+
+
+def _own_ids_text(shared: _Shared) -> str:
+    return (
+        f"has the event_id of another event (line {shared.other}), as {shared.count}"
+        f" {_lines(shared.count)}: the second one counts as a duplicate and is ignored; give each"
+        " event an id of its own"
+    )
+
+
+def _foreign_ids_text(shared: _Shared) -> str:
+    return (
+        f"has the event_id of another customer's event (line {shared.other}), as {shared.count}"
+        f" {_lines(shared.count)}: both are applied, unless the customers are merged before the"
+        " second one comes; give each event an id of its own"
+    )
 
 
 def _content_of(event: _Event, occurred_ms: int) -> int:

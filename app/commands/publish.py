@@ -81,6 +81,7 @@ def _check(args: argparse.Namespace, settings: "Settings") -> int:
                 for text in summary.take(checked):
                     report.write(f"{lines.name}:{checked.number}: {text}\n")
         for text in review.remarks():
+            summary.file_warnings += 1
             print(f"warning: {text}")
         report.seek(0)
         for text in report:

@@ -7,7 +7,7 @@ and the key that a start of an abandonment must have.
 """
 
 from app.contracts import DRAFT, Schema
-from app.contracts.fields import HARD, INSTANT, READ, example_data, fields_of
+from app.contracts.fields import ENGINE_FIELDS, INSTANT, READ, example_data, fields_of
 from app.contracts.patterns import YEARLY_DATE
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, TEXT_FIELDS
@@ -77,8 +77,7 @@ def data_schema(topic: str, name: str, rules: Rules) -> Schema:
     if topic == PROFILES:
         return _profile(rules)
     fields = fields_of(rules.taxonomy, topic, name)
-    if name == "message_bounced":
-        fields["hard"] = HARD
+    fields |= ENGINE_FIELDS.get(name, {})
     needed = _needed(topic, name, rules)
     fields |= {field: READ[field] for field in needed if field not in fields}
     properties = {

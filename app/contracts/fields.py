@@ -77,6 +77,18 @@ HARD: Final[tuple[Schema, str]] = (
     " until the address changes.",
 )
 
+MACHINE: Final[tuple[Schema, str]] = (
+    {"type": "boolean"},
+    "True for an open or click by a scanner or a privacy proxy: for the engine the customer has"
+    " done nothing.",
+)
+#: event type -> such fields of it
+ENGINE_FIELDS: Final[dict[str, dict[str, tuple[Schema, str]]]] = {
+    "message_bounced": {"hard": HARD},
+    "message_opened": {"machine": MACHINE},
+    "message_clicked": {"machine": MACHINE},
+}
+
 _ORDER: Final = {"order_id": "o-5001", "value": 69.5, "currency": "EUR"}
 _BOOKING: Final = {"booking_id": "b-77", "value": 420.0, "currency": "EUR"}
 _MESSAGE: Final = {"request_id": "1f0c2e0a-6c1b-5c55-9f0e-3f1f2ad1c001", "channel": "email"}

@@ -111,3 +111,15 @@ def test_quiet_hours_over_midnight_belong_to_the_day_on_which_they_begin(run: Ru
     one = rules(top={"throttle": {"quiet_hours": quiet}}, hello=welcome())
     made = run(one, [VIENNA, *subscribed(*times)])
     assert [d["reason"] for d in made] == ["passed", "quiet", "passed", "passed"]
+
+
+def test_unsubscriptions_from_what_is_no_channel_are_from_all(run: Run) -> None:
+    """1,500 of one customer, each with a thousand characters in place of a channel."""
+    start = ms("2024-06-14T10:00:00Z")
+    left = [
+        event("unsubscribed", start + n * SECOND, topic="engagement", channel=f"{n:04}" * 250)
+        for n in range(1500)
+    ]
+    asked = event("subscribed", start + 3600 * SECOND)
+    made = run(rules(hello=welcome()), [VIENNA, *left, asked])
+    assert told(made) == [("suppress", "suppressed", start + 3600 * SECOND)]

@@ -1,6 +1,7 @@
 """Two periods compared: the difference of each KPI with its interval."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import msgspec
 
@@ -10,8 +11,8 @@ from app.analysis.statistics.intervals import Interval, difference_of_intervals
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A KPI now and in the other period. ``difference`` is now less then, None where one of them
-    has no figure; its interval holds for two periods whose errors are independent, and is wide
-    rather than narrow for customers who are in both.
+    has no figure or it is beyond the range of numbers; its interval holds for two periods whose
+    errors are independent, and is wide rather than narrow for customers who are in both.
     """
 
     name: str
@@ -46,10 +47,15 @@ def _change(now: Kpi, then: Kpi) -> Change:
     )
     if now.value is None or then.value is None or now.currency != then.currency:
         return change
-    change = msgspec.structs.replace(change, difference=now.value - then.value)
+    difference = now.value - then.value
+    if not isfinite(difference):
+        return change
+    change = msgspec.structs.replace(change, difference=difference)
     if now.low is None or now.high is None or then.low is None or then.high is None:
         return change
     interval = difference_of_intervals(
         now.value, Interval(now.low, now.high), then.value, Interval(then.low, then.high)
     )
+    if not isfinite(interval.high - interval.low):
+        return change
     return msgspec.structs.replace(change, interval=interval)

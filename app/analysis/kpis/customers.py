@@ -5,13 +5,14 @@ As of the last purchase of the history. Lapsed: no purchase in the last LAPSED_D
 """
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
 
 from app.analysis.data.database import Database
 from app.analysis.kpis.dimensions import grouped
-from app.analysis.kpis.kpi import Kpi, mean, missing, share
+from app.analysis.kpis.kpi import Kpi, in_range, mean, missing, share
 from app.analysis.statistics.clusters import ClusterSums
 from app.core.time.instants import DAY_MS
 
@@ -27,10 +28,13 @@ _KPIS: Final = {
 
 
 class CategoryRevenue(msgspec.Struct, frozen=True, kw_only=True):
-    """What was bought in one category: ``per_customer`` is of the customers who bought there."""
+    """What was bought in one category: ``per_customer`` is of the customers who bought there.
+
+    ``revenue`` None: it is beyond the range of numbers.
+    """
 
     category: str
-    revenue: float
+    revenue: float | None
     per_customer: Kpi
 
 
@@ -139,20 +143,22 @@ def revenue_by_category(database: Database) -> list[CategoryRevenue]:
     return [
         CategoryRevenue(
             category=row["category"],
-            revenue=row["value"],
-            per_customer=mean(
-                "revenue_by_category",
-                f"Revenue per customer in {row['category']}",
-                ClusterSums(
-                    clusters=row["customers"],
-                    x=row["value"],
-                    m=row["customers"],
-                    xx=row["squares"],
-                    xm=row["value"],
-                    mm=row["customers"],
-                ),
-                "customers",
-                "money",
+            revenue=row["value"] if isfinite(row["value"]) else None,
+            per_customer=in_range(
+                mean(
+                    "revenue_by_category",
+                    f"Revenue per customer in {row['category']}",
+                    ClusterSums(
+                        clusters=row["customers"],
+                        x=row["value"],
+                        m=row["customers"],
+                        xx=row["squares"],
+                        xm=row["value"],
+                        mm=row["customers"],
+                    ),
+                    "customers",
+                    "money",
+                )
             ),
         )
         for row in rows

@@ -1,5 +1,6 @@
 """A KPI as a value: what it is, how large, how sure, and of how many."""
 
+from math import isfinite
 from typing import Final, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from app.analysis.statistics.intervals import Interval
 
 Unit = Literal["share", "points", "money", "days", "number", "count"]
 
+_OUT_OF_RANGE: Final = "is beyond the range of numbers: look for an impossible amount"
 _CONCENTRATED: Final = "a few customers have most of these: the interval is too narrow"
 
 
@@ -47,6 +49,19 @@ def missing(kpi: Kpi, reason: str) -> Kpi:
     """The same without a figure."""
     return msgspec.structs.replace(
         kpi, value=None, low=None, high=None, method=None, count=None, reason=reason
+    )
+
+
+def in_range(kpi: Kpi) -> Kpi:
+    """The same without a figure, or without an interval, that is no finite number."""
+    if kpi.value is None:
+        return kpi
+    if not isfinite(kpi.value):
+        return missing(kpi, _OUT_OF_RANGE)
+    if all(end is None or isfinite(end) for end in (kpi.low, kpi.high)):
+        return kpi
+    return msgspec.structs.replace(
+        kpi, low=None, high=None, method=None, reason=f"the interval {_OUT_OF_RANGE}"
     )
 
 

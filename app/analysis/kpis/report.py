@@ -17,7 +17,7 @@ from app.analysis.kpis.against import Change, changes
 from app.analysis.kpis.counting import Counts, count_groups
 from app.analysis.kpis.customers import CategoryRevenue, customer_kpis, revenue_by_category
 from app.analysis.kpis.history import history_kpis
-from app.analysis.kpis.kpi import Kpi
+from app.analysis.kpis.kpi import Kpi, in_range
 from app.analysis.kpis.kpis import Known, message_kpis
 from app.analysis.kpis.tables import Cohort, Funnel, Pressure, cohorts, funnels, pressure
 from app.core.errors import ConfigError
@@ -138,7 +138,12 @@ def make_report(question: Question, database: Database) -> Report:
         groups=_kpis(database, question, groups, known, own),
         sizes=_sizes(database, question.by, groups, has_members=has_members),
         triggers={
-            name: message_kpis(counts, known, question.costs, _lift_of("trigger", name, own))
+            name: [
+                in_range(kpi)
+                for kpi in message_kpis(
+                    counts, known, question.costs, _lift_of("trigger", name, own)
+                )
+            ]
             for name, counts in by_trigger.items()
         },
         funnels=funnels(database),
@@ -192,7 +197,7 @@ def _kpis(
         place = 1 + next(i for i, kpi in enumerate(kpis) if kpi.name == "average_selling_price")
         end = next(i for i, kpi in enumerate(kpis) if kpi.name == "unsubscribe_rate")
         found[group] = [*kpis[:place], price, *kpis[place:end], latency, *kpis[end:]]
-        found[group] += of_customers[group]
+        found[group] = [in_range(kpi) for kpi in (*found[group], *of_customers[group])]
     return found
 
 

@@ -86,6 +86,8 @@ def _print_categories(report: Report, console: Console) -> None:
     console.print(table)
 
 
+#: From here on numbers are rounded: a double has no more digits, and a column no more room.
+_MANY: Final = 1e15
 CHANGES_HEAD: Final = ("KPI", "now", "then", "difference", "95 % interval", "samples")
 CATEGORIES_HEAD: Final = ("category", "revenue", "customers", "per customer", "95 % interval")
 
@@ -111,7 +113,7 @@ def category_cells(each: CategoryRevenue) -> tuple[str, ...]:
     """One row under CATEGORIES_HEAD."""
     return (
         each.category,
-        _text(each.revenue, "money", None),
+        "-" if each.revenue is None else _text(each.revenue, "money", None),
         count_text(each.per_customer.sample),
         value_text(each.per_customer),
         interval_text(each.per_customer),
@@ -201,11 +203,13 @@ def _text(value: float, unit: Unit, currency: str | None) -> str:
         case "number":
             return f"{value:.4f}"
         case "count":
-            return f"{value:+,.0f}".replace(",", "\u202f")
+            text = f"{value:+,.0f}" if abs(value) < _MANY else f"{value:+.3e}"
+            return text.replace(",", "\u202f")
 
 
 def _grouped(value: float) -> str:
-    return f"{value:,.2f}".replace(",", "\u202f")
+    text = f"{value:,.2f}" if abs(value) < _MANY else f"{value:.3e}"
+    return text.replace(",", "\u202f")
 
 
 def percent_text(value: float) -> str:

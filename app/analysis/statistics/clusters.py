@@ -130,6 +130,7 @@ def mean_difference_interval(first: ClusterSums, other: ClusterSums) -> Interval
     if variance == 0:
         degrees = float(min(first.clusters, other.clusters) - 1)
     else:
-        parts = a**4 / (first.clusters - 1) + b**4 / (other.clusters - 1)
-        degrees = variance * variance / parts
+        # of squares, because the fourth power of a large error is beyond the range of numbers
+        a_part, b_part = a * a / variance, b * b / variance
+        degrees = 1 / (a_part**2 / (first.clusters - 1) + b_part**2 / (other.clusters - 1))
     return student(first.ratio - other.ratio, sqrt(variance), degrees)

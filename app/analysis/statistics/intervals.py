@@ -3,7 +3,7 @@
 Counts may be fractional: ``clusters`` scales them down when customers count more than once.
 """
 
-from math import sqrt
+from math import hypot, sqrt
 from typing import Final
 
 import msgspec
@@ -63,8 +63,8 @@ def difference_of_intervals(
     """
     difference = first - other
     return Interval(
-        difference - sqrt((first - of_first.low) ** 2 + (of_other.high - other) ** 2),
-        difference + sqrt((of_first.high - first) ** 2 + (other - of_other.low) ** 2),
+        difference - hypot(first - of_first.low, of_other.high - other),
+        difference + hypot(of_first.high - first, other - of_other.low),
     )
 
 

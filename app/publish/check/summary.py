@@ -20,6 +20,8 @@ class Summary:
         self.lines = 0
         self.with_errors = 0
         self.with_warnings = 0
+        #: about the file as a whole
+        self.file_warnings = 0
         self._events: Counter[str] = Counter()
         self._kinds: Counter[tuple[str, str]] = Counter()
 
@@ -48,10 +50,13 @@ class Summary:
         ):
             yield f"{level} {count} times: {kind}"
         clean = self.lines - self.with_errors - self.with_warnings
-        yield (
+        counts = (
             f"{self.lines} lines: {clean} clean, {self.with_warnings} with warnings,"
             f" {self.with_errors} with errors"
         )
+        if self.file_warnings:
+            counts += f"; warnings about the file as a whole: {self.file_warnings}"
+        yield counts
 
 
 def _count(counter: Counter[Key], key: Key) -> None:

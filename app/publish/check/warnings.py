@@ -8,12 +8,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import jsonschema
+import orjson
 
 from app.contracts import Schema
-from app.contracts.fields import DECLARED, HARD, INSTANT, READ, readable
-from app.core.customer.limits import MAX_TEXT_CHARS
+from app.contracts.fields import DECLARED, ENGINE_FIELDS, INSTANT, READ, readable
+from app.core.customer.addresses import ADDRESS_FIELDS, NotAnAddressError, read_address
+from app.core.customer.limits import MAX_ITEMS_BYTES, MAX_TEXT_CHARS
 from app.core.customer.profile import PROFILE_FIELDS, unknown_channels
-from app.core.events import MERGE, PROFILES, FieldType
+from app.core.customer.suppression import address_in
+from app.core.events import ITEMS, MERGE, PROFILES, FieldType
 from app.core.rules.model import Rules
 from app.formats.decode import CLOUD_EVENT_ATTRIBUTES
 from app.formats.event_lines import LINE_FIELDS, is_record
@@ -82,8 +85,7 @@ def _types(topic: str, name: str, rules: Rules) -> str:
 
 def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
     schemas = readable(rules.taxonomy, topic, name)
-    if name == "message_bounced":
-        schemas["hard"] = HARD[0]
+    schemas |= {field: schema for field, (schema, _) in ENGINE_FIELDS.get(name, {}).items()}
     known = PROFILE_FIELDS if topic == PROFILES else frozenset(schemas)
     if name == MERGE:
         known = frozenset({"into"})
@@ -92,9 +94,11 @@ def _data(topic: str, name: str, data: Line, shown: str, rules: Rules) -> Iterat
     if topic == PROFILES:
         for field, channel in unknown_channels(data, rules.feedback):
             yield _unknown_channel(f"{shown}.{field}", channel, rules)
+        yield from _addresses(data, shown, rules)
         return
     for field in sorted(data.keys() & known):
         yield from _useless(f"{shown}.{field}", schemas[field], data[field])
+    yield from _many_items(name, data, shown, rules)
     currency = data.get("currency")
     is_foreign = rules.currency is not None and currency not in (None, rules.currency)
     kinds = rules.taxonomy.fields
@@ -122,6 +126,36 @@ def _useless(path: str, schema: Schema, value: Any) -> Iterator[Remark]:
     elif isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
         expected = f"text of at most {MAX_TEXT_CHARS} characters; {_USELESS}"
         yield Remark("warning", path, expected, described("", value))
+
+
+def _addresses(data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
+    """What is given as an address and can be none; others than these are refused as errors."""
+    if not isinstance(data.get("attributes", {}), dict):
+        return
+    for field in sorted(ADDRESS_FIELDS.union(rules.feedback.fields.values())):
+        value = address_in(data, field)
+        try:
+            address = read_address(value)
+        except NotAnAddressError:
+            continue
+        path = f"{shown}.{field}"
+        if address is None and value is not None:
+            expected = "an address, or null for none; it counts as none"
+            yield Remark("warning", path, expected, described("", value))
+        elif address is not None and field == "email" and "@" not in address:
+            expected = "an e-mail address, with @; messages go to it as it is"
+            yield Remark("warning", path, expected, described("", value))
+
+
+def _many_items(name: str, data: Line, shown: str, rules: Rules) -> Iterator[Remark]:
+    """More items than an instance of a trigger that reads them keeps."""
+    items = data.get(ITEMS)
+    if not isinstance(items, list) or len(orjson.dumps(items)) <= MAX_ITEMS_BYTES:
+        return
+    triggers = rules.triggers.values()
+    if any(trigger.keeps_items and name in trigger.kind.types for trigger in triggers):
+        expected = f"at most {MAX_ITEMS_BYTES} bytes; rules and messages get the first that fit"
+        yield Remark("warning", f"{shown}.{ITEMS}", expected, described("", items))
 
 
 def _unknown_channel(path: str, name: str, rules: Rules) -> Remark:

@@ -1,6 +1,7 @@
 """``triggers kpis`` on files that are small enough to count by hand."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -281,3 +282,21 @@ def test_the_table_says_what_the_json_says(
     assert "6.7 %" in text
     assert "1 of 15 messages" in text
     assert "12.50 EUR" in text
+
+
+@pytest.mark.parametrize("value", [1e100, 1e200, 1e308])
+def test_impossible_amounts_leave_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    """What is beyond the range of numbers is said in words, and all else is counted."""
+    decisions = write_lines(tmp_path / "d.jsonl", twenty(held_out=5))
+    lines = [bought(f"m{n}", value * (1 + n % 2)) for n in range(6, 9)]
+    lines += [bought("m1", value, ghost=True), outcome("m9", "opened")]
+    outcomes = write_lines(tmp_path / "o.jsonl", lines)
+    command = ["kpis", "--decisions", str(decisions), "--outcomes", str(outcomes)]
+    for form in ("json", "table", "html"):
+        assert main([*command, "--format", form]) == 0
+        text = capsys.readouterr().out
+        assert re.search(r"\b(inf|nan)\b", text, re.IGNORECASE) is None
+        assert ("beyond the range of numbers" in " ".join(text.split())) is (value > 1e150)
+        assert "Open rate" in text

@@ -90,7 +90,7 @@ def test_events_from_the_future_are_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"type": "cart_updated"}, {"customer_id": "bob"}, {"data": {"sku": "b"}}]
+    "changed", [{"type": "cart_updated"}, {"occurred_at": T0 + 1}, {"data": {"sku": "b"}}]
 )
 def test_one_id_on_different_events_is_reported(changed: dict[str, Any]) -> None:
     """With both lines; the same event again is a duplicate and no more."""
@@ -98,3 +98,14 @@ def test_one_id_on_different_events_is_reported(changed: dict[str, Any]) -> None
     assert remarks([line, line]) == []
     (told,) = remarks([line, event(T0, "x") | changed, line])
     assert told.startswith("f:2: has the event_id of another event (line 1), as 1 line:")
+    assert "is ignored" in told
+
+
+def test_one_id_of_two_customers_is_told_apart() -> None:
+    """Event ids are a customer's own: both events are applied."""
+    lines = [event(T0, "x"), event(T0, "x", customer_id="bob")]
+    (told,) = remarks(lines)
+    assert told.startswith("f:2: has the event_id of another customer's event (line 1), as 1 line:")
+    assert "both are applied" in told
+    twice = [*lines, event(T0, "x", type="cart_updated")]
+    assert [text.partition(":")[2].partition(":")[0] for text in remarks(twice)] == ["3", "2"]

@@ -73,7 +73,7 @@ def events(draw: st.DrawFn) -> tuple[str, str, Event]:
         elif where == "unknown":
             event[draw(st.text(min_size=1, max_size=5))] = draw(JSON)
         elif isinstance(event.get("data"), dict):
-            fields = PROFILE_FIELDS if topic == "profiles" else DATA_FIELDS | {"hard"}
+            fields = PROFILE_FIELDS if topic == "profiles" else DATA_FIELDS | {"hard", "machine"}
             field = draw(st.sampled_from(sorted(fields | {"colour"})))
             event["data"][field] = draw(PROFILE_VALUES.get(field, JSON | LONG_TEXT) | JSON)
             if draw(st.booleans()):

@@ -37,7 +37,7 @@ def validator(topic: str, name: str) -> jsonschema.Draft7Validator:
 def is_of_no_use(topic: str, error: jsonschema.ValidationError) -> bool:
     """Whether the schema refuses a value of a data field that the engine takes for missing."""
     path = list(error.path)
-    return topic != "profiles" and len(path) == 2 and path[1] in {*READ, "hard"}
+    return topic != "profiles" and len(path) == 2 and path[1] in {*READ, "hard", "machine"}
 
 
 def is_beyond_schemas(event: Event) -> bool:

@@ -198,3 +198,21 @@ def test_what_withdraws_or_counts_is_never_dropped() -> None:
     assert customer.counts == {"order_placed": 7}
     assert customer.profile == {"email": "a@example.com", "attributes": {}}
     assert MAX_OLD_SENDS == 64
+
+
+def test_channel_names_of_feedback_leave_a_record_small() -> None:
+    """Of 1,500 events a type with a thousand characters as channel the texts are not kept."""
+    world = OneCustomer()
+    engine = Engine(parse_rules(RULES), world, list[Decision]().append)
+    for number in range(1500):
+        for kind in ("unsubscribed", "message_complained", "message_bounced", "message_opened"):
+            envelope = {
+                "event_id": f"{kind}-{number}",
+                "type": kind,
+                "customer_id": "ann",
+                "occurred_at": T0 + number,
+                "data": {"channel": f"{number:04}" * 250},
+            }
+            now_ms = T0 + number
+            engine.handle(parse_envelope(envelope, topic="engagement"), now_ms, now_ms)
+    assert size(world.customer) < MAX_RECORD_BYTES // 10

@@ -100,3 +100,18 @@ def test_times_are_asked_for_when_they_will_be(
     assert main(["publish", "--check", path]) == 0
     assert main(["publish", "--check", path, "--timestamps", "occurred_at"]) == 2
     assert "timestamp: expected one" in capsys.readouterr().out
+
+
+def test_warnings_about_the_file_as_a_whole_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line of it is clean."""
+    lines = [line("shipped", event_id="x", data={"order_id": order}) for order in ("a", "b")]
+    path = write(tmp_path / "events.jsonl", *lines)
+
+    assert main(["publish", "--check", path, *NOWHERE]) == 0
+    first, *_, last = shown(capsys)
+    assert first.startswith(f"warning: {path}:2: has the event_id of another event (line 1)")
+    assert last.endswith(
+        "2 clean, 0 with warnings, 0 with errors; warnings about the file as a whole: 1"
+    )
