@@ -101,7 +101,7 @@ def test_one_id_on_different_events_is_reported(changed: dict[str, Any]) -> None
     assert "is ignored" in told
 
 
-def test_one_id_of_two_customers_is_told_apart() -> None:
+def test_one_id_of_two_customers_is_reported_as_such() -> None:
     """Event ids are a customer's own: both events are applied."""
     lines = [event(T0, "x"), event(T0, "x", customer_id="bob")]
     (told,) = remarks(lines)
