@@ -22,7 +22,7 @@ from tables.customers import PartitionCustomers
 from tables.in_memory import InMemoryCustomers
 from tables.opening import shared_cache
 from tables.partition import PartitionStore
-from tests.unit.core.triggers.test_rules_replaced import HOUR, T0
+from tests.unit.core.triggers.test_rules_replaced import HOUR, T0, OneCustomer
 
 EVENTS = 2_000
 RULES = b"""
