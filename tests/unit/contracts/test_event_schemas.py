@@ -24,6 +24,9 @@ from tests.unit.contracts.judging import (
 )
 from tests.unit.contracts.strategies import Event, events
 
+#: How the schema refuses a channel that the rules do not have: (field, JSON Schema's keyword).
+CHANNEL_ERRORS = {("channels", "enum"), ("consent", "additionalProperties")}
+
 
 @cache
 def validator(topic: str, name: str) -> jsonschema.Draft7Validator:
@@ -35,8 +38,12 @@ def validator(topic: str, name: str) -> jsonschema.Draft7Validator:
 
 
 def is_of_no_use(topic: str, error: jsonschema.ValidationError) -> bool:
-    """Whether the schema refuses a value of a data field that the engine takes for missing."""
+    """Whether the schema refuses a value of a data field that the engine takes for missing, or a
+    channel that the rules do not have, which it leaves out.
+    """
     path = list(error.path)
+    if topic == "profiles" and path[:1] == ["data"] and len(path) > 1:
+        return (path[1], error.validator) in CHANNEL_ERRORS
     return topic != "profiles" and len(path) == 2 and path[1] in {*READ, "hard", "machine"}
 
 
