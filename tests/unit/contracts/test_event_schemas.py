@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from app.contracts.fields import READ
+from app.core.customer.addresses import ADDRESS_FIELDS
 from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
 from app.publish.check.lines import check_line
 from tests.effort import examples
@@ -47,6 +48,12 @@ def is_of_no_use(topic: str, error: jsonschema.ValidationError) -> bool:
     return topic != "profiles" and len(path) == 2 and path[1] in {*READ, "hard", "machine"}
 
 
+def is_number_as_address(error: jsonschema.ValidationError) -> bool:
+    """Whether the schema asks for a text where the engine takes an integer for its digits."""
+    fields = [["data", field] for field in ADDRESS_FIELDS]
+    return list(error.path) in fields and type(error.instance) is int
+
+
 def is_beyond_schemas(event: Event) -> bool:
     """Whether something about it is among the few things that a schema cannot say."""
     data = event.get("data")
@@ -56,6 +63,9 @@ def is_beyond_schemas(event: Event) -> bool:
         return True
     # Python's $ matches before a last line break, that of other languages does not
     if any(isinstance(value, str) and value.endswith("\n") for value in values):
+        return True
+    # control characters are refused in addresses alone
+    if any(isinstance(value, str) and not value.isprintable() for value in values):
         return True
     if isinstance(data, dict) and isinstance(data.get("timezone"), str):
         return data["timezone"] not in available_timezones()
@@ -77,7 +87,7 @@ def test_schema_and_engine_agree(drawn: tuple[str, str, Event]) -> None:
     for data of another type, which the engine takes and ``--check`` warns of.
     """
     topic, name, event = drawn
-    errors = list(validator(topic, name).iter_errors(event))
+    errors = [e for e in validator(topic, name).iter_errors(event) if not is_number_as_address(e)]
     useless = {str(error.path[1]) for error in errors if is_of_no_use(topic, error)}
     problems = [error.message for error in errors if not is_of_no_use(topic, error)]
     refused = refusal(topic, orjson.dumps(event))
