@@ -60,6 +60,7 @@ def test_what_guests_did_and_do_is_their_members_once(
         return {each["request_id"]: each for each in wire.values("dispatch")}
 
     with instance.worker(**variables) as worker:
+        worker.wait_until_ready()
         wait_for("requests", lambda: len(requests()) >= 4 * PAIRS)
         assert worker.stop() == 0, worker.log
     assert guarantee != "exactly_once" or len(wire.values("dispatch")) == 4 * PAIRS

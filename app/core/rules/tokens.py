@@ -39,9 +39,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def path_of(text: str) -> str:
-    """The field path of a token that the schema has accepted."""
+    """The field path of a token. Raises ValueError for one that the schema refuses."""
     match = _TOKEN.fullmatch(text)
-    assert match is not None
+    if match is None:
+        raise ValueError(f"expected the path of a field, got {text!r}")
     return match["path"]
 
 

@@ -27,7 +27,7 @@ _LOOK_S: Final = 0.5
 #: A session that ran out makes a member unknown once. One that is unknown so often in so short a
 #: time was replaced each time by another one of the same instance id.
 _TAKEOVERS: Final = 5
-_TAKEOVERS_WITHIN_S: Final = 15.0
+_TAKEOVERS_WITHIN_S: Final = 60.0
 
 
 def watch_takeovers(coordinator: Any, on_lost: Callable[[InfrastructureError], None]) -> None:

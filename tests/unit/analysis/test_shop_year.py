@@ -122,7 +122,7 @@ def test_segments_of_the_year_serve_as_groups(
     assert {name: count for name, count in found.items() if count is not None} == members
     assert sum(size["messages"] for size in report["sizes"].values()) == report["messages"]
     document = json.loads(lived.rules.read_text()) | {"model": "model.json"}
-    document["segments"] = {
+    document["segments"] |= {
         "likely": {"all": [{"field": "customer.high_value_p", "op": "gte", "value": 0.3}]}
     }
     rules = tmp_path / "rules.yaml"

@@ -199,3 +199,12 @@ def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
             handle_event(
                 customer, event, rules, 1_767_225_600_000, lambda decision: None, single_partition()
             )
+
+
+@pytest.mark.parametrize("token", ["", "customer", "a b", "event."])
+def test_a_token_that_is_no_path_is_one_problem_among_others(token: str) -> None:
+    """What else is wrong with the file is told, too."""
+    body = {"kind": "event", "on": "order_placed", "template": "t", "channels": ["email"]}
+    triggers = {"t": body | {"tokens": {"x": token}}, "u": body | {"priority": 101}}
+    paths = {problem.path for problem in find_problems({"version": 1, "triggers": triggers})}
+    assert {"triggers.t.tokens.x", "triggers.u.priority"} <= paths
