@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.addresses import ADDRESS_FIELDS
+from app.core.customer.addresses import ADDRESS_FIELDS, address_identity
 from app.core.customer.declared_facts import DeclaredFact
 from app.core.customer.facts import ALWAYS_SUMMED, FACTS, INSTANT_FACTS, RATES_WINDOW_MS, SUM_FACTS
 from app.core.customer.purchases import CANCELLATIONS
@@ -29,7 +29,14 @@ from app.core.rules.compile_throttle import (
     compile_rates,
     windows_by_channel,
 )
-from app.core.rules.conditions import Condition, Facts, compile_condition, compile_field, fields_of
+from app.core.rules.conditions import (
+    Condition,
+    Facts,
+    Getter,
+    compile_condition,
+    compile_field,
+    fields_of,
+)
 from app.core.rules.document_values import cancel_items_of, cancel_types_of, types_of
 from app.core.rules.model import (
     DEFAULT_ATTRIBUTION_MS,
@@ -246,7 +253,7 @@ def _trigger(
         cancel=frozenset(cancel_types_of(body)),
         cancel_when=_cancel_when(body, facts),
         entry=_entry(body),
-        changed=compile_field(body["changed"]) if "changed" in body else None,
+        changed=_compile_changed(body["changed"]) if "changed" in body else None,
         is_journey=_is_journey(body, variants),
         steps=steps_of(body, facts, channels),
         experiment=experiment,
@@ -350,3 +357,12 @@ def _plan(
             if (watched := t.kind.watched_field or t.changed) is not None
         ),
     )
+
+
+def _compile_changed(path: str) -> Getter:
+    """What ``changed`` compares: of an e-mail address two spellings are one value."""
+    get = compile_field(path)
+    field = path.removeprefix("profile.")
+    if field != "email":
+        return get
+    return lambda data, customer, now_ms: address_identity(field, get(data, customer, now_ms))

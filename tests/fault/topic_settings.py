@@ -19,4 +19,4 @@ def configure(settings: Settings, topic: str, values: dict[str, str]) -> None:
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     for done in Admin(settings).incremental_alter_configs([resource]).values():
-        done.result(10)
+        done.result(60)

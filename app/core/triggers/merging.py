@@ -57,6 +57,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     customer, rules = moment.customer, moment.rules
     customer.merged_into = None
     moving, gone.instances = gone.instances, []
+    _drop_used_years(moment, gone)
     merge_facts(customer, gone, rules.facts_version, rules.facts, moment.now_ms)
     merge_into(customer, gone, moment.occurred_ms)
     for instance in moving:
@@ -68,6 +69,26 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     for trigger in rules.dated:
         trigger.kind.reschedule(moment, trigger)
     customer.due_ms = None
+
+
+def _drop_used_years(moment: EventContext, gone: Customer) -> None:
+    """Let B's anniversaries of years that A used up go, so that they are worked out anew."""
+    customer = moment.customer
+    for name, used in gone.fired_years.items():
+        own = customer.fired_years.get(name, 0)
+        trigger = moment.rules.triggers.get(name)
+        if used <= own or trigger is None or trigger.kind.is_anchored_at_event:
+            continue
+        for instance in open_instances(customer, trigger):
+            if _is_rescheduled(moment.rules, instance) and own < _year_of(instance) <= used:
+                customer.instances.remove(instance)
+                for pending in instance.steps:
+                    customer.timer_gone(pending.fire_ms)
+
+
+def _year_of(instance: Instance) -> int:
+    """The year that an anniversary is for; 0: it was opened as another kind, by older rules."""
+    return int(instance.key) if instance.key.isdecimal() else 0
 
 
 def _is_rescheduled(rules: Rules, instance: Instance) -> bool:
