@@ -60,7 +60,7 @@ def declare(events: Any) -> Taxonomy:
             own[name] = {
                 field: FieldType(kind)
                 for field, kind in (fields if isinstance(fields, Mapping) else {}).items()
-                if kind in _FIELD_TYPES
+                if isinstance(kind, str) and kind in _FIELD_TYPES
             }
     own_topics = sorted(declared.keys() - TYPES.keys())
     types = {

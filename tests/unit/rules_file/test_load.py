@@ -208,3 +208,13 @@ def test_a_token_that_is_no_path_is_one_problem_among_others(token: str) -> None
     triggers = {"t": body | {"tokens": {"x": token}}, "u": body | {"priority": 101}}
     paths = {problem.path for problem in find_problems({"version": 1, "triggers": triggers})}
     assert {"triggers.t.tokens.x", "triggers.u.priority"} <= paths
+
+
+@pytest.mark.parametrize("kind", [["text"], {}, 1, None])
+def test_a_field_of_a_kind_that_is_no_text_is_one_problem_among_others(kind: object) -> None:
+    """What else is wrong with the file is told, too."""
+    body = {"kind": "event", "on": "order_placed", "template": "t", "channels": ["email"]}
+    events = {"orders": {"order_placed": {"brand": kind}}}
+    document = {"version": 1, "events": events, "triggers": {"u": body | {"priority": 101}}}
+    paths = {problem.path for problem in find_problems(document)}
+    assert {"events.orders.order_placed.brand", "triggers.u.priority"} <= paths
