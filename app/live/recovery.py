@@ -1,7 +1,7 @@
 """Begins the work on partitions whose state was recovered, once nothing is missing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.core.errors import InfrastructureError
@@ -92,25 +92,24 @@ class Recovery:
         return found
 
     async def _position_lost(self, tp: TopicPartition, offset: int) -> None:
-        try:
-            await self._lost_data.check_inputs({tp: offset})
-        except InfrastructureError as exc:
-            self._on_failure(exc)
-            await asyncio.Event().wait()
+        await self._or_stop(self._lost_data.check_inputs({tp: offset}))
 
     async def _check_changelogs(self, ends: dict[TopicPartition, int]) -> None:
         active = ends.keys() & self._app.assignor.assigned_actives()
-        try:
-            await self._lost_data.check_state(active, self._app.store)
-        except InfrastructureError as exc:
-            self._on_failure(exc)
-            # the worker stops; an error raised here would be logged by Faust a second time
-            await asyncio.Event().wait()
+        await self._or_stop(self._lost_data.check_state(active, self._app.store))
         known = self._app.tables.recovery.active_offsets
         for tp in active:
             if self._app.store.persisted_offset(tp) is None:
                 # of a database that was thrown away; Faust has noted how far it was
                 known.pop(tp, None)
+
+    async def _or_stop(self, check: Awaitable[None]) -> None:
+        try:
+            await check
+        except InfrastructureError as exc:
+            self._on_failure(exc)
+            # the worker stops; an error raised here would be logged by Faust a second time
+            await asyncio.Event().wait()
 
     def _count_lost(self, topic: str, records: int) -> None:
         self._metrics.input_lost.labels(self._progress.logical[topic]).inc(records)
