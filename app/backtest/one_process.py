@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from app.backtest.clock import Outage
 from app.backtest.history import Arrival, read_arrivals
@@ -38,17 +37,6 @@ class OneProcess:
             outage=outage,
             partitions=partitions,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     @property
     def counts(self) -> Counter[str]:

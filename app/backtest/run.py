@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import msgspec
 
@@ -39,18 +39,8 @@ class BacktestResult(msgspec.Struct, frozen=True):
 
 
 class Deciders(Protocol[Found]):
-    """The processes that decide: this one (``OneProcess``) or several (``Shards``).
+    """The processes that decide: this one (``OneProcess``) or several (``Shards``)."""
 
-    A context manager that leaves no process behind.
-    """
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
     @property
     def counts(self) -> Counter[str]: ...
     @property
@@ -98,12 +88,14 @@ def run_backtest(
     """
     reviewed = list(zip_longest(files, reviews))
     options: _Options = {"grace_ms": grace_ms, "outage": outage, "partitions": partitions}
-    deciders: Deciders[Any] = (
-        OneProcess(rules, output, **options)
-        if jobs == 1
-        else Shards(jobs, rules, output, batch_sizes=batch_sizes, merges=merges, **options)
-    )
-    with deciders:
+    with ExitStack() as stack:
+        deciders: Deciders[Any] = (
+            OneProcess(rules, output, **options)
+            if jobs == 1
+            else stack.enter_context(
+                Shards(jobs, rules, output, batch_sizes=batch_sizes, merges=merges, **options)
+            )
+        )
         _decide(deciders, reviewed, state, until_ms)
         result = BacktestResult(deciders.counts, deciders.learned, deciders.customers)
         save_run(folder, rules, deciders.now_ms, deciders.written_customers())

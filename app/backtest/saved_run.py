@@ -21,7 +21,7 @@ from app.version import ENGINE_VERSION
 
 RUN: Final = "run.json"
 CUSTOMERS: Final = "customers.jsonl"
-_DECISIONS: Final = "decisions.jsonl"
+DECISIONS: Final = "decisions.jsonl"
 _DISPATCH: Final = "dispatch.jsonl"
 _BUFFER_BYTES: Final = 1 << 20
 _DECODER: Final = msgspec.json.Decoder(Customer)
@@ -51,7 +51,7 @@ def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, byte
 
 def read_customers(path: Path) -> Iterator[Customer]:
     """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(run_lines(path), start=1):
         try:
             yield _DECODER.decode(line)
         except msgspec.DecodeError as exc:
@@ -60,12 +60,16 @@ def read_customers(path: Path) -> Iterator[Customer]:
             ) from exc
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def run_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file of a backtest's folder. Raises ConfigError when it cannot be read."""
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             yield from file
     except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+        raise ConfigError(
+            f"{path}: cannot be read: {exc.strerror}; expected the --out folder of"
+            " triggers backtest"
+        ) from exc
 
 
 class SavedRun:
@@ -88,7 +92,7 @@ class SavedRun:
     def customer(self, customer_id: str) -> Customer | None:
         """The record; None for a customer who never had one, or was erased."""
         start = b"[" + msgspec.json.encode(customer_id) + b","
-        for line in _lines(self._folder / CUSTOMERS):
+        for line in run_lines(self._folder / CUSTOMERS):
             if line.startswith(start):
                 return _DECODER.decode(line)
         return None
@@ -99,7 +103,7 @@ class SavedRun:
 
     def decisions(self, customer_id: str) -> list[dict[str, Any]]:
         """All decisions on the customer, in the order made."""
-        return self._of(customer_id, _DECISIONS)
+        return self._of(customer_id, DECISIONS)
 
     def requests(self, customer_id: str) -> list[dict[str, Any]]:
         """All that channel senders get for the customer, in the order made."""
@@ -107,5 +111,5 @@ class SavedRun:
 
     def _of(self, customer_id: str, name: str) -> list[dict[str, Any]]:
         part = b'"customer_id":' + orjson.dumps(customer_id)
-        found = [orjson.loads(line) for line in _lines(self._folder / name) if part in line]
+        found = [orjson.loads(line) for line in run_lines(self._folder / name) if part in line]
         return [record for record in found if record["customer_id"] == customer_id]

@@ -7,16 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from app.backtest.saved_run import CUSTOMERS, RUN, SavedRun
+from app.backtest.saved_run import CUSTOMERS, DECISIONS, RUN, SavedRun, run_lines
 from app.core.errors import ConfigError
 from app.plan.plan import Plan
 from app.studio.decision_counts import DecisionCounts, DecisionLine, count_decisions
 
 PLAN: Final = "plan.json"
 REPORT: Final = "report.html"
-_DECISIONS: Final = "decisions.jsonl"
-_BUFFER_BYTES: Final = 1 << 20
-_WATCHED: Final = (RUN, CUSTOMERS, _DECISIONS, PLAN)
+_WATCHED: Final = (RUN, CUSTOMERS, DECISIONS, PLAN)
 _DECODER: Final = msgspec.json.Decoder(DecisionLine)
 
 
@@ -51,7 +49,7 @@ class StudioFolder:
             self._loaded = Loaded(
                 saved=SavedRun(self.path),
                 counts=self._count(),
-                customers=sum(1 for _ in _lines(self.path / CUSTOMERS)),
+                customers=sum(1 for _ in run_lines(self.path / CUSTOMERS)),
                 plan=self._read_plan(),
             )
             self._stamps = stamps
@@ -66,8 +64,8 @@ class StudioFolder:
 
     def decisions(self) -> Iterator[DecisionLine]:
         """All decisions, in the order made. Raises ConfigError."""
-        path = self.path / _DECISIONS
-        for number, line in enumerate(_lines(path), start=1):
+        path = self.path / DECISIONS
+        for number, line in enumerate(run_lines(path), start=1):
             try:
                 yield _DECODER.decode(line)
             except msgspec.DecodeError as exc:
@@ -80,7 +78,7 @@ class StudioFolder:
         try:
             return count_decisions(self.decisions())
         except ValueError as exc:
-            raise ConfigError(f"{self.path / _DECISIONS}: decided_at: {exc}") from exc
+            raise ConfigError(f"{self.path / DECISIONS}: decided_at: {exc}") from exc
 
     def _read_plan(self) -> Plan | None:
         path = self._plan_path
@@ -111,14 +109,3 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            yield from file
-    except OSError as exc:
-        raise ConfigError(
-            f"{path}: cannot be read: {exc.strerror}; expected the --out folder of"
-            " triggers backtest"
-        ) from exc
