@@ -21,6 +21,16 @@ def decide(rules: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list
     return run_engine(rules, lines)[0]
 
 
+def compare(scenario: Scenario) -> None:
+    """Decisions, outcomes and dead letters of both over the same history."""
+    clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
+    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
+    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
+    assert made == world["decisions"]
+    assert outcomes == world["outcomes"]
+    assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
+
+
 @SETTINGS
 @given(rules=rule_sets())
 def test_random_rules_are_valid(rules: Rules) -> None:
@@ -34,12 +44,7 @@ def test_the_engine_decides_as_the_oracle_does(scenario: Scenario) -> None:
     """Every decision, its reason, channel and times, in the same order; what each send led to;
     the same dead letters.
     """
-    clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
-    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
-    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
-    assert made == world["decisions"]
-    assert outcomes == world["outcomes"]
-    assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
+    compare(scenario)
 
 
 @SETTINGS
@@ -48,12 +53,7 @@ def test_the_engine_merges_as_the_oracle_does(scenario: Scenario) -> None:
     """The same where customers turn out to be one, in chains and circles, before and after what
     they do.
     """
-    clock: dict[str, Any] = {"until_ms": scenario.until_ms, "outage": scenario.outage}
-    made, outcomes, dead_letters = run_whole_engine(scenario.rules, scenario.lines, **clock)
-    world = oracle.replay(scenario.rules, scenario.lines, grace_ms=5000, **clock)
-    assert made == world["decisions"]
-    assert outcomes == world["outcomes"]
-    assert dead_letters == oracle.dead_letters(scenario.rules, scenario.lines)
+    compare(scenario)
 
 
 @SETTINGS

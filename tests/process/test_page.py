@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.needs import program
+from tests.process.chromium import FLAGS
 from tests.process.conftest import Instance
 from tests.process.running import RunningWorker, wait_for
 from tests.process.test_worker_explain import free_ports
@@ -20,17 +21,6 @@ pytestmark = [
     pytest.mark.parametrize("broker", ["embedded"], indirect=True),
 ]
 
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 _DEADLINE_S = 300
 
 
@@ -39,7 +29,7 @@ def in_chromium(url: str, folder: Path, *options: str) -> str:
     return subprocess.run(
         [
             program("browser", "chromium"),
-            *_FLAGS,
+            *FLAGS,
             f"--user-data-dir={folder / 'profile'}",
             *options,
             url,
