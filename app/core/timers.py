@@ -9,6 +9,7 @@ from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.rules.model import Rules
 from app.core.rules.variants import steps_of
 from app.core.triggers import journey
+from app.core.triggers.decide import close_step
 
 #: What orders timers: (fires at, -priority, trigger, customer, key, step, anchor)
 TimerOrder = tuple[int, int, str, str, str, int, int]
@@ -60,9 +61,6 @@ def decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep
     if trigger is not None and trigger.experiment is not None:
         steps = steps_of(trigger, customer.customer_id, instance)
     if trigger is None or pending.step >= len(steps):
-        instance.steps.remove(pending)
-        customer.timer_gone(pending.fire_ms)
-        if not instance.steps:
-            customer.instances.remove(instance)
+        close_step(customer, instance, pending)
         return
     journey.decide_step(moment, trigger, instance, pending)

@@ -29,7 +29,7 @@ from app.core.customer.profile import (
     withdraw,
 )
 from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
-from app.core.customer.record import Customer
+from app.core.customer.record import DIGEST_BYTES, Customer
 from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, MAX_CUSTOMER_ID_CHARS, Event
@@ -44,8 +44,7 @@ from app.core.triggers.answers import answer_fields
 from app.core.triggers.cancel import cancel, take_back
 from app.core.triggers.merging import leave, take_in
 
-_DIGEST_BYTES: Final = 8
-_MAX_SEEN_BYTES: Final = MAX_EVENT_IDS * _DIGEST_BYTES
+_MAX_SEEN_BYTES: Final = MAX_EVENT_IDS * DIGEST_BYTES
 #: Of a topic that the rules no longer declare.
 _NO_TYPES: Final[Mapping[str, TypePlan]] = {}
 #: Only these events can set a date that comes again each year, or the zone it is read in.
@@ -124,7 +123,7 @@ def handle_event(
 
 def _digest(event: Event) -> bytes:
     event_id = event.event_id.encode(errors="surrogatepass")
-    return blake2b(event_id, digest_size=_DIGEST_BYTES).digest()
+    return blake2b(event_id, digest_size=DIGEST_BYTES).digest()
 
 
 def _remembered(known: bytes, digest: bytes) -> bytes:
@@ -184,7 +183,7 @@ def end_merge(
         event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     take_in(moment, guest)
-    member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * _DIGEST_BYTES :]
+    member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]
     _emit_ended(moment)
     moment.ended = None
     if brings_profile:
@@ -215,7 +214,7 @@ def _act(moment: EventContext, plan: TypePlan) -> None:
 def _renew(customer: Customer, seen: bytes) -> None:
     """A copy renews the event's id: it counts as the newest."""
     at = customer.seen.index(seen)
-    customer.seen = customer.seen[:at] + customer.seen[at + _DIGEST_BYTES :] + seen
+    customer.seen = customer.seen[:at] + customer.seen[at + DIGEST_BYTES :] + seen
 
 
 def _take_answer(moment: EventContext, plan: TypePlan) -> None:

@@ -1,8 +1,9 @@
 """Addresses: how they are read, and when two of them are one (spec section 3)."""
 
 import unicodedata
-from hashlib import sha256
 from typing import Final
+
+from app.core.customer.limits import shortened
 
 #: Profile fields that are addresses whatever channels there are, in the words of readers.
 ADDRESS_TITLES: Final[dict[str, str]] = {
@@ -55,8 +56,7 @@ def remembered_address(field: str, address: object) -> str:
     """What an address is remembered by, to be compared with others: the same for two spellings of
     one, and a digest when it is long.
     """
-    identity = str(address_identity(field, address))
-    return identity if len(identity) <= _LONG_CHARS else sha256(identity.encode()).hexdigest()
+    return shortened(str(address_identity(field, address)), _LONG_CHARS)
 
 
 def sent_address(field: str | None, address: str | None) -> str | None:

@@ -4,6 +4,7 @@ Spec section 5 speaks of "the last cancel seen for that key" and of counts by ke
 the newest of these, so that no customer's record grows for ever.
 """
 
+from hashlib import sha256
 from typing import Final, NamedTuple, TypeVar
 
 Value = TypeVar("Value")
@@ -126,3 +127,10 @@ def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value:
     by_key[key] = value
     if len(by_key) > MAX_KEYS:
         del by_key[next(iter(by_key))]
+
+
+def shortened(text: str, chars: int) -> str:
+    """What a text is remembered by where texts are only compared: of one that is longer than
+    ``chars`` (64 at least) a digest of 64 characters.
+    """
+    return text if len(text) <= chars else sha256(text.encode()).hexdigest()

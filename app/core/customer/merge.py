@@ -7,6 +7,7 @@ need of A, are the work of ``app.core.triggers.merging``.
 from typing import Final, TypeVar
 
 from app.core.customer.limits import (
+    MAX_BOUNCED,
     MAX_ENTERED,
     MAX_IDENTITIES,
     MAX_MERGED_EVENT_IDS,
@@ -15,13 +16,10 @@ from app.core.customer.limits import (
     MAX_SENDS,
     MAX_STOPPED,
 )
-from app.core.customer.record import Customer, Purchases
+from app.core.customer.record import DIGEST_BYTES, Customer, Purchases
 from app.core.customer.suppression import ALL
 
 _CONSENT: Final = "consent."
-_DIGEST_BYTES: Final = 8
-#: Bounced addresses of one channel that are remembered.
-_MAX_BOUNCED: Final = 8
 
 Value = TypeVar("Value")
 
@@ -109,7 +107,7 @@ def _merge_feedback(b: Customer, a: Customer) -> None:
     for channel, addresses in a.bounced.items():
         known = b.bounced.get(channel, [])
         both = [address for address in addresses if address not in known] + known
-        b.bounced[channel] = both[-_MAX_BOUNCED:]
+        b.bounced[channel] = both[-MAX_BOUNCED:]
     for channel, by_address in a.soft_bounces_ms.items():
         own = b.soft_bounces_ms.setdefault(channel, {})
         for address, times_ms in by_address.items():
@@ -147,7 +145,7 @@ def _both_purchases(b: Purchases, a: Purchases) -> Purchases:
 
 def _merge_memory(b: Customer, a: Customer) -> None:
     """Event ids, cancels, starts, identities, windows: both."""
-    b.seen = (a.seen + b.seen)[-MAX_MERGED_EVENT_IDS * _DIGEST_BYTES :]
+    b.seen = (a.seen + b.seen)[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]
     b.decide_from_ms = max(a.decide_from_ms, b.decide_from_ms)
     b.cancels_all_ms = _newest(b.cancels_all_ms, a.cancels_all_ms)
     for trigger, by_key in a.cancels_ms.items():
@@ -163,7 +161,7 @@ def _merge_memory(b: Customer, a: Customer) -> None:
     b.fired_years = _newest(b.fired_years, a.fired_years)
     for trigger, digests in a.identities.items():
         both = digests + b.identities.get(trigger, b"")
-        b.identities[trigger] = both[-MAX_IDENTITIES * _DIGEST_BYTES :]
+        b.identities[trigger] = both[-MAX_IDENTITIES * DIGEST_BYTES :]
     for trigger, entered in a.entered.items():
         b.entered[trigger] = [*entered, *b.entered.get(trigger, [])][-MAX_ENTERED:]
     b.stopped = [*a.stopped, *b.stopped][-MAX_STOPPED:]

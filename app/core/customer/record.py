@@ -1,11 +1,14 @@
 """The record of one customer: everything the engine knows of them."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from app.core.decisions import Cause, SendRequest
 from app.core.time.instants import END_OF_TIME_MS
+
+#: Bytes of an entry of ``Customer.seen`` and of ``Customer.identities``.
+DIGEST_BYTES: Final = 8
 
 
 class PendingStep(msgspec.Struct, array_like=True, gc=False):
@@ -58,6 +61,11 @@ class Instance(msgspec.Struct, array_like=True, gc=False):
     opened_by: str | None = None
     #: the experiment with an audience that the customer was in when the instance opened
     audience: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a step came up and got no final verdict yet."""
+        return any(pending.waits for pending in self.steps)
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):

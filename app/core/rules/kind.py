@@ -93,6 +93,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         anchored at an event.
         """
 
+    def take_used_year(self, moment: "EventContext", trigger: "Trigger", used: int) -> None:
+        """A customer who is merged into this one used up all years until then: what is open for
+        one of them, and has not begun, goes.
+        """
+
     def is_over(self, moment: "EventContext", key: str, anchor_ms: int) -> bool:
         """Whether a cancel event ends, or recalls, the instance of that key and anchor, given that
         it names it.

@@ -40,16 +40,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 def path_of(text: str) -> str:
     """The field path of a token. Raises ValueError for one that the schema refuses."""
-    match = _TOKEN.fullmatch(text)
-    if match is None:
-        raise ValueError(f"expected the path of a field, got {text!r}")
-    return match["path"]
+    return _parts(text)["path"]
 
 
 def compile_token(name: str, text: str, facts: Facts) -> Token:
     """The token that the schema has accepted."""
-    match = _TOKEN.fullmatch(text)
-    assert match is not None
+    match = _parts(text)
     fallback = match["fallback"]
     return Token(
         name=name,
@@ -57,6 +53,13 @@ def compile_token(name: str, text: str, facts: Facts) -> Token:
         fallback=None if fallback is None else _literal(fallback),
         is_instant=match["path"] in facts.instants,
     )
+
+
+def _parts(text: str) -> re.Match[str]:
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected the path of a field, got {text!r}")
+    return match
 
 
 def _literal(text: str) -> str | int | float:

@@ -5,10 +5,9 @@ not recalled. The window of a limit is open at its old end: anchors after t - ``
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
-from app.core.customer.limits import MAX_ENTERED
+from app.core.customer.limits import MAX_ENTERED, shortened
 from app.core.customer.record import Customer, Entered, Instance, Sent
 from app.core.rules.model import Trigger
 from app.core.time.instants import BEGINNING_OF_TIME_MS
@@ -30,7 +29,7 @@ def entry_stop(
     after_ms = BEGINNING_OF_TIME_MS if entry.per_ms is None else start_ms - entry.per_ms
     name = trigger.name
     counted = {
-        (_short(one.key), one.anchor_ms)
+        (shortened(one.key, _KEY_CHARS), one.anchor_ms)
         for one in customer.instances
         if one.trigger == name and one.anchor_ms > after_ms and one is not own
     }
@@ -49,7 +48,7 @@ def is_new_entry(current: Sequence[Instance]) -> bool:
 
 def remember_sent(customer: Customer, trigger: Trigger, instance: Instance, step: int) -> None:
     """A step was sent or ghost sent: from now on the instance counts, also when it has ended."""
-    key = _short(instance.key)
+    key = shortened(instance.key, _KEY_CHARS)
     entered = customer.entered.setdefault(trigger.name, [])
     for one in entered:
         if one.anchor_ms == instance.anchor_ms and one.key == key:
@@ -68,7 +67,7 @@ def forget_sent(customer: Customer, sent: Sent) -> None:
             and instance.trigger == sent.trigger
         ):
             instance.sent &= ~(1 << sent.step)
-    key = _short(sent.key)
+    key = shortened(sent.key, _KEY_CHARS)
     entered = customer.entered.get(sent.trigger, _NONE)
     for one in entered:
         if one.anchor_ms == sent.anchor_ms and one.key == key:
@@ -76,7 +75,3 @@ def forget_sent(customer: Customer, sent: Sent) -> None:
             if not one.sent:
                 entered.remove(one)
             return
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= _KEY_CHARS else sha256(key.encode()).hexdigest()

@@ -182,6 +182,13 @@ def end_instance(
     instance.steps = []
 
 
+def remove_instance(customer: Customer, instance: Instance) -> None:
+    """Take an open instance out of the record, without a decision on any of its steps."""
+    customer.instances.remove(instance)
+    for pending in instance.steps:
+        customer.timer_gone(pending.fire_ms)
+
+
 def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
     """The open instances of one trigger, in the order of their keys and anchors."""
     name, found = trigger.name, []

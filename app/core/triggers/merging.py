@@ -57,7 +57,10 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     customer, rules = moment.customer, moment.rules
     customer.merged_into = None
     moving, gone.instances = gone.instances, []
-    _drop_used_years(moment, gone)
+    for name, used in gone.fired_years.items():
+        if name in rules.triggers:
+            trigger = rules.triggers[name]
+            trigger.kind.take_used_year(moment, trigger, used)
     merge_facts(customer, gone, rules.facts_version, rules.facts, moment.now_ms)
     merge_into(customer, gone, moment.occurred_ms)
     for instance in moving:
@@ -71,31 +74,11 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     customer.due_ms = None
 
 
-def _drop_used_years(moment: EventContext, gone: Customer) -> None:
-    """Let B's anniversaries of years that A used up go, so that they are worked out anew."""
-    customer = moment.customer
-    for name, used in gone.fired_years.items():
-        own = customer.fired_years.get(name, 0)
-        trigger = moment.rules.triggers.get(name)
-        if used <= own or trigger is None or trigger.kind.is_anchored_at_event:
-            continue
-        for instance in open_instances(customer, trigger):
-            if _is_rescheduled(moment.rules, instance) and own < _year_of(instance) <= used:
-                customer.instances.remove(instance)
-                for pending in instance.steps:
-                    customer.timer_gone(pending.fire_ms)
-
-
-def _year_of(instance: Instance) -> int:
-    """The year that an anniversary is for; 0: it was opened as another kind, by older rules."""
-    return int(instance.key) if instance.key.isdecimal() else 0
-
-
 def _is_rescheduled(rules: Rules, instance: Instance) -> bool:
     """Whether the merged profile says anew when the instance is."""
     trigger = rules.triggers.get(instance.trigger)
     is_calendar = trigger is not None and not trigger.kind.is_anchored_at_event
-    return is_calendar and not any(pending.waits for pending in instance.steps)
+    return is_calendar and not instance.waits
 
 
 def _move(moment: EventContext, instance: Instance) -> None:

@@ -11,15 +11,14 @@ from typing import Final
 
 from app.core.context import EventContext
 from app.core.customer.limits import MAX_IDENTITIES, MAX_STOPPED, remember
-from app.core.customer.record import Customer, StoppedStart
+from app.core.customer.record import DIGEST_BYTES, Customer, StoppedStart
 from app.core.decisions import Reason
 from app.core.rules.model import Trigger
 from app.core.triggers.entry import entry_stop, is_new_entry
 from app.core.triggers.instances import end_instance, open_instances, start_instance
 
-_DIGEST_BYTES: Final = 8
 #: Of a record's digests for one trigger.
-_MAX_BYTES: Final = MAX_IDENTITIES * _DIGEST_BYTES
+_MAX_BYTES: Final = MAX_IDENTITIES * DIGEST_BYTES
 
 
 class Stop(StrEnum):
@@ -182,7 +181,7 @@ def remember_identity(customer: Customer, trigger: str, identity: bytes) -> None
 def identity_of(key: str, anchor_ms: int) -> bytes:
     """What is remembered of an instance with that key and anchor."""
     text = f"{anchor_ms}|{key}".encode(errors="surrogatepass")
-    return blake2b(text, digest_size=_DIGEST_BYTES).digest()
+    return blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
 def stop_start(moment: EventContext, trigger: Trigger, key: str, stop: Stop) -> None:

@@ -18,7 +18,7 @@ from app.core.rules.zone import zone_of
 from app.core.time.instants import DAY_MS
 from app.core.time.zones import instant_of_local, local, zone
 from app.core.triggers.entry import entry_stop
-from app.core.triggers.instances import add_instance, open_instances
+from app.core.triggers.instances import add_instance, open_instances, remove_instance
 
 #: What no event says.
 _NO_EVENT: Final[Mapping[str, Any]] = {}
@@ -98,9 +98,7 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         is_first = year is not None and customer.fired_years.get(trigger.name, 0) < year
         if not is_first or entry_stop(customer, trigger, instance.anchor_ms, instance) is None:
             return True
-        customer.instances.remove(instance)
-        for pending in instance.steps:
-            customer.timer_gone(pending.fire_ms)
+        remove_instance(customer, instance)
         self.take_up(moment, trigger, instance)
         return False
 
@@ -110,6 +108,14 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         if year is not None and moment.customer.fired_years.get(trigger.name, 0) < year:
             moment.customer.fired_years[trigger.name] = year
             schedule(moment, trigger, self, lambda: instance.cause)
+
+    def take_used_year(self, moment: EventContext, trigger: Trigger, used: int) -> None:
+        customer = moment.customer
+        own = customer.fired_years.get(trigger.name, 0)
+        for instance in open_instances(customer, trigger):
+            year = _year(instance)
+            if year is not None and own < year <= used and not instance.waits:
+                remove_instance(customer, instance)
 
     def take_cancelled(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> None:
         """A cancelled year is used up, too."""
@@ -144,9 +150,7 @@ def schedule(
             and instance.anchor_ms == instant_of_local(in_year(day, year), kind.minute, tz)
         ):
             return
-        customer.instances.remove(instance)
-        for pending in instance.steps:
-            customer.timer_gone(pending.fire_ms)
+        remove_instance(customer, instance)
     if due is not None:
         year, anchor_ms = due
         add_instance(moment, trigger, str(year), anchor_ms, {}, cause())
