@@ -238,7 +238,7 @@ class Wire:
             found: list[Message[bytes, bytes]] = []
             left = set(range(self.partitions))
             while left:
-                message = reader.poll(5.0)
+                message = reader.poll(DEADLINE_S)
                 assert message is not None, f"{topic} did not come to its end in {left}"
                 error = message.error()
                 if error is None:
@@ -276,7 +276,7 @@ class Wire:
             for logical, topic in self.settings.input_topics.items():
                 asked = [TopicPartition(topic, number) for number in range(self.partitions)]
                 sums[logical] = sum(
-                    max(0, found.offset) for found in reader.committed(asked, timeout=5.0)
+                    max(0, found.offset) for found in reader.committed(asked, timeout=30.0)
                 )
             return sums
         finally:
