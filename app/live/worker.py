@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from typing import Final
 
+from aiokafka.errors import KafkaConnectionError
 from confluent_kafka import KafkaException
 
 from app.core.engine import Engine
@@ -180,6 +181,13 @@ class _Worker:
             _log.info("worker is ready", extra={"action": "ready"})
         except asyncio.CancelledError:
             raise
+        except KafkaConnectionError as exc:
+            self._fail(
+                InfrastructureError(
+                    f"Kafka went away while the worker started: {exc}; start the worker again once"
+                    f" {self._settings.bootstrap_servers} answers"
+                )
+            )
         except BaseException as exc:
             self._fail(exc)
 

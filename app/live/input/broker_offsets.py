@@ -10,7 +10,7 @@ instance id, or with the transaction timeout.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -46,6 +46,12 @@ _FINAL: Final = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
     }
 )
+#: The client answers with an invalid offset, and no error, for a partition whose broker went away.
+_NO_OFFSET: Final = KafkaError(KafkaError.OFFSET_NOT_AVAILABLE, "an answer without an offset")
+
+
+def _admin_client(settings: Settings) -> AdminClient:
+    return AdminClient(admin_config(settings))
 
 
 class BrokerOffsets:
@@ -53,9 +59,16 @@ class BrokerOffsets:
     to answer, or does not come to it in two minutes.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make_admin: Callable[[Settings], Any] = _admin_client,
+        retry_s: float = _RETRY_S,
+    ) -> None:
         self._settings = settings
-        self._admin = AdminClient(admin_config(settings))
+        self._make_admin = make_admin
+        self._retry_s = retry_s
+        self._admin = make_admin(settings)
 
     async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each log ends, records of open transactions counted in."""
@@ -80,7 +93,10 @@ class BrokerOffsets:
             for asked, answer in answers.items():
                 tp = TopicPartition(asked.topic, asked.partition)
                 try:
-                    found[tp] = (await asyncio.wrap_future(answer)).offset
+                    offset = (await asyncio.wrap_future(answer)).offset
+                    if offset < 0:
+                        raise KafkaException(_NO_OFFSET)
+                    found[tp] = offset
                 except KafkaException as exc:
                     await self._pause(exc.args[0], f"the {name} of {tp.topic}", deadline)
                     break
@@ -132,8 +148,8 @@ class BrokerOffsets:
         _log.warning(
             "offsets are asked for again", extra={"action": "offsets", "code": error.name()}
         )
-        await asyncio.sleep(_RETRY_S)
-        self._admin = AdminClient(admin_config(self._settings))
+        await asyncio.sleep(self._retry_s)
+        self._admin = self._make_admin(self._settings)
 
 
 def _committed(settings: Settings, asked: list[ClientPartition]) -> list[ClientPartition]:
