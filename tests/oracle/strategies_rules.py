@@ -114,7 +114,8 @@ FADING = st.sampled_from(
 LEAVES = st.one_of(
     _choices("event.trigger", "a", "b"),
     _choices("event.template", "t0", "t1"),
-    _numbers("event.step", 0, 1),
+    # a step counts from 0: `lt 0` never holds and is refused
+    _numbers("event.step", 0, 1).filter(lambda leaf: (leaf["op"], leaf["value"]) != ("lt", 0)),
     _choices("event.channel", "email", "push"),
     FADING,
     FADING,

@@ -24,6 +24,7 @@ class Database:
 
     def __init__(self, memory_limit: str = MEMORY_LIMIT) -> None:
         self._links = count()
+        self._is_on_one_thread = False
         self._folder = tempfile.TemporaryDirectory(prefix="triggers-analysis-")
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -89,11 +90,16 @@ class Database:
         except (duckdb.InvalidInputException, duckdb.ConversionException) as exc:
             raise ConfigError(f"cannot be understood: {_first_line(exc)}") from exc
         except duckdb.OutOfMemoryException as exc:
-            raise InfrastructureError(
-                f"the report needs more memory, give it with --memory: {_first_line(exc)}"
-            ) from exc
+            if self._is_on_one_thread:
+                raise InfrastructureError(
+                    f"the report needs more memory, give it with --memory: {_first_line(exc)}"
+                ) from exc
         except duckdb.IOException as exc:
             raise ConfigError(f"cannot be read: {_first_line(exc)}") from exc
+        # each thread holds buffers of its own: one needs some 80 MB less than two
+        self._connection.execute("SET threads = 1")
+        self._is_on_one_thread = True
+        return self._execute(query, parameters)
 
 
 def _first_line(exc: Exception) -> str:
