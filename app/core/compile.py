@@ -79,6 +79,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
     declared = compile_facts(document.get("facts", {}), taxonomy, document.get("currency"))
     facts = _facts(document, model, taxonomy, declared)
     channels = _channels(document)
+    addresses = ADDRESS_FIELDS | {channel.requires for channel in channels.values()}
     timezone = zone(document.get("timezone", "UTC"))
     bodies: Document = document.get("triggers", {})
     factor = throttle.get("fatigue", {}).get("cooldown_factor", 1)
@@ -102,6 +103,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
             tuple(channels),
             experiments.get(name),
             variants.get(name, ()),
+            addresses=addresses,
             cooldown=compile_cooldown(body, factor) or cooldown,
             caps=caps_by_channel(name, body, channels, caps, throttle),
         )
@@ -119,7 +121,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         currency=document.get("currency"),
         channels=channels,
         feedback=compile_feedback(channels, throttle),
-        addresses=ADDRESS_FIELDS | {channel.requires for channel in channels.values()},
+        addresses=addresses,
         cooldown=cooldown,
         caps=caps,
         fatigue=fatigue,
@@ -234,6 +236,7 @@ def _trigger(
     experiment: Experiment | None,
     variants: Iterable[Document],
     *,
+    addresses: frozenset[str],
     cooldown: Cooldown,
     caps: dict[str, tuple[Cap, ...]],
 ) -> Trigger:
@@ -253,7 +256,7 @@ def _trigger(
         cancel=frozenset(cancel_types_of(body)),
         cancel_when=_cancel_when(body, facts),
         entry=_entry(body),
-        changed=_compile_changed(body["changed"]) if "changed" in body else None,
+        changed=_compile_changed(body["changed"], addresses) if "changed" in body else None,
         is_journey=_is_journey(body, variants),
         steps=steps_of(body, facts, channels),
         experiment=experiment,
@@ -359,10 +362,10 @@ def _plan(
     )
 
 
-def _compile_changed(path: str) -> Getter:
-    """What ``changed`` compares: of an e-mail address two spellings are one value."""
+def _compile_changed(path: str, addresses: frozenset[str]) -> Getter:
+    """What ``changed`` compares: of an address two spellings are one value."""
     get = compile_field(path)
     field = path.removeprefix("profile.")
-    if field != "email":
+    if field not in addresses:
         return get
     return lambda data, customer, now_ms: address_identity(field, get(data, customer, now_ms))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.examples.backtest import assert_decided, decisions_of, read_lines, run_backtest
 from tests.examples.test_triggers import (
+    GRACE,
     HOUR,
     MINUTE,
     START,
@@ -178,6 +179,81 @@ def test_a_click_without_an_open_has_opened(run: Run) -> None:
         until_ms=START + 2 * DAY,
     )
     assert [(made["step"], made["reason"]) for made in found] == [(0, "passed"), (1, "condition")]
+
+
+JOURNEY = {
+    "kind": "event",
+    "on": ["subscribed"],
+    "steps": [
+        {"after": 0, "template": "t0", "channels": ["email"]},
+        {
+            "from": {"step": 0, "on": "opened"},
+            "after": "1d",
+            "template": "t1",
+            "channels": ["push"],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("first_read", "second_read", "due"),
+    [
+        (("message_opened", 3 * HOUR), ("message_clicked", HOUR), HOUR + DAY),
+        (("message_clicked", HOUR), ("message_opened", 3 * HOUR), HOUR + DAY),
+        (("message_opened", DAY + 3 * HOUR), ("message_opened", HOUR), HOUR + DAY),
+    ],
+    ids=["later-first", "earlier-first", "past-when-known"],
+)
+def test_a_step_counts_from_the_first_opening_by_its_own_time(
+    run: Run, first_read: tuple[str, int], second_read: tuple[str, int], due: int
+) -> None:
+    """Also when an earlier opening is read after a later one; a due that is past then is at once
+    decided.
+    """
+    top = {"channels": {"email": {"requires": "email"}, "push": {"requires": "phone"}}}
+    both = updated(START - DAY, email="a@x", phone="1")
+    begin = [both, event("subscribed", START)]
+    named = run(rules(top=top, hello=JOURNEY), begin)[0]["request_id"]
+    arrived = START + max(first_read[1], second_read[1])
+    touches = [
+        event(
+            name,
+            START + at,
+            topic="engagement",
+            arrived=arrived + number,
+            request_id=named,
+        )
+        for number, (name, at) in enumerate((first_read, second_read))
+    ]
+    lines = [*begin, *touches]
+    found = run(rules(top=top, hello=JOURNEY), lines, until_ms=START + 9 * DAY)
+    assert [(made["step"], made["outcome"]) for made in found] == [(0, "send"), (1, "send")]
+    assert found[1]["due_ms"] == START + due
+    assert found[1]["decided_ms"] == max(START + due + GRACE, arrived + 1)
+
+
+def test_an_earlier_opening_leaves_a_step_that_waits(run: Run) -> None:
+    """It came up by the opening known then, and was deferred to the morning."""
+    top = {
+        "channels": {"email": {"requires": "email"}, "push": {"requires": "phone"}},
+        "throttle": {"quiet_hours": {"from": "21:00", "to": "08:00", "channels": ["push"]}},
+    }
+    both = updated(START - DAY, email="a@x", phone="1")
+    begin = [both, event("subscribed", START)]
+    named = run(rules(top=top, hello=JOURNEY), begin)[0]["request_id"]
+    night = ms("2024-06-10T23:00:00Z")
+    opened = event("message_opened", night, topic="engagement", request_id=named)
+    late = event(
+        "message_clicked",
+        night - HOUR,
+        topic="engagement",
+        arrived=night + DAY + HOUR,
+        request_id=named,
+    )
+    found = run(rules(top=top, hello=JOURNEY), [*begin, opened, late], until_ms=night + 3 * DAY)
+    verdicts = [(made["step"], made["outcome"], made["due_ms"]) for made in found]
+    assert verdicts == [(0, "send", START), (1, "defer", night + DAY), (1, "send", night + DAY)]
 
 
 @pytest.mark.parametrize(

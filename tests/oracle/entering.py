@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.oracle.calendar import duration_ms, local
 from tests.oracle.customer import Customer, field_or_none, holds, profile, zone
+from tests.oracle.customer import identity as same_address
 from tests.oracle.reading import key_text, types_in
 
 Trigger = Mapping[str, Any]
@@ -97,11 +98,14 @@ def identity(one: Mapping[str, Any]) -> tuple[Any, ...]:
     return one["trigger"], one["key"], one["anchor"]
 
 
-def has_changed(customer: Customer, trigger: Trigger) -> bool:
+def has_changed(rules: Any, customer: Customer, trigger: Trigger) -> bool:
     """Whether the latest event gave the watched field another value."""
     path = trigger["changed"].split(".")[1:]
     before = customer | {"events": customer["events"][:-1]}
     old, new = (field_or_none(profile(one), path) for one in (before, customer))
+    held = [channel["requires"] for channel in rules["channels"].values()]
+    if ".".join(path) in ("email", "phone", "push_token", *held):
+        old, new = same_address(old), same_address(new)
     return bool(old != new or isinstance(old, bool) != isinstance(new, bool))
 
 

@@ -161,7 +161,7 @@ def move_instance(
     """Gives B the instance, unless B's own of that trigger and key is newer."""
     trigger = world["rules"]["triggers"][instance["trigger"]]
     waits = any(timer["is_deferred"] or timer["is_parked"] for timer in timers)
-    if trigger["kind"] == "anniversary" and not waits:
+    if trigger["kind"] == "anniversary" and not waits and not instance["has_fired"]:
         world["timers"] = [t for t in world["timers"] if not any(t is one for one in timers)]
         return
     for timer in timers:
@@ -170,12 +170,19 @@ def move_instance(
         one
         for one in b["instances"]
         if (one["trigger"], one["key"]) == (instance["trigger"], instance["key"])
+        and not (instance["has_fired"] and is_to_come(world, one))
     ]
     b["instances"].append(instance)
     if any(one["anchor"] >= instance["anchor"] for one in twins):
         end(world, b, [instance], "superseded")
     else:
         end(world, b, twins, "superseded")
+
+
+def is_to_come(world: World, instance: dict[str, Any]) -> bool:
+    """Whether the day of an anniversary is ahead: a used year's does not come again."""
+    timers = [t for t in world["timers"] if t["instance"] is instance]
+    return not instance["has_fired"] and not any(t["is_deferred"] or t["is_parked"] for t in timers)
 
 
 def marks(world: World, customer: Customer, trigger: dict[str, Any]) -> list[str]:

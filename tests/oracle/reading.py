@@ -176,7 +176,14 @@ def as_profile(
         consents = dict.fromkeys(rules["channels"], False) if given is False else {}
     if "consent" in data:
         found["consent"] = consents
-    sound &= isinstance(data.get("attributes", {}), dict)
+    attributes = data.get("attributes", {})
+    sound &= isinstance(attributes, dict)
+    if isinstance(attributes, dict):
+        found |= {"attributes": dict(attributes)} if attributes else {}
+        for name in attributes:
+            if f"attributes.{name}" in holders:
+                found["attributes"][name], is_one = as_address(attributes[name])
+                sound &= is_one
     withdrawn = [channel for channel, value in consents.items() if value is False]
     return found, withdrawn, sound
 

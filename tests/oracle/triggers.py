@@ -312,7 +312,7 @@ def open_one(
         return None
     if is_stopped(world, customer, name, key, event):
         return None
-    if "changed" in trigger and not has_changed(customer, trigger):
+    if "changed" in trigger and not has_changed(world["rules"], customer, trigger):
         return None
     if not holds(trigger.get("when"), customer, event["data"], world["rules"], world["now"]):
         return None
@@ -474,11 +474,12 @@ def awaiting(world: World, instance: Instance, step: int) -> list[Timer]:
 
 
 def take_touches(world: World, customer: Customer, event: dict[str, Any]) -> None:
-    """Schedules the steps that awaited this event."""
+    """Schedules the steps that awaited this event; the first by its own time counts."""
     for timer in world["timers"]:
-        if timer["customer"] is customer and timer["awaits"]:
+        if timer["customer"] is customer and timer["from"]:
             due = touched(customer, timer, event)
-            if due is not None:
+            waits = timer["is_deferred"] or timer["is_parked"]
+            if due is not None and (timer["awaits"] or (due < timer["due"] and not waits)):
                 at = bucket_end(world, timer["instance"]["trigger"], due)
                 timer |= {"awaits": False, "due": due, "at": at}
 

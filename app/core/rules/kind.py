@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
-from app.core.customer.record import Instance
+from app.core.customer.record import Customer, Instance
 from app.core.rules.conditions import Facts, Getter
 from app.core.rules.keys import Key
 
@@ -92,6 +92,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         """A step of the instance came up: it was decided or deferred. Asked of kinds that are not
         anchored at an event.
         """
+
+    def has_begun(self, customer: Customer, trigger: "Trigger", instance: Instance) -> bool:
+        """Whether the instance is fixed: no change of the record says anew when it is."""
+        return True
 
     def take_used_year(self, moment: "EventContext", trigger: "Trigger", used: int) -> None:
         """A customer who is merged into this one used up all years until then: what is open for

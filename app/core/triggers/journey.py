@@ -1,9 +1,10 @@
 """Deciding a step, and what that means for the steps that count from it (spec section 5).
 
 A step with ``from`` awaits what an earlier step leads to: its send, or the first delivery, open or
-click of it. Until then its timer stands at the end of the journey, 60 days after the anchor, when
-it goes undecided. It goes earlier once that can no more come: the named step was decided and not
-sent, or it was a ghost send, which cannot be opened.
+click of it: the first by the time at which it occurred, so that an earlier one which is read later
+moves a step that does not wait yet. Until then its timer stands at the end of the journey, 60 days
+after the anchor, when it goes undecided. It goes earlier once that can no more come: the named step
+was decided and not sent, or it was a ghost send, which cannot be opened.
 """
 
 from typing import Final
@@ -71,10 +72,17 @@ def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step:
 def _awaiting(
     moment: DecisionContext, trigger: Trigger, instance: Instance, step: int
 ) -> list[PendingStep]:
+    return [p for p in _following(moment, trigger, instance, step) if p.awaits]
+
+
+def _following(
+    moment: DecisionContext, trigger: Trigger, instance: Instance, step: int
+) -> list[PendingStep]:
+    """The pending steps that count from that step, whether or not what they await has come."""
     steps = steps_of(trigger, moment.customer.customer_id, instance)
     found = []
     for pending in instance.steps:
-        if pending.awaits and pending.step < len(steps):
+        if pending.step < len(steps):
             follows = steps[pending.step].follows
             if follows is not None and follows.step == step:
                 found.append(pending)
@@ -161,10 +169,12 @@ def _take_marks(
 ) -> None:
     if step < len(instance.step_marks) and instance.step_marks[step] & GHOST:
         return
-    new = tell(instance, step, marks)
-    if not new or moment.occurred_ms > instance.anchor_ms + JOURNEY_MS:
+    tell(instance, step, marks)
+    if moment.occurred_ms > instance.anchor_ms + JOURNEY_MS:
         return
-    for pending in _awaiting(moment, trigger, instance, step):
+    for pending in _following(moment, trigger, instance, step):
         follows, after_ms = _plan_of(moment, trigger, instance, pending)
-        if follows & new:
-            _schedule(moment, trigger, instance, pending, moment.occurred_ms + after_ms)
+        due_ms = moment.occurred_ms + after_ms
+        is_earlier = not pending.waits and due_ms < pending.due_ms
+        if follows & marks and (pending.awaits or is_earlier):
+            _schedule(moment, trigger, instance, pending, due_ms)

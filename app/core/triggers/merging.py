@@ -65,7 +65,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     merge_into(customer, gone, moment.occurred_ms)
     for instance in moving:
         instance.opened_by = instance.opened_by or gone.customer_id
-        if not _is_rescheduled(rules, instance):
+        if not _is_rescheduled(rules, gone, instance):
             _move(moment, instance)
     for trigger in rules.triggers.values():
         trigger.kind.take_merge(moment, trigger)
@@ -74,11 +74,12 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     customer.due_ms = None
 
 
-def _is_rescheduled(rules: Rules, instance: Instance) -> bool:
-    """Whether the merged profile says anew when the instance is."""
+def _is_rescheduled(rules: Rules, gone: Customer, instance: Instance) -> bool:
+    """Whether the merged profile says anew when the instance is; not of one that has begun."""
     trigger = rules.triggers.get(instance.trigger)
-    is_calendar = trigger is not None and not trigger.kind.is_anchored_at_event
-    return is_calendar and not instance.waits
+    if trigger is None or instance.waits:
+        return False
+    return not trigger.kind.has_begun(gone, trigger, instance)
 
 
 def _move(moment: EventContext, instance: Instance) -> None:

@@ -95,6 +95,17 @@ class ReadProgress:
             return None
         return state.as_of_ms
 
+    def end_after(self, tp: TopicPartition, taken: int) -> int | None:
+        """The end of the partition, if with ``taken`` more records all before it are handled.
+
+        It may lie behind the last record: the markers of transactions, and what was aborted, are
+        passed over. None while more is known to be there, or nothing is known.
+        """
+        state = self._states.get(tp)
+        if state is None or not state.is_at_end or self._buffered.waiting(tp) > taken:
+            return None
+        return state.end
+
     def answered_ms(self, tp: TopicPartition | None = None) -> int | None:
         """When the broker last answered for the partition, or for any; None: never.
 

@@ -6,6 +6,7 @@ from typing import Final
 from app.core.errors import EventError, InfrastructureError
 from app.kafka.types import InputRecord
 from app.live.clock.watermark import Watermark
+from app.live.commit.unit import CommitUnit
 from app.live.input.record_batch import RecordBatch
 from app.live.input.timestamp_merge import TimestampMerge
 from app.live.partition.context import PartitionContext
@@ -92,6 +93,18 @@ class PartitionInput:
     def wait_s(self) -> float | None:
         """How long the next record's turn may still wait, in seconds; None: for an event."""
         return self._merge.wait_s()
+
+    def pass_markers(self, unit: CommitUnit) -> None:
+        """Have the unit commit the ends of topics of which it handles all that is left, also where
+        these lie behind markers of transactions: a group's lag counts those as records.
+
+        Not where nothing was committed yet: committed input says that there is state.
+        """
+        for topic, tp in self._tps.items():
+            handled = unit.positions.get(topic, self._context.progress.positions.of(tp))
+            end = self._reading.end_after(tp, unit.consumed.get(topic, 0))
+            if handled is not None and end is not None and handled < end:
+                unit.positions[topic] = end
 
     # -- how far the topics were read
 

@@ -38,6 +38,8 @@ from tables.partition import PartitionStore
 #: A commit unit ends at about so many records, or customers that timers touched.
 UNIT_RECORDS: Final = 1000
 UNIT_CUSTOMERS: Final = 2000
+#: After so long without work what was left for later is committed.
+QUIET_S: Final = 1.0
 #: How often a quiet partition is looked through for tombstones that ended.
 SWEEP_S: Final = 3600.0
 
@@ -190,8 +192,13 @@ class PartitionProcessor:
             await self._committer.mark_outboxes_sent()
 
     async def _rest(self) -> None:
-        if self._committer.has_unmarked_outboxes and time.monotonic() - self.busy_at > 1.0:
-            await self._committer.mark_outboxes_sent()
+        if time.monotonic() - self.busy_at > QUIET_S:
+            if self._committer.has_unmarked_outboxes:
+                await self._committer.mark_outboxes_sent()
+            unit = CommitUnit(now_ms=self._now_ms())
+            self._input.pass_markers(unit)
+            if unit.positions:
+                await self._commit(unit, time.perf_counter())
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._store.touch()
             if self.is_idle():
@@ -237,6 +244,7 @@ class PartitionProcessor:
         has_work = bool(unit.consumed or unit.timers or unit.misrouted or released)
         if has_work:
             self.busy_at = time.monotonic()
+            self._input.pass_markers(unit)
             await self._commit(unit, started)
         self._input.report_repartition_progress(has_merged=self._customers.has_merged)
         return has_work or not has_room

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.profile import parse_yearly
-from app.core.customer.record import Instance
+from app.core.customer.record import Customer, Instance
 from app.core.decisions import Cause
 from app.core.rules.conditions import Facts, Getter, compile_field
 from app.core.rules.document_values import minute_of_day
@@ -90,12 +90,17 @@ class Anniversary(Kind, frozen=True, kw_only=True):
             waiting_ms = due_ms
         return waiting_ms is not None or value is None
 
+    def has_begun(self, customer: Customer, trigger: Trigger, instance: Instance) -> bool:
+        """Whether its day has come: steps after the first are still to be decided."""
+        year = _year(instance)
+        return year is None or year <= customer.fired_years.get(trigger.name, 0)
+
     def may_enter(self, moment: DecisionContext, trigger: Trigger, instance: Instance) -> bool:
         """On the day ``once`` and ``limit`` are asked, not a year ahead: whom they stop enters in
         a later year, if ever.
         """
-        customer, year = moment.customer, _year(instance)
-        is_first = year is not None and customer.fired_years.get(trigger.name, 0) < year
+        customer = moment.customer
+        is_first = not self.has_begun(customer, trigger, instance)
         if not is_first or entry_stop(customer, trigger, instance.anchor_ms, instance) is None:
             return True
         remove_instance(customer, instance)

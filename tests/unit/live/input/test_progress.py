@@ -181,3 +181,16 @@ def test_a_fence_commits_what_the_group_has_already() -> None:
     assert progress.fence(0) == {ORDERS: 0}
     progress.positions.resumed({ORDERS: 9})
     assert progress.fence(0) == {ORDERS: 9}
+
+
+def test_the_end_behind_a_marker_is_reached_with_the_last_record() -> None:
+    """Not while more is buffered than a unit takes, or is known to be on the broker."""
+    buffered = BufferedRecords(capacity=10)
+    reading = ReadProgress(buffered)
+    assert reading.end_after(ORDERS, 0) is None
+    buffered.fetched({ORDERS: 3})
+    reading.fetched({ORDERS: state(1_000, 4, 5)})
+    assert reading.end_after(ORDERS, 3) is None
+    reading.fetched({ORDERS: state(1_200, 5, 5)})
+    assert reading.end_after(ORDERS, 2) is None
+    assert reading.end_after(ORDERS, 3) == 5

@@ -57,6 +57,8 @@ class World:
         self.partitions = partitions
         #: by topic and partition
         self.input: dict[tuple[str, int], list[RestoredRecord]] = defaultdict(list)
+        #: how many markers of transactions lie behind the records of each
+        self.markers: dict[tuple[str, int], int] = defaultdict(int)
         self._numbers = itertools.count()
 
     def publish(
@@ -154,6 +156,14 @@ class Worker:
             for partition in range(self.world.partitions)
         )
 
+    def has_passed_markers(self) -> bool:
+        """What is committed is the end of each input partition that holds any record."""
+        return all(
+            self._committed(*place) == len(log) + self.world.markers[place]
+            for place, log in self.world.input.items()
+            if log
+        )
+
     def _committed(self, topic: str, partition: int) -> int:
         name = self.progress.tp(topic, partition).topic
         return self.world.broker.committed.get(group_key(name, partition), 0)
@@ -240,8 +250,8 @@ class Worker:
                 if batch:
                     batches[tp] = batch
                     position = self._positions[place] = position + len(batch)
-            behind = len(log) - position
-            states[tp] = ReadState(now_ms, behind == 0, behind, len(log))
+            behind, end = max(0, len(log) - position), len(log) + self.world.markers[place]
+            states[tp] = ReadState(now_ms, behind == 0, behind, end)
         progress.fetched({tp: len(batch) for tp, batch in batches.items()}, states)
         self.assigned.ends_known()
         for tp, batch in batches.items():

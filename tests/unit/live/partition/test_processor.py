@@ -1,6 +1,7 @@
 """One partition from its input to its output: records, dead letters, erasures, timers, batches."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from app.kafka.types import TopicPartition
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.input.record_batch import RecordBatch
 from app.rules_file.load import parse_rules
+from tests.unit.live.commit.recording_broker import group_key
 from tests.unit.live.partition.one_worker import Worker, World
 
 T0: Final = 1_767_225_600_000
@@ -184,3 +186,21 @@ def test_the_listener_counts_commits_that_failed_and_reports_a_lost_group(tmp_pa
     errors = worker.metrics.registry.get_sample_value("trigger_commit_errors_total")
     assert errors is not None
     assert errors >= 1
+
+
+@pytest.mark.parametrize("is_exactly_once", [False, True])
+def test_markers_at_the_end_are_committed_with_the_records_or_alone(
+    tmp_path: Path, is_exactly_once: bool
+) -> None:
+    """Once the partition is quiet, also those that came later; where nothing was read, none."""
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+    made.markers = defaultdict(int, {("orders", 0): 1, ("engagement", 0): 2})
+    first = Worker(made, RULES, is_exactly_once=is_exactly_once).run(Worker.has_passed_markers)
+    assert first.failure is None
+    made.markers["orders", 0] = 3
+    again = Worker(made, RULES, is_exactly_once=is_exactly_once).run(Worker.has_passed_markers)
+    assert again.failure is None
+    assert made.broker.committed[group_key("orders", 0)] == 1 + 3
+    assert made.broker.committed.get(group_key("engagement", 0), 0) == 0
+    assert len(made.requests()) == 1
