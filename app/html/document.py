@@ -49,9 +49,19 @@ def cards(figures: Iterable[tuple[str, str]]) -> Html:
     return tag("dl", join(items), class_="cards")
 
 
-def section(title: str, *content: Html, is_wide: bool = False) -> Html:
-    """A part with its heading. ``is_wide``: the table needs the whole width, the plot is above."""
-    return tag("section", tag("h2", title), *content, class_="wide" if is_wide else None)
+def section(
+    title: str,
+    *content: Html,
+    is_wide: bool = False,
+    is_half: bool = False,
+    is_series: bool = False,
+) -> Html:
+    """A part with its heading. ``is_wide``: the table needs the whole width, the plot is above;
+    ``is_half``: on paper, half of the width is enough; ``is_series``: on paper, the plots are
+    enough, without their tables.
+    """
+    classes = " ".join(("wide",) * is_wide + ("half",) * is_half + ("series",) * is_series)
+    return tag("section", tag("h2", title), *content, class_=classes or None)
 
 
 def figure(label: str, plot: Html) -> Html:

@@ -10,7 +10,7 @@ from app.html.markup import Html, tag
 _WIDTH: Final = 480
 _ROW_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 170
-_LABEL_CHARS: Final = 24
+_LABEL_CHARS: Final = 21
 _MARGIN: Final = 12
 #: Half of the last tick's text stands out.
 _RIGHT: Final = 30

@@ -160,6 +160,7 @@ def _funnel(funnel: Funnel) -> Html:
         f"Funnel: {funnel.trigger}",
         figure(label, plots.rows(label, list(stages), {"instances": list(stages.values())})),
         table(label, head, rows, right=(2, 3)),
+        is_half=True,
     )
 
 
@@ -199,6 +200,7 @@ def _pressure(report: Report) -> list[Html]:
             tag("p", text),
             figure(label, intervals(label, spreads, _percent)),
             table(label, head, rows, right=(4,)),
+            is_half=True,
         )
     ]
 
@@ -232,6 +234,7 @@ def _cohorts(cohorts: Sequence[Cohort]) -> list[Html]:
             figure(caption, drawn),
             table(label, head, rows, right=range(3, 4 + len(COHORT_DAYS))),
             is_wide=True,
+            is_half=True,
         )
     ]
 
@@ -284,20 +287,26 @@ def _categories(report: Report) -> list[Html]:
     rows = [category_cells(each) for each in report.categories]
     caption = "What was bought in the period, with or without a message"
     right = range(1, len(CATEGORIES_HEAD))
-    return [section("Revenue by category", table(caption, CATEGORIES_HEAD, rows, right=right))]
+    shown = table(caption, CATEGORIES_HEAD, rows, right=right)
+    return [section("Revenue by category", shown, is_half=True)]
 
 
 def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:
+    """The figures of a group; KPIs without one stand below by the reason why."""
     title = group_title(report, group)
-    rows = [
-        (
-            kpi.label,
-            value_text(kpi),
-            interval_text(kpi),
-            sample_text(kpi),
-            join([kpi.method or "", ": " if kpi.method and kpi.reason else "", kpi.reason or ""]),
-        )
-        for kpi in kpis
-    ]
+    rows = []
+    without: dict[str, list[str]] = {}
+    for kpi in kpis:
+        if kpi.value is None and kpi.reason is not None:
+            without.setdefault(kpi.reason, []).append(kpi.label)
+        else:
+            why = join(
+                [kpi.method or "", ": " if kpi.method and kpi.reason else "", kpi.reason or ""]
+            )
+            rows.append((kpi.label, value_text(kpi), interval_text(kpi), sample_text(kpi), why))
     head = ("KPI", "value", "95 % interval", "sample", "method, remark")
-    return section(title, table(title, head, rows, right=(1, 2)), is_wide=True)
+    parts = [table(title, head, rows, right=(1, 2))]
+    if without:
+        listed = [(reason, "; ".join(labels)) for reason, labels in without.items()]
+        parts.append(table(f"{title}: without a figure", ("because", "KPIs"), listed))
+    return section(title, *parts, is_wide=True)

@@ -32,10 +32,10 @@ def report_page(tally: Tally, rules: Rules, run: Run) -> str:
         sections.triggers(tally, rules),
         sections.suppressions(tally),
         sections.stopped_starts(tally),
+        sections.arms(tally, rules),
         sections.limits(tally, rules),
         sections.delays(tally),
         sections.messages(tally, run.customers),
-        sections.arms(tally, rules),
         sections.led_to(tally),
     )
 

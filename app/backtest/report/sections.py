@@ -47,6 +47,7 @@ def sends_by_day(tally: Tally) -> Html:
         tag("p", "Days are UTC days of the decision. Ghost sends of the holdout are not in here."),
         _calendar(f"Sends per {unit} by trigger", by_trigger),
         _calendar(f"Sends per {unit} by channel", by_channel),
+        is_series=True,
     )
 
 
@@ -72,12 +73,18 @@ def triggers(tally: Tally, rules: Rules) -> Html:
         Outcome.DEFER,
         Outcome.RECALL,
     )
+    ranked = sorted(by_trigger.items(), key=lambda item: (-item[1].total(), item[0]))
     rows = [
         (name, rules.triggers[name].category, *(counts[outcome] for outcome in outcomes))
-        for name, counts in sorted(by_trigger.items(), key=lambda item: (-item[1].total(), item[0]))
+        for name, counts in ranked
+        if counts
     ]
+    idle = [name for name, counts in ranked if not counts]
     head = ("trigger", "category", "sent", "held out", "suppressed", "times deferred", "recalled")
-    return section("Triggers", table("Decisions by trigger", head, rows))
+    parts = [table("Decisions by trigger", head, rows)] if rows else []
+    if idle:
+        parts.append(tag("p", f"Without any decision: {', '.join(idle)}."))
+    return section("Triggers", *parts)
 
 
 def suppressions(tally: Tally) -> Html:
@@ -110,6 +117,7 @@ def suppressions(tally: Tally) -> Html:
         "Why steps were not sent",
         figure(label, plot),
         table(label, ("reason", "steps", "share", "mostly"), rows),
+        is_wide=True,
     )
 
 
@@ -120,7 +128,8 @@ def stopped_starts(tally: Tally) -> Html:
     ranked = sorted(tally.stopped.items(), key=lambda item: (-item[1], item[0]))
     rows = [(trigger, STOP_WORDS[reason], count) for (trigger, reason), count in ranked]
     label = "Starts that opened nothing, by trigger"
-    return section("Starts that opened nothing", table(label, ("trigger", "why", "starts"), rows))
+    shown = table(label, ("trigger", "why", "starts"), rows)
+    return section("Starts that opened nothing", shown, is_half=True)
 
 
 def _by_size(item: tuple[str, int]) -> tuple[int, str]:
@@ -189,6 +198,7 @@ def delays(tally: Tally) -> Html:
         "Deferral delays",
         figure(label, plots.stacked_bars(label, names, {"steps": bars})),
         table(label, ("from due to sent, up to", "steps"), zip(names, bars, strict=True)),
+        is_half=True,
     )
 
 
@@ -220,6 +230,7 @@ def messages(tally: Tally, customers: int) -> Html:
             ("messages", "customers (all messages)", "customers (marketing)"),
             zip(names, series["all messages"], series["marketing"], strict=True),
         ),
+        is_half=True,
     )
 
 
@@ -293,5 +304,8 @@ def arms(tally: Tally, rules: Rules) -> Html:
     return section(
         "Holdout and experiments",
         tag("p", "Marketing steps that were sent or, held out, would have been; less recalls."),
-        table("Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows),
+        table(
+            "Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows, right=(3,)
+        ),
+        is_half=True,
     )
