@@ -1,7 +1,7 @@
 """What the core returns: values, which the caller applies (spec sections 6 and 7)."""
 
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -57,27 +57,12 @@ class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
     traceparent: str | None = None
 
 
-class Check(msgspec.Struct, frozen=True, gc=False):
-    """One gate with its verdict and the figures it used, and the same as JSON.
-
-    Figures are JSON values: instants RFC 3339, durations in ``*_s``. Most checks come again and
-    again, so they are made once, by cached functions, and shared.
-    """
-
-    gate: str
-    verdict: Literal["pass", "fail"]
-    channel: str | None
-    figures: dict[str, Any]
-    written: bytes
-
-
-def make_check(gate: str, passed: bool, channel: str | None = None, **figures: Any) -> Check:
-    """A check; its JSON is one flat object."""
-    verdict: Literal["pass", "fail"] = "pass" if passed else "fail"
-    flat = {"gate": gate, "verdict": verdict}
-    if channel is not None:
-        flat["channel"] = channel
-    return Check(gate, verdict, channel, figures, msgspec.json.encode(flat | figures))
+#: A figure that a gate used.
+Figure = str | int | float | None
+#: A gate's name, whether it passed, the channel that it was asked for or None, and then the figures
+#: that it used, in the order of the registry of gates; those at the end may be left out. A plain
+#: tuple, because several are made for each decision.
+Check = tuple[Figure, ...]
 
 
 class Decision(msgspec.Struct, kw_only=True, gc=False):

@@ -2,16 +2,14 @@
 as RFC 3339 UTC.
 """
 
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from app.core.decisions import Cause, Decision
 from app.core.outcomes import SendOutcome
 from app.core.time.instants import format_rfc3339
-
-_json_of: Final = attrgetter("written")
+from app.formats.checks import json_of_check
 
 
 def written(decision: Decision) -> tuple[bytes, bytes | None]:
@@ -48,7 +46,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
             "cluster": decision.cluster,
             "anchor_at": due_at if anchor_ms == due_ms else format_rfc3339(anchor_ms),
             "next_eligible_at": None if next_ms is None else format_rfc3339(next_ms),
-            "gates": orjson.Fragment(b"[%b]" % b",".join(map(_json_of, decision.gates))),
+            "gates": orjson.Fragment(b"[%b]" % b",".join(map(json_of_check, decision.gates))),
         }
     )
     request = decision.dispatch

@@ -16,7 +16,7 @@ from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.gates.registry import LIMITS, Gate
 from app.core.outcomes import SendOutcome
 from app.core.rules.model import Cap
-from app.core.time.instants import DAY_MS, MINUTE_MS
+from app.core.time.instants import DAY_MS, MINUTE_MS, SECOND_MS
 
 #: (UTC day since 1970, trigger, channel, outcome, reason)
 Kind = tuple[int, str, str | None, Outcome, Reason]
@@ -28,6 +28,7 @@ Limit = tuple[int, str | None] | str
 _SUPPRESS: Final = Outcome.SUPPRESS
 _DEFER: Final = Outcome.DEFER
 _RECALL: Final = Outcome.RECALL
+_CAP: Final = Gate.CAP.value
 
 
 class LimitCost(msgspec.Struct):
@@ -199,16 +200,18 @@ def limit_of(cap: Cap) -> Limit:
 
 
 def _cap_of(check: Check) -> Limit:
-    figures = check.figures
-    scope = figures.get("only") or figures.get("family") or figures.get("trigger")
-    return figures["per_s"], scope
+    per_ms, only, family, trigger = check[5:]
+    assert isinstance(per_ms, int)
+    scope = only or family or trigger
+    assert scope is None or isinstance(scope, str)
+    return per_ms // SECOND_MS, scope
 
 
 def failing_limits(gates: tuple[Check, ...]) -> set[Limit]:
     """The caps that were full, and the other limits that failed, on any channel looked at."""
     found: set[Limit] = set()
     for check in gates:
-        if check.verdict == "fail" and check.gate in LIMITS:
-            is_cap = check.gate == Gate.CAP
-            found.add(_cap_of(check) if is_cap else check.gate)
+        if not check[1] and check[0] in LIMITS:
+            gate = str(check[0])
+            found.add(_cap_of(check) if gate == _CAP else gate)
     return found

@@ -7,7 +7,8 @@ import msgspec
 from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
 from app.core.decisions import Reason
-from app.core.gates import evidence, usage
+from app.core.gates import usage
+from app.core.gates.registry import Gate
 from app.core.gates.review import Review
 from app.core.rules.model import Channel, Step
 from app.core.time.zones import local
@@ -28,6 +29,14 @@ class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
     wait: Wait | None = None
     slot: tuple[str, int] | None = None
 
+
+_REACH: Final = Gate.REACH.value
+_CONSENT: Final = Gate.CONSENT.value
+_SUPPRESSED_BY: Final = Gate.SUPPRESSED.value
+_CAP: Final = Gate.CAP.value
+_QUIET: Final = Gate.QUIET.value
+_WINDOW: Final = Gate.WINDOW.value
+_RATE: Final = Gate.RATE.value
 
 _PASSED: Final = ChannelVerdict()
 _UNREACHABLE: Final = ChannelVerdict(Reason.REACH)
@@ -54,12 +63,12 @@ def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
     customer, checks, name = review.customer, review.checks, channel.name
     is_marketing = review.trigger.is_marketing
     reachable = bool(channel.address({}, customer, review.now_ms))
-    checks.append(evidence.reach(name, reachable, channel.requires))
+    checks.append((_REACH, reachable, name, channel.requires))
     if not reachable:
         return _UNREACHABLE
     if is_marketing:
         consents, given = usage.consent_of(customer, channel)
-        checks.append(evidence.consent(name, consents, given))
+        checks.append((_CONSENT, consents, name, given))
         if not consents:
             return _NOT_WANTED
     cause = None
@@ -67,7 +76,7 @@ def judge_channel(review: Review, channel: Channel) -> ChannelVerdict:
         cause = suppression_of(customer, name, channel.requires)
     if not is_marketing and cause == "unsubscribed":
         cause = None
-    checks.append(evidence.suppressed(name, cause))
+    checks.append((_SUPPRESSED_BY, cause is None, name, cause))
     if cause is not None:
         return _SUPPRESSED
     if not is_marketing:
@@ -117,10 +126,9 @@ def _next_under_caps(review: Review, channel: str) -> int | None:
     latest_ms: int | None = None
     for cap in review.trigger.caps[channel]:
         use = usage.cap_use(review.recent, cap, review.now_ms, fatigued=review.fatigued)
+        count, limit, only = use.count, use.limit, cap.channel
         review.checks.append(
-            evidence.cap(
-                channel, use.count, use.limit, cap.per_ms, cap.channel, cap.family, cap.trigger
-            )
+            (_CAP, count < limit, channel, count, limit, cap.per_ms, only, cap.family, cap.trigger)
         )
         if use.free_ms is not None:
             latest_ms = use.free_ms if latest_ms is None else max(latest_ms, use.free_ms)
@@ -132,9 +140,8 @@ def _next_after_quiet(review: Review, channel: str) -> int | None:
     quiet = usage.quiet_of(review.customer, review.rules, channel, review.now_ms)
     if quiet is None:
         return None
-    review.checks.append(
-        evidence.quiet(channel, quiet.until_ms is None, quiet.minute, quiet.timezone)
-    )
+    is_out = quiet.until_ms is None
+    review.checks.append((_QUIET, is_out, channel, quiet.minute, quiet.timezone))
     return quiet.until_ms
 
 
@@ -146,9 +153,8 @@ def _next_in_window(review: Review, channel: str) -> int | None:
     next_ms = usage.next_delivery_ms(deliver, review.pending.due_ms, now_ms, tz)
     local_time = local(now_ms, tz)
     is_inside = next_ms == now_ms
-    review.checks.append(
-        evidence.window(channel, is_inside, local_time.hour * 60 + local_time.minute, tz.key)
-    )
+    minute = local_time.hour * 60 + local_time.minute
+    review.checks.append((_WINDOW, is_inside, channel, minute, tz.key))
     if is_inside:
         return None
     return review.last_ms + 1 if next_ms is None else next_ms
@@ -164,8 +170,8 @@ def _next_in_rate(review: Review, channel: Channel) -> tuple[int | None, tuple[s
     kept = review.pending.slot
     if kept is not None and kept[0] == name and now_ms < kept[1] + slot.space_ms:
         is_come = now_ms >= kept[1]
-        review.checks.append(evidence.rate(name, is_come, kept[1], slot.space_ms))
+        review.checks.append((_RATE, is_come, name, kept[1], slot.space_ms))
         return (None if is_come else kept[1]), None
     is_free = slot.at_ms <= now_ms
-    review.checks.append(evidence.rate(name, is_free, slot.at_ms, slot.space_ms))
+    review.checks.append((_RATE, is_free, name, slot.at_ms, slot.space_ms))
     return (None if is_free else slot.at_ms), (name, slot.at_ms)

@@ -11,9 +11,9 @@ from app.core.context import DecisionContext
 from app.core.customer.facts import counting_sends
 from app.core.customer.record import Instance, PendingStep
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
-from app.core.gates import evidence
 from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
+from app.core.gates.registry import Gate
 from app.core.gates.review import Review
 from app.core.gates.send_time import best_time_ms
 from app.core.gates.usage import last_sent_ms
@@ -39,6 +39,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 _PASSED: Final = Reason.PASSED
 _HELD_OUT: Final = Reason.HOLDOUT
 _REACH: Final = Reason.REACH
+_CONDITION: Final = Gate.CONDITION.value
+_COOLDOWN: Final = Gate.COOLDOWN.value
+_HOLDOUT: Final = Gate.HOLDOUT.value
+_OF_TEMPLATE: Final = "template"
+_IN_TIME: Final[Check] = (Gate.EXPIRED.value, True, None)
+_TOO_LATE: Final[Check] = (Gate.EXPIRED.value, False, None)
+#: Whether the trigger's condition holds, and the step's own.
+_HOLDS: Final[Check] = (_CONDITION, True, None)
+_FAILS: Final[Check] = (_CONDITION, False, None)
+_STEP_HOLDS: Final[Check] = (_CONDITION, True, None, "step")
+_STEP_FAILS: Final[Check] = (_CONDITION, False, None, "step")
 
 
 def judge(
@@ -104,24 +115,25 @@ def _expiry_and_conditions(review: Review) -> Reason | None:
     """
     checks, now_ms, customer = review.checks, review.now_ms, review.customer
     is_fresh = now_ms <= review.last_ms
-    checks.append(evidence.IN_TIME if is_fresh else evidence.TOO_LATE)
+    checks.append(_IN_TIME if is_fresh else _TOO_LATE)
     if not is_fresh:
         return Reason.EXPIRED
     trigger, message, instance = review.trigger, review.message, review.instance
     if trigger.when is not None:
         holds = trigger.when(instance.data, customer, now_ms)
-        checks.append(evidence.HOLDS if holds else evidence.FAILS)
+        checks.append(_HOLDS if holds else _FAILS)
         if not holds:
             return Reason.CONDITION
     step = message.step
     if step.when is not None:
         holds = step.when(message.data, customer, now_ms)
-        checks.append(evidence.STEP_HOLDS if holds else evidence.STEP_FAILS)
+        checks.append(_STEP_HOLDS if holds else _STEP_FAILS)
         if not holds:
             return Reason.CONDITION
     if step.template is None:
-        checks.append(evidence.content(message.template))
-        if message.template is None:
+        fits = message.template is not None
+        checks.append((_CONDITION, fits, None, _OF_TEMPLATE, message.template))
+        if not fits:
             return Reason.CONDITION
     return None
 
@@ -134,7 +146,7 @@ def _cooldown(review: Review) -> Reason | None:
         return None
     after_ms = review.now_ms - cooldown_ms
     since_ms = last_sent_ms(review.recent, trigger, review.instance, after_ms)
-    review.checks.append(evidence.cooldown(trigger.family, cooldown_ms, since_ms))
+    review.checks.append((_COOLDOWN, since_ms is None, None, trigger.family, cooldown_ms, since_ms))
     return None if since_ms is None else Reason.COOLDOWN
 
 
@@ -150,7 +162,7 @@ def _pass(review: Review, channel: str, slot: tuple[str, int] | None) -> Verdict
     if message.is_ghost and not held_out:
         assert message.experiment is not None
         held_out = True
-        review.checks.append(evidence.ghost(*message.experiment))
+        review.checks.append((_HOLDOUT, False, None, None, None, None, *message.experiment))
     return Verdict(
         outcome=HOLDOUT if held_out else SEND,
         reason=_HELD_OUT if held_out else _PASSED,
@@ -162,8 +174,9 @@ def _pass(review: Review, channel: str, slot: tuple[str, int] | None) -> Verdict
 
 def _is_held_out(review: Review, holdout: Holdout, trigger: str | None) -> bool:
     bucket = bucket_of(holdout.salt, review.customer.customer_id)
-    review.checks.append(evidence.holdout(bucket, holdout.below, trigger))
-    return bucket < holdout.below
+    held_out = bucket < holdout.below
+    review.checks.append((_HOLDOUT, not held_out, None, bucket, holdout.below, trigger))
+    return held_out
 
 
 def _wait_or_suppress(review: Review, verdicts: list[ChannelVerdict]) -> Verdict:

@@ -30,15 +30,37 @@ class Gate(StrEnum):
     HOLDOUT = "holdout"
 
 
+class Form(StrEnum):
+    """How a figure of a check is written."""
+
+    #: as it is
+    VALUE = "value"
+    #: epoch ms, as an RFC 3339 time
+    INSTANT = "instant"
+    #: ms, as whole seconds; as seconds with a fraction
+    SECONDS = "seconds"
+    FINE_SECONDS = "fine_seconds"
+    #: minute of the local day, as HH:MM
+    LOCAL_TIME = "local_time"
+
+
+class FigureSpec(msgspec.Struct, frozen=True):
+    """A figure of a check; None is left out, unless ``is_nullable``."""
+
+    name: str
+    form: Form = Form.VALUE
+    is_nullable: bool = False
+
+
 class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a gate checks (``sentence``), why a step that it stopped did not go, in a few words for
-    readers (``title``), the figures that its check may carry, and the outcomes of a step that it
-    stops; none: the gate only reports.
+    readers (``title``), the figures that its check may carry, in their order, and the outcomes of
+    a step that it stops; none: the gate only reports.
     """
 
     sentence: str
     title: str
-    figures: tuple[str, ...]
+    figures: tuple[FigureSpec, ...]
     stops_with: tuple[Outcome, ...] = (Outcome.SUPPRESS,)
 
     @property
@@ -46,6 +68,9 @@ class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a step may wait for the gate to open, or be lost by it."""
         return self.stops_with == _WAITS
 
+
+_LOCAL_TIME: Final = FigureSpec("local_time", Form.LOCAL_TIME)
+_TIMEZONE: Final = FigureSpec("timezone")
 
 _WAITS: Final = (Outcome.DEFER, Outcome.SUPPRESS)
 #: A transactional step waits for the first profile update, and for nothing else.
@@ -61,71 +86,97 @@ GATES: Final[dict[Gate, GateSpec]] = {
         sentence="The conditions of the trigger and of the step hold, and one of several templates"
         " fits.",
         title="its condition does not hold",
-        figures=("of", "template"),
+        figures=(FigureSpec("of"), FigureSpec("template")),
     ),
     Gate.FATIGUE: GateSpec(
         sentence="Whether the customer opens too few messages, which makes cooldown and caps"
         " stricter.",
         title="opens few messages",
-        figures=("sends", "opened", "fatigued"),
+        figures=(FigureSpec("sends"), FigureSpec("opened"), FigureSpec("fatigued")),
         stops_with=(),
     ),
     Gate.COOLDOWN: GateSpec(
         sentence="No other instance has sent a message of the family during the cooldown.",
         title="a similar message was just sent",
-        figures=("family", "cooldown_s", "last_sent_at"),
+        figures=(
+            FigureSpec("family"),
+            FigureSpec("cooldown_s", Form.SECONDS),
+            FigureSpec("last_sent_at", Form.INSTANT),
+        ),
     ),
     Gate.REACH: GateSpec(
         sentence="The profile has the address that the channel needs.",
         title="no address for the channel",
-        figures=("field",),
+        figures=(FigureSpec("field"),),
         stops_with=_WAITS_ONCE,
     ),
     Gate.CONSENT: GateSpec(
         sentence="The customer agrees to the channel, or gave no answer and its default is yes.",
         title="no consent to the channel",
-        figures=("given",),
+        figures=(FigureSpec("given", is_nullable=True),),
     ),
     Gate.SUPPRESSED: GateSpec(
         sentence="The customer has not unsubscribed or complained, and the address did not bounce.",
         title="unsubscribed, bounced or complained",
-        figures=("cause",),
+        figures=(FigureSpec("cause"),),
     ),
     Gate.CAP: GateSpec(
         sentence="Fewer sends than the limit are in the rolling window of the cap.",
         title="had as many messages as allowed",
-        figures=("count", "limit", "per_s", "only", "family", "trigger"),
+        figures=(
+            FigureSpec("count"),
+            FigureSpec("limit"),
+            FigureSpec("per_s", Form.SECONDS),
+            FigureSpec("only"),
+            FigureSpec("family"),
+            FigureSpec("trigger"),
+        ),
         stops_with=_WAITS,
     ),
     Gate.QUIET: GateSpec(
         sentence="The customer's local time is outside the quiet hours of the channel.",
         title="quiet hours",
-        figures=("local_time", "timezone"),
+        figures=(_LOCAL_TIME, _TIMEZONE),
         stops_with=_WAITS,
     ),
     Gate.WINDOW: GateSpec(
         sentence="The customer's local time is inside the delivery window of the step.",
         title="outside the delivery window",
-        figures=("local_time", "timezone"),
+        figures=(_LOCAL_TIME, _TIMEZONE),
         stops_with=_WAITS,
     ),
     Gate.RATE: GateSpec(
         sentence="A slot under the send rate of the channel is free, or is the one the step kept.",
         title="send rate used up",
-        figures=("next_slot_at", "space_s"),
+        figures=(
+            FigureSpec("next_slot_at", Form.INSTANT),
+            FigureSpec("space_s", Form.FINE_SECONDS),
+        ),
         stops_with=_WAITS,
     ),
     Gate.SEND_TIME: GateSpec(
         sentence="It is the local hour in which the customer reads most, or none is worth waiting"
         " for.",
         title="waits for the best hour",
-        figures=("opens", "min_opens", "best_hour", "local_time", "timezone"),
+        figures=(
+            FigureSpec("opens"),
+            FigureSpec("min_opens"),
+            FigureSpec("best_hour"),
+            _LOCAL_TIME,
+            _TIMEZONE,
+        ),
         stops_with=(Outcome.DEFER,),
     ),
     Gate.HOLDOUT: GateSpec(
         sentence="The customer is neither in a control group nor in a variant that gets nothing.",
         title="control group",
-        figures=("bucket", "limit", "trigger", "experiment", "variant"),
+        figures=(
+            FigureSpec("bucket"),
+            FigureSpec("limit"),
+            FigureSpec("trigger"),
+            FigureSpec("experiment"),
+            FigureSpec("variant"),
+        ),
         stops_with=(Outcome.HOLDOUT,),
     ),
 }

@@ -9,16 +9,18 @@ Because the horizon counts from the due time, quiet hours or caps in the best ho
 wait for ever: later it goes as soon as it can.
 """
 
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.core.customer.record import Customer
 from app.core.decisions import Check
-from app.core.gates import evidence
+from app.core.gates.registry import Gate
 from app.core.rules.model import SendTime
 from app.core.time.instants import MINUTE_MS
 from app.core.time.zones import local, next_local_time
 
 _MINUTES_OF_HOUR = 60
+_SEND_TIME: Final = Gate.SEND_TIME.value
 
 
 def best_time_ms(
@@ -40,9 +42,8 @@ def best_time_ms(
         if begins_ms <= min(due_ms + send_time.horizon_ms, last_ms):
             wait_ms = begins_ms
     minute = local_time.hour * _MINUTES_OF_HOUR + local_time.minute
-    checks.append(
-        evidence.send_time(wait_ms is None, opens, send_time.min_opens, hour, minute, tz.key)
-    )
+    is_now = wait_ms is None
+    checks.append((_SEND_TIME, is_now, None, opens, send_time.min_opens, hour, minute, tz.key))
     return wait_ms
 
 

@@ -1,7 +1,6 @@
 """Instants as integer epoch milliseconds, and their RFC 3339 text."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -80,32 +79,39 @@ def _parse_any(text: str) -> int:
     return seconds * 1000 + millis
 
 
-class _Texts(dict[int, str]):
-    """The texts of numbers, each made when it is first asked for; begins anew with so many."""
+class _Days(dict[int, str]):
+    """The dates of days since 1970, each made when it is first asked for; begins anew with so
+    many.
+    """
 
-    def __init__(self, text_of: Callable[[int], str], limit: int) -> None:
-        super().__init__()
-        self._text_of = text_of
-        self._limit = limit
+    _LIMIT: Final = 8192
 
-    def __missing__(self, number: int) -> str:
-        if len(self) >= self._limit:
+    def __missing__(self, day: int) -> str:
+        if len(self) >= self._LIMIT:
             self.clear()
-        text = self[number] = self._text_of(number)
+        date = _EPOCH + timedelta(days=day)
+        text = self[day] = date.strftime("%Y-%m-%dT").rjust(11, "0")
         return text
 
 
-def _day_text(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%dT").rjust(11, "0")
+class _Times(dict[int, str]):
+    """The times of seconds of the day, those of an hour made when the first of them is asked
+    for.
+    """
+
+    def __missing__(self, second: int) -> str:
+        hour = second // 3600
+        for minute in range(60):
+            text = f"{hour:02d}:{minute:02d}:"
+            first = hour * 3600 + minute * 60
+            for number, of_minute in enumerate(_SECONDS):
+                self[first + number] = text + of_minute
+        return self[second]
 
 
-def _time_text(second: int) -> str:
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}."
-
-
-_DAYS: Final = _Texts(_day_text, 8192)
-#: by second of the day
-_TIMES: Final = _Texts(_time_text, 86_400)
+_SECONDS: Final = [f"{second:02d}." for second in range(60)]
+_DAYS: Final = _Days()
+_TIMES: Final = _Times()
 _MILLIS: Final = [f"{millis:03d}Z" for millis in range(1000)]
 
 

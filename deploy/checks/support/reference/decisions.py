@@ -31,7 +31,7 @@ def decisions() -> str:
                 code(gate.value),
                 spec.sentence,
                 spec.title,
-                ", ".join(map(code, spec.figures)),
+                ", ".join(code(figure.name) for figure in spec.figures),
                 ", ".join(code(each.value) for each in spec.stops_with) or "reports only",
             )
             for gate, spec in GATES.items()

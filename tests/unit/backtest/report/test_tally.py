@@ -4,15 +4,14 @@ from typing import Any
 
 from app.backtest.report.tally import LimitCost, Tally
 from app.core.decisions import Cause, Check, Decision, Outcome, Reason, SendRequest
-from app.core.gates.evidence import cap, quiet
 from app.core.gates.registry import Gate
 from app.core.outcomes import Kind, SendOutcome
 from app.core.time.instants import DAY_MS, HOUR_MS
 
-CAP = cap("email", 2, 2, DAY_MS, None)
-FREE = cap("email", 1, 2, DAY_MS, None)
-SMS_CAP = cap("sms", 1, 1, 7 * DAY_MS, "sms")
-NIGHT = quiet("push", False, 1300, "UTC")
+CAP: Check = ("cap", False, "email", 2, 2, DAY_MS, None, None, None)
+FREE: Check = ("cap", True, "email", 1, 2, DAY_MS, None, None, None)
+SMS_CAP: Check = ("cap", False, "sms", 1, 1, 7 * DAY_MS, "sms", None, None)
+NIGHT: Check = ("quiet", False, "push", 1300, "UTC")
 REQUEST = SendRequest("send", "ann@example.com", None, {})
 
 
