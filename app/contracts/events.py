@@ -110,7 +110,14 @@ def _profile(rules: Rules) -> Schema:
     """Only the fields present change; null takes a field away."""
     channels = sorted(rules.channels)
     text: Schema = {"type": ["string", "null"]}
-    properties: dict[str, Schema] = dict.fromkeys(sorted(TEXT_FIELDS), text) | {
+    address: Schema = {
+        "type": ["string", "integer", "null"],
+        "description": "An address; a number is its digits.",
+    }
+    properties: dict[str, Schema] = {
+        field: address if field in rules.addresses else text for field in sorted(TEXT_FIELDS)
+    }
+    properties |= {
         "timezone": text | {"description": "IANA, such as Europe/Berlin. It must exist."},
         "birthday": text | {"pattern": YEARLY_DATE, "description": "YYYY-MM-DD or --MM-DD"},
         "channels": {
@@ -125,6 +132,10 @@ def _profile(rules: Rules) -> Schema:
         },
         "attributes": {"type": "object", "description": "Whatever rules ask for by name."},
     }
+    held = sorted(field for field in rules.addresses if field.startswith("attributes."))
+    if held:
+        addresses = {field.removeprefix("attributes."): address for field in held}
+        properties["attributes"] |= {"properties": addresses}
     assert properties.keys() == PROFILE_FIELDS
     return {
         "type": "object",
