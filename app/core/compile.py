@@ -37,7 +37,7 @@ from app.core.rules.conditions import (
     compile_field,
     fields_of,
 )
-from app.core.rules.document_values import cancel_items_of, cancel_types_of, types_of
+from app.core.rules.document_values import BY_KEY, cancel_items_of, cancel_types_of, types_of
 from app.core.rules.model import (
     DEFAULT_ATTRIBUTION_MS,
     DEFAULT_CHANNELS,
@@ -295,12 +295,17 @@ def _cancel_when(body: Document, facts: Facts) -> dict[str, tuple[Condition, ...
 
 
 def _entry(body: Document) -> Entry | None:
-    if body.get("once", False):
-        return Entry(times=1, per_ms=None)
+    once = body.get("once", False)
+    if once:
+        return Entry(times=1, per_ms=None, is_by_key=once == BY_KEY)
     limit = body.get("limit")
     if limit is None:
         return None
-    return Entry(times=limit["times"], per_ms=parse_duration_ms(limit["per"]))
+    return Entry(
+        times=limit["times"],
+        per_ms=parse_duration_ms(limit["per"]),
+        is_by_key=limit.get("each") == BY_KEY,
+    )
 
 
 def _is_journey(body: Document, variants: Iterable[Document]) -> bool:

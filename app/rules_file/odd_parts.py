@@ -53,7 +53,9 @@ def _odd_numbers(places: Places) -> Iterator[OddPart]:
 
 
 def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
-    if body["kind"] == "abandonment" and not body.get("cancel"):
+    steps = body.get("steps", [body])
+    waits = any("from" in step or parse_duration_ms(step.get("after", 0)) for step in steps)
+    if body["kind"] == "abandonment" and waits and not body.get("cancel"):
         text = "no `cancel`: who buys is reminded of what was bought"
         yield OddPart(path, text)
     before_ms = 0
@@ -145,7 +147,7 @@ def _odd_answers(triggers: Document) -> Iterator[OddPart]:
     answering = {
         name: body
         for name, body in triggers.items()
-        if set(opening_types_of(body)) & TYPES[ENGAGEMENT] and not body.get("once")
+        if set(opening_types_of(body)) & TYPES[ENGAGEMENT] and body.get("once") is not True
     }
     names = sorted(answering)
     for index, name in enumerate(names):

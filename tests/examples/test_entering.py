@@ -37,6 +37,28 @@ SENT: dict[str, list[list[Any]]] = {
 }
 
 
+def test_a_price_drop_is_sent_once_a_booking(tmp_path: Path) -> None:
+    """At least 5 %, and not of each cent that an exchange rate moves it."""
+    folder, once = CASES / "29-price-drop-of-a-cent", tmp_path / "rules.yaml"
+    text = (folder / "rules.yaml").read_text()
+    old = "kind: event, on: [price_drop_detected]"
+    new = "kind: abandonment, start: [price_drop_detected], key: booking_id, once: key"
+    value = "value: {field: event.old_price, times: 0.95}"
+    assert old in text
+    once.write_text(text.replace(old, new).replace("op: lt, value: 1000", f"op: lte, {value}"))
+    events = folder / "events.jsonl"
+    lines = events.read_text().splitlines()
+    again = [
+        lines[-2].replace("e0027", f"again-{hour}").replace("T14", f"T{hour}") for hour in (15, 16)
+    ]
+    other = lines[-2].replace("e0027", "other").replace('"b1"', '"b2"').replace("T14", "T17")
+    more = tmp_path / "events.jsonl"
+    more.write_text("\n".join([*lines[:-1], *again, other, lines[-1]]))
+    assert run_backtest(tmp_path / "out", once, more, *UNTIL) == 0
+    found = [(row[2], row[-1]) for row in decisions_of(tmp_path / "out")]
+    assert found == [("b1", "2026-03-01T14:00:00.000Z"), ("b2", "2026-03-01T17:00:00.000Z")]
+
+
 @pytest.mark.parametrize("case", SENT)
 def test_a_reported_case_sends_what_people_expect(case: str, tmp_path: Path) -> None:
     """Nothing is decided beside these sends."""
@@ -97,6 +119,37 @@ def test_an_unsent_cart_does_not_use_up_the_limit(run: Run) -> None:
         until_ms=START + 2 * HOUR,
     )
     assert [(made["key"], made["outcome"]) for made in found] == [("l", "send")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "sent"),
+    [
+        ({"once": True}, [("b1", 0)]),
+        ({"once": "key"}, [("b1", 0), ("b2", 2)]),
+        ({"limit": {"times": 1, "per": "30d"}}, [("b1", 0), ("b1", 31)]),
+        ({"limit": {"times": 1, "per": "30d", "each": "key"}}, [("b1", 0), ("b2", 2), ("b1", 31)]),
+    ],
+)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"kind": "abandonment", "start": ["price_drop_detected"]},
+        {"kind": "frequency", "on": ["price_drop_detected"], "times": 1, "within": "1d"},
+    ],
+    ids=lambda kind: str(kind["kind"]),
+)
+def test_once_and_limit_count_each_key_by_itself_or_all_together(
+    run: Run, kind: dict[str, Any], entry: dict[str, Any], sent: list[tuple[str, int]]
+) -> None:
+    """Two bookings whose prices fall on several days: a key is a booking."""
+    drop = kind | {"key": "booking_id", "template": "d", "channels": ["email"]} | entry
+    days = [("b1", 0), ("b1", 1), ("b2", 2), ("b2", 3), ("b1", 31)]
+    lines = [
+        event("price_drop_detected", START + day * DAY, topic="bookings", booking_id=booking)
+        for booking, day in days
+    ]
+    found = run(rules(drop=drop), [known(), *lines])
+    assert [(made["key"], (made["anchor_ms"] - START) // DAY) for made in found] == sent
 
 
 def test_only_an_update_that_changes_the_field_opens(run: Run) -> None:

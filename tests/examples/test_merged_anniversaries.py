@@ -73,7 +73,7 @@ def test_later_steps_of_a_year_that_has_begun_go_on(run: Run) -> None:
     assert made[1]["due_ms"] - made[0]["due_ms"] == 5 * DAY_MS
 
 
-def test_the_same_year_begun_by_both_is_told_once(run: Run) -> None:
+def test_a_year_begun_by_both_goes_on_once(run: Run) -> None:
     """Of two that have begun the newer anchor stays: the member's, of the third."""
     lines = [
         line(1, 1, "guest", "profile_updated", {"email": "g@x.test", "birthday": "1990-03-02"}),

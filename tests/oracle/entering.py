@@ -65,12 +65,12 @@ def is_covered(
     return bool(thing["anchor"] <= t + settle(trigger))
 
 
-def is_full(world: Any, customer: Customer, name: str, t: int, but: Any = None) -> bool:
-    """Whether `once` or `limit` lets no instance start at `t`, beside `but`."""
+def is_full(world: Any, customer: Customer, name: str, key: str, t: int, but: Any = None) -> bool:
+    """Whether `once` or `limit` lets no instance of the key start at `t`, beside `but`."""
     trigger = world["rules"]["triggers"][name]
     limit = trigger.get("limit")
     if trigger.get("once"):
-        limit = {"times": 1, "per": "9999d"}
+        limit = {"times": 1, "per": "9999d", "each": trigger["once"]}
     if limit is None:
         return False
     oldest = float("-inf") if trigger.get("once") else t - duration_ms(limit["per"])
@@ -79,6 +79,7 @@ def is_full(world: Any, customer: Customer, name: str, t: int, but: Any = None) 
         (one["key"], one["anchor"])
         for one in [*customer["instances"], *sent]
         if one["trigger"] == name and one["anchor"] > oldest
+        if limit.get("each") != "key" or one["key"] == key
     }
     if but is not None:
         counted.discard((but["key"], but["anchor"]))

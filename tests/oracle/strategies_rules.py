@@ -342,8 +342,11 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
     entry = draw(st.sampled_from(["", "", "", "once", "limit"]))
     if entry:
         per = MEDIUM | LONG if trigger["kind"] != "anniversary" else st.just("800d")
-        limit = {"times": draw(st.integers(1, 2)), "per": draw(per)}
-        trigger |= {"once": True} if entry == "once" else {"limit": limit}
+        limit: Rules = {"times": draw(st.integers(1, 2)), "per": draw(per)}
+        is_by_key = "key" in trigger and draw(st.booleans())
+        limit |= {"each": "key"} if is_by_key else {}
+        once = "key" if is_by_key else True
+        trigger |= {"once": once} if entry == "once" else {"limit": limit}
     return trigger
 
 

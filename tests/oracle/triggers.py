@@ -299,7 +299,7 @@ def is_stopped(
         return True
     if (name, key, event["t"]) in customer["identities"]:
         return True
-    return is_asked and is_full(world, customer, name, event["t"])
+    return is_asked and is_full(world, customer, name, key, event["t"])
 
 
 def open_one(
@@ -514,7 +514,7 @@ def fire(world: World, timer: Timer) -> None:
         world["timers"].append(timer | {"is_parked": True})
         return
     is_day = trigger["kind"] == "anniversary" and not instance["has_fired"]
-    if is_day and is_full(world, customer, name, instance["anchor"], instance):
+    if is_day and is_full(world, customer, name, instance["key"], instance["anchor"], instance):
         end(world, customer, [instance], "superseded")
         come_up(world, customer, instance)
         return

@@ -1,7 +1,10 @@
 """Values of a rules document as the rules need them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+#: ``once: key``, ``limit: {each: key}``: instances of one key count, not of all together.
+BY_KEY: Final = "key"
 
 
 def types_of(value: str | list[str]) -> tuple[str, ...]:

@@ -67,11 +67,12 @@ class Follows(msgspec.Struct, frozen=True):
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """At most ``times`` instances of the trigger of one customer at anchors after t - ``per_ms``;
-    ``per_ms`` None: ever.
+    ``per_ms`` None: ever. With ``is_by_key`` those of one key count, else of all keys together.
     """
 
     times: int
     per_ms: int | None
+    is_by_key: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,10 +18,10 @@ _KEY_CHARS: Final = 64
 
 
 def entry_stop(
-    customer: Customer, trigger: Trigger, start_ms: int, own: Instance | None = None
+    customer: Customer, trigger: Trigger, key: str, start_ms: int, own: Instance | None = None
 ) -> str | None:
-    """``once`` or ``limit`` when that stops a start at this time, else None; ``own`` is what the
-    start has opened, and does not count.
+    """``once`` or ``limit`` when that stops a start of the key at this time, else None; ``own`` is
+    what the start has opened, and does not count.
     """
     entry = trigger.entry
     if entry is None:
@@ -36,6 +36,9 @@ def entry_stop(
     for one in customer.entered.get(name, _NONE):
         if one.anchor_ms > after_ms:
             counted.add((one.key, one.anchor_ms))
+    if entry.is_by_key:
+        known = shortened(key, _KEY_CHARS)
+        counted = {one for one in counted if one[0] == known}
     if len(counted) < entry.times:
         return None
     return "once" if entry.per_ms is None else "limit"

@@ -55,7 +55,7 @@ def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
     identity = identity_of(key, moment.occurred_ms)
     stop = _stop_of(moment, trigger, key, identity)
     if stop is None and (trigger.entry is not None or moment.unchanged):
-        stop = _entry_stop(moment, trigger)
+        stop = _entry_stop(moment, trigger, key)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
     elif trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
@@ -86,7 +86,7 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
     stop = _stop_of(moment, trigger, key, identity)
     is_limited = trigger.entry is not None or moment.unchanged
     if stop is None and is_limited and is_new_entry(current):
-        stop = _entry_stop(moment, trigger)
+        stop = _entry_stop(moment, trigger, key)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
         return
@@ -111,12 +111,12 @@ def _stop_of(moment: EventContext, trigger: Trigger, key: str, identity: bytes) 
     return None
 
 
-def _entry_stop(moment: EventContext, trigger: Trigger) -> Stop | None:
+def _entry_stop(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
     if moment.unchanged and trigger.changed is not None and trigger.name in moment.unchanged:
         return Stop.UNCHANGED
     if trigger.entry is None:
         return None
-    stop = entry_stop(moment.customer, trigger, moment.occurred_ms)
+    stop = entry_stop(moment.customer, trigger, key, moment.occurred_ms)
     return None if stop is None else Stop(stop)
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core.rules.document_values import cancel_items_of, opening_types_of, types_of
+from app.core.rules.document_values import (
+    BY_KEY,
+    cancel_items_of,
+    opening_types_of,
+    types_of,
+)
 from app.core.validation.conditions import (
     Known,
     check_condition,
@@ -48,6 +53,13 @@ def check_entry(path: str, trigger: Document, known: Known) -> Iterator[Problem]
     """``limit`` has a window, ``changed`` an update that can change the field."""
     if "limit" in trigger:
         yield from check_positive(f"{path}.limit.per", trigger["limit"]["per"])
+    by_key = {"once": trigger.get("once"), "limit.each": trigger.get("limit", {}).get("each")}
+    for name, value in by_key.items():
+        if value == BY_KEY and "key" not in trigger:
+            expected = (
+                f"a `key` in the same trigger, because `{name}: {BY_KEY}` counts each by itself"
+            )
+            yield Problem(f"{path}.{name}", expected, "none")
     if "changed" in trigger:
         yield from check_field(f"{path}.changed", trigger["changed"], known)
         if types_of(trigger.get("on", [])) != ("profile_updated",):

@@ -101,7 +101,9 @@ class Anniversary(Kind, frozen=True, kw_only=True):
         """
         customer = moment.customer
         is_first = not self.has_begun(customer, trigger, instance)
-        if not is_first or entry_stop(customer, trigger, instance.anchor_ms, instance) is None:
+        if not is_first or not entry_stop(
+            customer, trigger, instance.key, instance.anchor_ms, instance
+        ):
             return True
         remove_instance(customer, instance)
         self.take_up(moment, trigger, instance)

@@ -49,6 +49,9 @@ RATE = {"limit": 600, "per": "1m", "channel": "sms"}
         (document(category="transactional", cooldown="1h"), "triggers.t.cooldown"),
         (document(category="transactional", holdout={"percent": 5}), "triggers.t.holdout"),
         (document(caps=[CAP | {"channel": "sms"}]), "triggers.t.caps[0].channel"),
+        (document(once="key"), "triggers.t.once"),
+        (document(once="yes"), "triggers.t.once"),
+        (document(limit={"times": 1, "per": "1d", "each": "key"}), "triggers.t.limit.each"),
     ],
 )
 def test_what_cannot_be_is_refused(refused: dict[str, Any], path: str) -> None:
