@@ -11,7 +11,7 @@ from app.core.decisions import Cause, Decision
 from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event, FieldType
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import Rates
-from app.core.rules.taxonomy import Fields, typed
+from app.core.rules.taxonomy import READERS, Fields
 
 Emit = Callable[[Decision], None]
 EmitStopped = Callable[[StoppedStart], None]
@@ -133,7 +133,7 @@ def _declared_data(data: dict[str, Any], declared: Fields, *, foreign: bool) -> 
     known = _built_in_data(data, foreign=foreign)
     for field, kind in declared.items():
         if field in data:
-            value = None if foreign and kind is FieldType.MONEY else typed(data[field], kind)
+            value = None if foreign and kind is FieldType.MONEY else READERS[kind](data[field])
             if value is None:
                 known.pop(field, None)
             else:

@@ -20,6 +20,8 @@ from app.core.time.instants import DAY_MS
 
 #: Shorter texts cannot fill MAX_FACT_BYTES.
 _LONG_BYTES: Final = MAX_FACT_BYTES // MAX_FACT_VALUES
+#: No text of so few characters is longer in UTF-8.
+_SHORT_CHARS: Final = _LONG_BYTES // 4
 _DECIMALS: Final = 6
 
 #: (data of an event, its time) -> the values that it adds, the oldest first
@@ -41,7 +43,9 @@ def _insert(values: list[tuple[int, Any]], occurred_ms: int, value: Any) -> None
 
 
 def _bound_text(values: list[tuple[int, Any]], added: Any) -> None:
-    if type(added) is str and _text_bytes(added) > _LONG_BYTES:
+    if type(added) is not str or len(added) <= _SHORT_CHARS:
+        return
+    if _text_bytes(added) > _LONG_BYTES:
         size = sum(_text_bytes(value) for _, value in values)
         while size > MAX_FACT_BYTES and len(values) > 1:
             _, gone = values.pop(0)
@@ -211,11 +215,11 @@ class Total(DeclaredFact, frozen=True, kw_only=True):
     op: str
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
-        total, count = state.total, state.count
+        op, total, count = self.op, state.total, state.count
         for value in values:
-            if self.op in ("sum", "mean"):
+            if op == "sum" or op == "mean":
                 total = round(total + value, _DECIMALS)
-            elif count == 0 or (value < total if self.op == "min" else value > total):
+            elif count == 0 or (value < total if op == "min" else value > total):
                 total = value
             count += 1
         state.total, state.count = total, count
@@ -241,7 +245,10 @@ class Rolling(DeclaredFact, frozen=True, kw_only=True):
         after_ms = now_ms - self.within_ms
         known = state.values
         for value in values:
-            _insert(known, occurred_ms, value)
+            if not known or known[-1][0] <= occurred_ms:
+                known.append((occurred_ms, value))
+            else:
+                _insert(known, occurred_ms, value)
             if known[0][0] <= after_ms:
                 del known[: bisect_right(known, after_ms, key=_time_of)]
             elif len(known) > MAX_FACT_VALUES:

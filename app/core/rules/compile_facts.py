@@ -19,7 +19,7 @@ from app.core.customer.declared_facts import (
 from app.core.customer.limits import MAX_FACT_VALUES
 from app.core.events import ITEMS, FieldType
 from app.core.rules.conditions import compile_condition
-from app.core.rules.taxonomy import Taxonomy, typed
+from app.core.rules.taxonomy import READERS, Reader, Taxonomy
 from app.core.time.durations import parse_duration_ms
 
 Document = Mapping[str, Any]
@@ -102,15 +102,17 @@ def _definition(body: Document, kind: FieldType | None) -> str:
 def _values_of(op: str, path: str, kind: FieldType | None, currency: str | None) -> ValuesOf:
     if not path:
         return _presence if op == "count" else _time
-    needs_number = op in NUMBER_OPS
+    is_number = kind is None and op in NUMBER_OPS
+    read = _scalar if kind is None else READERS[kind]
+    read = READERS[FieldType.NUMBER] if is_number else read
     if path.startswith(f"{ITEMS}."):
-        return _items(path.removeprefix(f"{ITEMS}."), kind, needs_number, currency)
+        return _items(path.removeprefix(f"{ITEMS}."), kind, read, currency)
 
     def one(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
         value = data.get(path)
         if value is None:
             return ()
-        value = _usable(value, kind, needs_number)
+        value = read(value)
         return () if value is None else (value,)
 
     return one
@@ -124,9 +126,7 @@ def _time(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
     return (occurred_ms,)
 
 
-def _items(
-    field: str, kind: FieldType | None, needs_number: bool, currency: str | None
-) -> ValuesOf:
+def _items(field: str, kind: FieldType | None, read: Reader, currency: str | None) -> ValuesOf:
     """The field of each item; money in another currency than the rules' is missing."""
 
     def all_items(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
@@ -135,16 +135,16 @@ def _items(
             return ()
         if kind is FieldType.MONEY and currency and data.get("currency", currency) != currency:
             return ()
-        values = (
-            _usable(item.get(field), kind, needs_number) for item in items if type(item) is dict
-        )
-        return tuple(value for value in values if value is not None)
+        values = []
+        for item in items:
+            if type(item) is dict:
+                value = read(item.get(field))
+                if value is not None:
+                    values.append(value)
+        return tuple(values)
 
     return all_items
 
 
-def _usable(value: Any, kind: FieldType | None, needs_number: bool) -> Any:
-    if kind is not None:
-        return typed(value, kind)
-    value = value if type(value) in (str, int, float, bool) else None
-    return typed(value, FieldType.NUMBER) if needs_number else value
+def _scalar(value: object) -> object:
+    return value if type(value) in (str, int, float, bool) else None

@@ -1,6 +1,6 @@
 """Which event types there are, on which topics, with which fields: built in, and declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, Final
 
@@ -76,23 +76,46 @@ def declare(events: Any) -> Taxonomy:
     return Taxonomy(types=types, fields={**fields, **BUILT_IN_FIELDS})
 
 
-def typed(value: object, kind: FieldType) -> Any:
-    """The value as its type has it, None when it is not of the type. Times are epoch ms."""
-    match kind:
-        case FieldType.TEXT:
-            if type(value) is int:
-                return str(value)
-            return value if type(value) is str and len(value) <= MAX_TEXT_CHARS else None
-        case FieldType.NUMBER | FieldType.MONEY:
-            return value if type(value) in (int, float) and isfinite(value) else None  # type: ignore[arg-type]
-        case FieldType.TIME:
-            try:
-                return parse_instant(value, "")
-            except EventError:
-                return None
-        case FieldType.DATE:
-            return value if parse_date(value) is not None else None
-        case FieldType.FLAG:
-            return value if type(value) is bool else None
-        case FieldType.ITEMS:
-            return value if type(value) is list else None
+def _text(value: object) -> str | None:
+    if type(value) is str:
+        return value if len(value) <= MAX_TEXT_CHARS else None
+    return str(value) if type(value) is int else None
+
+
+def _number(value: object) -> int | float | None:
+    if type(value) is float:
+        return value if isfinite(value) else None
+    return value if type(value) is int else None
+
+
+def _time(value: object) -> int | None:
+    try:
+        return parse_instant(value, "")
+    except EventError:
+        return None
+
+
+def _date(value: object) -> object:
+    return value if parse_date(value) is not None else None
+
+
+def _flag(value: object) -> bool | None:
+    return value if type(value) is bool else None
+
+
+def _items(value: object) -> list[Any] | None:
+    return value if type(value) is list else None
+
+
+Reader = Callable[[object], Any]
+#: by type, a value as that type has it: None when it is not of the type. Times are epoch ms
+READERS: Final[dict[FieldType, Reader]] = {
+    FieldType.TEXT: _text,
+    FieldType.NUMBER: _number,
+    FieldType.MONEY: _number,
+    FieldType.TIME: _time,
+    FieldType.DATE: _date,
+    FieldType.FLAG: _flag,
+    FieldType.ITEMS: _items,
+}
+assert READERS.keys() == set(FieldType)

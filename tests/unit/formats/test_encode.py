@@ -110,7 +110,7 @@ def test_decision_and_request_say_what_the_decision_says(
 
 
 @given(TEXTS, EXPERIMENTS, CAUSES, st.none() | TEXTS, st.lists(TEXTS, max_size=2), VALUES)
-def test_an_outcome_says_what_it_is_told(
+def test_an_outcome_says_all_that_it_was_given(
     text: str,
     experiment: tuple[str, str] | None,
     cause: Cause,
