@@ -48,7 +48,7 @@ def table(text: str, first: str) -> list[list[str]]:
 
 def at_ms(text: str) -> int:
     """A time of the page, in UTC, as epoch milliseconds."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def decided_at(text: str) -> str:
