@@ -189,7 +189,8 @@ def _facts(
     times = {name for name, body in bodies.items() if is_instant(body, taxonomy)}
     sums = {name for name, body in bodies.items() if "sum" in body}
     known = {**FACTS, **{name: fact.value for name, fact in declared.items()}}
-    predicted = {} if model is None else model.facts(known)
+    channels = document.get("channels", DEFAULT_CHANNELS)
+    predicted = {} if model is None else model.facts(known, channels)
     facts = Facts(
         values={**known, **NO_MODEL, **predicted},
         instants=frozenset(

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 from app.core.compile import compile_rules
 from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
 from app.core.errors import ConfigError
-from app.core.rules.model import Rules
+from app.core.rules.model import DEFAULT_CHANNELS, Rules
 from app.core.validation.document import check
 from app.core.validation.problems import Problem, nearest, shown
 from app.core.validation.writable import mended
@@ -102,10 +102,14 @@ def read_model(path: Path) -> Model:
     return parse_model(raw)
 
 
-def _facts_of(model: Model, document: Any) -> frozenset[str]:
-    """What the model gives to these rules: the next product needs a fact that they declare."""
-    declared = document.get("facts") if isinstance(document, dict) else None
-    names = frozenset(model.facts())
+def _facts_of(model: Model, document: dict[str, Any]) -> frozenset[str]:
+    """What the model gives to these rules: the best channel is one of theirs, the next product
+    needs a fact that they declare.
+    """
+    declared = document.get("facts")
+    channels = document.get("channels")
+    known = channels if isinstance(channels, dict) else DEFAULT_CHANNELS
+    names = frozenset(model.facts(channels=known))
     following = model.next_product
     if following is not None and isinstance(declared, dict) and following.fact in declared:
         return names | {"next_product"}

@@ -22,13 +22,15 @@ def listed_channels(rules: Mapping[str, Any], step: Mapping[str, Any]) -> list[s
 
 
 def best_channel(rules: Mapping[str, Any], customer: Customer) -> str:
-    """Where the customer opens the largest share of what was really sent, the share of everybody
-    counted in as ``weight`` more messages.
+    """Of the file's channels the one where the customer opens the largest share of what was really
+    sent, the share of everybody counted in as ``weight`` more messages.
     """
     part = MODELS[rules["model"]]["best_channel"]
     weight = Fraction(part["weight"])
     shares = {}
     for channel, rate in part["open_rates"].items():
+        if channel not in rules["channels"]:
+            continue
         sends = [
             send
             for send in customer["sends"]

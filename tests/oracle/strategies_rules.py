@@ -523,8 +523,14 @@ def rule_sets(draw: st.DrawFn) -> Rules:
 
 
 def _ask_the_model(draw: st.DrawFn, rules: Rules) -> None:
-    """Names a model, and puts ``best`` in place of the channels of some steps."""
-    rules["model"] = draw(st.sampled_from(sorted(MODELS)))
+    """Names a model that knows one of the channels, if there is one, and puts ``best`` in place of
+    the channels of some steps.
+    """
+    rates = {name: model["best_channel"]["open_rates"] for name, model in MODELS.items()}
+    fitting = sorted(name for name in MODELS if rates[name].keys() & rules["channels"].keys())
+    if not fitting:
+        return
+    rules["model"] = draw(st.sampled_from(fitting))
     bodies = list(rules["triggers"].values())
     for experiment in rules.get("experiments", {}).values():
         bodies += experiment["variants"].values()

@@ -18,13 +18,14 @@ the name of the centroid nearest to z (Euclidean; the first of equals). ``custom
 and ``customer.churn_p`` (no purchase in the next ``horizon_days``) are
 1 / (1 + exp(-(intercept + sum of coefficient * z))). ``customer.best_channel`` is the channel with
 the highest (opened + weight * open rate) / (sent + weight) over the marketing sends that the record
-remembers (the first of equals by name). ``customer.next_product`` is what is bought ``after`` the
+remembers (the first of equals by name), among the channels that the rules have; without any of
+them there is no such prediction. ``customer.next_product`` is what is bought ``after`` the
 product that the fact named holds, ``otherwise`` for one that is not listed. All are worked out from
 the record when a condition asks, so that they follow every event. What needs a value that is not
 known of a customer (recency without a purchase, the fact) is missing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import exp
 from typing import Annotated, Any, Final
 
@@ -129,6 +130,11 @@ class BestChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_rates: Annotated[dict[Name, Annotated[float, Meta(ge=0, le=1)]], Meta(min_length=1)]
     weight: Annotated[float, Meta(gt=0)]
 
+    def among(self, channels: Collection[str]) -> "BestChannel | None":
+        """The same for these channels alone; None when it knows none of them."""
+        rates = {name: rate for name, rate in self.open_rates.items() if name in channels}
+        return BestChannel(open_rates=rates, weight=self.weight) if rates else None
+
     def channel(self, customer: Customer, now_ms: int) -> str:
         """The channel on which the customer most readily opens."""
         sent: dict[str, int] = {}
@@ -185,10 +191,13 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(centroid.name for centroid in centroids)
 
     def facts(
-        self, known: Mapping[str, Callable[[Customer, int], Any]] | None = None
+        self,
+        known: Mapping[str, Callable[[Customer, int], Any]] | None = None,
+        channels: Collection[str] | None = None,
     ) -> dict[str, Callable[[Customer, int], object]]:
         """What it adds to ``customer.*``. ``known`` are the facts of the rules: without the one
-        that the next product goes by there is no such prediction.
+        that the next product goes by there is no such prediction. The best channel is one of
+        ``channels``, those of the rules (None: any that the model knows).
         """
         found: dict[str, Callable[[Customer, int], object]] = {}
         if self.clusters is not None:
@@ -197,8 +206,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found["high_value_p"] = self.high_value.probability
         if self.churn is not None:
             found["churn_p"] = self.churn.probability
-        if self.best_channel is not None:
-            found["best_channel"] = self.best_channel.channel
+        best = self.best_channel
+        if best is not None and channels is not None:
+            best = best.among(channels)
+        if best is not None:
+            found["best_channel"] = best.channel
         following = self.next_product
         last = None if following is None else (known or {}).get(following.fact)
         if following is not None and last is not None:

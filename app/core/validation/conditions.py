@@ -55,7 +55,7 @@ def check_content(
     the model that best needs.
     """
     if step.get("channels") == "best" and "best_channel" not in known.model_facts:
-        expected = "a `model:` in the rules file that gives customer.best_channel"
+        expected = "a `model:` whose best channel is one of the file's `channels`"
         yield Problem(f"{path}.channels", expected, "'best'")
     if "when" in step:
         yield from check_condition(f"{path}.when", step["when"], known, earlier_steps=earlier_steps)

@@ -278,6 +278,14 @@ def test_the_best_channel_is_where_the_customer_opens() -> None:
     assert channel(customer, NOW) == "push"
 
 
+def test_the_best_channel_is_one_of_the_channels_of_the_rules() -> None:
+    """Push is best, then e-mail, then text messages; without any of these there is none."""
+    for channels, expected in (({"sms", "email", "fax"}, "email"), ({"sms"}, "sms")):
+        facts = predictions().facts(channels=channels)
+        assert facts["best_channel"](Customer("ann"), NOW) == expected
+    assert "best_channel" not in predictions().facts(channels={"fax"})
+
+
 def test_the_next_product_follows_the_fact_that_it_names() -> None:
     """What is bought after it, else what is sold most; missing without the fact or its value."""
     assert "next_product" not in predictions().facts()
@@ -310,6 +318,9 @@ def test_channels_best_goes_to_the_best_channel_first(write_rules: WriteRules) -
         assert made[0].channel == expected
     with pytest.raises(RulesError, match="best_channel"):
         load_rules(write_rules(text, MODEL))
+    unknown = PREDICTIONS | {"best_channel": {"open_rates": {"fax": 0.5}, "weight": 2}}
+    with pytest.raises(RulesError, match="best_channel"):
+        load_rules(write_rules(text, unknown))
 
 
 def test_a_model_is_a_regular_file_of_bounded_size(tmp_path: Path, write_rules: WriteRules) -> None:
