@@ -12,6 +12,7 @@ import msgspec
 from app.core.errors import InfrastructureError
 from app.kafka import topics
 from app.kafka.embedded_broker import EmbeddedBroker
+from app.kafka.leftovers import delete_leftovers
 from app.settings.model import Settings
 from app.settings.variable import PREFIX
 
@@ -19,18 +20,23 @@ from app.settings.variable import PREFIX
 _ACCESS: Final = tuple(f"{PREFIX}{part}" for part in ("SECURITY_", "SASL_", "SSL_"))
 _REPLICAS: Final = f"{PREFIX}REPLICATION_FACTOR"
 _ANSWER_TIMEOUT_S: Final = 2.0
+#: How the topics and groups of demos begin.
+_NAMES: Final = "trigger-demo-"
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """``variables`` (TRIGGER_*) lead to it; ``introduction`` is what the viewer reads first.
 
     ``check`` raises InfrastructureError when it is gone; ``clean_up`` takes the demo's topics away.
+    ``prepare`` deletes what demos left that were killed, and says so; it gives empty text if there
+    is nothing to say.
     """
 
     variables: Mapping[str, str]
     introduction: str
     check: Callable[[], None]
     clean_up: Callable[[Settings], None]
+    prepare: Callable[[Settings], str] = lambda _: ""
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def embedded_cluster() -> Iterator[Cluster]:
 
 def own_cluster(servers: str, environ: Mapping[str, str] = os.environ) -> Cluster:
     """A cluster that runs already. Topics and group have names that nothing else has."""
-    name = f"trigger-demo-{token_hex(4)}"
+    name = f"{_NAMES}{token_hex(4)}"
     access = {k: v for k, v in environ.items() if k.startswith(_ACCESS) or k == _REPLICAS}
     return Cluster(
         variables={
@@ -60,7 +66,21 @@ def own_cluster(servers: str, environ: Mapping[str, str] = os.environ) -> Cluste
         introduction=f"on Kafka at {servers}: topics and group {name}*, which go at the end",
         check=lambda: None,
         clean_up=topics.delete,
+        prepare=_delete_leftovers,
     )
+
+
+def _delete_leftovers(settings: Settings) -> str:
+    found = delete_leftovers(settings, _NAMES)
+    parts = []
+    if found.deleted:
+        parts.append(f"deleted {len(found.deleted)} topics of demos that were killed")
+    if found.kept:
+        parts.append(
+            f"{len(found.kept)} topics {_NAMES}* are of other demos: if none runs, delete them with"
+            f" kafka-topics.sh --delete --topic '{_NAMES}.*'"
+        )
+    return "; ".join(parts)
 
 
 def _require_answer(servers: str) -> None:

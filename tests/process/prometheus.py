@@ -57,14 +57,23 @@ def hurried(rules: str, factor: int) -> str:
     return _THRESHOLD.sub(threshold, _DURATION.sub(duration, rules))
 
 
-class RunningPrometheus:
-    """Scrapes ``targets`` (host:port) every second; runs inside ``with``."""
+def write_config(folder: Path, targets: Sequence[str], rules: str) -> Path:
+    """Make the folder, with a configuration that scrapes ``targets`` (host:port) every second and
+    evaluates ``rules``.
+    """
+    folder.mkdir()
+    (folder / "rules.yaml").write_text(rules)
+    config = folder / "config.yaml"
+    config.write_text(_CONFIG.replace("TARGETS", ", ".join(targets)))
+    return config
 
-    def __init__(self, folder: Path, targets: Sequence[str], rules: str, lookback_s: int) -> None:
-        folder.mkdir()
-        (folder / "rules.yaml").write_text(rules)
-        (folder / "config.yaml").write_text(_CONFIG.replace("TARGETS", ", ".join(targets)))
-        self._folder = folder
+
+class RunningPrometheus:
+    """Runs with the configuration file, which it keeps its data beside, inside ``with``."""
+
+    def __init__(self, config: Path, lookback_s: int = 300) -> None:
+        self._config = config
+        self._folder = config.parent
         self._lookback_s = lookback_s
 
     def __enter__(self) -> Self:
@@ -74,7 +83,7 @@ class RunningPrometheus:
             self._process = subprocess.Popen(
                 [
                     "prometheus",
-                    f"--config.file={self._folder / 'config.yaml'}",
+                    f"--config.file={self._config}",
                     f"--storage.tsdb.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{port}",
                     f"--query.lookback-delta={self._lookback_s}s",
@@ -104,6 +113,10 @@ class RunningPrometheus:
     def query(self, promql: str) -> list[dict[str, Any]]:
         """The series that the query returns now. AssertionError when it cannot be parsed."""
         return self._get("query", query=promql)["result"]  # type: ignore[no-any-return]
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules that were loaded, with their health."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
     def alerts(self) -> dict[str, dict[str, Any]]:
         """The alerts that fire now, by name; of several with one name the last."""

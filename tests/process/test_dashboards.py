@@ -10,7 +10,13 @@ import pytest
 
 from deploy.monitoring import dashboards
 from tests.process.conftest import Instance
-from tests.process.prometheus import RULES, RunningPrometheus, hurried, require_prometheus
+from tests.process.prometheus import (
+    RULES,
+    RunningPrometheus,
+    hurried,
+    require_prometheus,
+    write_config,
+)
 from tests.process.running import Wire, wait_for
 from tests.process.test_worker_explain import free_ports
 
@@ -112,9 +118,11 @@ def prometheus(instance: Instance, tmp_path: Path) -> Iterator[RunningPrometheus
     with (
         instance.worker(**settings) as worker,
         RunningPrometheus(
-            tmp_path / "prometheus",
-            [f"127.0.0.1:{port}"],
-            hurried(RULES.read_text(), FACTOR),
+            write_config(
+                tmp_path / "prometheus",
+                [f"127.0.0.1:{port}"],
+                hurried(RULES.read_text(), FACTOR),
+            ),
             300 // FACTOR,
         ) as running,
     ):

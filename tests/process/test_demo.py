@@ -10,9 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from app.kafka.embedded_broker import EmbeddedBroker
+from app.kafka.leftovers import delete_leftovers
+from app.settings.load import load_settings
 from tests.kafka.cluster import KafkaCluster
 from tests.process.running import wait_for
 
@@ -34,11 +37,14 @@ class RunningDemo:
             env={**os.environ, "TMPDIR": str(folder), "TRIGGER_GRACE": "1h"},
         )
         self.descendants: list[psutil.Process] = []
+        #: Standard output up to the first send.
+        self.beginning = ""
 
     def read_until_send(self) -> None:
         """Return when a send was shown: everything runs then."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.beginning += line
             if _SEND.match(line):
                 self.descendants = psutil.Process(self.process.pid).children(recursive=True)
                 return
@@ -121,6 +127,46 @@ def test_on_another_cluster_it_leaves_no_topic_and_no_group(
     assert "\x1b" not in out
     assert {name.split(".")[-1] for name in during} >= {"orders", "dispatch", "decisions"}
     wait_for("topics to be gone", lambda: not _of_demos(admin))
+
+
+@pytest.mark.slow
+def test_what_a_killed_demo_left_on_a_cluster_goes_with_the_next_one(
+    broker: EmbeddedBroker | KafkaCluster, tmp_path: Path
+) -> None:
+    """Its topics and its group; those of a demo that still runs stay."""
+    servers = broker.bootstrap_servers
+    admin = AdminClient({"bootstrap.servers": servers})
+    killed = RunningDemo(tmp_path, 12, "--kafka", servers, "--plain")
+    try:
+        killed.read_until_send()
+        killed.process.kill()
+        killed.end()
+    finally:
+        killed.close()
+    left = set(_of_demos(admin))
+    assert len(left) > 2
+    wait_for("its group to be empty", lambda: _are_empty(admin))
+    running = RunningDemo(tmp_path, 12, "--kafka", servers, "--plain")
+    try:
+        running.read_until_send()
+        assert left.isdisjoint(_of_demos(admin))
+        during = set(_of_demos(admin))
+        variables = {"TRIGGER_BOOTSTRAP_SERVERS": servers}
+        found = delete_leftovers(load_settings(variables), "trigger-demo-")
+        assert found.deleted == ()
+        assert set(found.kept) < during
+        code, _, errors = running.end()
+    finally:
+        running.close()
+    assert (code, errors) == (0, "")
+    assert re.search(r"deleted \d+ topics of demos that were killed", running.beginning)
+    wait_for("topics to be gone", lambda: not _of_demos(admin))
+
+
+def _are_empty(admin: AdminClient) -> bool:
+    groups = admin.list_consumer_groups().result().valid
+    states = [each.state for each in groups if each.group_id.startswith("trigger-demo-")]
+    return set(states) == {ConsumerGroupState.EMPTY}
 
 
 def _of_demos(admin: AdminClient) -> list[str]:

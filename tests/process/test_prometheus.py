@@ -9,12 +9,19 @@ from typing import Final
 
 import pytest
 
+from app.cli import main
 from app.kafka.embedded_broker import EmbeddedBroker
 from app.settings.load import load_settings
 from app.settings.model import Settings
 from tests.process.conftest import RULES as TRIGGERS
 from tests.process.conftest import Instance
-from tests.process.prometheus import RULES, RunningPrometheus, hurried, require_prometheus
+from tests.process.prometheus import (
+    RULES,
+    RunningPrometheus,
+    hurried,
+    require_prometheus,
+    write_config,
+)
 from tests.process.running import wait_for
 from tests.process.test_worker_explain import free_ports
 
@@ -91,7 +98,9 @@ def test_alerts_fire_when_things_break_and_stop_when_they_are_mended(
     target = f"127.0.0.1:{port}"
     with (
         instance.worker(TRIGGER_WEB_PORT=str(port)) as worker,
-        RunningPrometheus(tmp_path / "prometheus", [target], rules, LOOKBACK_S) as prometheus,
+        RunningPrometheus(
+            write_config(tmp_path / "prometheus", [target], rules), LOOKBACK_S
+        ) as prometheus,
     ):
         worker.wait_until_ready()
         (ready,) = wait_for("scraped", lambda: prometheus.query("trigger_ready == 1"))
@@ -134,6 +143,34 @@ def test_alerts_fire_when_things_break_and_stop_when_they_are_mended(
             successor.wait_until_ready()
             prometheus.wait_for_silence()
             wait_for("recovered", lambda: prometheus.query("trigger_last_recovery_seconds > 0"))
+
+
+@pytest.mark.slow
+@pytest.mark.needs_prometheus
+def test_the_configuration_of_the_starter_finds_its_worker(
+    instance: Instance, tmp_path: Path
+) -> None:
+    """As ``triggers init`` writes it, but for the host: the target is up, no rule has an error."""
+    assert main(["init", str(tmp_path / "shop")]) == 0
+    (port,) = free_ports(1)
+    config = tmp_path / "shop" / "prometheus" / "prometheus.yaml"
+    written = config.read_text()
+    assert "engine:6066" in written
+    config.write_text(written.replace("engine:6066", f"127.0.0.1:{port}"))
+    with (
+        instance.worker(TRIGGER_WEB_PORT=str(port)) as worker,
+        RunningPrometheus(config) as prometheus,
+    ):
+        worker.wait_until_ready()
+        wait_for("the target is up", lambda: prometheus.query('up{job="triggers"} == 1'))
+        wait_for("it is ready", lambda: prometheus.query('trigger_ready{job="triggers"} == 1'))
+        wait_for(
+            "all rules are evaluated",
+            lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()),
+        )
+        rules = prometheus.rules()
+        assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
+        assert "TriggersWorkerNotReady" in {rule["name"] for rule in rules}
 
 
 def say(what: str, prometheus: RunningPrometheus) -> None:
