@@ -227,12 +227,15 @@ class PartitionStore:
         keys = islice(self._keys(PARKED, PARKED), limit)
         return [key[len(PARKED) :].decode() for key in keys]
 
-    def some(self, limit: int) -> Iterator[bytes]:
-        """Yield the entries of up to ``limit`` customers."""
-        for key in islice(self._keys(CUSTOMER, CUSTOMER), limit):
+    def some(self, limit: int, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield id and entry of up to ``limit`` customers whose ids, as bytes, are larger than
+        ``after``, in order.
+        """
+        keys = self._keys(CUSTOMER + after + b"\0" if after else CUSTOMER, CUSTOMER)
+        for key in islice(keys, limit):
             value = None if key == CUSTOMER + RATES_KEY else self._read(key)
             if value is not None:
-                yield value
+                yield key[len(CUSTOMER) :], value
 
     def compact(self) -> None:
         """Rewrite the files without what was overwritten. May be called in a thread."""

@@ -71,7 +71,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         the partition contain: no more than what was read of it.
         """
         largest: dict[str, int] = {}
-        for value in self.partition(number).some(_SAMPLE):
+        for _, value in self.partition(number).some(_SAMPLE):
             for source, offset in records.decode(record_of(value)).applied.items():
                 largest[source] = max(offset, largest.get(source, 0))
         return largest

@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from app.commands._options import Subparsers, parse_instant_option, settings_from
 from app.core.errors import ConfigError
@@ -13,6 +14,8 @@ from app.core.errors import ConfigError
 DEFAULT_WORKER: Final = "http://localhost:6066"
 #: so many matches of --find are listed
 MAX_FOUND: Final = 50
+#: characters of --find that a worker takes
+MAX_TEXT: Final = 200
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -24,7 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--find",
         metavar="TEXT",
-        help="with --out: list customers whose id, name or address contains TEXT",
+        help="list customers whose id, name or address contains TEXT; workers read all their"
+        " records for it, and want TRIGGER_WEB_TOKEN",
     )
     parser.add_argument("--trigger", metavar="NAME", help="of this trigger alone")
     parser.add_argument("--since", metavar="T", help="nothing that is earlier")
@@ -67,9 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.customer is None) == (args.find is None):
         raise ConfigError("expected either CUSTOMER or --find TEXT")
     if args.out is None:
-        if args.find is not None:
-            raise ConfigError("--find: expected --out DIR too; a worker is asked by id")
-        sys.stdout.write(_asked(args))
+        sys.stdout.write(_asked(args) if args.find is None else _found_on_workers(args))
     else:
         sys.stdout.write(_saved(args) if args.find is None else _found(args))
     return 0
@@ -131,21 +133,60 @@ def _saved(args: argparse.Namespace) -> str:
     return explanation_text(explanation)
 
 
+def _found_on_workers(args: argparse.Namespace) -> str:
+    """As from a folder; how far the search went is said on standard error."""
+    from app.explain.asked import find_on_workers
+
+    if not 1 <= len(args.find.strip()) <= MAX_TEXT:
+        raise ConfigError(f"--find: expected 1 to {MAX_TEXT} characters, got {args.find[:20]!r}")
+    token = settings_from(args).web_token
+    if token is None:
+        raise ConfigError(
+            "--find on a worker looks into names and addresses: expected its TRIGGER_WEB_TOKEN in"
+            " the environment"
+        )
+    found = find_on_workers(
+        args.worker, args.find.strip(), token, show_personal=args.show_personal, most=MAX_FOUND
+    )
+    extent = f"searched {found.customers} customers of {found.workers} workers"
+    if found.not_searched:
+        numbers = ", ".join(map(str, sorted(found.not_searched)))
+        extent += (
+            f"; not partitions {numbers}: being recovered, or of a worker without TRIGGER_WEB_URL"
+        )
+    if not found.matches:
+        raise ConfigError(f"no customer has {args.find!r} in id, name or address; {extent}")
+    print(extent, file=sys.stderr)
+    return _listed(found.matches, is_cut=found.is_cut)
+
+
 def _found(args: argparse.Namespace) -> str:
     """Ids of customers, and where the text was; what it was found in is personal."""
     from app.backtest.saved_run import SavedRun
     from app.explain.narrowing import find_customers
-    from app.formats.printable import printable_line
 
     saved = SavedRun(args.out)
-    matches = find_customers(saved.customers(), args.find, saved.rules.addresses)
-    found = list(islice(matches, MAX_FOUND + 1))
+    matching = find_customers(saved.customers(), args.find, saved.rules.addresses)
+    found = list(islice(matching, MAX_FOUND + 1))
     if not found:
         raise ConfigError(f"{args.out}: no customer has {args.find!r} in id, name or address")
+    matches = [
+        (each.customer_id, field, each.profile[field] if args.show_personal else None)
+        if field != "id"
+        else (each.customer_id, field, None)
+        for each, field in found
+    ]
+    return _listed(matches, is_cut=len(found) > MAX_FOUND)
+
+
+def _listed(matches: Sequence[tuple[str, str, Any]], *, is_cut: bool) -> str:
+    """A line for each of the first matches: id, the field that matched, its value if there is."""
+    from app.formats.printable import printable_line
+
     lines = []
-    for customer, field in found[:MAX_FOUND]:
-        value = f": {customer.profile[field]}" if args.show_personal and field != "id" else ""
-        lines.append(printable_line(f"{customer.customer_id}  {field}{value}") + "\n")
-    if len(found) > MAX_FOUND:
+    for customer_id, field, value in matches[:MAX_FOUND]:
+        shown = "" if value is None else f": {value}"
+        lines.append(printable_line(f"{customer_id}  {field}{shown}") + "\n")
+    if is_cut:
         lines.append(f"more than {MAX_FOUND}: give more of the text\n")
     return "".join(lines)

@@ -87,8 +87,8 @@ def run_demo(
             "TRIGGER_WEB_PORT": str(web_port),
         }
         settings = load_settings(variables)
-        if said := cluster.prepare(settings):
-            console.print(said, highlight=False, soft_wrap=True)
+        if remark := cluster.prepare(settings):
+            console.print(remark, highlight=False, soft_wrap=True)
         stack.callback(cluster.clean_up, settings)
         topics.create(settings)
         worker = WorkerProcess(variables, folder, web_port)

@@ -1,11 +1,10 @@
 """Narrowing what is shown: decisions of one trigger or of late, customers who match a text."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from app.core.customer.record import Customer
 from app.core.time.instants import parse_rfc3339
 from app.explain.explanation import Explanation
 
@@ -40,9 +39,19 @@ def narrow(explanation: Explanation, trigger: str | None, since_ms: int | None) 
     )
 
 
+class HasProfile(Protocol):
+    """A customer's record, or the part of it that is searched."""
+
+    customer_id: str
+    profile: dict[str, Any]
+
+
+Found = TypeVar("Found", bound=HasProfile)
+
+
 def find_customers(
-    customers: Iterable[Customer], text: str, addresses: frozenset[str]
-) -> Iterator[tuple[Customer, str]]:
+    customers: Iterable[Found], text: str, addresses: frozenset[str]
+) -> Iterator[tuple[Found, str]]:
     """Customers whose id, name or address contains the text in any case, and the field it is in."""
     sought = text.strip().casefold()
     fields = sorted(_NAME_FIELDS | addresses)

@@ -22,6 +22,7 @@ from app.live.partition.context import MakeEngine
 from app.live.rules_reload import LOOK_S
 from app.live.startup import collect_rarely, use_uvloop
 from app.live.web.customer_lookup import LiveExplanations
+from app.live.web.customer_search import SearchRoute
 from app.live.web.routes import ExplainRoutes
 from app.live.web.server import WebServer
 from app.settings.model import Settings
@@ -141,7 +142,10 @@ class _Worker:
             self._prepared.metrics,
             self._is_ready,
             lambda: parts.progress.positions.has_joined,
-            ExplainRoutes(explanations, settings.web_token).routes(),
+            [
+                *ExplainRoutes(explanations, settings.web_token).routes(),
+                *SearchRoute(customers, settings.web_token).routes(),
+            ],
         )
         try:
             await web.start()

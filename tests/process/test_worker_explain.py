@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.cli import main
 from app.kafka.partitioning import partition_for
 from tests.process.conftest import Instance
 from tests.process.running import wait_for
+
+TOKEN = "a token that nobody guesses"  # noqa: S105 - it guards nothing
 
 pytestmark = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 
@@ -59,8 +62,12 @@ def test_a_worker_explains_its_customers_also_after_a_restart(instance: Instance
         assert cause in [event["event_id"] for event in explanation["events"]]
 
 
-def test_a_worker_redirects_to_the_worker_that_has_the_customer(instance: Instance) -> None:
-    """Any of them may be asked; Faust's assignment says where each partition is."""
+def test_a_worker_redirects_to_the_worker_that_has_the_customer(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any of them may be asked; Faust's assignment says where each partition is. A search finds
+    the customers of both.
+    """
     ids = instance.customers(8)
     assert len({partition_for(each.encode(), instance.wire.partitions) for each in ids}) > 1
     urls = [f"http://127.0.0.1:{port}" for port in free_ports(2)]
@@ -70,6 +77,7 @@ def test_a_worker_redirects_to_the_worker_that_has_the_customer(instance: Instan
             TRIGGER_WEB_PORT=url.rpartition(":")[2],
             TRIGGER_INSTANCE_ID=f"w{number}",
             TRIGGER_DATA_DIR=str(instance.data_dir / str(number)),
+            TRIGGER_WEB_TOKEN=TOKEN,
         )
         for number, url in enumerate(urls)
     )
@@ -91,3 +99,9 @@ def test_a_worker_redirects_to_the_worker_that_has_the_customer(instance: Instan
             assert json.loads(pair[owner][2])["customer_id"] == customer_id
             assert pair[1 - owner][1] == f"{urls[owner]}/explain/{customer_id}?last=1"
         assert has == {0, 1}
+        monkeypatch.setenv("TRIGGER_WEB_TOKEN", TOKEN)
+        for url in urls:
+            assert main(["explain", "--worker", url, "--find", "@EXAMPLE.org"]) == 0
+            shown = capsys.readouterr()
+            assert sorted(shown.out.splitlines()) == [f"{each}  email" for each in sorted(ids)]
+            assert "of 2 workers\n" in shown.err

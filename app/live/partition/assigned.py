@@ -16,6 +16,7 @@ from app.live.partition.processor import PartitionProcessor
 from app.live.partition.rehearsal import ReadNewest, RehearsalEnd
 from app.live.telemetry.gauges import PartitionFigures
 from tables.partition import PartitionStore
+from tables.records import WithProfile
 
 _log: Final = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class AssignedPartitions:
         )
 
     @property
+    def rules(self) -> Rules:
+        """What is decided by."""
+        return self._rules
+
+    @property
     def partitions(self) -> set[int]:
         """The partitions that are worked on."""
         return set(self._processors)
@@ -63,6 +69,15 @@ class AssignedPartitions:
         """The customer as the partition's last unit left them; None when it is not worked on."""
         found = self._processors.get(partition)
         return None if found is None else found[0].snapshot(customer_id)
+
+    def profiles_after(
+        self, partition: int, customer_id: str, limit: int
+    ) -> tuple[list[WithProfile], str | None] | None:
+        """Some customers of the partition, as its processor gives them; None when it is not worked
+        on.
+        """
+        found = self._processors.get(partition)
+        return None if found is None else found[0].profiles_after(customer_id, limit)
 
     def figures(self) -> list[PartitionFigures]:
         """How every partition stands that is worked on."""

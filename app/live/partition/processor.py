@@ -34,6 +34,7 @@ from tables import records
 from tables.customers import PartitionCustomers
 from tables.layout import head_of, record_of
 from tables.partition import PartitionStore
+from tables.records import WithProfile
 
 #: A commit unit ends at about so many records, or customers that timers touched.
 UNIT_RECORDS: Final = 1000
@@ -155,6 +156,18 @@ class PartitionProcessor:
             now_ms=self._now_ms() if now_ms == BEGINNING_OF_TIME_MS else now_ms,
             waits_for=() if self._input.is_current() else tuple(self._input.not_current_topics()),
         )
+
+    def profiles_after(self, customer_id: str, limit: int) -> tuple[list[WithProfile], str | None]:
+        """Up to ``limit`` customers with larger ids, in the order of these, as the last unit left
+        them; and the id to go on after, None at the end.
+        """
+        read = list(self._store.some(limit, customer_id.encode()))
+        found = [
+            records.decode_profile(record_of(value))
+            for _, value in read
+            if not head_of(value).is_erased
+        ]
+        return found, read[-1][0].decode() if len(read) == limit else None
 
     def figures(self) -> PartitionFigures:
         """How the partition stands now."""

@@ -16,6 +16,7 @@ from app.live.faust_app import WorkerApp
 from app.live.partition.assigned import AssignedPartitions
 from app.live.web.recent_decisions import RecentDecisions, read_back
 from app.settings.model import Settings
+from tables.records import WithProfile
 
 #: Readings of decisions that may wait for their turn; one runs at a time.
 _MAX_WAITING: Final = 8
@@ -24,7 +25,7 @@ NARROWED_FROM: Final = 200
 
 
 class LocatedCustomers:
-    """Implements ``Partitions`` for a worker; used from its event loop."""
+    """Implements ``Partitions`` and ``SearchedPartitions`` for a worker; used in its event loop."""
 
     def __init__(
         self,
@@ -48,6 +49,23 @@ class LocatedCustomers:
 
     def owner(self, partition: int) -> OwnedElsewhere | Recovering:
         return self._app.owner(partition)
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(self._assigned.partitions)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        return self._assigned.rules.addresses
+
+    def profiles_after(
+        self, partition: int, customer_id: str, limit: int
+    ) -> tuple[list[WithProfile], str | None] | None:
+        return self._assigned.profiles_after(partition, customer_id, limit)
+
+    def others(self) -> list[OwnedElsewhere | Recovering]:
+        numbers = set(range(self._input_partitions)) - self._assigned.partitions
+        return [self.owner(number) for number in sorted(numbers)]
 
     def read_decisions(self, customer_id: str, partition: int, wanted: int) -> RecentDecisions:
         """The customer's newest decisions; may be called in a thread."""

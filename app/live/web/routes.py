@@ -1,9 +1,8 @@
-"""The routes that explain a customer, as data and as a page, and the guard of personal data."""
+"""The routes that explain a customer, as data and as a page."""
 
-import hmac
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 from urllib.parse import quote
 
 import orjson
@@ -17,6 +16,7 @@ from app.explain.page import CONTENT_SECURITY_POLICY, customer_page
 from app.explain.written import explanation_json, explanation_text
 from app.formats.printable import printable
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
+from app.live.web.answers import private, refusal, refused_without_token
 from app.live.web.customer_lookup import Busy, LiveExplanations, NoSuchTrigger, Unknown
 from app.settings.parsers import Secret
 
@@ -27,14 +27,6 @@ PAGE_PATH: Final = "/customers/"
 #: Any text, escaped as a URL needs it.
 ONE_CUSTOMER: Final = "{customer:[^/]+}"
 MAX_RECENT: Final = 200
-#: The scheme of ``Authorization``, in any case (RFC 9110, 11.1).
-_BEARER: Final = "bearer"
-#: No cache may store the page, and no other site gets its address as the referrer.
-_PRIVATE: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 Write = Callable[[Explanation], web.Response]
 
@@ -79,7 +71,7 @@ class ExplainRoutes:
         if asked not in ("0", "1"):
             return refusal(400, "show_personal: expected 0 or 1")
         if asked == "1":
-            refused = self._refuse_personal(request)
+            refused = refused_without_token(request, self._token)
             if refused is not None:
                 return refused
         try:
@@ -137,19 +129,6 @@ class ExplainRoutes:
                 )
         assert_never(answer)
 
-    def _refuse_personal(self, request: web.Request) -> web.Response | None:
-        if self._token is None:
-            return refusal(403, "this worker has no TRIGGER_WEB_TOKEN: it shows no personal data")
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        is_right = hmac.compare_digest(
-            given.strip().encode(errors="surrogateescape"),
-            self._token.reveal().encode(errors="surrogateescape"),
-        )
-        if is_right and scheme.lower() == _BEARER:
-            return None
-        headers = {"WWW-Authenticate": 'Bearer realm="personal data"'}
-        return refusal(401, "show_personal needs the bearer token of TRIGGER_WEB_TOKEN", headers)
-
 
 def _since_ms(given: str | None) -> int | None:
     """From RFC 3339 text or epoch milliseconds. Raises EventError."""
@@ -165,28 +144,6 @@ def is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def refusal(
-    status: int, error: str, headers: Mapping[str, str] | None = None, **more: Any
-) -> web.Response:
-    """A JSON object that says what is wrong, and whatever else helps."""
-    return web.Response(
-        status=status,
-        body=orjson.dumps({"error": error, **more}) + b"\n",
-        headers={**_PRIVATE, **(headers or {})},
-        content_type="application/json",
-    )
-
-
-def private(body: str, content_type: str, **headers: str) -> web.Response:
-    """An answer about one person."""
-    return web.Response(
-        body=body.encode(),
-        headers=_PRIVATE | headers,
-        content_type=content_type,
-        charset="utf-8",
-    )
 
 
 def _json(explanation: Explanation) -> web.Response:

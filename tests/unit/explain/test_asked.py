@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import orjson
 import pytest
@@ -12,11 +12,13 @@ from aiohttp.test_utils import TestServer
 from app.cli import main
 from app.explain.page import customer_page
 from app.explain.written import explanation_text
-from app.live.customer_snapshot import OwnedElsewhere
+from app.live.customer_snapshot import OwnedElsewhere, Recovering
 from app.live.web.customer_lookup import LiveExplanations
+from app.live.web.customer_search import SearchRoute
 from app.live.web.routes import ExplainRoutes
 from app.settings.parsers import Secret
 from tests.unit.explain.test_explain import explained
+from tests.unit.live.web.test_customer_search import SearchedWorker
 from tests.unit.live.web.test_routes import TOKEN, OneWorker
 
 
@@ -31,10 +33,17 @@ class Served:
 
     def add(self, worker: OneWorker) -> str:
         """Its URL."""
+        return self._serve(
+            ExplainRoutes(LiveExplanations(worker, worker.read), Secret(TOKEN)).routes()
+        )
 
+    def add_searched(self, worker: SearchedWorker) -> str:
+        """The URL of one that can be searched."""
+        return self._serve(SearchRoute(worker, Secret(TOKEN)).routes())
+
+    def _serve(self, routes: Iterable[web.RouteDef]) -> str:
         async def go() -> str:
             app = web.Application()
-            routes = ExplainRoutes(LiveExplanations(worker, worker.read), Secret(TOKEN)).routes()
             app.add_routes(routes)
             server = TestServer(app)
             await server.start_server()
@@ -104,8 +113,56 @@ def test_a_worker_narrows_and_serves_its_page(
     ):
         assert main([*command, "text", option, wrong]) == 2
         assert said in capsys.readouterr().err
-    assert main(["explain", "--find", "ann", "--worker", url]) == 2
-    assert "--find: expected --out DIR" in capsys.readouterr().err
+
+
+class Neighbour(SearchedWorker):
+    """Knows where another worker is."""
+
+    def __init__(self, url: str, customers: int) -> None:
+        super().__init__(customers)
+        self.url = url
+
+    def others(self) -> list[OwnedElsewhere | Recovering]:
+        return [OwnedElsewhere(1, self.url), Recovering(3)]
+
+
+def test_customers_of_all_workers_are_found(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is asked names the others; who has no token, or finds nobody, gets 2."""
+    last = Neighbour("", 2)
+    url = served.add_searched(last)
+    first = Neighbour(url, 3)
+    last.url = served.add_searched(first)
+    command = ["explain", "--worker", last.url, "--find"]
+    assert main([*command, "c00001."]) == 2
+    assert "TRIGGER_WEB_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("TRIGGER_WEB_TOKEN", TOKEN)
+    assert main([*command, "c00002."]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "c00002  email\n"
+    assert "searched 10 customers of 2 workers; not partitions 3" in shown.err
+    assert main([*command, "c00002.2", "--show-personal"]) == 0
+    assert capsys.readouterr().out == "c00002  email: c00002.2@example.org\n"
+    assert main([*command, "nobody"]) == 2
+    assert "no customer has 'nobody' in id, name or address; searched 10" in capsys.readouterr().err
+    assert main([*command, " "]) == 2
+    assert "expected 1 to 200 characters" in capsys.readouterr().err
+    monkeypatch.setenv("TRIGGER_WEB_TOKEN", "guess")
+    assert main([*command, "c"]) == 2
+    assert "bearer token" in capsys.readouterr().err
+
+
+def test_more_matches_than_are_shown_are_announced(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without reading on."""
+    monkeypatch.setenv("TRIGGER_WEB_TOKEN", TOKEN)
+    url = served.add_searched(SearchedWorker(300))
+    assert main(["explain", "--worker", url, "--find", "example"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 51
+    assert lines[-1] == "more than 50: give more of the text"
 
 
 def test_the_token_of_the_environment_shows_personal_data(

@@ -218,6 +218,20 @@ def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
     store.close()
 
 
+def test_some_customers_are_those_after_an_id_in_its_order(folder: Path) -> None:
+    """As bytes: an id that begins with another one comes after it; slots of rates are none."""
+    store = PartitionStore(folder)
+    entry = pack_value(NO_HEAD, b"record")
+    keys = [b"a", b"a!", b"b", "ä".encode(), b"\xffrates"]
+    store.apply([Entry(number, key, entry) for number, key in enumerate(keys)], 4)
+    assert [key for key, _ in store.some(9)] == keys[:4]
+    assert list(store.some(2)) == [(b"a", entry), (b"a!", entry)]
+    assert [key for key, _ in store.some(2, b"a")] == [b"a!", b"b"]
+    assert [key for key, _ in store.some(9, b"b")] == ["ä".encode()]
+    assert list(store.some(9, "ä".encode())) == []
+    store.close()
+
+
 def test_changelog_applied_twice_changes_nothing(folder: Path) -> None:
     """Recovery reads the last entry it had once more."""
     store = PartitionStore(folder)

@@ -90,6 +90,30 @@ def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
     assert (figures.customers, figures.timers_pending) == (0, 0)
 
 
+def test_customers_are_read_in_portions_without_those_who_were_erased(tmp_path: Path) -> None:
+    """Each portion says after whom to go on; a partition that is not worked on has none."""
+    made = world(tmp_path)
+    for customer_id in ("ann", "bob", "cid"):
+        made.publish("orders", customer_id, "order_placed", T0 + 1, {"order_id": customer_id})
+    made.publish_raw("profiles", b"bob", None, T0 + 3)
+    portions = []
+
+    def read(worker: Worker) -> bool:
+        if not worker.is_at_rest():
+            return False
+        after: str | None = ""
+        while after is not None:
+            portion = worker.assigned.profiles_after(0, after, 2)
+            assert portion is not None
+            customers, after = portion
+            portions.append([each.customer_id for each in customers])
+        assert worker.assigned.profiles_after(1, "", 2) is None
+        return True
+
+    assert Worker(made, RULES).run(read).failure is None
+    assert portions == [["ann"], ["cid"]]
+
+
 def test_an_event_that_is_read_twice_counts_once(tmp_path: Path) -> None:
     """The same offset after a crash, and the same event id at another offset."""
     made = world(tmp_path)
