@@ -64,7 +64,9 @@ class InMemoryCustomers:
     def changed(self, customer: Customer) -> None:
         """Keep the record and find its place among the timers."""
         customer_id = customer.customer_id
-        self.shed.update(bound_record(customer))
+        dropped = bound_record(customer)
+        if dropped:
+            self.shed.update(dropped)
         self._records[customer_id] = customer
         due_ms = customer.next_due_ms()
         if due_ms < self._entry_ms.get(customer_id, END_OF_TIME_MS):

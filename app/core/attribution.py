@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from app.core.context import EventContext
+from app.core.customer.facts import counting_sends
 from app.core.customer.limits import MAX_ENGAGEMENTS
 from app.core.customer.purchases import number
 from app.core.customer.record import Customer, Sent
@@ -35,7 +36,7 @@ _ENGAGEMENT: Final = {
 _WHENEVER: Final = frozenset({Kind.BOUNCED, Kind.COMPLAINED, Kind.UNSUBSCRIBED})
 _AFTER_DELIVERY: Final = {"review_completed": Kind.REVIEW, "support_contacted": Kind.SUPPORT}
 #: The event types that can be an outcome of a send.
-ATTRIBUTED: Final = PURCHASES | _ENGAGEMENT.keys() | _AFTER_DELIVERY.keys()
+ATTRIBUTED: Final = frozenset((*PURCHASES, *_ENGAGEMENT, *_AFTER_DELIVERY))
 
 #: The name of a conversion that another send got.
 ASSISTED: Final = "assisted"
@@ -83,12 +84,11 @@ def order_of(data: dict[str, Any]) -> str:
 
 
 def _sends_in_window(moment: EventContext) -> list[Sent]:
-    occurred_ms, window_ms = moment.occurred_ms, moment.rules.attribution_ms
-    return [
-        sent
-        for sent in moment.customer.sends
-        if sent.is_marketing and sent.decided_ms <= occurred_ms <= sent.decided_ms + window_ms
-    ]
+    occurred_ms = moment.occurred_ms
+    sends = counting_sends(moment.customer, occurred_ms - moment.rules.attribution_ms - 1)
+    if sends and sends[-1].decided_ms > occurred_ms:
+        return [sent for sent in sends if sent.decided_ms <= occurred_ms]
+    return sends
 
 
 def _engage(moment: EventContext, kind: Kind, emit: EmitOutcome) -> None:

@@ -305,9 +305,9 @@ def _learn(
 class _Dates(NamedTuple):
     """What the record says of dates: where from, and the zone that they are read in."""
 
-    zone: object
+    zone: Any
     customer: tuple[int | None, int | None]
-    profile: tuple[object, dict[str, Any] | None]
+    profile: tuple[Any, dict[str, Any] | None]
 
 
 def _dates(customer: Customer, update: ProfileUpdate | None) -> _Dates:

@@ -213,6 +213,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     frequencies_ms: dict[str, dict[str, list[int]]] = {}
     #: anniversary trigger -> last year that fired
     fired_years: dict[str, int] = {}
+    #: in the order of their decisions
     sends: list[Sent] = []
     #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
     #: several

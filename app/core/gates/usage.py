@@ -59,11 +59,21 @@ class Quiet(msgspec.Struct, frozen=True, gc=False):
 
 
 def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
-    """How many of the marketing sends a cap counts at ``now_ms``."""
+    """How many of the marketing sends, in the order of their decisions, a cap counts at
+    ``now_ms``.
+    """
     limit = cap.fatigued_limit if fatigued else cap.limit
     if not sends:
         return CapUse(cap, 0, limit, None)
     only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
+    if only is None and family is None and trigger is None:
+        first = len(sends)
+        while first and sends[first - 1].decided_ms > after_ms:
+            first -= 1
+        count = len(sends) - first
+        if count < limit:
+            return CapUse(cap, count, limit, None)
+        return CapUse(cap, count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms)
     sent_ms = []
     for sent in sends:
         if (
@@ -76,7 +86,6 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
     count = len(sent_ms)
     if count < limit:
         return CapUse(cap, count, limit, None)
-    sent_ms.sort()
     return CapUse(cap, count, limit, sent_ms[count - limit] + cap.per_ms)
 
 

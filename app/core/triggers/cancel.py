@@ -53,7 +53,10 @@ def _remember_cancel(moment: EventContext, trigger: Trigger, pattern: str | None
 
 
 def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:
-    for sent in moment.customer.sends:
+    sends = moment.customer.sends
+    if not sends or sends[-1].decided_ms <= moment.occurred_ms:
+        return
+    for sent in sends:
         if (
             sent.trigger == trigger.name
             and moment.occurred_ms < sent.decided_ms

@@ -1,6 +1,8 @@
 """From a verdict to a decision: what is recorded, what is sent, what stays pending."""
 
+from bisect import insort
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from app.core.attribution import order_of
@@ -137,31 +139,33 @@ def _remember_send(
         _forget_requests(customer, now_ms - moment.rules.recall_window_ms)
     steps = trigger.steps
     usual = steps[decision.step].template if decision.step < len(steps) else None
-    customer.sends.append(
-        Sent(
-            decided_ms=now_ms,
-            due_ms=decision.due_ms,
-            trigger=trigger.name,
-            family=trigger.family,
-            key=instance.key,
-            anchor_ms=instance.anchor_ms,
-            step=decision.step,
-            channel=channel,
-            is_marketing=trigger.is_marketing,
-            is_ghost=decision.outcome is HOLDOUT,
-            request_id=decision.request_id,
-            cause=instance.cause,
-            experiment=message.experiment,
-            template=None if message.template == usual and not trigger.cancel else message.template,
-            delivered_order=order_of(instance.data) if instance.is_delivery else None,
-            segments=decision.segments,
-            cluster=decision.cluster,
-            design=decision.design,
-            address=sent_address(moment.rules.feedback.fields.get(channel), request.address),
-            request=decision.dispatch if trigger.cancel else None,
-            opened_by=instance.opened_by,
-        )
+    sent = Sent(
+        decided_ms=now_ms,
+        due_ms=decision.due_ms,
+        trigger=trigger.name,
+        family=trigger.family,
+        key=instance.key,
+        anchor_ms=instance.anchor_ms,
+        step=decision.step,
+        channel=channel,
+        is_marketing=trigger.is_marketing,
+        is_ghost=decision.outcome is HOLDOUT,
+        request_id=decision.request_id,
+        cause=instance.cause,
+        experiment=message.experiment,
+        template=None if message.template == usual and not trigger.cancel else message.template,
+        delivered_order=order_of(instance.data) if instance.is_delivery else None,
+        segments=decision.segments,
+        cluster=decision.cluster,
+        design=decision.design,
+        address=sent_address(moment.rules.feedback.fields.get(channel), request.address),
+        request=decision.dispatch if trigger.cancel else None,
+        opened_by=instance.opened_by,
     )
+    if customer.sends and customer.sends[-1].decided_ms > now_ms:
+        insort(customer.sends, sent, key=attrgetter("decided_ms"))
+    else:
+        customer.sends.append(sent)
     if len(customer.sends) > MAX_SENDS:
         del customer.sends[:-MAX_SENDS]
 
