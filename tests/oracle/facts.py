@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
-from tests.oracle.calendar import duration_ms
+from tests.oracle.calendar import DAY_MS, duration_ms
 from tests.oracle.declared import field_types, typed
 from tests.oracle.reading import visible
 
@@ -13,6 +13,8 @@ Rules = Mapping[str, Any]
 #: (condition, data of an event, rules) -> whether it holds
 Holds = Callable[[Any, Mapping[str, Any], Rules], bool]
 
+#: Rolling ones of these count what is beyond 64 values by whole days.
+BY_DAYS = ("count", "sum", "mean", "min", "max", "first")
 OPS = ("last", "first", "most", "count", "sum", "mean", "min", "max", "distinct")
 
 
@@ -32,14 +34,28 @@ def value_of(
     (op,) = [op for op in OPS if op in body]
     type_name, _, path = body[op].partition(".")
     taken: list[tuple[int, Any]] = []
+    whole_days: list[tuple[int, Any]] = []
+    within = duration_ms(body["within"]) if "within" in body else None
     for event in since_declared(body, name, rules, events):
         data = visible(event["data"], rules)
         if event["type"] == type_name and holds(body.get("when"), data, rules):
-            taken += [(event["t"], value) for value in values(op, path, data, event["t"], rules)]
-    taken.sort(key=lambda one: one[0])
-    if "within" in body:
-        taken = [one for one in taken if one[0] > now - duration_ms(body["within"])]
+            for value in values(op, path, data, event["t"], rules):
+                taken.append((event["t"], value))
+                taken.sort(key=lambda one: one[0])
+                if within is not None:
+                    taken = [one for one in taken if one[0] > event.get("read_at", 0) - within]
+                while within is not None and op in BY_DAYS and len(taken) > 64:
+                    whole_days.append(taken.pop(0))
+    if within is not None:
+        taken = [one for one in taken if one[0] > now - within]
+        old = [one for one in whole_days if end_of_day(one[0]) > now - within]
+        taken = sorted([*old, *taken], key=lambda one: one[0])
     return answer(op, body.get("keep"), [value for _, value in taken])
+
+
+def end_of_day(t: int) -> int:
+    """Where the day (UTC) of an instant ends."""
+    return t - t % DAY_MS + DAY_MS
 
 
 def since_declared(

@@ -62,6 +62,41 @@ def test_every_fact_is_what_the_oracle_says(told: tuple[Rules, list[Line], int])
     assert made == oracle.run(rules, lines, until_ms=until_ms)
 
 
+@st.composite
+def busy_days(draw: st.DrawFn) -> tuple[Rules, list[Line]]:
+    """Rules that tell rolling facts, and over 64 orders of ann in a few days; some are late."""
+    ops = ("count", "sum", "mean", "min", "max", "first", "distinct", "last", "most")
+    field = {"count": "order_placed"}
+    within = st.sampled_from(["6h", "1d", "2d"])
+    declared = {op: {op: field.get(op, "order_placed.value"), "within": draw(within)} for op in ops}
+    at_ms, lines = START_MS + draw(st.integers(0, DAY_MS)), []
+    for number in range(draw(st.integers(68, 90))):
+        at_ms += draw(st.sampled_from([0, 60_000, 600_000, 3_600_000]))
+        late_ms = draw(st.sampled_from([0, 0, 0, 7_200_000, DAY_MS]))
+        lines.append(
+            {
+                "topic": "orders",
+                "event_id": f"e{number}",
+                "type": "order_placed",
+                "customer_id": "ann",
+                "occurred_at": at_ms - late_ms,
+                "arrived_at": at_ms,
+                "data": {"value": draw(st.sampled_from([5, 9.5, 12.25, 40]))},
+            }
+        )
+    return telling(declared, None), lines
+
+
+@examples(8)
+@given(told=busy_days())
+def test_a_fact_of_more_than_64_values_goes_by_whole_days(told: tuple[Rules, list[Line]]) -> None:
+    """What a rolling fact no longer holds one by one counts until its day has left the window."""
+    rules, lines = told
+    until_ms = int(lines[-1]["arrived_at"]) + 4 * DAY_MS
+    made, _ = run_engine(rules, lines, until_ms=until_ms)
+    assert made == oracle.run(rules, lines, until_ms=until_ms)
+
+
 @examples(60)
 @given(told=tellings(), others=facts(every=True), where=st.integers(0, 30), back=st.integers(0, 60))
 def test_a_fact_that_is_defined_otherwise_starts_anew(

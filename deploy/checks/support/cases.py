@@ -11,6 +11,12 @@ from typing import Any, Final
 Values = dict[str, Any]
 
 _RULES_TEXT: Final = "version: 1\nchannels: {email: {requires: email}}\ntriggers: {}\n"
+_DECLARING_TEXT: Final = f"""\
+{_RULES_TEXT}events:
+  orders: {{wishlist_added: {{sku: text}}}}
+  support: {{ticket_closed: {{ticket_id: text}}}}
+  loyalty: {{points_spent: {{points: number}}}}
+"""
 _SERVERS: Final = "broker-0.kafka.example:9093,broker-1.kafka.example:9094"
 
 #: Input topics that the rules kept elsewhere declare.
@@ -119,6 +125,7 @@ _RULES: Final[dict[str, Values]] = {
             "extraFiles": {"model.json": "{}"},
         }
     },
+    "rules that declare topics": {"rules": {"content": _DECLARING_TEXT}},
     "rules kept elsewhere": {
         "rules": {"existingConfigMap": "rules", "hasShadow": True},
         "kafka": {"declaredTopics": list(DECLARED_ELSEWHERE)},
