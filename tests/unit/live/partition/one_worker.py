@@ -264,7 +264,10 @@ class Worker:
         for _ in range(20):
             await asyncio.sleep(0)
         if self._is_exactly_once:
+            # in a thread, for which time does not stand still: on a busy machine it takes long
             await asyncio.sleep(0.0005)
+            while any(task.get_name() == "transactions" for task in asyncio.all_tasks()):
+                await asyncio.sleep(0.0005)
         self._commit()
 
     def _commit(self) -> None:
