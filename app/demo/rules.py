@@ -13,7 +13,7 @@ from app.demo.moment import NIGHT_HOURS, NIGHT_ZONE, PARTY_ZONE, clock_text
 Curve = tuple[tuple[int, int], ...]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-#: how long a step waits after its anchor
+#: how long a step waits after its anchor, or how long it is before a date
 WAITS: Final[Curve] = (
     (15 * _MINUTE, 3),
     (30 * _MINUTE, 5),
@@ -62,8 +62,9 @@ def _shorten_trigger(trigger: dict[str, Any], moment_ms: int) -> None:
     if trigger["kind"] == "anniversary":
         trigger["at"] = clock_text(moment_ms, PARTY_ZONE)
     for step in trigger.get("steps", [trigger]):
-        if "after" in step:
-            step["after"] = _shorter(step["after"], WAITS)
+        for name in ("after", "before"):
+            if name in step:
+                step[name] = _shorter(step[name], WAITS)
 
 
 def _shorter(duration: str | int, curve: Curve) -> str:

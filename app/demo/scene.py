@@ -7,7 +7,11 @@ from app.core.events import TYPES
 from app.demo.customers import Person
 from app.demo.happening import EventBody, Happening
 
-_TOPIC: Final = {name: topic for topic, names in TYPES.items() for name in names}
+#: event type -> topic; the last is declared by the rules that ship
+_TOPIC: Final = {
+    **{name: topic for topic, names in TYPES.items() for name in names},
+    "product_restocked": "orders",
+}
 #: sku, category, price
 _GOODS: Final = (
     ("tea-tin", "kitchen", 9.5),
@@ -36,6 +40,8 @@ class Scene:
         self.person = person
         self.rng = rng
         self.happenings: list[Happening] = []
+        #: who does what follows: the person, or the guest who they are until they log in
+        self.customer_id = person.customer_id
         self._at_ms = at_ms
         self._ids = 0
 
@@ -43,6 +49,10 @@ class Scene:
         """Some time passes, drawn between the two."""
         seconds = least_s if most_s is None else self.rng.uniform(least_s, most_s)
         self._at_ms += round(seconds * 1000)
+
+    def instant_ms(self, in_s: float) -> int:
+        """The instant in so many seconds, epoch ms."""
+        return self._at_ms + round(in_s * 1000)
 
     def say(
         self,
@@ -78,7 +88,7 @@ class Scene:
         happening = Happening(
             at_ms=self._at_ms + round(late_s * 1000),
             topic=topic,
-            customer_id=self.person.customer_id,
+            customer_id=self.customer_id,
             body=body,
         )
         self.happenings.append(happening)
@@ -92,6 +102,10 @@ class Scene:
     def some_goods(self) -> Goods:
         """Something one buys without much thought."""
         return self.rng.choice(_GOODS)
+
+    def shelf(self) -> list[Goods]:
+        """Three things of one category."""
+        return [goods for goods in _GOODS if goods[1] == "kitchen"]
 
     def treasure(self) -> Goods:
         """Something one looks at more than once."""

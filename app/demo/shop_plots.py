@@ -22,6 +22,31 @@ def costly_interest(scene: Scene) -> None:
         scene.wait(0.8, 2)
 
 
+def category_browsed(scene: Scene) -> None:
+    """Looks at all that there is for the kitchen."""
+    for goods in scene.shelf():
+        _view(scene, goods)
+        scene.wait(0.8, 2)
+
+
+def back_in_stock(scene: Scene) -> None:
+    """Looks at what is sold out, and it comes in again."""
+    goods = scene.some_goods()
+    _view(scene, goods)
+    scene.wait(5, 8)
+    scene.say("product_restocked", sku=goods[0])
+
+
+def guest_logs_in(scene: Scene) -> None:
+    """Fills a cart as a guest, then logs in: the reminder goes to the address of the customer."""
+    member = scene.customer_id
+    scene.customer_id = f"guest-{member}"
+    costly_cart_left(scene)
+    scene.wait(1.5, 2.5)
+    scene.say("customer_merged", into=member)
+    scene.customer_id = member
+
+
 def cart_left(scene: Scene) -> None:
     """Fills a cart, changes it once, and goes."""
     cart_id = scene.name("cart")

@@ -14,8 +14,8 @@ Plot = Callable[[Scene], None]
 
 #: How often each happens among the public, in parts; a part is about one of a hundred.
 _PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
-    (shop.cart_left, 16),
-    (shop.window_shopping, 14),
+    (shop.cart_left, 14),
+    (shop.window_shopping, 8),
     (shop.purchase, 8),
     (shop.costly_interest, 7),
     (shop.checkout_left, 7),
@@ -29,6 +29,9 @@ _PLOTS: Final[tuple[tuple[Plot, int], ...]] = (
     (travel.trip_left_at_seats, 2),
     (travel.trip_payment_failure, 3),
     (shop.cart_emptied, 3),
+    (shop.guest_logs_in, 3),
+    (shop.category_browsed, 3),
+    (shop.back_in_stock, 3),
     (shop.big_spender, 3),
     (shop.fifth_order, 2),
     (shop.regular, 2),

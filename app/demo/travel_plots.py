@@ -5,6 +5,8 @@ from typing import Any, Final
 from app.demo.scene import Scene
 
 _CURRENCY: Final = "EUR"
+#: From the booking to the departure: for days there is no time.
+_DEPARTS_IN_S: Final = 25.0
 
 
 def trip_booked(scene: Scene) -> None:
@@ -13,7 +15,8 @@ def trip_booked(scene: Scene) -> None:
     _passengers(scene, booking_id)
     _seats(scene, booking_id)
     scene.wait(1, 3)
-    scene.say("booking_confirmed", booking_id=booking_id, **fare)
+    departs_at = scene.instant_ms(_DEPARTS_IN_S)
+    scene.say("booking_confirmed", booking_id=booking_id, departs_at=departs_at, **fare)
 
 
 def trip_left_at_itinerary(scene: Scene) -> None:
