@@ -69,6 +69,7 @@ def _lines(tally: Tally, facts: Facts) -> Iterator[str]:
     yield f"These were the rules of {facts.rules_path}, with days shortened to seconds."
     yield ""
     yield "What next"
+    yield "  begin with rules and a history of your own: `triggers init DIR`, then its README.md"
     yield f"  change a copy of {facts.rules_path}, then `triggers validate COPY`"
     yield "  rehearse it on your history: `triggers backtest --rules COPY --events FILE --out DIR`"
     yield "  run it on your Kafka: `triggers topics create`, then `triggers worker --rules COPY`"

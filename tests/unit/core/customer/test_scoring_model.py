@@ -316,10 +316,10 @@ def test_channels_best_goes_to_the_best_channel_first(write_rules: WriteRules) -
         customer = Customer("ann", profile=profile)
         handle_event(customer, event, rules, NOW, made.append, single_partition())
         assert made[0].channel == expected
-    with pytest.raises(RulesError, match="best_channel"):
+    with pytest.raises(RulesError, match="best channel"):
         load_rules(write_rules(text, MODEL))
     unknown = PREDICTIONS | {"best_channel": {"open_rates": {"fax": 0.5}, "weight": 2}}
-    with pytest.raises(RulesError, match="best_channel"):
+    with pytest.raises(RulesError, match="best channel"):
         load_rules(write_rules(text, unknown))
 
 
