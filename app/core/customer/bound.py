@@ -13,6 +13,7 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
 """
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,18 @@ _SHARE: Final = 2
 
 #: A record of fewer sends, open instances and remembered keys is not measured.
 _FEW_PARTS: Final = 8
+#: No send without its request, and no instance without its data, is longer: a key and an order of
+#: 1024 characters each, three ids, and names of the rules.
+_PART_BYTES: Final = 10 * 1024
+#: The same without key, order and the id of a merged customer.
+_SHORT_PART_BYTES: Final = 2 * 1024
+#: What else has limits of its own is not longer: counters, digests, times, purchases, addresses.
+_OTHER_BYTES: Final = 256 * 1024
 
+_request_of: Final = attrgetter("request")
+_size_of: Final = attrgetter("size")
+_texts_of_send: Final = attrgetter("key", "delivered_order", "opened_by")
+_texts_of_instance: Final = attrgetter("key", "opened_by")
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -42,11 +54,36 @@ def bound_record(customer: Customer) -> list[str]:
     """
     if len(customer.sends) + len(customer.instances) < _FEW_PARTS and not _has_many_keys(customer):
         return []
+    if _is_surely_within(customer):
+        return []
     outbox, customer.outbox = customer.outbox, []
     applied, customer.applied = customer.applied, {}
     dropped = keep_within(customer) if size(customer) > MAX_RECORD_BYTES else []
     customer.outbox, customer.applied = outbox, applied
     return dropped
+
+
+def _is_surely_within(customer: Customer) -> bool:
+    """Whether the record cannot exceed its bound, seen without encoding all sends and instances:
+    what has no limit of its own is measured, the rest is taken to be as long as it can be.
+    """
+    sends, instances = customer.sends, customer.instances
+    unbounded = (
+        customer.profile,
+        customer.profile_ms,
+        customer.facts,
+        customer.frequencies_ms,
+        customer.starts_ms,
+        customer.cancels_ms,
+        customer.entered,
+        list(map(_request_of, sends)),
+    )
+    room: int = MAX_RECORD_BYTES - _OTHER_BYTES - size(unbounded) - sum(map(_size_of, instances))
+    parts = len(sends) + len(instances)
+    if parts * _PART_BYTES <= room:
+        return True
+    texts = (list(map(_texts_of_send, sends)), list(map(_texts_of_instance, instances)))
+    return parts * _SHORT_PART_BYTES + size(texts) <= room
 
 
 def keep_within(customer: Customer, bound: int = MAX_RECORD_BYTES) -> list[str]:
