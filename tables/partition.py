@@ -44,6 +44,9 @@ from tables.layout import (
 from tables.opening import full, is_damage, is_full, mark_damaged, open_database
 
 _UNSENT_END: Final = b"U}"
+#: Up to so many entries a recovery writes as commit units do: to begin and to end a bulk load is two
+#: flushes and two files of options, longer than that takes.
+BULK_ENTRIES: Final = 10_000
 #: Saying it again is not worth a write before so much time has passed.
 _TOUCH_MS: Final = 600_000
 
@@ -145,6 +148,8 @@ class PartitionStore:
         self._scans: WeakSet[KeyScan] = WeakSet()
         #: whether what was written last is not in the write-ahead log
         self._is_in_bulk = False
+        #: changelog entries of the recovery so far
+        self._recovered = 0
         self.progress = unpack_progress(self._read(PROGRESS_KEY))
         self._as_of_ms = unpack_offset(self._read(AS_OF_KEY) or bytes(8))
 
@@ -260,8 +265,8 @@ class PartitionStore:
     ) -> int:
         """Apply a batch of the changelog that ends at ``offset``; how many entries were new.
 
-        What the database has already is left out. ``in_bulk`` for a recovery: it writes less, and
-        a crash takes it back to an earlier point of the changelog.
+        What the database has already is left out. ``in_bulk`` for a recovery: a long one writes
+        less, and a crash takes it back to an earlier point of the changelog.
         """
         latest: dict[bytes, ChangelogEntry] = {}
         emitted: int | None = None
@@ -280,8 +285,10 @@ class PartitionStore:
                     emitted = unpack_offset(entry.value)
             elif key is not None:
                 latest[key] = entry
-        if in_bulk and not self._is_in_bulk:
-            self._start_bulk()
+        if in_bulk:
+            self._recovered += count
+            if self._recovered > BULK_ENTRIES and not self._is_in_bulk:
+                self._start_bulk()
         olds = self.get_many(list(latest)) if latest else []
         batch = WriteBatch(raw_mode=True)
         changes = []
@@ -298,7 +305,8 @@ class PartitionStore:
         return count
 
     def settle(self) -> None:
-        """End a bulk load: all of it is on disk. Does nothing without one."""
+        """End a recovery: all of a bulk load is on disk. Does nothing without one."""
+        self._recovered = 0
         if self._is_in_bulk:
             try:
                 self._db.flush()

@@ -86,29 +86,29 @@ def test_a_minute_without_a_broker_is_sat_out(instance: Instance, broker: KafkaC
     assert counts == {"order_placed": 1500, "third_order": 500}
 
 
-def test_a_minute_without_a_broker_under_load_ends_well_or_says_why(
-    instance: Instance, broker: KafkaCluster
+@pytest.mark.parametrize("away_s", [10.0, 30.0, 60.0])
+def test_a_broker_that_dies_under_load_is_waited_for(
+    instance: Instance, broker: KafkaCluster, away_s: float
 ) -> None:
-    """A transaction cannot stay open that long: the worker ends, and the next one goes on."""
+    """The transaction in progress is made again, or ended as the broker ended it; the worker lives
+    on, and each order counts once.
+    """
     ids = instance.customers(30)
-    with instance.worker() as worker:
+    with instance.worker(TRIGGER_MAX_POLL_RECORDS="500") as worker:
         worker.wait_until_ready()
         order(instance, ids, 14_400)
         wait_for("some", lambda: applied(worker) > 500)
         before_mib = resident_mib(worker)
         broker.nodes[0].kill()
-        end, most_mib = time.monotonic() + _GONE_S, 0.0
-        while time.monotonic() < end and worker.process.poll() is None:
+        end, most_mib = time.monotonic() + away_s, 0.0
+        while time.monotonic() < end:
+            assert worker.process.poll() is None, worker.log
             most_mib = max(most_mib, resident_mib(worker))
             time.sleep(0.5)
-        assert most_mib - before_mib < 100
         broker.nodes[0].start()
         broker.wait_until_ready()
-        if worker.process.poll() is not None:
-            assert worker.process.returncode == 1
-            assert re.search("worker failed.*start the worker again", worker.log, re.S), worker.log
-    with instance.worker() as worker:
         wait_for(f"all\n{worker.log}", lambda: committed(instance.wire) >= 14_400)
+        assert most_mib - before_mib < 100
         assert worker.stop() == 0, worker.log
     counts = Counter(each["trigger"] for each in instance.wire.values("dispatch"))
     assert counts == {"order_placed": 14_400, "third_order": 4_800}

@@ -160,8 +160,10 @@ def test_files_older_than_the_changelog_remembers_are_not_used(tmp_path: Path) -
 CRASH = """
 import os, sys
 from pathlib import Path
+from tables import partition
 from tables.partition import PartitionStore
 from tests.unit.tables.test_opening import CUSTOMERS, entries
+partition.BULK_ENTRIES = int(sys.argv[2])
 store = PartitionStore(Path(sys.argv[1]))
 log = entries()
 for at in range(0, CUSTOMERS, 500):
@@ -172,15 +174,28 @@ os._exit(0)
 """
 
 
+def crashed(path: Path, bulk_entries: int) -> PartitionStore:
+    """The database of a worker that died at the end of a recovery, opened again."""
+    subprocess.run(
+        [sys.executable, "-c", CRASH, str(path), str(bulk_entries)],
+        cwd=Path(__file__).parents[3],
+        check=True,
+    )
+    return PartitionStore(path)
+
+
 def test_a_crash_in_bulk_goes_back_to_an_earlier_point(tmp_path: Path) -> None:
     """What was not flushed is read again; what is there is whole."""
-    path = tmp_path / "p"
-    subprocess.run(
-        [sys.executable, "-c", CRASH, str(path)], cwd=Path(__file__).parents[3], check=True
-    )
-    store = PartitionStore(path)
+    store = crashed(tmp_path / "p", bulk_entries=0)
     known = store.progress.offset
     assert known == 1999
     assert [at for at in range(CUSTOMERS) if store.get(b"c%d" % at)] == list(range(known + 1))
     assert store.apply(entries(), CUSTOMERS - 1, in_bulk=True) == CUSTOMERS - 1 - known
+    store.close()
+
+
+def test_a_short_recovery_is_kept_over_a_crash(tmp_path: Path) -> None:
+    """It is written as commit units are: to flush it would take longer than to read it."""
+    store = crashed(tmp_path / "p", bulk_entries=CUSTOMERS)
+    assert store.progress == (CUSTOMERS - 1, CUSTOMERS, 0)
     store.close()
