@@ -93,7 +93,8 @@ def prepare(settings: Settings) -> Preparation:
 class WorkerParts:
     """The connected parts of a worker, which live as long as its main loop."""
 
-    producer: Any
+    #: give the producer so many seconds for what is left; how many records are not on the broker
+    flush: Callable[[float], int]
     progress: InputProgress
     assigned: AssignedPartitions
     app: WorkerApp
@@ -116,7 +117,9 @@ def build(
     ``on_clock_set_back`` is called in the loop, ``is_ready`` at each scrape of the metrics.
     """
     settings, metrics = prepared.settings, prepared.metrics
-    producer, is_exactly_once = open_producer(settings, lambda config: _producer(config, metrics))
+    producer, is_exactly_once, reopen = open_producer(
+        settings, lambda config: _producer(config, metrics)
+    )
     progress = InputProgress(
         settings.read_topics,
         settings.max_poll_records * _BUFFERED_FETCHES,
@@ -134,6 +137,7 @@ def build(
             metrics.transaction_done,
             hook,
             settings.instance_id,
+            reopen,
         )
         if is_exactly_once
         else None
@@ -184,7 +188,7 @@ def build(
     sources = GaugeSources(is_ready, app.recovery, assigned.figures, progress.buffered.total)
     metrics.registry.register(LiveGauges(sources, settings.data_dir))
     return WorkerParts(
-        producer=producer,
+        flush=producer.flush if transactions is None else transactions.flush,
         progress=progress,
         assigned=assigned,
         app=app,

@@ -34,7 +34,7 @@ _log: Final = logging.getLogger(__name__)
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 #: A stop that takes longer than this is cut short; nothing is lost by it, only read again.
-STOP_DEADLINE_S: Final = 9.0
+STOP_DEADLINE_S: Final = 7.0
 
 
 def run_worker(
@@ -226,7 +226,7 @@ class _Worker:
         self._cut_short_code = code
         await parts.app.stop()
         with suppress(KafkaException):  # it has failed for good: nothing of it is waited for
-            parts.producer.flush(1.0)
+            parts.flush(1.0)
         if self._prepared.spans is not None:
             await asyncio.to_thread(self._prepared.spans.close)
         return code

@@ -1,10 +1,14 @@
 """SIGTERM: the worker finishes its batch, commits, leaves the group, within ten seconds."""
 
+import time
+from collections import Counter
+
 import pytest
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from app.kafka.clients import admin_config
+from tests.process.busy import busy_loops
 from tests.process.conftest import Instance
 from tests.process.running import RunningWorker, Wire, wait_for
 
@@ -12,6 +16,7 @@ pytestmark = pytest.mark.soak
 #: So long that only who leaves, or comes back under the same name, lets the next one begin.
 LONG = {"TRIGGER_SESSION_TIMEOUT": "60s"}
 ORDERS = 2000
+CARTS = 1000
 
 
 def stop(worker: RunningWorker) -> None:
@@ -48,6 +53,37 @@ def test_a_stop_under_load_finishes_commits_and_repeats_nothing(
         stop(worker)
     requests = wire.values("dispatch")
     assert len(requests) == len({each["request_id"] for each in requests})
+
+
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_a_stop_on_a_busy_machine(instance: Instance, guarantee: str) -> None:
+    """With timers and orders waiting it ends well, and the next worker does the rest."""
+    wire = instance.wire
+    ids = instance.customers(CARTS)
+    for customer_id in ids:
+        wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
+    publish_orders(wire, ids[:20], ORDERS)
+    settings = {"TRIGGER_GUARANTEE": guarantee, "TRIGGER_MAX_POLL_RECORDS": "20"}
+    with instance.worker(**settings) as worker, busy_loops(6):
+        wait_for("some", lambda: worker.metric("trigger_events_total", topic="orders") > 0)
+        began = time.monotonic()
+        stop(worker)
+        took_s = time.monotonic() - began
+    print(f"{guarantee}: a stop beside six busy loops took {took_s:.1f} s")
+    expected = {"order_placed": ORDERS, "third_order": 20 * (100 // 3)}
+    with instance.worker(**settings) as worker:
+        worker.wait_until_ready()
+        wait_for("the rest", lambda: counts(wire, guarantee) >= Counter(expected))
+        stop(worker)
+
+
+def counts(wire: Wire, guarantee: str) -> Counter[str]:
+    """Requests by trigger, each once; none is there twice where that is promised."""
+    requests = wire.values("dispatch")
+    by_id = {(each["request_id"], each["kind"]): each["trigger"] for each in requests}
+    assert guarantee == "at_least_once" or len(by_id) == len(requests)
+    return Counter(by_id.values())
 
 
 def test_a_worker_without_a_name_leaves_the_group(instance: Instance) -> None:

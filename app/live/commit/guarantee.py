@@ -1,6 +1,7 @@
 """Chooses the delivery guarantee, as set or as the broker allows, and opens its producer."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +10,7 @@ from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  
 
 from app.core.errors import ConfigError, InfrastructureError
 from app.kafka.clients import Admin, producer_config, transactional_config
+from app.live.commit.transactions import PATIENCE_S
 from app.settings.model import Settings
 
 _log: Final = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ _log: Final = logging.getLogger(__name__)
 #: A coordinator may have to be found, or to load its log first.
 _INIT_TIMEOUT_S: Final = 30.0
 _INIT_TRY_S: Final = 5.0
+_INIT_PAUSE_S: Final = 0.05
 _LOOK_S: Final = 10.0
 #: How the settings of a broker begin whose transactions can be trusted.
 _SETTINGS: Final = "transaction"
@@ -34,10 +37,15 @@ MakeProducer = Callable[[dict[str, Any]], Producer]
 
 
 class OpenedProducer(NamedTuple):
-    """A producer, initialised for transactions or configured without them."""
+    """A producer, initialised for transactions or configured without them.
+
+    ``reopen`` makes another one of the same transactional id, waiting for a broker that is away;
+    it raises KafkaException.
+    """
 
     producer: Producer
     is_exactly_once: bool
+    reopen: Callable[[], Producer] | None = None
 
 
 def open_producer(settings: Settings, make: MakeProducer = Producer) -> OpenedProducer:
@@ -78,7 +86,13 @@ def open_producer(settings: Settings, make: MakeProducer = Producer) -> OpenedPr
                 f" {error.str()}; set TRIGGER_GUARANTEE=at_least_once"
             ) from exc
         return _at_least_once(settings, make, "the broker has no transactions", error.name())
-    return OpenedProducer(producer, is_exactly_once=True)
+
+    def reopen() -> Producer:
+        producer = make(config)
+        _init(producer, PATIENCE_S)
+        return producer
+
+    return OpenedProducer(producer, is_exactly_once=True, reopen=reopen)
 
 
 def _at_least_once(
@@ -122,13 +136,13 @@ def _abort_left_open(settings: Settings, make: MakeProducer) -> None:
 
 def _init(producer: Producer, timeout_s: float) -> None:
     """Fence and abort what runs under the same transactional id."""
-    left = int(timeout_s // _INIT_TRY_S)
+    end_s = time.monotonic() + timeout_s
     while True:
-        left -= 1
         try:
             producer.init_transactions(_INIT_TRY_S)
         except KafkaException as exc:
-            if not (left and exc.args[0].retriable()):
+            if not exc.args[0].retriable() or time.monotonic() + _INIT_TRY_S > end_s:
                 raise
+            time.sleep(_INIT_PAUSE_S)
         else:
             return

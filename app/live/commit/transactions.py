@@ -8,9 +8,11 @@ calls block) the partition processors go on making units.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -43,6 +45,8 @@ _LOST_ID: Final = frozenset(
 #: How often a transaction that was aborted for a broker that went is done again.
 _ATTEMPTS: Final = 5
 _AGAIN_S: Final = 0.5
+#: How long a broker is waited for that is away while a transaction ends.
+PATIENCE_S: Final = 120.0
 
 #: Told how each transaction ended, and how many seconds it took.
 OnDone = Callable[[str, float], None]
@@ -58,6 +62,12 @@ class TransactionalProducer(Protocol):
     def send_offsets_to_transaction(self, *args: Any) -> None: ...
     def commit_transaction(self, timeout: float) -> None: ...
     def abort_transaction(self, timeout: float) -> None: ...
+    def purge(self) -> None: ...
+
+
+#: Makes another producer of the same transactional id, once the broker has ended what the last one
+#: left open. Raises KafkaException.
+Reopen = Callable[[], TransactionalProducer]
 
 
 class TransactionPart:
@@ -104,9 +114,10 @@ class TransactionCoordinator:
 
     ``commit`` is called from the worker's main loop; transactions end in a thread of this object.
     One that was aborted because a broker went away is produced again under the same membership: the
-    broker refuses it when that does not hold any more. Once a transaction has failed, ``commit``
-    raises InfrastructureError and none is begun: the worker must end, because its memory may be
-    ahead of Kafka.
+    broker refuses it when that does not hold any more. A producer whose client cannot go on is
+    replaced by ``reopen``, unless its transaction may have been committed. Once a transaction has
+    failed, ``commit`` raises InfrastructureError and none is begun: the worker must end, because
+    its memory may be ahead of Kafka.
     """
 
     def __init__(
@@ -117,6 +128,7 @@ class TransactionCoordinator:
         on_done: OnDone,
         hook: Hook = ignore_hook,
         instance_id: str | None = None,
+        reopen: Reopen | None = None,
     ) -> None:
         same_id = (
             f"another worker runs with TRIGGER_INSTANCE_ID {instance_id}, then give each its own"
@@ -126,11 +138,16 @@ class TransactionCoordinator:
         if instance_id:
             self._lost_id += f", or {same_id}"
             self._lost_partitions += f": this one was away for too long, or {same_id}"
-        #: Kafka itself asked to abort the last transaction: its records may be produced again
+        #: the last transaction is aborted for certain: its records may be produced again
         self._may_repeat = False
+        #: the broker was asked to commit the last transaction
+        self._is_committing = False
+        self._began_s = 0.0
         self._producer = producer
+        self._reopen = reopen
         self._group_id = group_id
         self._timeout_s = timeout_ms / 1000 + _SLACK_S
+        self._patience_s = PATIENCE_S
         self._on_done = on_done
         self._hook = hook
         self._waiting: list[TransactionPart] = []
@@ -215,7 +232,7 @@ class TransactionCoordinator:
                 for tp, offset in part.offsets.items()
             ]
             ending = loop.run_in_executor(self._thread, self._end, offsets, metadata)
-            await asyncio.wait_for(ending, 2 * self._timeout_s)
+            await asyncio.wait_for(ending, 2 * self._timeout_s + self._patience_s)
         except TimeoutError:
             self.is_stuck = True
             return "failed", InfrastructureError(
@@ -229,6 +246,7 @@ class TransactionCoordinator:
     def _begin(self, parts: list[TransactionPart]) -> None:
         """Begin the transaction and produce into it; nothing here waits for the broker."""
         hook, producer = self._hook, self._producer
+        self._is_committing, self._began_s = False, time.monotonic()
         hook("before 2")
         producer.begin_transaction()
         hook("after 2")
@@ -259,17 +277,20 @@ class TransactionCoordinator:
         _insist(deadline, producer.send_offsets_to_transaction, offsets, metadata)
         hook("after 5")
         hook("before 6")
-        _insist(deadline, producer.commit_transaction)
+        self._is_committing = True
+        _insist(deadline + self._patience_s, producer.commit_transaction, most_s=self._timeout_s)
         hook("after 6")
 
     def _give_up(self, exc: Exception) -> tuple[str, InfrastructureError]:
         """Abort, so that no reader waits for this transaction. Runs in the thread."""
         error: Any = exc.args[0] if isinstance(exc, KafkaException) else None
         outcome, what = "aborted", "nothing of it is visible"
+        codes = {None if error is None else error.code()}
         try:
             _insist(time.monotonic() + self._timeout_s, self._producer.abort_transaction)
         except KafkaException as failure:
             outcome, what = "failed", "Kafka does not say how it ended"
+            codes.add(failure.args[0].code())
             # what was raised before may only say that the client was in no state to go on
             error = failure.args[0] if error is None else error
         code = None if error is None else error.code()
@@ -278,17 +299,56 @@ class TransactionCoordinator:
         elif code in _LOST_ID:
             outcome, what = "fenced", self._lost_id
         self._may_repeat = error is not None and error.txn_requires_abort()
+        if outcome != "aborted" and self._replace_producer(codes):
+            outcome, what, self._may_repeat = "aborted", "nothing of it is visible", True
         reason = repr(exc) if error is None else error.str()
         return outcome, InfrastructureError(
             f"a transaction is {outcome}, {what}: {reason}; start the worker again: it goes on"
             " from what was committed last"
         )
 
+    def _replace_producer(self, codes: set[int | None]) -> bool:
+        """Whether there is another producer, and the transaction of the last one aborted by it.
 
-def _insist(deadline: float, call: Callable[..., None], *args: object) -> None:
-    """Call again while the client says that this is how to go on, until the deadline."""
+        Not when that one may be committed; nor when another worker has the transactional id, unless
+        the transaction is older than the broker lets any be: then the broker itself has ended it,
+        and membership, which the next one is checked for, tells another worker.
+        """
+        is_old = time.monotonic() - self._began_s > self._timeout_s - _SLACK_S
+        is_lost = bool(codes & _LOST_PARTITIONS) or (bool(codes & _LOST_ID) and not is_old)
+        if self._reopen is None or self._is_committing or is_lost:
+            return False
+        _log.warning(
+            "the Kafka client cannot go on, another one takes its place",
+            extra={"action": "producer_replaced"},
+        )
+        last = self._producer
+        try:
+            self._producer = self._reopen()
+        except KafkaException as exc:
+            _log.warning(
+                "Kafka does not begin transactions",
+                extra={"action": "producer_failed", "code": exc.args[0].name()},
+            )
+            return False
+        with suppress(KafkaException):  # nothing of it is waited for
+            last.purge()
+            last.flush(1.0)
+        return True
+
+    def flush(self, timeout_s: float) -> int:
+        """Give the producer time for what is left; how many records are not on the broker."""
+        return self._producer.flush(timeout_s)
+
+
+def _insist(
+    deadline: float, call: Callable[..., None], *args: object, most_s: float = math.inf
+) -> None:
+    """Call again while the client says that this is how to go on, until the deadline; each call
+    takes ``most_s`` at most.
+    """
     while True:
-        left_s = max(0.1, deadline - time.monotonic())
+        left_s = min(most_s, max(0.1, deadline - time.monotonic()))
         try:
             call(*args, left_s)
         except KafkaException as exc:

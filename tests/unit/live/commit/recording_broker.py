@@ -120,6 +120,8 @@ class RecordingTransactions:
         self._offsets: dict[str, int] = {}
         #: raised when offsets are sent
         self.fence: KafkaException | None = None
+        #: raised by each call of the method of that name
+        self.errors: dict[str, KafkaException] = {}
         self.aborted = 0
 
     def begin_transaction(self) -> None:
@@ -146,7 +148,12 @@ class RecordingTransactions:
                 self._callbacks.append((record, message["callback"]))
         return len(messages)
 
+    def _raise_for(self, method: str) -> None:
+        if method in self.errors:
+            raise self.errors[method]
+
     def flush(self, timeout: float) -> int:
+        self._raise_for("flush")
         for record, callback in self._callbacks:
             callback(None, record)
         self._callbacks = []
@@ -158,14 +165,20 @@ class RecordingTransactions:
         self._offsets |= {group_key(each.topic, each.partition): each.offset for each in offsets}
 
     def commit_transaction(self, timeout: float) -> None:
+        self._raise_for("commit_transaction")
         assert self._open is not None
         self._broker.log += self._open
         self._broker.committed |= self._offsets
         self._open = None
 
     def abort_transaction(self, timeout: float) -> None:
+        self._raise_for("abort_transaction")
         self._open = None
         self.aborted += 1
+
+    def purge(self) -> None:
+        """What was not sent is given up."""
+        self._callbacks = []
 
     def crash(self) -> None:
         """The process is gone; the next producer of this id aborts what is open."""

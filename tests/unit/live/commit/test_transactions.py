@@ -17,11 +17,17 @@ SECOND = GroupMembership(2, "member")
 
 
 class Coordinated:
-    """A coordinator over a broker by hand, and how its transactions ended."""
+    """A coordinator over a broker by hand, and how its transactions ended.
+
+    ``again`` is the producer that takes the place of one that cannot go on; None: Kafka does not
+    begin its transactions.
+    """
 
     def __init__(self) -> None:
         self.broker = Broker()
         self.producer = RecordingTransactions(self.broker)
+        self.again: RecordingTransactions | None = RecordingTransactions(self.broker)
+        self.reopened = 0
         self.ends: list[str] = []
         self.coordinator = TransactionCoordinator(
             self.producer,
@@ -29,7 +35,14 @@ class Coordinated:
             10_000,
             lambda outcome, _: self.ends.append(outcome),
             instance_id="triggers-0",
+            reopen=self._reopen,
         )
+
+    def _reopen(self) -> RecordingTransactions:
+        self.reopened += 1
+        if self.again is None:
+            raise _error(KafkaError._TIMED_OUT)
+        return self.again
 
     def commit(self, *parts: TransactionPart) -> list[BaseException | None]:
         """Commit parts that are ready at once."""
@@ -39,6 +52,10 @@ class Coordinated:
             return await asyncio.gather(*made, return_exceptions=True)
 
         return asyncio.run(commit())
+
+
+def _error(code: int) -> KafkaException:
+    return KafkaException(KafkaError(code))
 
 
 def part(number: int, membership: GroupMembership = FIRST) -> TransactionPart:
@@ -102,7 +119,74 @@ def test_a_client_that_does_not_come_back_is_reported_as_stuck(
     """The process can only end by being cut short."""
     coordinated = Coordinated()
     monkeypatch.setattr(coordinated.coordinator, "_timeout_s", 0.0)
+    monkeypatch.setattr(coordinated.coordinator, "_patience_s", 0.0)
     (failure,) = coordinated.commit(part(1))
     assert "does not come back" in str(failure)
     assert coordinated.coordinator.is_stuck
     assert coordinated.ends == ["failed"]
+
+
+def test_a_client_that_cannot_go_on_is_replaced() -> None:
+    """The next producer of the id ends what the last one left open, so that all is made again."""
+    coordinated = Coordinated()
+    coordinated.producer.errors = {
+        "flush": _error(KafkaError._MSG_TIMED_OUT),
+        "abort_transaction": _error(KafkaError.INVALID_TXN_STATE),
+    }
+    assert coordinated.commit(part(1), part(2)) == [None, None]
+    assert coordinated.ends == ["aborted", "committed"]
+    assert [record.value for record in coordinated.broker.of("dispatch")] == [b"1", b"2"]
+    assert coordinated.commit(part(3)) == [None]
+
+
+def test_what_may_be_committed_is_not_made_again() -> None:
+    """The broker was asked to commit and nobody knows whether it did: the worker must end."""
+    coordinated = Coordinated()
+    coordinated.producer.errors = {
+        "commit_transaction": _error(KafkaError.INVALID_TXN_STATE),
+        "abort_transaction": _error(KafkaError.INVALID_TXN_STATE),
+    }
+    (failure,) = coordinated.commit(part(1))
+    assert "Kafka does not say how it ended" in str(failure)
+    assert (coordinated.ends, coordinated.reopened) == (["failed"], 0)
+
+
+@pytest.mark.parametrize("error", ["flush", "abort_transaction"])
+def test_another_workers_transactional_id_is_not_taken_back(error: str) -> None:
+    """A transaction that is younger than the broker lets any be was ended by another worker."""
+    coordinated = Coordinated()
+    coordinated.producer.errors = {
+        "flush": _error(KafkaError._MSG_TIMED_OUT),
+        "abort_transaction": _error(KafkaError.INVALID_TXN_STATE),
+        error: _error(KafkaError._FENCED),
+    }
+    (failure,) = coordinated.commit(part(1))
+    assert isinstance(failure, InfrastructureError)
+    assert coordinated.reopened == 0
+
+
+def test_a_transaction_that_the_broker_ended_for_its_age_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker fences its own producer then; membership tells whether there is another worker."""
+    coordinated = Coordinated()
+    monkeypatch.setattr(transactions, "_SLACK_S", coordinated.coordinator._timeout_s)
+    coordinated.producer.errors = {
+        "flush": _error(KafkaError._MSG_TIMED_OUT),
+        "abort_transaction": _error(KafkaError._FENCED),
+    }
+    assert coordinated.commit(part(1)) == [None]
+    assert coordinated.ends == ["aborted", "committed"]
+
+
+def test_a_broker_that_stays_away_ends_the_worker() -> None:
+    """It says that it is not known how the transaction ended."""
+    coordinated = Coordinated()
+    coordinated.again = None
+    coordinated.producer.errors = {
+        "flush": _error(KafkaError._MSG_TIMED_OUT),
+        "abort_transaction": _error(KafkaError.INVALID_TXN_STATE),
+    }
+    (failure,) = coordinated.commit(part(1))
+    assert "start the worker again" in str(failure)
+    assert (coordinated.ends, coordinated.reopened) == (["failed"], 1)
