@@ -1,5 +1,7 @@
 """The three ways in which something can be wrong, by who has to act."""
 
+from typing import Self
+
 
 class TriggerError(Exception):
     """The trigger engine cannot go on with this."""
@@ -21,6 +23,13 @@ class EventError(TriggerError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    def detached(self) -> Self:
+        """Return the error without traceback and context: kept as a value, it would keep all that
+        the functions which raised it had at hand, often in a cycle.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class InfrastructureError(TriggerError):

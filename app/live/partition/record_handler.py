@@ -129,7 +129,7 @@ class RecordHandler:
                 self._read_by_schema,
             )
         except EventError as exc:
-            return exc
+            return exc.detached()
 
     def handle(self, unit: CommitUnit, decoded: DecodedRecord, instant: Instant) -> RecordOutcome:
         """Take the record into the unit and into the customer's state."""
@@ -194,7 +194,7 @@ class RecordHandler:
                 arrived_ms=_arrived_ms(decoded.record, instant.now_ms) if is_merge else None,
             )
         except EventError as exc:
-            return self.reject(unit, decoded.topic, decoded.record, exc)
+            return self.reject(unit, decoded.topic, decoded.record, exc.detached())
         if handled is Handled.UNKNOWN_TYPE:
             return RecordOutcome.UNKNOWN
         if forwarded is None:

@@ -62,7 +62,7 @@ class RepartitionInput:
                 original = unwrap(record)
                 source = self._source(original), original.partition
             except EventError as exc:
-                self.rejected.append((record, exc))
+                self.rejected.append((record, exc.detached()))
                 continue
             if original.offset <= self._seen.get(source, -1):
                 self.rejected.append((record, None))

@@ -1,5 +1,6 @@
 """One partition from its input to its output: records, dead letters, erasures, timers, batches."""
 
+import gc
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any, Final
 
 import pytest
 
-from app.core.errors import InfrastructureError
+from app.core.errors import EventError, InfrastructureError
 from app.kafka.types import TopicPartition
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.input.record_batch import RecordBatch
 from app.rules_file.load import parse_rules
+from tests.poison import poison
 from tests.unit.live.commit.recording_broker import group_key
 from tests.unit.live.partition.one_worker import Worker, World
 
@@ -72,6 +74,30 @@ def test_a_record_that_cannot_be_understood_becomes_a_dead_letter(tmp_path: Path
     assert [each.value for each in made.broker.of("dead-letters")] == [b"{not json"]
     assert verdicts(made) == [("thanks", "send", "passed")]
     assert counted(worker, "orders", RecordOutcome.DEAD) == 1
+
+
+def test_records_that_cannot_be_understood_leave_no_garbage(tmp_path: Path) -> None:
+    """A worker collects cycles rarely: what dead letters hold must go without that."""
+    made = world(tmp_path)
+    for seed in range(300):
+        record = poison(seed, T0)
+        made.publish_raw(record.topic, record.key, record.value, T0 + seed)
+    gc.collect()
+    gc.disable()
+    try:
+        worker = Worker(made, RULES).run(Worker.is_at_rest)
+        before = errors_in_memory()
+    finally:
+        gc.enable()
+    gc.collect()
+    assert worker.failure is None
+    assert len(made.broker.of("dead-letters")) > 100
+    assert errors_in_memory() == before
+
+
+def errors_in_memory() -> int:
+    """Errors of records, whether something refers to them or not."""
+    return sum(type(each) is EventError for each in gc.get_objects())
 
 
 def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
