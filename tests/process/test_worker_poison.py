@@ -3,16 +3,22 @@
 import gzip
 import os
 import time
+from pathlib import Path
+from typing import Final
 
 import pytest
 from confluent_kafka import Producer
 
 from app.kafka.clients import producer_config
+from app.rules_file.yaml_reader import read_yaml
+from app.settings.model import default_rules_path
 from tests.poison import poison
 from tests.process.conftest import Instance
 from tests.process.running import RunningWorker, Wire, wait_for
 
+CHART: Final = Path(__file__).parents[2] / "deploy" / "chart" / "values.yaml"
 RECORDS = 4000
+FUZZED = 20_000
 PLACE = ("topic", "partition", "offset")
 ENDS = ("applied", "duplicate", "dead", "unknown", "skipped", "erased")
 
@@ -62,6 +68,38 @@ def test_dead_letters_only(instance: Instance) -> None:
     places = {tuple(each[f"trigger-source-{part}"] for part in PLACE) for each in letters}
     assert len(places) == len(letters)
     assert len(thanks(wire, ids)) == good
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+def test_memory_is_far_below_what_the_chart_gives(instance: Instance) -> None:
+    """With the default rules, over 260 MB of records that mean harm: nothing of them is kept."""
+    wire = instance.wire
+    for seed in range(FUZZED):
+        record = poison(seed, int(time.time() * 1000))
+        wire.record(
+            record.topic, record.key, record.value, seed % wire.partitions, [*record.headers]
+        )
+    wire.flush()
+    with instance.worker(TRIGGER_RULES=str(default_rules_path())) as worker:
+        wait_for("all", lambda: is_through(worker))
+        most_mib = peak_mib(worker)
+        assert worker.stop() == 0, worker.log
+    limit_mib = mib(read_yaml(CHART.read_bytes())["resources"]["limits"]["memory"])
+    print(f"{most_mib:.0f} MiB at most, the chart's limit is {limit_mib} MiB")
+    assert most_mib <= 0.6 * limit_mib
+
+
+def peak_mib(worker: RunningWorker) -> float:
+    """The most memory that the worker has had resident."""
+    lines = Path(f"/proc/{worker.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def mib(quantity: str) -> int:
+    """Of a quantity as Kubernetes writes it."""
+    number, unit = quantity[:-2], quantity[-2:]
+    return int(number) * {"Mi": 1, "Gi": 1024}[unit]
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
