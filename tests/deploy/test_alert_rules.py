@@ -10,10 +10,12 @@ from tests.process.prometheus import require_prometheus
 
 
 def test_every_alert_has_severity_texts_and_a_place_in_the_runbook() -> None:
+    """Severity, summary, description and a section of the runbook that exists."""
     assert alerts.incomplete() == []
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+    """promtool's cases cover every alert in both ways."""
     assert alerts.untested() == []
 
 
@@ -41,6 +43,7 @@ def test_what_the_issue_lists_is_alarmed() -> None:
 
 @pytest.mark.needs_prometheus
 def test_promtool_reads_the_rules() -> None:
+    """promtool finds no error in the rules file."""
     require_prometheus()
     assert alerts.promtool("check", "rules", alerts.RULES) == []
 

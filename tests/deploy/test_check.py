@@ -49,7 +49,7 @@ def test_what_a_check_raises_is_a_row(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Beside the rows that it had by then; only a failure fails the run, and a skip is loud."""
+    """Added to the rows that it had made; only failures fail the run, and skips are shown."""
     check_that(monkeypatch, ok("first"), end)
     rows = list(runner._rows("some", place))
     assert [row.verdict for row in rows] == [Verdict.OK, verdict]

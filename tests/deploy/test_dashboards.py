@@ -16,12 +16,13 @@ FILES: Final = [dashboards.path(name) for name in dashboards.DASHBOARDS]
 
 
 def test_the_files_are_as_generated() -> None:
-    """Nobody has edited the JSON by hand, or forgotten ``python -m deploy.dashboards``."""
+    """The JSON was not edited by hand, and ``python -m deploy.dashboards`` was run."""
     assert dashboards.outdated() == []
 
 
 @pytest.mark.parametrize("name", dashboards.DASHBOARDS)
 def test_grafana_knows_every_field_and_its_type(name: str) -> None:
+    """Each dashboard has fields and values that the types of Grafana's SDK allow."""
     assert dashboards.misfits(name) == []
 
 

@@ -49,6 +49,7 @@ def recorded() -> set[str]:
 
 @pytest.mark.parametrize("metric", sorted(spoken_of()))
 def test_the_metric_is_served(metric: str) -> None:
+    """Each name that alerts and dashboards use is one that a worker serves."""
     assert metric in served(), spoken_of()[metric]
 
 

@@ -6,6 +6,7 @@ from deploy.monitoring import runbook
 
 
 def test_links_lead_somewhere() -> None:
+    """Links between sections have their anchors."""
     assert runbook.dead_links() == []
 
 

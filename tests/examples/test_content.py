@@ -60,7 +60,7 @@ def test_the_first_template_that_holds_wins(run: Run, orders: int, template: str
 
 
 def test_without_a_template_that_holds_nothing_goes_out(run: Run) -> None:
-    """There is no default."""
+    """When no template of the list fits, the step is not sent: there is no default."""
     hello = welcome(template=[{"when": BOUGHT, "template": "buyer"}])
     made = run(rules(hello=hello), [PROFILE, event("subscribed", START)])
     assert [(d["outcome"], d["reason"], d["template"]) for d in made] == [

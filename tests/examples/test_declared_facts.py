@@ -147,7 +147,7 @@ def test_when_chooses_events_by_what_they_say(run: Run) -> None:
 
 
 def test_net_figures_and_last_order_leave_out_cancelled_purchases(run: Run) -> None:
-    """The built-in figures are net; instants are told as RFC 3339."""
+    """The built-in figures are net of cancellations; instants are written in RFC 3339."""
     lines = [
         order(4, value=30, order_id="1"),
         order(3, value=50, order_id="2"),

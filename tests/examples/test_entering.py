@@ -61,7 +61,7 @@ def test_a_price_drop_is_sent_once_a_booking(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", SENT)
 def test_a_reported_case_sends_what_people_expect(case: str, tmp_path: Path) -> None:
-    """Nothing is decided beside these sends."""
+    """These sends are the only decisions."""
     folder = CASES / case
     assert run_backtest(tmp_path, folder / "rules.yaml", folder / "events.jsonl", *UNTIL) == 0
     made = decisions_of(tmp_path)
@@ -321,7 +321,9 @@ def test_an_earlier_opening_leaves_a_step_that_waits(run: Run) -> None:
 def test_once_and_limit_are_asked_on_the_day_of_an_anniversary(
     run: Run, entry: dict[str, Any], years: list[str]
 ) -> None:
-    """A year in which nothing could be sent does not count; who is stopped comes in later."""
+    """A year in which nothing could be sent does not count; a stopped customer enters in a later
+    year.
+    """
     hello = {"kind": "anniversary", "of": "profile.birthday", "at": "09:00"} | entry
     hello |= {"template": "t", "channels": ["email"]}
     lines = [updated(START, birthday="1990-03-05"), updated(START + 400 * DAY, email="ann@x")]

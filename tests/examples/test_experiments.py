@@ -127,7 +127,7 @@ def test_a_recall_and_a_cancelled_step_name_the_variant_too(run: Run) -> None:
 
 
 def test_the_audience_is_asked_when_the_instance_opens(run: Run) -> None:
-    """Who joins it before the message is due stays out, and who leaves it stays in."""
+    """Joining the audience before the message is due changes nothing, nor does leaving it."""
     audience = {"field": "profile.locale", "op": "eq", "value": "de"}
     top = trial(when=audience)
     for at_start, later, expected in (("de", "en", ("x", "long")), ("en", "de", None)):

@@ -37,7 +37,7 @@ def test_cloud_events_are_decided_on(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_file_in_epoch_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Said once for the file: all lines lie in January 1970."""
+    """One remark for the file: all its lines lie in January 1970."""
     text = told(CASES / "39-a-file-in-epoch-seconds", tmp_path, capsys)
     assert "on 5 of 5 lines: epoch seconds, expected epoch milliseconds" in text
     assert text.count("warning") == 1

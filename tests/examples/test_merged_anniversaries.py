@@ -48,7 +48,7 @@ def line(number: int, day: int, customer: str, kind: str, data: dict[str, Any]) 
 
 
 def test_a_year_that_the_guest_used_is_used(run: Run) -> None:
-    """The guest's birthday was on the second; the member's, on the fifth, is not told again."""
+    """The guest's birthday was on the second; the member's, on the fifth, sends nothing more."""
     lines = [
         line(1, 1, "guest", "profile_updated", {"email": "g@x.test", "birthday": "1990-03-02"}),
         line(2, 1, "member", "profile_updated", {"email": "m@x.test", "birthday": "1990-03-05"}),

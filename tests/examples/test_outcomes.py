@@ -94,7 +94,7 @@ def test_the_window_is_seven_days_with_both_ends(run: Run, after: int, counts: b
 
 
 def test_the_window_is_a_setting(run: Run) -> None:
-    """Two minutes of it."""
+    """Within two minutes purchases are conversions; one after three minutes is none."""
     short = rules(top={"attribution_window": "2m"}, hello=HELLO)
     at = HI["occurred_at"]
     lines = [PROFILE, HI, *(event("order_placed", at + n * MINUTE) for n in (1, 2, 3))]

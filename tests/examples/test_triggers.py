@@ -188,7 +188,7 @@ def test_a_step_past_its_expiry_is_suppressed(run: Run) -> None:
 
 
 def test_a_condition_is_asked_again_when_due(run: Run) -> None:
-    """A reminder for prospects does not reach somebody who has bought since."""
+    """A reminder for prospects is not sent to a customer who has bought meanwhile."""
     when = {"field": "customer.orders", "op": "eq", "value": 0}
     one = cart(when=when, cancel=["cart_emptied"])
     lines = [
@@ -249,7 +249,7 @@ def test_quiet_hours_are_local_and_cross_midnight(run: Run) -> None:
 
 
 def test_a_deferred_step_that_is_cancelled_says_so(run: Run) -> None:
-    """What was announced as deferred does not vanish in silence."""
+    """A step that was announced as deferred ends with a decision of its own."""
     top = {"throttle": {"caps": [{"limit": 1, "per": "1h"}]}}
     lines = [
         PROFILE,
@@ -296,7 +296,7 @@ def test_channels_that_cannot_be_used(run: Run, line: Line, reason: str) -> None
 
 
 def test_a_transactional_step_needs_no_consent(run: Run) -> None:
-    """A receipt goes to somebody who has unsubscribed from everything."""
+    """A receipt is sent to a customer who has unsubscribed from all channels."""
     lines = [
         PROFILE,
         updated(START + 1, consent={"email": False}),
@@ -318,7 +318,7 @@ def test_a_milestone_fires_once_at_its_mark(run: Run) -> None:
 
 
 def test_any_later_event_moves_an_inactivity(run: Run) -> None:
-    """Silence counts from the last thing that the customer did."""
+    """The inactive time counts from the customer's last event of any type."""
     quiet: dict[str, Any] = {"kind": "inactivity", "since": ["order_placed"], "after": "1h"}
     quiet |= {"template": "t", "channels": ["email"]}
     lines = [

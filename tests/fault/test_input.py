@@ -32,7 +32,7 @@ def test_duplicate_and_reordered_input(case_of: CaseOf, guarantee: str) -> None:
 
 @BOTH
 def test_an_hours_outage_with_purchases_in_the_backlog(case_of: CaseOf, guarantee: str) -> None:
-    """By the wall clock: nobody is reminded of what they bought, everybody else is."""
+    """By the wall clock: customers whose purchase waited get no reminder, all others get theirs."""
     waiting: Backlog = backlog(EVENTS, int(time.time() * 1000))
     nothing_else = Expected(decisions=[], dispatch=waiting.requests, outcomes=[])
     case = case_of(History(waiting.lines, nothing_else), guarantee=guarantee)

@@ -68,8 +68,8 @@ def test_killed_during_recovery(case_of: CaseOf, guarantee: str) -> None:
 
 @pytest.mark.parametrize("who", ["loses", "gets"])
 def test_killed_during_a_rebalance(case_of: CaseOf, who: str) -> None:
-    """While partitions go from one worker to another, at each point of it: whoever loses them
-    dies, or whoever gets them. The other goes on alone until the next round.
+    """The worker that loses partitions is killed, or the one that gets them, at each point of the
+    rebalance; the other goes on alone until the next round.
     """
     whole = history(EVENTS)
     case = case_of(whole, is_published=False)

@@ -108,7 +108,7 @@ def test_a_frozen_broker_answers_once_it_is_thawed(cluster: KafkaCluster) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_its_starter(number: signal.Signals) -> None:
-    """However that ends, neither process nor folder stays."""
+    """However the process that started it ends, no process and no folder of it stays."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.kafka"], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as starter:

@@ -80,6 +80,6 @@ def test_line_headers_agree_with_read_arrivals(
 
 
 def test_lines_count_as_a_file_counts_them() -> None:
-    """Blank ones too."""
+    """Line numbers count blank lines."""
     assert [seen.number for seen in read_headers([b"", SOUND[0], b" ", b"x"])] == [2, 4]
     assert next(read_headers(profiles(1))).arrived_ms == START_MS

@@ -38,7 +38,7 @@ triggers:
 
 
 def test_a_cart_is_decided_although_its_trigger_became_a_birthday() -> None:
-    """Its key is no year: it takes its turn, and the birthday is scheduled beside it."""
+    """Its key is no year: it is decided in its turn, and the birthday is scheduled too."""
     made: list[Decision] = []
     customers = InMemoryCustomers()
     task = Engine(parse_rules(CART.encode()), customers, made.append)

@@ -126,7 +126,7 @@ def test_it_ends_with_its_starter(then: str, number: int | None) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
 def test_it_ends_when_its_guard_is_killed() -> None:
-    """The second line of defence: nobody is left to stop it but the kernel."""
+    """The kernel stops the broker when the process that guards it is killed."""
     starter, pids, _ = start_elsewhere("sys.stdin.readline()")
     with starter:
         guard = next(p for p in pids if psutil.Process(p).ppid() == starter.pid)
@@ -146,7 +146,7 @@ def test_ctrl_c_does_not_reach_it() -> None:
 
 
 def test_a_port_in_use_is_refused() -> None:
-    """And said so."""
+    """The error names the port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -69,7 +69,7 @@ def begin(producer: Producer, settings: Settings, membership: GroupMembership, o
 def test_group_metadata_is_written_as_the_client_writes_it(
     settings: Settings, member: Consumer
 ) -> None:
-    """Byte by byte."""
+    """Our bytes equal those of the client library."""
     assert membership_of(member).metadata(settings.app_id) == member.consumer_group_metadata()
 
 

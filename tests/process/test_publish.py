@@ -75,7 +75,7 @@ def test_a_tombstone_is_a_null_value(made: Settings) -> None:
 
 
 def test_one_bad_line_and_nothing_is_published(made: Settings) -> None:
-    """Wherever it stands, and all bad ones are told by their number."""
+    """Wherever the bad line is; all bad lines are reported with their numbers."""
     report = publish(made, [record(1), b"", b"{", record(2), b"[]"])
 
     assert (report.published, report.bad) == ({}, 2)
@@ -109,7 +109,7 @@ def test_a_missing_topic_is_not_made_in_passing(settings: Settings) -> None:
 def test_a_broker_that_is_not_there_is_an_infrastructure_error(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Said once, without the client's own noise on the terminal."""
+    """One message, without the log lines of the client library."""
     monkeypatch.setattr("app.publish.publish._METADATA_TIMEOUT_S", 0.3)
     settings = load_settings({"TRIGGER_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
 

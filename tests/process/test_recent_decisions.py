@@ -46,12 +46,12 @@ def test_what_was_sent_twice_counts_once(instance: Instance) -> None:
 
 
 def test_an_empty_partition_is_an_answer(instance: Instance) -> None:
-    """Nobody was decided for yet."""
+    """A partition without decisions gives an empty list, no error."""
     assert read_back(instance.wire.settings, 0, "ann", 20) == ([], None)
 
 
 def test_a_broker_that_is_gone_is_reported() -> None:
-    """Within the deadline."""
+    """An InfrastructureError is raised before the deadline."""
     settings = load_settings({"TRIGGER_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     with pytest.raises(InfrastructureError, match="does not answer"):
         read_back(settings, 0, "ann", 20, deadline_s=0.3)

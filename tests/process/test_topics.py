@@ -73,7 +73,7 @@ def test_inputs_that_disagree_are_named_with_their_counts(settings: Settings) ->
 
 
 def test_missing_topics_are_named(settings: Settings) -> None:
-    """And how to make them."""
+    """The error names the topics and the command that makes them."""
     make(settings, "orders", 4)
 
     findings = {finding.topic: finding.got for finding in check(settings)}

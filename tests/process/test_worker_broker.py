@@ -35,7 +35,7 @@ def broker(_cluster: KafkaCluster) -> KafkaCluster:
 
 
 def test_a_dead_broker_stalls_the_watermark(instance: Instance, broker: KafkaCluster) -> None:
-    """No timer fires while nobody knows what waits at the broker; then they all do, once."""
+    """No timer fires while unread records may wait at the broker; later all fire, once each."""
     wire = instance.wire
     ids = instance.customers(4)
     with instance.worker() as worker:

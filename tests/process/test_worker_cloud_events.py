@@ -14,7 +14,7 @@ MODES: list[Mode] = ["structured", "binary"]
 
 
 def test_cloud_events_become_requests(instance: Instance) -> None:
-    """Profiles, orders and cancels in both modes; what is wrong with one is told in its words."""
+    """Profiles, orders and cancels in both modes; errors name CloudEvents' own fields."""
     wire = instance.wire
     now = datetime.now(UTC)
 

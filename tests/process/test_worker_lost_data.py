@@ -122,7 +122,7 @@ def test_an_input_topic_made_again_under_a_running_worker_ends_it(instance: Inst
 def test_a_changelog_that_was_emptied_stops_the_worker(
     instance: Instance, is_made_again: bool
 ) -> None:
-    """It was the only copy; told that this is on purpose, the worker starts from nothing."""
+    """It was the only copy; with the setting that allows it the worker starts from nothing."""
     ids = decided(instance)
     changelog = instance.wire.settings.changelog_topic
     if is_made_again:
@@ -143,7 +143,9 @@ def test_a_changelog_that_was_emptied_stops_the_worker(
 
 
 def test_an_input_topic_made_again_is_not_waited_for(instance: Instance) -> None:
-    """New orders would be taken for those that the state has."""
+    """It ends before what was committed: the worker stops with that reason, or goes on if a setting
+    allows it.
+    """
     ids = decided(instance)
     make_again(instance, instance.wire.settings.topic("orders"))
     instance.wire.event("orders", ids[0], "order_placed", {"value": 1})

@@ -159,7 +159,7 @@ def test_a_full_disk_ends_the_worker_until_there_is_room(
 def test_a_slow_broker_slows_the_worker_and_no_more(
     instance: Instance, broker: KafkaCluster
 ) -> None:
-    """Units go on being committed, what waits in memory is bounded, and nobody is thrown out."""
+    """Units are committed, buffers stay bounded, and the worker stays in its group."""
     ids = instance.customers(30)
     with (
         slow_network(_SLOW_PORT, broker.ports("SLOW")[0], 100_000),

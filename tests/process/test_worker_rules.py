@@ -56,8 +56,8 @@ def wait_for_rules(worker: RunningWorker, version: str) -> None:
 def test_a_changed_file_decides_and_a_broken_one_is_refused(
     instance: Instance, tmp_path: Path
 ) -> None:
-    """Each decision names its rules. A wrong file is refused whole and said, and the right one
-    after it is taken.
+    """Each decision names its rules; a wrong file is refused whole and logged, and the next right
+    one is taken.
     """
     wire = instance.wire
     (customer_id,) = instance.customers(1)

@@ -36,7 +36,7 @@ def profile(customer_id: str) -> dict[str, Any]:
 
 
 def test_values_by_schema_become_requests(instance: Instance) -> None:
-    """Beside plain JSON on the same topics; an unknown id and broken bytes are dead letters."""
+    """With plain JSON on the same topics; an unknown id and broken bytes are dead letters."""
     wire = instance.wire
     with Registry() as registry:
         for customer_id in ("c1", "c2"):

@@ -87,7 +87,7 @@ def counts(wire: Wire, guarantee: str) -> Counter[str]:
 
 
 def test_a_worker_without_a_name_leaves_the_group(instance: Instance) -> None:
-    """Nobody waits for it: its partitions are free at once."""
+    """Its partitions are assigned to others without waiting for its session to end."""
     wire = instance.wire
     with instance.worker(TRIGGER_INSTANCE_ID="", **LONG) as worker:
         worker.wait_until_ready()

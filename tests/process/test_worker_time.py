@@ -78,8 +78,8 @@ def test_an_hour_forth_and_back_fires_nothing_early_and_holds_nothing_up(
 def test_a_clock_that_is_put_right_by_an_hour_is_believed_after_a_while(
     instance: Instance, clock: Path
 ) -> None:
-    """The worker began an hour ahead, and is told so: it ends, saying why, and its next start
-    knows the time.
+    """A worker that began an hour ahead ends with the reason, and its next start has the right
+    time.
     """
     ids = instance.customers(3)
     set_clock(clock, HOUR_MS)

@@ -23,7 +23,7 @@ def context_of(message: "Message[bytes, bytes]") -> bytes | None:
 
 
 def test_a_trace_reaches_decisions_and_requests(instance: Instance) -> None:
-    """At once, and with the reminder that a timer sends; who brings none gets none."""
+    """At once, and with the reminder that a timer sends; an event without a trace gives none."""
     wire = instance.wire
     traced, other, plain = instance.customers(3)
     with instance.worker() as worker:

@@ -118,7 +118,7 @@ def test_a_token_in_use_outlives_a_refused_renewal() -> None:
 
 
 def test_a_mounted_token_is_read_again(tmp_path: Path) -> None:
-    """Whoever mounts it replaces it before it expires."""
+    """The file is read again before the token in it expires."""
     clock = Clock()
     path = tmp_path / "token"
     path.write_text(jwt(1, 300) + "\n")

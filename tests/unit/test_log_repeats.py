@@ -45,6 +45,7 @@ def test_a_message_of_a_library_is_logged_every_ten_seconds() -> None:
 
 
 def test_messages_of_the_engine_are_always_logged_and_memory_is_bounded() -> None:
+    """Only repeated messages of libraries are held back."""
     heard = Heard()
     for number in range(3_000):
         heard.say("app.live.worker", "once more")
@@ -55,6 +56,7 @@ def test_messages_of_the_engine_are_always_logged_and_memory_is_bounded() -> Non
 def test_a_broker_outage_is_logged_now_and_then_and_so_is_its_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """At its start, every thirty seconds, and when the broker answers again."""
     caplog.set_level(logging.INFO)
     silence = BrokerOutageLog()
     for second in range(70):

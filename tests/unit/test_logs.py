@@ -51,7 +51,7 @@ def test_text_is_one_line_and_the_traceback() -> None:
 
 
 def test_json_is_one_object_a_line() -> None:
-    """Fields beside the message, the traceback in one of them."""
+    """Fields and message are members of it, and the traceback is one of the fields."""
     first, second = map(orjson.loads, logged(Settings(log_format="json")))
 
     assert first.pop("time").endswith("Z")

@@ -36,7 +36,7 @@ def test_worker_and_command_line_import_none_of_it() -> None:
     ],
 )
 def test_without_the_extra_it_says_what_to_install(command: list[str]) -> None:
-    """Exit code 2 and the pip command, before any file is looked at."""
+    """One line and exit code 1."""
     done = python(f"{WITHOUT}from app.cli import main; sys.exit(main({command!r}))")
     assert done.returncode == 2, done.stderr
     assert "pip install 'trigger-engine[analysis]'" in done.stderr
@@ -45,6 +45,6 @@ def test_without_the_extra_it_says_what_to_install(command: list[str]) -> None:
 
 
 def test_the_other_commands_run_without_it() -> None:
-    """Here validate."""
+    """``validate`` runs without the analysis extra."""
     run = "from app.cli import main; sys.exit(main(['validate', 'deploy/rules.yaml']))"
     assert python(WITHOUT + run).returncode == 0

@@ -120,7 +120,7 @@ def test_messages_bring_back_stalled_customers(ask: Ask, messages: list[str]) ->
 
 
 def test_segments_have_groups_of_their_own(ask: Ask, messages: list[str]) -> None:
-    """By the decisions; who got no message is of no segment."""
+    """By the segments on decisions; customers without a message are in no segment."""
     groups = ask([*history(), END], *messages, "--by", "segment")["groups"]
     assert {name: stages[0]["count"] for name, stages in groups.items()} == {
         "(no segment)": 7,

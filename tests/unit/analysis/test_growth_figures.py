@@ -117,7 +117,9 @@ def test_the_survey_score_is_the_mean_of_the_answers(ask: Report) -> None:
 
 
 def test_a_trigger_with_its_own_holdout_is_held_against_that(ask: Report) -> None:
-    """Its ghosts are those of people who got all the rest; the others say what their lift is."""
+    """Its ghosts got all other messages; for the other triggers the report says what their lift
+    contains.
+    """
     decisions = []
     for n in range(40):
         in_global, in_own = n < 10, 10 <= n < 20
@@ -150,7 +152,7 @@ def test_a_trigger_with_its_own_holdout_is_held_against_that(ask: Report) -> Non
 
 
 def test_segments_are_those_of_the_decision(ask: Report) -> None:
-    """From the files alone; a customer who moved counts where each message found them."""
+    """From the files alone; a customer who changed segments counts where each decision had them."""
     decisions = [
         decision("a", "ann", segments=["new"]),
         decision("b", "ann", segments=["regular", "vip"], day=3),
@@ -166,7 +168,7 @@ def test_segments_are_those_of_the_decision(ask: Report) -> None:
 
 
 def test_steps_have_groups_of_their_own(ask: Report) -> None:
-    """Trigger and step."""
+    """One group for each pair of trigger and step."""
     decisions = [decision(f"m{n}", f"c{n}", step=n % 2) for n in range(4)]
     assert set(ask(decisions, [], "--by", "step")["groups"]) == {"cart, step 0", "cart, step 1"}
 

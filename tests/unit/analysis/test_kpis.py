@@ -288,7 +288,7 @@ def test_the_table_says_what_the_json_says(
 def test_impossible_amounts_leave_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
-    """What is beyond the range of numbers is said in words, and all else is counted."""
+    """An amount beyond the range of numbers gets a remark, and all other figures are counted."""
     decisions = write_lines(tmp_path / "d.jsonl", twenty(held_out=5))
     lines = [bought(f"m{n}", value * (1 + n % 2)) for n in range(6, 9)]
     lines += [bought("m1", value, ghost=True), outcome("m9", "opened")]

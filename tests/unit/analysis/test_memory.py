@@ -43,7 +43,7 @@ def test_memory_keeps_to_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bad usage."""
+    """A limit that is no size is bad usage."""
     command = ["kpis", "--decisions", str(tmp_path), "--outcomes", str(tmp_path)]
     assert main([*command, "--memory", "much"]) == 2
     assert "--memory" in capsys.readouterr().err

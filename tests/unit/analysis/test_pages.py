@@ -247,7 +247,7 @@ def test_the_axis_has_round_numbers_and_room() -> None:
 
 
 def test_an_interval_has_a_text_for_screen_readers() -> None:
-    """For who cannot see it; names that are long are shortened in the drawing alone."""
+    """The title has value and interval in full; only the drawn label is shortened."""
     drawn = intervals("A & B", [Spread("a" * 40, 0.5, 0.25, 0.75)], lambda v: f"{v:.0%}")
     assert f"<title>{'a' * 40}: 50% (25% to 75%)</title>" in drawn
     assert 'aria-label="A &amp; B"' in drawn

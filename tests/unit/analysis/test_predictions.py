@@ -142,7 +142,7 @@ def test_the_best_channel_beats_the_one_used_most(fit: Fit) -> None:
 
 
 def test_an_unknown_prediction_and_one_without_events_are_bad_usage(tmp_path: Path) -> None:
-    """Exit code 2."""
+    """Both end with exit code 2."""
     events = tmp_path / "events.jsonl"
     events.write_bytes(_order(1, "a", "x"))
     command = ["segments", "fit", "--out", str(tmp_path / "m.json")]

@@ -143,7 +143,7 @@ def test_a_horizon_is_whole_days(tmp_path: Path, horizon: str) -> None:
 
 
 def test_one_odd_customer_is_not_a_division() -> None:
-    """Two groups and somebody with ten thousand orders: the groups are told apart all the same."""
+    """Two groups and one customer with ten thousand orders: the two groups are found."""
     rng = np.random.default_rng(2)
     values = np.zeros((201, len(NAMES)))
     values[:, COLUMNS["recency_days"]] = [*rng.normal(10, 1, 100), *rng.normal(300, 5, 100), 1]

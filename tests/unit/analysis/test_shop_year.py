@@ -113,7 +113,7 @@ def test_the_bolder_copy_wins_and_takes_its_place(
 def test_segments_of_the_year_serve_as_groups(
     lived: Lived, run: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A model is fitted, the rules may name it, and KPIs are told apart by its clusters."""
+    """A model is fitted, the rules may name it, and KPIs are grouped by its clusters."""
     model = tmp_path / "model.json"
     fitted = run("segments", "fit", "--events", str(lived.events), "--out", str(model))
     report = run("kpis", *lived.files, "--by", "segment", "--model", str(model))

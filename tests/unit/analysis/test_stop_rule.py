@@ -183,7 +183,7 @@ def test_a_guardrail_stops_harm_and_says_when() -> None:
 
 
 def test_a_guardrail_of_a_wanted_metric_waits_for_the_window() -> None:
-    """At least 30 % were to convert and 10 % do; who has just come is no failure yet."""
+    """At least 30 % should convert and 10 % do; customers whose window is open are no failures."""
     rng = np.random.default_rng(23)
     end_ms = DAYS * DAY_MS
     wanted = Guardrail(metric="conversion", worst=0.3, is_less_better=False)

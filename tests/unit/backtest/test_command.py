@@ -198,7 +198,7 @@ def test_what_is_read_can_be_written(rules: Path, tmp_path: Path) -> None:
 
 
 def test_a_null_profile_erases(rules: Path, tmp_path: Path) -> None:
-    """Nothing is sent to somebody who was erased; what comes later starts afresh."""
+    """An erased customer gets no message; later events begin a new record."""
     gone = {"topic": "profiles", "key": "ann", "value": None, "arrived_at": T0 + 2 * MINUTE}
     out = backtest(rules, tmp_path, written(PROFILE, CART, gone), "--until", str(T0 + 10**7))
     assert read(out / "decisions.jsonl") == []

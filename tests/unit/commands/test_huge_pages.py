@@ -34,6 +34,6 @@ def test_the_process_begins_anew_where_it_can() -> None:
 
 
 def test_a_choice_of_the_user_stays() -> None:
-    """Whoever sets one of the variables is left alone."""
+    """A variable that the user has set is not changed."""
     begun_with = {**dict.fromkeys(_WISH), "PYTHONMALLOC": "pymalloc"}
     assert _run(PYTHONMALLOC="pymalloc") == f"{begun_with} ['PYTHONMALLOC'] ['an argument']"

@@ -77,7 +77,7 @@ def test_a_document_that_is_not_asyncapi_fails(place: Place) -> None:
 def test_a_schema_that_is_none_or_refuses_its_example_fails(
     place: Place, changed: dict[str, object]
 ) -> None:
-    """Each is looked at."""
+    """Each schema and each example is checked."""
     path = place.deploy / "schemas" / "orders" / "shipped.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
     assert verdicts(place)[SCHEMAS] is Verdict.FAILED

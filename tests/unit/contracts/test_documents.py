@@ -142,7 +142,7 @@ def test_writing_again_changes_nothing_and_takes_away_what_is_no_more(
 def test_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With 2."""
+    """The error names the folder; exit code 2."""
     (tmp_path / "asyncapi").write_text("a file")
     rules = str(DEPLOY / "rules.yaml")
     assert main(["contracts", "--out", str(tmp_path), "--rules", rules]) == 2

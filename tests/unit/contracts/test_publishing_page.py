@@ -22,7 +22,7 @@ def test_an_example_is_accepted(example: str) -> None:
 
 
 def test_there_are_examples_and_links_that_lead_somewhere() -> None:
-    """Files beside it."""
+    """Links to files lead to files that exist."""
     links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert len(EXAMPLES) == 2
     assert links

@@ -40,7 +40,7 @@ def test_they_are_valid_at_any_moment(now_ms: int) -> None:
 
 
 def test_the_document_given_stays_as_it_is(document: dict[str, Any]) -> None:
-    """It is a function."""
+    """``shorten`` changes a copy."""
     before = copy.deepcopy(document)
 
     shorten(document, moment_ms=MOMENT_MS)
@@ -49,7 +49,7 @@ def test_the_document_given_stays_as_it_is(document: dict[str, Any]) -> None:
 
 
 def test_days_become_seconds(document: dict[str, Any]) -> None:
-    """A reminder within seconds, the second one and the silence within the demo."""
+    """Both reminders and the inactivity come within the length of the demo."""
     demo = shorten(document, moment_ms=MOMENT_MS)
 
     triggers = demo["triggers"]

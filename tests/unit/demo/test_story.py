@@ -158,7 +158,7 @@ def test_guests_who_log_in_get_the_reminder_of_their_cart(rehearsal: Rehearsal) 
 
 
 def test_publishers_make_mistakes(rehearsal: Rehearsal) -> None:
-    """Dead letters, duplicates, and a customer who is erased."""
+    """The story has dead letters, duplicates and an erased customer."""
     assert rehearsal.counts["dead_letter"] >= 2
     assert rehearsal.counts["duplicate"] >= 2
     assert rehearsal.counts["erased"] >= 1
@@ -201,7 +201,7 @@ def test_the_moment_comes_while_the_demo_runs(second: int) -> None:
 
 @pytest.mark.parametrize("seed", [2, 2026])
 def test_other_seeds_tell_other_stories_as_rich(seed: int) -> None:
-    """Nobody who asks for another one is let down."""
+    """Every kind of decision comes with other seeds, too."""
     outcomes = {outcome for outcome, _ in rehearse(seed=seed).outcomes()}
 
     assert outcomes == {outcome.value for outcome in Outcome}

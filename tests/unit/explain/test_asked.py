@@ -129,7 +129,7 @@ class Neighbour(SearchedWorker):
 def test_customers_of_all_workers_are_found(
     served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is asked names the others; who has no token, or finds nobody, gets 2."""
+    """A worker names the others; without a token, or without a match, the exit code is 2."""
     last = Neighbour("", 2)
     url = served.add_searched(last)
     first = Neighbour(url, 3)
@@ -156,7 +156,7 @@ def test_customers_of_all_workers_are_found(
 def test_more_matches_than_are_shown_are_announced(
     served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without reading on."""
+    """The command ends at the 50th match and asks for more of the text."""
     monkeypatch.setenv("TRIGGER_WEB_TOKEN", TOKEN)
     url = served.add_searched(SearchedWorker(300))
     assert main(["explain", "--worker", url, "--find", "example"]) == 0
@@ -181,7 +181,7 @@ def test_the_token_of_the_environment_shows_personal_data(
 def test_what_fails_is_one_and_what_is_wrong_is_two(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody there, nobody who knows, a circle: 1. Unknown, no address, two sources: 2."""
+    """Unreachable workers and circles end with 1; unknown customers and wrong options with 2."""
     url = served.add(OneWorker())
     circle = Referring()
     circle.url = served.add(circle)

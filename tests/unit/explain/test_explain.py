@@ -191,7 +191,7 @@ def test_a_gate_that_the_words_do_not_know_shows_its_figures() -> None:
 
 
 def test_a_fatigued_customer_has_the_stricter_limits() -> None:
-    """Two sends that nobody opened: half the cap of four, twice the cooldown."""
+    """Two unopened sends: half the cap of four, twice the cooldown."""
     fatigue = "fatigue: {window: 30d, min_sends: 2, open_rate_below: 0.5, cooldown_factor: 2,"
     throttle = f"throttle:\n  {fatigue} cap_factor: 0.5}}"
     rules = RULES.replace("throttle:", throttle).replace("limit: 2", "limit: 4")
@@ -275,7 +275,7 @@ def test_a_folder_gives_back_record_rules_and_now(folder: Path) -> None:
 def test_the_command_explains_from_a_folder(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As text and as JSON, with words beside the figures."""
+    """As text and as JSON, both with words and figures."""
     capsys.readouterr()
     assert main(["explain", "ann", "--out", str(folder)]) == 0
     assert capsys.readouterr().out == explanation_text(explained())
@@ -320,7 +320,7 @@ def test_customers_are_found_by_name_and_address(
 
 
 def test_one_trigger_or_what_is_new_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Decisions, messages and open instances of it; a trigger that is none is said."""
+    """Only its decisions, messages and open instances; an unknown trigger is an error."""
     capsys.readouterr()
     command = ["explain", "ann", "--out", str(folder), "--format", "json", "--last", "99"]
     assert main([*command, "--trigger", "seen"]) == 0

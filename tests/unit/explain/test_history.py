@@ -12,7 +12,7 @@ def words(explanation: Explanation) -> list[tuple[float, str, str]]:
 
 
 def test_events_are_known_by_what_they_set_off_and_by_marks() -> None:
-    """Newest first."""
+    """Events are listed with what they caused, newest first."""
     assert words(explained()) == [
         (20.0, "event", "what set off cart c1"),
         (14.0, "event", "viewed a product"),

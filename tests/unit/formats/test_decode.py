@@ -158,7 +158,7 @@ def test_a_value_is_limited_in_size() -> None:
 @pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
 @pytest.mark.parametrize("more", [1, 200, 900, 5_000, 25_000])
 def test_data_is_limited_in_depth(begin: bytes, end: bytes, more: int) -> None:
-    """At 32 levels it is read; whatever is deeper is refused, whoever would trip over it first."""
+    """32 levels are read; a deeper value is a dead letter before a parser can fail on it."""
 
     def nested(levels: int) -> bytes:
         inner = begin * levels + b"1" + end * levels
@@ -175,14 +175,14 @@ def test_a_key_is_the_customer_or_absent(key: bytes) -> None:
 
 
 def test_a_null_value_erases_on_profiles_only() -> None:
-    """The key says whom; elsewhere there is nothing to erase."""
+    """The key names the customer; on other topics a null is a dead letter."""
     assert decode(None, topic="profiles") == Erasure(customer_id="c-1", partition=3, offset=17)
     assert refusal(None)[0] == "null_value"
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"x" * 257])
 def test_an_erasure_needs_a_customer(key: bytes | None) -> None:
-    """Nobody is erased by a guess."""
+    """A null without a customer id as its key is a dead letter."""
     assert refusal(None, key, topic="profiles")[0] == "key"
 
 

@@ -147,7 +147,7 @@ def test_avro_values_become_what_json_has_for_them(
 
 
 def test_a_schema_may_refer_to_others(registry: Registry) -> None:
-    """And those to more."""
+    """Schemas that refer to schemas that refer to others are read."""
     money = {
         "type": "record",
         "name": "shop.Money",
@@ -213,7 +213,7 @@ def test_bytes_that_do_not_fit_are_the_records_fault(registry: Registry) -> None
 
 @given(st.binary(max_size=60))
 def test_any_bytes_after_an_id_give_a_value_or_a_reason(data: bytes) -> None:
-    """Whatever they are."""
+    """No bytes raise another error."""
     read = SchemaReader(FakeClient(), "r")
     reason = "schema_value"
     try:
@@ -261,7 +261,7 @@ def test_a_registry_that_does_not_say_is_infrastructure(
 
 
 def test_a_registry_that_is_gone_is_infrastructure(registry: Registry) -> None:
-    """Nobody listens there."""
+    """A refused connection is an InfrastructureError."""
     value = avro_bytes(registry.url, CART, EVENT)
     read = reader(registry)
     registry.close()

@@ -22,7 +22,7 @@ SASL = {
 
 @pytest.mark.parametrize("environ", [{"TRIGGER_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, SASL])
 def test_clients_can_be_made(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
-    """With and without credentials; that nobody answers is not the terminal's business."""
+    """With and without credentials; without a broker nothing is printed."""
     settings = load_settings(environ)
 
     Producer(producer_config(settings)).poll(0.05)

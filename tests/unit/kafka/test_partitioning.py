@@ -33,5 +33,5 @@ def test_the_hash_is_that_of_another_client(key: bytes) -> None:
 
 @given(st.binary(max_size=40), st.integers(1, 500))
 def test_a_partition_is_one_that_exists(key: bytes, partitions: int) -> None:
-    """Whatever the key."""
+    """Every key gives a number below the count."""
     assert 0 <= partition_for(key, partitions) < partitions

@@ -105,7 +105,7 @@ def test_new_removed_and_changed_triggers_are_listed_by_field() -> None:
 
 
 def test_a_step_that_joins_or_goes_is_a_change() -> None:
-    """By its number."""
+    """Steps are compared by their numbers."""
     step = "      - {after: 24h, template: two, channels: [email]}\n"
     diff = diff_rules(parse_rules(OLD.encode()), parse_rules(OLD.replace(step, "").encode()))
     (change,) = diff.changed["cart"]

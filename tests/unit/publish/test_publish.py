@@ -39,7 +39,7 @@ def test_a_record_goes_out_as_it_is() -> None:
 
 
 def test_a_null_value_is_a_tombstone_and_a_null_key_none() -> None:
-    """As Kafka means it."""
+    """A null value is published as null; a null key as no key."""
     assert parse({"topic": "profiles", "key": "c-1", "value": None}) == Outgoing(
         topic="profiles", key=b"c-1", value=None
     )
@@ -96,7 +96,7 @@ def test_a_record_is_stamped_as_asked(
     ],
 )
 def test_a_bad_line_says_what_was_expected(line: bytes, problem: str) -> None:
-    """Naming the field."""
+    """The error names the field and its expected value."""
     with pytest.raises(EventError, match=r"expected|RFC 3339") as caught:
         outgoing(line)
     assert str(caught.value).startswith(problem)
@@ -110,7 +110,7 @@ def test_a_tombstone_has_no_time_of_its_own() -> None:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_lines_are_read_plain_or_packed(pack: Any, tmp_path: Path) -> None:
-    """Told apart by the first bytes, not by the name; blank lines count, line ends do not."""
+    """Recognised by the first bytes, not by the name; blank lines count, line ends do not."""
     path = tmp_path / "events"
     data = pack(b"\xef\xbb\xbf{}\r\n\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\n[1]\nlast")
     path.write_bytes(data)

@@ -66,7 +66,7 @@ def test_the_version_is_the_hash_of_the_file() -> None:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """Shape, names and times are wrong in one file: each is told with its path."""
+    """Shape, names and times are wrong in one file: each is reported with its path."""
     problems = problems_of(
         """
 version: 2
@@ -203,7 +203,7 @@ def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
 
 @pytest.mark.parametrize("token", ["", "customer", "a b", "event."])
 def test_a_token_that_is_no_path_is_one_problem_among_others(token: str) -> None:
-    """What else is wrong with the file is told, too."""
+    """The other problems of the file are reported, too."""
     body = {"kind": "event", "on": "order_placed", "template": "t", "channels": ["email"]}
     triggers = {"t": body | {"tokens": {"x": token}}, "u": body | {"priority": 101}}
     paths = {problem.path for problem in find_problems({"version": 1, "triggers": triggers})}
@@ -212,7 +212,7 @@ def test_a_token_that_is_no_path_is_one_problem_among_others(token: str) -> None
 
 @pytest.mark.parametrize("kind", [["text"], {}, 1, None])
 def test_a_field_of_a_kind_that_is_no_text_is_one_problem_among_others(kind: object) -> None:
-    """What else is wrong with the file is told, too."""
+    """The other problems of the file are reported, too."""
     body = {"kind": "event", "on": "order_placed", "template": "t", "channels": ["email"]}
     events = {"orders": {"order_placed": {"brand": kind}}}
     document = {"version": 1, "events": events, "triggers": {"u": body | {"priority": 101}}}

@@ -72,6 +72,6 @@ def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: st
 
 @pytest.mark.parametrize("text", [ANSWERS_ONE, ANSWERS_ONCE])
 def test_triggers_that_cannot_answer_each_other_for_ever_are_not_odd(text: str) -> None:
-    """One names what it is about, or lets nobody in twice."""
+    """One asks which trigger it answers, or lets each customer enter once."""
     document, places = read_yaml_with_places(text.encode())
     assert find_odd_parts(document, places) == []

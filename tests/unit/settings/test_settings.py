@@ -271,7 +271,7 @@ def test_a_web_url_is_an_address_without_a_path(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["r:8081", "http://a:b@r", "http://r/x?y", "http://r,", "ftp://r"])
 def test_a_registry_is_one_or_more_addresses(url: str) -> None:
-    """With a path where it has one; who asks is said in other variables."""
+    """Each may have a path; credentials are in other variables, not in the address."""
     name = "TRIGGER_SCHEMA_REGISTRY_URL"
     settings = load_settings({name: "https://a:8081/apis/ccompat/v7/, http://b"})
     assert settings.schema_registry_url == "https://a:8081/apis/ccompat/v7,http://b"

@@ -27,7 +27,7 @@ def test_declared_inputs_join_the_built_in_ones() -> None:
 
 
 def test_every_input_and_the_repartition_topic_are_read() -> None:
-    """A topic that nobody reads would hold the watermark back for ever."""
+    """A topic without a reader would hold the watermark back for ever."""
     assert set(DECLARED.read_topics) == {*INPUTS, REPARTITION}
 
 
@@ -45,7 +45,7 @@ def test_every_topic_is_created_checked_and_has_its_rights() -> None:
 
 
 def test_every_topic_but_the_repartition_topic_is_a_channel() -> None:
-    """The repartition topic is nobody's contract."""
+    """The repartition topic is internal and not in the contract."""
     found = document(DECLARED, load_rules(default_rules_path()))
 
     names = {topic.name for topic in topics_with(DECLARED.declared_inputs)} - {REPARTITION}

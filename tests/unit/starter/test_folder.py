@@ -76,7 +76,7 @@ def test_the_rehearsals_of_its_readme_work(
 
 
 def test_editors_find_the_schema(folder: Path) -> None:
-    """The first line of the rules names a file beside them."""
+    """The first line of the rules names a schema file in the same folder."""
     first = (folder / "rules.yaml").read_text().splitlines()[0]
     name = first.removeprefix("# yaml-language-server: $schema=")
     jsonschema.validate(read_yaml(folder / "rules.yaml"), json.loads((folder / name).read_text()))

@@ -280,7 +280,7 @@ def test_a_tombstone_has_the_id_and_the_offsets_and_nothing_else(folder: Path) -
 
 
 def test_a_record_of_another_partition_is_refused(folder: Path) -> None:
-    """The number of partitions was changed: nothing is decided beside the customer's state."""
+    """After a change of the partition count no decision is made without the customer's state."""
     store = PartitionStore(folder)
     customers = PartitionCustomers(store)
     with_timer(customers.get("anna"), 5)

@@ -49,7 +49,7 @@ def cut(value: bytes) -> bytes:
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    """Every field."""
+    """Encoding and decoding keeps every field."""
     assert records.decode(records.encode(CUSTOMER)) == CUSTOMER
 
 

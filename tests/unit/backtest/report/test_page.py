@@ -104,7 +104,7 @@ def test_the_page_is_whole_and_loads_nothing(report: str) -> None:
 
 
 def test_each_plot_has_a_label_and_a_table(report: str) -> None:
-    """Whoever does not see the plot reads the same numbers."""
+    """The numbers of a plot are also in a table."""
     outline = Outline()
     outline.feed(report)
     assert len(outline.labels) == 6

@@ -52,12 +52,12 @@ def test_each_reason_has_its_row() -> None:
 
 
 def test_counts_of_several_processes_add_up() -> None:
-    """Of other customers."""
+    """Counts of processes with different customers are added."""
     whole, other = told(("subscribed", 0))[0], told(("subscribed", 1))[0]
     whole.add(other)
     assert whole.stopped == {("hello", "when"): 2}
 
 
 def test_without_one_the_report_says_so() -> None:
-    """No empty table."""
+    """A sentence takes the place of an empty table."""
     assert "Every start opened an instance." in told(("cart_updated", 0))[1]

@@ -111,7 +111,7 @@ def test_messages_are_sends_less_recalls_and_ghosts_stand_apart() -> None:
 
 
 def test_arms_count_what_went_out_and_what_would_have() -> None:
-    """Ghosts beside sends; a recall takes one out; other outcomes do not count."""
+    """Sends and ghost sends are counted; a recall takes one out; other outcomes do not count."""
     tally = taken(
         decided(Outcome.SEND, Reason.PASSED, is_dispatched=True, experiment=("e", "a")),
         decided(Outcome.RECALL, Reason.CANCELLED, is_dispatched=True, experiment=("e", "a")),

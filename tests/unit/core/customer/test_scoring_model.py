@@ -257,7 +257,7 @@ def sent(channel: str, *, opened: bool, ghost: bool = False) -> Sent:
 
 
 def test_churn_rises_with_every_day_without_a_purchase() -> None:
-    """40 days: z = 1, so that the score is 2 - 0.5; nobody without a purchase has one."""
+    """40 days: z = 1, so that the score is 2 - 0.5; without a purchase there is no value."""
     facts = predictions().facts()
     assert facts["churn_p"](bought((40, {})), NOW) == pytest.approx(1 / (1 + exp(-1.5)))
     assert facts["churn_p"](bought(), NOW) is None
@@ -324,7 +324,7 @@ def test_channels_best_goes_to_the_best_channel_first(write_rules: WriteRules) -
 
 
 def test_a_model_is_a_regular_file_of_bounded_size(tmp_path: Path, write_rules: WriteRules) -> None:
-    """A pipe that nobody writes into does not hold up the start, and a large file is refused."""
+    """A named pipe does not hold up the start, and a large file is refused."""
     rules = write_rules()
     (tmp_path / "model.json").unlink()
     os.mkfifo(tmp_path / "model.json")

@@ -76,7 +76,7 @@ def test_a_million_customers_fall_evenly_and_independently(triggers: dict[str, T
 
 
 def test_weights_are_shares(triggers: dict[str, Trigger]) -> None:
-    """1, 2 and 7 of ten."""
+    """Weights 1, 2 and 7 give a tenth, a fifth and seven tenths."""
     customers = 50_000
     found = Counter(_name(triggers["uneven"], f"c{number}") for number in range(customers))
     for name, share in (("v0", 0.1), ("v1", 0.2), ("v2", 0.7)):

@@ -53,9 +53,7 @@ class OneCustomer:
 
 @pytest.mark.parametrize("event_id", ["cart-7", "7", "9999", "20260101"])
 def test_a_trigger_may_become_an_anniversary(event_id: str) -> None:
-    """A step that was opened before is decided when its time comes, whatever its key looks like,
-    and the birthday is scheduled beside it.
-    """
+    """A step that was opened before is decided at its time, and the birthday is scheduled too."""
     made: list[Decision] = []
     world = OneCustomer()
     task = Engine(parse_rules(OLD), world, made.append)

@@ -81,7 +81,7 @@ def test_a_machine_that_slept_learns_it_from_the_first_new_record(machine: Machi
 
 
 def test_a_step_forth_that_stands_is_believed(machine: Machine) -> None:
-    """Nobody publishes: it takes a while. A further step begins it anew."""
+    """Without new records after a minute; a further step starts the minute again."""
     machine.off_ms = HOUR_MS
     machine.go_on(HOLD_S / 2)
     machine.off_ms = 2 * HOUR_MS
@@ -92,7 +92,7 @@ def test_a_step_forth_that_stands_is_believed(machine: Machine) -> None:
 
 
 def test_a_step_back_that_stands_ends_the_worker(machine: Machine) -> None:
-    """What the clock said before was wrong; old records in a backlog do not speak against it."""
+    """The earlier time was wrong; old records in a backlog do not count against that."""
     machine.off_ms = -HOUR_MS
     for _ in range(round(HOLD_S) + 1):
         machine.go_on(1)

@@ -74,7 +74,7 @@ class Member:
 
 
 def test_a_member_that_is_replaced_again_and_again_stays_out() -> None:
-    """It is told with the setting, and does not join once more; one without an id always does."""
+    """The error names the setting, and the member stays out; one without an id always does."""
     told: list[InfrastructureError] = []
     member, dynamic = Member("worker-0"), Member(None)
     for each in (member, dynamic):
@@ -88,7 +88,7 @@ def test_a_member_that_is_replaced_again_and_again_stays_out() -> None:
 
 
 def test_sessions_that_run_out_are_no_takeovers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take longer."""
+    """Losing a session takes longer than being replaced."""
     monkeypatch.setattr(consumer_group, "_TAKEOVERS_WITHIN_S", -1.0)
     told: list[InfrastructureError] = []
     member = Member("worker-0")

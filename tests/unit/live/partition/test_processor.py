@@ -117,7 +117,7 @@ def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
 
 
 def test_customers_are_read_in_portions_without_those_who_were_erased(tmp_path: Path) -> None:
-    """Each portion says after whom to go on; a partition that is not worked on has none."""
+    """Each portion names the id to go on after; a partition of another worker has none."""
     made = world(tmp_path)
     for customer_id in ("ann", "bob", "cid"):
         made.publish("orders", customer_id, "order_placed", T0 + 1, {"order_id": customer_id})

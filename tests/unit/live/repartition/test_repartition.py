@@ -101,7 +101,7 @@ def test_what_others_write_onto_the_topic_is_not_taken_for_ours(
 
 
 def test_misrouted_records_are_those_whose_key_is_of_another_partition() -> None:
-    """Without a key the customer inside decides; what nobody can place stays where it is."""
+    """Without a key the customer id inside decides; a record without either stays where it is."""
     misrouted = MisroutedRecords(["orders"], 1, PARTITIONS)
     envelope = b'{"event_id":"e","type":"t","customer_id":"%b","occurred_at":1,"data":{}}'
     misrouted.find(

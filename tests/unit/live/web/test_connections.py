@@ -72,7 +72,7 @@ def test_a_head_that_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_metrics_are_rendered_for_a_few_at_once() -> None:
-    """The others are told to come back, and live is answered meanwhile."""
+    """Other clients get 503 with Retry-After, and /live is answered meanwhile."""
 
     async def ask(port: int) -> None:
         asking = [asyncio.create_task(answer(port, "/metrics")) for _ in range(100)]

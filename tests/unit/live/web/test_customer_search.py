@@ -120,7 +120,7 @@ def test_only_clients_with_the_token_may_search() -> None:
     ],
 )
 def test_wrong_requests_are_refused_in_words(body: object, status: int) -> None:
-    """Each with a sentence."""
+    """The answer's error says what was expected."""
     ((got, answer),) = find(body)
     assert got == status
     assert "expected" in answer["error"].lower()

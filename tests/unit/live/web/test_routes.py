@@ -94,7 +94,7 @@ def ask(
 
 
 def test_json_and_text_are_those_of_the_command() -> None:
-    """The same functions write them; nobody may store them."""
+    """The same functions write them; caches are told not to store them."""
     as_json, as_text = ask("/explain/ann", "/explain/ann?format=text")
     assert (as_json.status, as_text.status) == (200, 200)
     assert orjson.loads(as_json.text) == explanation_json(explained())
@@ -147,7 +147,7 @@ def test_personal_data_needs_the_token() -> None:
 
 @pytest.mark.parametrize("given", [None, "Bearer ", "Bearer None", "Bearer"])
 def test_without_a_configured_token_no_personal_data_is_shown(given: str | None) -> None:
-    """Whatever they bring."""
+    """Any token is refused with 403."""
     (refused,) = ask("/explain/ann?show_personal=1", token=None, given=given)
     assert refused.status == 403
     assert "TRIGGER_WEB_TOKEN" in refused.error
@@ -167,7 +167,7 @@ def test_other_workers_customers() -> None:
 
 
 def test_odd_ids_are_found_under_their_escaped_names() -> None:
-    """Whatever is in them."""
+    """Ids with slashes, quotes, spaces and non-ASCII letters."""
     paths = [f"/explain/{quote(each, safe='') if each != '..' else '%2E%2E'}" for each in ODD_IDS]
     answers = dict(zip(ODD_IDS, ask(*paths), strict=True))
     del answers[".."]  # every client takes it for the folder above

@@ -146,7 +146,7 @@ def test_a_line_has_errors_exactly_when_the_engine_has(
     drawn: tuple[str, str, Event],
     spelling: tuple[Callable[[str, Event], Line], Callable[[str], str]],
 ) -> None:
-    """Or when it cannot even be published; and nothing personal is in what is told."""
+    """Or when it cannot be published; no message quotes personal values."""
     topic, _, event = drawn
     known = {name: value for name, value in event.items() if name in ATTRIBUTES}
     line = orjson.dumps(spelling[0](topic, known))
@@ -187,12 +187,12 @@ def test_a_line_has_errors_exactly_when_the_engine_has(
     ],
 )
 def test_a_line_that_is_no_event_is_described(line: bytes, expected: list[str]) -> None:
-    """Broken JSON, no topic, an erasure of nobody."""
+    """Broken JSON, no topic, an erasure without a customer."""
     assert [str(remark) for remark in check_line(line, shipped_rules())] == expected
 
 
 def test_the_line_itself_may_be_wrong() -> None:
-    """Beside its event: fields that nobody knows, times, headers, another key."""
+    """Unknown fields, wrong times or headers or another customer's key next to a right event."""
     line = as_record("orders", shipped_example("cart_updated")) | {
         "keys": 1,
         "timestamp": "noon",
@@ -309,7 +309,7 @@ def test_values_that_may_be_personal_are_not_shown() -> None:
 
 
 def test_lines_are_counted_from_one_and_blank_ones_count() -> None:
-    """As editors do."""
+    """Line numbers are those of an editor."""
     good = orjson.dumps(as_event("orders", shipped_example("shipped")))
     found = list(check_lines([b"", good, b"  ", b"{}"], shipped_rules()))
     assert [(each.number, each.event, len(each.remarks)) for each in found] == [
