@@ -120,11 +120,16 @@ class InMemoryCustomers:
     def due(self, watermark_ms: int) -> list[Customer]:
         """Every customer with a timer at or before the watermark."""
         found: list[Customer] = []
-        while self.earliest_due_ms() <= watermark_ms:
-            if not self._near:
+        while True:
+            near = self._near
+            if not near:
+                if self.earliest_due_ms() > watermark_ms:
+                    return found
                 self._come_near()
                 continue
-            entry_ms, customer_id = heapq.heappop(self._near)
+            if near[0][0] > watermark_ms:
+                return found
+            entry_ms, customer_id = heapq.heappop(near)
             self._entries -= 1
             if self._entry_ms.get(customer_id) != entry_ms:
                 continue
@@ -135,7 +140,6 @@ class InMemoryCustomers:
                 found.append(customer)
             elif due_ms < END_OF_TIME_MS:
                 self._push(customer_id, due_ms)
-        return found
 
     def _come_near(self) -> None:
         """Take the first span's entries into the heap."""
