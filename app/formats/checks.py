@@ -13,6 +13,8 @@ _MINUTES: Final = HOUR_MS // MINUTE_MS
 
 
 def _value(figure: Figure) -> str:
+    if type(figure) is int:
+        return str(figure)
     return orjson.dumps(figure).decode()
 
 
