@@ -13,7 +13,8 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from app.core.customer.bound import bound_record, keep_within, size
+from app.core.customer.bound import bound_record, keep_within
+from app.core.customer.codec import record_bytes
 from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
@@ -21,7 +22,16 @@ from app.core.rules.rates import RateState
 from app.core.time.instants import BEGINNING_OF_TIME_MS, END_OF_TIME_MS
 from app.core.triggers.merging import FORWARD_MS
 from tables import records
-from tables.layout import NO_HEAD, RATES_HEAD, RATES_KEY, Head, head_of, pack_value, record_of
+from tables.layout import (
+    HEAD_BYTES,
+    NO_HEAD,
+    RATES_HEAD,
+    RATES_KEY,
+    Head,
+    head_of,
+    pack_value,
+    record_of,
+)
 from tables.partition import Change, PartitionStore
 
 #: How much of what the database has is kept from one unit to the next, of a partition.
@@ -170,7 +180,7 @@ class PartitionCustomers:
                     " TRIGGER_APP_ID"
                 )
         self._values[customer_id] = value
-        return records.decode(record_of(value)), head_of(value)
+        return records.decode(value, HEAD_BYTES), head_of(value)
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; a later ``get`` gives a new record, with the same ``applied`` and
@@ -329,11 +339,9 @@ class PartitionCustomers:
         """The record as bytes, its outbox aside never over the bound."""
         record = records.encode(customer)
         if len(record) > bound:
-            outbox, customer.outbox = customer.outbox, []
-            if size(customer) > bound:
+            if record_bytes(customer) > bound:
                 for part in keep_within(customer, bound):
                     self.on_shed(part)
-            customer.outbox = outbox
             record = records.encode(customer)
         return record
 

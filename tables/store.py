@@ -20,7 +20,7 @@ from faust.types import TP
 
 from app.core.errors import InfrastructureError
 from tables import records
-from tables.layout import record_of
+from tables.layout import HEAD_BYTES
 from tables.opening import shared_cache
 from tables.partition import PartitionStore
 
@@ -72,7 +72,7 @@ class CustomersStore(Store):  # type: ignore[misc]
         """
         largest: dict[str, int] = {}
         for _, value in self.partition(number).some(_SAMPLE):
-            for source, offset in records.decode(record_of(value)).applied.items():
+            for source, offset in records.decode(value, HEAD_BYTES).applied.items():
                 largest[source] = max(offset, largest.get(source, 0))
         return largest
 

@@ -1,7 +1,7 @@
 """The saved end of a backtest, read by ``triggers explain``.
 
 ``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
-``app.core.customer.record`` lays it out), by their ids. Like the send requests they hold personal
+``app.core.customer.flat`` lays it out), by their ids. Like the send requests they hold personal
 data.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from app.core.compile import compile_rules
+from app.core.customer import flat
 from app.core.customer.record import Customer
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
@@ -24,7 +25,6 @@ CUSTOMERS: Final = "customers.jsonl"
 DECISIONS: Final = "decisions.jsonl"
 _DISPATCH: Final = "dispatch.jsonl"
 _BUFFER_BYTES: Final = 1 << 20
-_DECODER: Final = msgspec.json.Decoder(Customer)
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -44,16 +44,15 @@ def save_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable
 
 def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, bytes]]:
     """Ids and records, a line each, in the order of the ids."""
-    encoder = msgspec.json.Encoder()
     for customer in sorted(customers, key=attrgetter("customer_id")):
-        yield customer.customer_id, encoder.encode(customer) + b"\n"
+        yield customer.customer_id, flat.to_json(customer) + b"\n"
 
 
 def read_customers(path: Path) -> Iterator[Customer]:
     """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
     for number, line in enumerate(run_lines(path), start=1):
         try:
-            yield _DECODER.decode(line)
+            yield flat.from_json(line)
         except msgspec.DecodeError as exc:
             raise ConfigError(
                 f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
@@ -94,7 +93,7 @@ class SavedRun:
         start = b"[" + msgspec.json.encode(customer_id) + b","
         for line in run_lines(self._folder / CUSTOMERS):
             if line.startswith(start):
-                return _DECODER.decode(line)
+                return flat.from_json(line)
         return None
 
     def customers(self) -> Iterator[Customer]:

@@ -109,7 +109,7 @@ def handle_event(
         event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     _learn(moment, event, plan, update)
-    if customer.sends and event.type in ATTRIBUTED:
+    if event.type in ATTRIBUTED and customer.sends:
         attribute(moment, emit_outcome)
         for sent in moment.converted:
             journey.take_conversion(moment, sent)

@@ -5,10 +5,10 @@ What the schema and the validation accept must not fail at run time, where it wo
 
 from collections.abc import Iterator
 
-import msgspec
 from msgspec.structs import replace
 
 from app.core.context import DecisionContext
+from app.core.customer.codec import encode
 from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.decisions import Cause, Decision
 from app.core.rules.model import Rules, Trigger
@@ -80,4 +80,4 @@ def _decide(
     for channel in rules.channels:
         made[-1].dispatch = send_request(context, trigger, channel, {})
         written(made[-1])
-    msgspec.msgpack.encode(customer)
+    encode(customer)

@@ -13,36 +13,30 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
 """
 
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
+from app.core.customer.codec import record_bytes
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_RECORD_BYTES
 from app.core.customer.record import Customer
 
 #: Of what is left of one part, how much goes before the record is measured again.
 _SHARE: Final = 2
 
-#: A record of fewer sends, open instances and remembered keys is not measured.
-_FEW_PARTS: Final = 8
-#: No send without its request, and no instance without its data, is longer: a key and an order of
-#: 1024 characters each, three ids, and names of the rules.
-_PART_BYTES: Final = 10 * 1024
-#: The same without key, order and the id of a merged customer.
-_SHORT_PART_BYTES: Final = 2 * 1024
-#: What else has limits of its own is not longer: counters, digests, times, purchases, addresses.
-_OTHER_BYTES: Final = 256 * 1024
+#: A record is measured again when it may have grown beyond this since it was last measured, and
+#: then with each change: what one change can add is less than what is left.
+_MEASURED_FROM: Final = MAX_RECORD_BYTES // 2
 
-_request_of: Final = attrgetter("request")
-_size_of: Final = attrgetter("size")
-_texts_of_send: Final = attrgetter("key", "delivered_order", "opened_by")
-_texts_of_instance: Final = attrgetter("key", "opened_by")
+#: About how much a change adds, apart from what is noted where it is put in: what an instance
+#: keeps of its event, a send, a profile update, a merged record.
+_CHANGE_BYTES: Final = 4096
+
 _encoder = msgspec.msgpack.Encoder()
 
 
 def size(part: object) -> int:
-    """How many bytes the record, or a part of one, has when it is encoded."""
+    """How many bytes a part of a record has when it is encoded."""
     return len(_encoder.encode(part))
 
 
@@ -52,59 +46,26 @@ def bound_record(customer: Customer) -> list[str]:
     Asked after each change, live and in a backtest, so that both decide by the same records. What
     belongs to the processor (outbox, offsets) is not measured: a backtest has none.
     """
-    if len(customer.sends) + len(customer.instances) < _FEW_PARTS and not _has_many_keys(customer):
+    customer.grown_bytes += _CHANGE_BYTES
+    if customer.measured_bytes + customer.grown_bytes <= _MEASURED_FROM:
         return []
-    if _is_surely_within(customer):
-        return []
-    outbox, customer.outbox = customer.outbox, []
-    applied, customer.applied = customer.applied, {}
-    dropped = keep_within(customer) if size(customer) > MAX_RECORD_BYTES else []
-    customer.outbox, customer.applied = outbox, applied
-    return dropped
-
-
-def _is_surely_within(customer: Customer) -> bool:
-    """Whether the record cannot exceed its bound, seen without encoding all sends and instances:
-    what has no limit of its own is measured, the rest is taken to be as long as it can be.
-    """
-    sends, instances = customer.sends, customer.instances
-    unbounded = (
-        customer.profile,
-        customer.profile_ms,
-        customer.facts,
-        customer.frequencies_ms,
-        customer.starts_ms,
-        customer.cancels_ms,
-        customer.entered,
-        list(map(_request_of, sends)),
-    )
-    room: int = MAX_RECORD_BYTES - _OTHER_BYTES - size(unbounded) - sum(map(_size_of, instances))
-    parts = len(sends) + len(instances)
-    if parts * _PART_BYTES <= room:
-        return True
-    texts = (list(map(_texts_of_send, sends)), list(map(_texts_of_instance, instances)))
-    return parts * _SHORT_PART_BYTES + size(texts) <= room
+    customer.measured_bytes, customer.grown_bytes = record_bytes(customer), 0
+    return keep_within(customer) if customer.measured_bytes > MAX_RECORD_BYTES else []
 
 
 def keep_within(customer: Customer, bound: int = MAX_RECORD_BYTES) -> list[str]:
-    """Drop parts of the record until it is at most ``bound`` bytes, and name those parts.
-
-    The outbox should not be in it.
+    """Drop parts of the record until it is at most ``bound`` bytes, its outbox and offsets aside,
+    and name those parts.
     """
     dropped: list[str] = []
     for part, drops in _DROPS.items():
         for _ in drops(customer):
             if part not in dropped:
                 dropped.append(part)
-            if size(customer) <= bound:
+            customer.measured_bytes = record_bytes(customer)
+            if customer.measured_bytes <= bound:
                 return dropped
     return dropped
-
-
-def _has_many_keys(customer: Customer) -> bool:
-    keys = sum(map(len, customer.frequencies_ms.values()))
-    keys += sum(map(len, customer.starts_ms.values()))
-    return keys + sum(map(len, customer.cancels_ms.values())) >= _FEW_PARTS
 
 
 def _drop_requests(customer: Customer) -> Iterator[None]:

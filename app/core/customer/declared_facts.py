@@ -342,7 +342,7 @@ def under(customer: Customer, version: str, definitions: Mapping[str, DeclaredFa
     """The record as these declarations know it; the one that is given stays as it is."""
     if customer.facts_version == version:
         return customer
-    known = msgspec.structs.replace(customer)
+    known = customer.copy()
     forget_undeclared(known, version, definitions)
     return known
 

@@ -119,6 +119,9 @@ MAX_RECORD_BYTES: Final = _limit(
     " and data of instances first (app/core/customer/bound.py).",
 )
 
+#: About how much a send adds to a record, apart from what its instance has of the event.
+SEND_BYTES: Final = 4096
+
 
 def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:
     """Set ``values[trigger][key]`` as the newest entry, forgetting the oldest beyond MAX_KEYS."""

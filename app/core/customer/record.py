@@ -1,5 +1,6 @@
 """The record of one customer: everything the engine knows of them."""
 
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import msgspec
@@ -174,80 +175,84 @@ class FactState(msgspec.Struct, array_like=True, gc=False):
     days: list[FactDay] = []
 
 
-class Customer(msgspec.Struct, array_like=True, gc=False):
+@dataclass(slots=True, eq=False)
+class Customer:
     """One customer's record, changed in place, by the core only.
 
     ``applied``, ``outbox`` and ``erased_ms`` belong to the processor (which source offsets the
     record contains, and what is not yet known to be on Kafka); the core does not read them.
+
+    A record that was read from bytes decodes some fields when they are first asked for
+    (``app.core.customer.codec``). Two records are equal when all of their fields are.
     """
 
     customer_id: str
-    applied: dict[str, int] = {}
-    outbox: list[bytes] = []
+    applied: dict[str, int] = field(default_factory=dict)
+    outbox: list[bytes] = field(default_factory=list)
     #: digests of the last event ids, 8 bytes each, oldest first
     seen: bytes = b""
-    profile: dict[str, Any] = {}
+    profile: dict[str, Any] = field(default_factory=dict)
     #: profile field (``consent.email``, ``attributes.tier``) -> occurred_at of its last writer
-    profile_ms: dict[str, int] = {}
+    profile_ms: dict[str, int] = field(default_factory=dict)
     #: address field -> when it last changed to another value
-    address_ms: dict[str, int] = {}
+    address_ms: dict[str, int] = field(default_factory=dict)
     #: channel -> last profile update that gave consent; last unsubscription (``*``: from all);
     #: last hard bounce; first complaint
-    consent_given_ms: dict[str, int] = {}
-    unsubscribed_ms: dict[str, int] = {}
-    bounced_ms: dict[str, int] = {}
-    complained_ms: dict[str, int] = {}
+    consent_given_ms: dict[str, int] = field(default_factory=dict)
+    unsubscribed_ms: dict[str, int] = field(default_factory=dict)
+    bounced_ms: dict[str, int] = field(default_factory=dict)
+    complained_ms: dict[str, int] = field(default_factory=dict)
     #: events by type, and sums by ``type.field``
-    counts: dict[str, int] = {}
-    sums: dict[str, float] = {}
+    counts: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
     first_order_ms: int | None = None
     last_order_ms: int | None = None
     last_purchase_ms: int | None = None
     #: product views of the last 30 days, oldest first
-    views_ms: list[int] = []
-    instances: list[Instance] = []
+    views_ms: list[int] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
     #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
-    cancels_ms: dict[str, dict[str, int]] = {}
-    cancels_all_ms: dict[str, int] = {}
+    cancels_ms: dict[str, dict[str, int]] = field(default_factory=dict)
+    cancels_all_ms: dict[str, int] = field(default_factory=dict)
     #: trigger -> key -> newest times that still count
-    frequencies_ms: dict[str, dict[str, list[int]]] = {}
+    frequencies_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     #: anniversary trigger -> last year that fired
-    fired_years: dict[str, int] = {}
+    fired_years: dict[str, int] = field(default_factory=dict)
     #: in the order of their decisions
-    sends: list[Sent] = []
+    sends: list[Sent] = field(default_factory=list)
     #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
     #: several
-    starts_ms: dict[str, dict[str, list[int]]] = {}
+    starts_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     #: the earliest ``fire_ms`` of all steps, END_OF_TIME_MS without one; None: to be computed
     due_ms: int | None = END_OF_TIME_MS
     #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
     #: are enough to tell the local hour in any zone
-    opened_minutes: list[int] = []
+    opened_minutes: list[int] = field(default_factory=list)
     #: purchases at a reduced price
     discounted: int = 0
     #: purchase type -> its purchases; ``counts`` and ``sums`` of these types are net
-    purchases: dict[str, Purchases] = {}
+    purchases: dict[str, Purchases] = field(default_factory=dict)
     #: last event of a known type on a topic other than profiles and engagement
     last_seen_ms: int | None = None
     #: declared fact -> what it has gathered, and which declarations these were
-    facts: dict[str, FactState] = {}
+    facts: dict[str, FactState] = field(default_factory=dict)
     facts_version: str = ""
     #: milestone trigger -> marks that a step was decided for, ascending: reached for good
-    reached: dict[str, list[float]] = {}
+    reached: dict[str, list[float]] = field(default_factory=dict)
     #: a profile update has been applied
     has_profile: bool = False
     #: channel -> addresses that bounced, the last ones, oldest first
-    bounced: dict[str, list[str]] = {}
+    bounced: dict[str, list[str]] = field(default_factory=dict)
     #: channel -> address -> soft bounces that count; channel -> last delivery, open or click
-    soft_bounces_ms: dict[str, dict[str, list[int]]] = {}
-    mail_taken_ms: dict[str, int] = {}
+    soft_bounces_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    mail_taken_ms: dict[str, int] = field(default_factory=dict)
     #: trigger -> identities (key and anchor) of its last instances, 8 bytes each, oldest first:
     #: none of them opens a second time
-    identities: dict[str, bytes] = {}
+    identities: dict[str, bytes] = field(default_factory=dict)
     #: trigger with ``once`` or ``limit`` -> its instances of which a step was sent
-    entered: dict[str, list[Entered]] = {}
+    entered: dict[str, list[Entered]] = field(default_factory=dict)
     #: the last starts that opened nothing, oldest first
-    stopped: list[StoppedStart] = []
+    stopped: list[StoppedStart] = field(default_factory=list)
     #: steps that are due before it are closed undecided: their events came as history (0: none did)
     decide_from_ms: int = 0
     #: the customer that this one was merged into, and when that arrived
@@ -256,6 +261,19 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     #: when the last erasure of the customer was published: what a merged customer's record sends
     #: on of before is not taken
     erased_ms: int = 0
+    #: bytes of the record when it was last measured, and about how many came since: neither is
+    #: written (``app.core.customer.bound``)
+    measured_bytes: int = field(default=0, init=False)
+    grown_bytes: int = field(default=0, init=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Customer):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in FIELDS)
+
+    def copy(self, **changes: Any) -> "Customer":
+        """Another record of the same values, with these in place of some."""
+        return Customer(**({name: getattr(self, name) for name in FIELDS} | changes))
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""
@@ -285,3 +303,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
         due_ms = self.due_ms
         if due_ms is not None and fire_ms < due_ms:
             self.due_ms = fire_ms
+
+
+#: The fields of a record that are written, in the order of declaration.
+FIELDS: Final = tuple(each.name for each in fields(Customer) if each.init)

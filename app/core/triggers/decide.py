@@ -8,7 +8,7 @@ from typing import Any
 from app.core.attribution import order_of
 from app.core.context import DecisionContext
 from app.core.customer.addresses import sent_address
-from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS
+from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS, SEND_BYTES
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
 from app.core.decisions import (
     DEFER,
@@ -166,6 +166,7 @@ def _remember_send(
         insort(customer.sends, sent, key=attrgetter("decided_ms"))
     else:
         customer.sends.append(sent)
+    customer.grown_bytes += SEND_BYTES + instance.size
     if len(customer.sends) > MAX_SENDS:
         del customer.sends[:-MAX_SENDS]
 

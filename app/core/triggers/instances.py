@@ -79,6 +79,7 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
     data = _kept(moment.data, trigger) if ITEMS in moment.data else moment.data
     instance.data, instance.cause = data, moment.cause
     instance.size = len(msgspec.msgpack.encode(data)) if data else 0
+    customer.grown_bytes += instance.size
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
     instance.opened_by = None
@@ -109,6 +110,7 @@ def add_instance(
     if not instance.steps:
         return instance
     customer.instances.append(instance)
+    customer.grown_bytes += size
     for pending in instance.steps:
         customer.timer_added(pending.fire_ms)
     if len(customer.instances) > _FEW or instance.size > _SMALL_BYTES:

@@ -4,12 +4,11 @@ The record of A travels to B whole: ``leave`` makes it ready and says what stays
 puts it into B's record. Between the two it may be encoded and sent to another partition.
 """
 
-import msgspec
-
 from app.core.context import EventContext
 from app.core.customer.declared_facts import merge_facts
+from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.customer.merge import merge_into
-from app.core.customer.record import Customer, Instance
+from app.core.customer.record import FIELDS, Customer, Instance
 from app.core.decisions import Reason
 from app.core.rules.model import Rules
 from app.core.time.instants import DAY_MS
@@ -26,7 +25,7 @@ def leave(customer: Customer, into: str, now_ms: int) -> Customer:
     ``applied``, ``outbox`` and ``erased_ms`` stay: they belong to the partition.
     """
     customer.merged_into, customer.merged_at_ms = into, now_ms
-    gone = msgspec.structs.replace(customer, applied={}, outbox=[], erased_ms=0)
+    gone = customer.copy(applied={}, outbox=[], erased_ms=0)
     empty = Customer(
         customer.customer_id,
         applied=customer.applied,
@@ -35,7 +34,7 @@ def leave(customer: Customer, into: str, now_ms: int) -> Customer:
         merged_at_ms=now_ms,
         erased_ms=customer.erased_ms,
     )
-    for field in customer.__struct_fields__:
+    for field in FIELDS:
         setattr(customer, field, getattr(empty, field))
     return gone
 
@@ -56,6 +55,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     """
     customer, rules = moment.customer, moment.rules
     customer.merged_into = None
+    customer.grown_bytes += MAX_RECORD_BYTES
     moving, gone.instances = gone.instances, []
     for name, used in gone.fired_years.items():
         if name in rules.triggers:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from app.core.customer.codec import WithProfile
 from app.core.errors import InfrastructureError
 from app.core.rules.model import Rules
 from app.kafka.types import TopicPartition
@@ -16,7 +17,6 @@ from app.live.partition.processor import PartitionProcessor
 from app.live.partition.rehearsal import ReadNewest, RehearsalEnd
 from app.live.telemetry.gauges import PartitionFigures
 from tables.partition import PartitionStore
-from tables.records import WithProfile
 
 _log: Final = logging.getLogger(__name__)
 

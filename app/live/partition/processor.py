@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
+from app.core.customer.codec import WithProfile
 from app.core.customer.record import StoppedStart
 from app.core.decisions import Decision
 from app.core.merges import Forward
@@ -32,9 +33,8 @@ from app.live.telemetry.unit_log import log_unit
 from app.settings.topics import REPARTITION
 from tables import records
 from tables.customers import PartitionCustomers
-from tables.layout import head_of, record_of
+from tables.layout import HEAD_BYTES, head_of
 from tables.partition import PartitionStore
-from tables.records import WithProfile
 
 #: A commit unit ends at about so many records, or customers that timers touched.
 UNIT_RECORDS: Final = 1000
@@ -151,7 +151,7 @@ class PartitionProcessor:
         is_there = value is not None and not head_of(value).is_erased
         now_ms = self.clock.instant.now_ms
         return CustomerSnapshot(
-            customer=records.decode(record_of(value)) if value and is_there else None,
+            customer=records.decode(value, HEAD_BYTES) if value and is_there else None,
             rules=self._engine.rules,
             now_ms=self._now_ms() if now_ms == BEGINNING_OF_TIME_MS else now_ms,
             waits_for=() if self._input.is_current() else tuple(self._input.not_current_topics()),
@@ -163,7 +163,7 @@ class PartitionProcessor:
         """
         read = list(self._store.some(limit, customer_id.encode()))
         found = [
-            records.decode_profile(record_of(value))
+            records.decode_profile(value, HEAD_BYTES)
             for _, value in read
             if not head_of(value).is_erased
         ]

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-import msgspec
-
+from app.core.customer import codec
 from app.core.customer.record import Customer
 from app.core.decisions import Decision, Outcome
 from app.core.engine import Engine
@@ -38,8 +37,6 @@ _STALE_TIMERS: Final = 10_000
 
 #: Outcomes that end a step.
 _FINAL: Final = frozenset({Outcome.SEND, Outcome.SUPPRESS, Outcome.HOLDOUT})
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Customer)
 
 
 class Shadow:
@@ -82,7 +79,7 @@ class Shadow:
         """Copy the live records of customers not seen before."""
         for customer in customers:
             if customer.customer_id not in self._customers:
-                copy = _decoder.decode(_encoder.encode(customer))
+                copy = codec.decode(codec.encode(customer))
                 copy.outbox = []
                 self._customers.changed(copy)
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 import orjson
 
+from app.core.customer.codec import WithProfile
 from app.explain.explain import explain
 from app.explain.explanation import Explanation
 from app.explain.narrowing import narrow, narrow_decisions
@@ -16,7 +17,6 @@ from app.live.faust_app import WorkerApp
 from app.live.partition.assigned import AssignedPartitions
 from app.live.web.recent_decisions import RecentDecisions, read_back
 from app.settings.model import Settings
-from tables.records import WithProfile
 
 #: Readings of decisions that may wait for their turn; one runs at a time.
 _MAX_WAITING: Final = 8

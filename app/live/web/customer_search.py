@@ -15,12 +15,12 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
+from app.core.customer.codec import WithProfile
 from app.core.events import MAX_CUSTOMER_ID_CHARS
 from app.explain.narrowing import find_customers
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
 from app.live.web.answers import private, refusal, refused_without_token
 from app.settings.parsers import Secret
-from tables.records import WithProfile
 
 _log: Final = logging.getLogger(__name__)
 

@@ -1,69 +1,211 @@
 """How records are written: what another release wrote is read."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pytest
 
-from app.core.customer.record import Customer, Instance, PendingStep, Sent
-from app.core.decisions import Cause
+from app.core.customer.flat import values_of
+from app.core.customer.record import (
+    FIELDS,
+    Customer,
+    Entered,
+    FactDay,
+    FactState,
+    Instance,
+    PendingStep,
+    Purchase,
+    Purchases,
+    Sent,
+    StoppedStart,
+)
+from app.core.decisions import Cause, SendRequest
 from app.core.errors import InfrastructureError
 from tables import records
 
-CAUSE = Cause("orders", 0, 7, "e")
-CUSTOMER = Customer(
-    customer_id="ann",
-    instances=[Instance("cart", "k", 5, {"value": 3}, CAUSE, [PendingStep(0, 6, 6)], True)],
-    sends=[
-        Sent(
-            9,
-            6,
-            "cart",
-            "cart",
-            "k",
-            5,
-            0,
-            "email",
-            True,
-            False,
-            "r",
-            CAUSE,
-            delivered_order="o",
-            recorded=3,
-            opened_ms=[10],
-            clicked_ms=[11],
-        )
-    ],
-)
+CAUSE: Final = Cause("orders", 0, 7, "e", "00-trace-01")
+#: as release 1.2 wrote ``customer()``
+VERSION_1: Final = Path(__file__).parent / "record_version_1.bin"
+
+
+def customer() -> Customer:
+    """A record with something in every field."""
+    return Customer(
+        customer_id="ann",
+        applied={"orders": 7, "profiles/3": 9},
+        outbox=[b"line"],
+        seen=b"12345678",
+        profile={"email": "a@example.com", "attributes": {"tier": 2}},
+        profile_ms={"email": 3, "attributes.tier": 4},
+        address_ms={"email": 3},
+        consent_given_ms={"email": 1},
+        unsubscribed_ms={"sms": 2},
+        bounced_ms={"sms": 3},
+        complained_ms={"push": 4},
+        counts={"order_placed": 2},
+        sums={"order_placed.value": 12.5},
+        first_order_ms=1,
+        last_order_ms=2,
+        last_purchase_ms=3,
+        views_ms=[4, 5],
+        instances=[
+            Instance(
+                "cart",
+                "k",
+                5,
+                {"value": 3},
+                CAUSE,
+                [PendingStep(0, 6, 6, True, False, ("sms", 8), True, True)],
+                True,
+                1,
+                1,
+                [2],
+                9,
+                "bob",
+                "all",
+            )
+        ],
+        cancels_ms={"cart": {"k": 4}},
+        cancels_all_ms={"cart": 3},
+        frequencies_ms={"often": {"sku": [1, 2]}},
+        fired_years={"birthday": 2025},
+        sends=[
+            Sent(
+                9,
+                6,
+                "cart",
+                "cart",
+                "k",
+                5,
+                0,
+                "email",
+                True,
+                False,
+                "r",
+                CAUSE,
+                is_opened=True,
+                experiment=("x", "a"),
+                template="t",
+                delivered_order="o",
+                recorded=3,
+                opened_ms=[10],
+                clicked_ms=[11],
+                segments=["new"],
+                cluster="c",
+                design="d",
+                address="a@example.com",
+                request=SendRequest("send", "a@example.com", "en", {"name": "Ann"}),
+                machine_opens=1,
+                opened_by="bob",
+            )
+        ],
+        starts_ms={"cart": {"k": [5]}},
+        due_ms=6,
+        opened_minutes=[10],
+        discounted=1,
+        purchases={
+            "order_placed": Purchases([Purchase("o", 2, {"value": 1.5}, True)], {"p": 3}, 1, 2)
+        },
+        last_seen_ms=8,
+        facts={"f": FactState(1, 2.5, [(3, "v")], [FactDay(1, 2, 3.0, 1.0, 2.0, (5, "w"))])},
+        facts_version="f=1",
+        reached={"tenth": [10.0]},
+        has_profile=True,
+        bounced={"email": ["b@example.com"]},
+        soft_bounces_ms={"email": {"a@example.com": [3]}},
+        mail_taken_ms={"email": 7},
+        identities={"cart": b"abcdefgh"},
+        entered={"cart": [Entered("k", 5, 1)]},
+        stopped=[StoppedStart("cart", "k", 5, "once")],
+        decide_from_ms=1,
+        merged_into="eve",
+        merged_at_ms=2,
+        erased_ms=3,
+    )
 
 
 def cut(value: bytes) -> bytes:
-    """The record as the release wrote it that did not know of outcomes."""
+    """The record of version 1 as a release wrote it that did not know of outcomes."""
     record: list[Any] = msgspec.msgpack.decode(value[1:])
-    fields = Customer.__struct_fields__
-    for instance in record[fields.index("instances")]:
+    for instance in record[FIELDS.index("instances")]:
         del instance[Instance.__struct_fields__.index("is_delivery") :]
-    for sent in record[fields.index("sends")]:
+    for sent in record[FIELDS.index("sends")]:
         del sent[Sent.__struct_fields__.index("delivered_order") :]
     return value[:1] + msgspec.msgpack.encode(record)
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    """Encoding and decoding keeps every field."""
-    assert records.decode(records.encode(CUSTOMER)) == CUSTOMER
+    """Every field has a value of its own here, and comes back."""
+    whole, empty = customer(), Customer("")
+    assert [name for name in FIELDS if getattr(whole, name) == getattr(empty, name)] == []
+    assert records.decode(records.encode(whole)) == whole
+    assert records.decode(records.encode(Customer("bob"))) == Customer("bob")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_that_is_set_is_written(name: str) -> None:
+    """Also when it was not read before, and the others of its column are as they were."""
+    read = records.decode(records.encode(customer()))
+    setattr(read, name, getattr(Customer("x"), name))
+    expected = customer().copy(**{name: getattr(Customer("x"), name)})
+    assert records.decode(records.encode(read)) == expected
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_that_is_changed_in_place_is_written(name: str) -> None:
+    """Lists and dictionaries are changed in place."""
+    read = records.decode(records.encode(customer()))
+    value = getattr(read, name)
+    if isinstance(value, list | dict):
+        value.clear()
+        expected = customer().copy(**{name: type(value)()})
+        assert records.decode(records.encode(read)) == expected
+
+
+def test_what_is_not_asked_for_is_not_decoded() -> None:
+    """The bytes of such a column go into the next record as they came."""
+    read = records.decode(records.encode(customer()))
+    assert read.__dict__ == {}
+    assert read.sends
+    assert read.__dict__.keys() == {"sends", "opened_minutes"}
+    assert records.encode(read) == records.encode(customer())
+
+
+def test_a_record_of_version_1_is_read() -> None:
+    """As release 1.2 wrote it, and written as version 2."""
+    before = VERSION_1.read_bytes()
+    assert before[0] == 1
+    assert records.decode(before) == customer()
+    assert records.encode(records.decode(before)) == records.encode(customer())
 
 
 def test_an_older_record_lacks_what_was_not_known() -> None:
     """New fields are at the end and have defaults, each record lists of its own."""
-    old = records.decode(cut(records.encode(CUSTOMER)))
+    old = records.decode(cut(VERSION_1.read_bytes()))
     (instance,), (sent,) = old.instances, old.sends
     assert (instance.trigger, instance.is_delivery) == ("cart", False)
     assert (sent.request_id, sent.delivered_order, sent.recorded) == ("r", None, 0)
     sent.opened_ms.append(1)
-    assert records.decode(cut(records.encode(CUSTOMER))).sends[0].opened_ms == []
+    assert records.decode(cut(VERSION_1.read_bytes())).sends[0].opened_ms == []
 
 
 def test_an_unknown_version_is_refused() -> None:
     """With what to do about it."""
     with pytest.raises(InfrastructureError, match="deploy the release that wrote it"):
-        records.decode(b"\x63" + records.encode(CUSTOMER)[1:])
+        records.decode(b"\x63" + records.encode(customer())[1:])
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 40, 300])
+def test_a_record_that_was_cut_off_is_refused(length: int) -> None:
+    """Wherever it ends."""
+    with pytest.raises(InfrastructureError, match="a customer record"):
+        values_of(records.decode(records.encode(customer())[:length]))
+
+
+def test_a_damaged_column_is_refused_when_it_is_asked_for() -> None:
+    """What else there is can be read."""
+    written = records.encode(Customer("ann", profile={"email": "a@example.com"}))
+    damaged = written.replace(b"\xa5email", b"\xc1email")
+    with pytest.raises(InfrastructureError, match="a customer record cannot be read"):
+        assert records.decode(damaged).profile

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
-from msgspec import to_builtins
 
-from app.core.customer.bound import keep_within, size
+from app.core.customer.bound import keep_within
+from app.core.customer.codec import record_bytes
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_PROFILE_TEXT_CHARS, MAX_RECORD_BYTES
 from app.core.customer.record import Customer, Entered
 from app.core.decisions import Decision, Outcome
@@ -96,7 +96,7 @@ def test_no_events_of_one_customer_outgrow_the_bound(seed: int) -> None:
             parsed = parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic)
             engine.handle(parsed, now_ms, now_ms)
         if number % 20 == 0:
-            assert size(customers.get("ann")) <= MAX_RECORD_BYTES
+            assert record_bytes(customers.get("ann")) <= MAX_RECORD_BYTES
     assert made
 
 
@@ -174,7 +174,7 @@ def test_the_worker_and_a_backtest_keep_the_same_of_a_large_record() -> None:
                 parsed = parse_envelope(orjson.loads(orjson.dumps(envelope)), topic=topic)
                 with suppress(EventError):
                     engine.handle(parsed, T0 + number * HOUR // 10, 0)
-        assert to_builtins(worker.get("ann")) == to_builtins(backtest.get("ann"))
+        assert worker.get("ann") == backtest.get("ann")
         store.close()
     assert Counter(shed) == backtest.shed
     assert backtest.shed
@@ -215,4 +215,4 @@ def test_channel_names_of_feedback_leave_a_record_small() -> None:
             }
             now_ms = T0 + number
             engine.handle(parse_envelope(envelope, topic="engagement"), now_ms, now_ms)
-    assert size(world.customer) < MAX_RECORD_BYTES // 10
+    assert record_bytes(world.customer) < MAX_RECORD_BYTES // 10

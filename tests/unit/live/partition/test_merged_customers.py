@@ -10,6 +10,7 @@ import pytest
 
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
+from app.core.customer import flat
 from app.core.decisions import Decision
 from app.formats.encode import written
 from app.kafka.partitioning import partition_for
@@ -304,7 +305,7 @@ def state(world: World) -> list[object]:
         customer = world.customer(each)
         customer.applied, customer.outbox, customer.seen = {}, [], b""
         customer.merged_at_ms, customer.sends, customer.stopped = 0, [], []
-        found.append(msgspec.to_builtins(customer))
+        found.append(flat.to_json(customer))
     return found
 
 

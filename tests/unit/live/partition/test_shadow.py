@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from app.core.customer.codec import encode
 from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.engine import Engine
@@ -85,11 +86,11 @@ def test_a_record_starts_from_the_live_one() -> None:
     """Also when a timer opened before the shadow began is the first thing seen of a customer."""
     pair = Pair()
     pair.take(event("cart_updated", 1), is_shadowed=False)
-    before = msgspec.msgpack.encode(pair.live.get("ann"))
+    before = encode(pair.live.get("ann"))
     pair.shadow.see([pair.live.get("ann")])
-    assert msgspec.msgpack.encode(pair.live.get("ann")) == before
+    assert encode(pair.live.get("ann")) == before
     pair.shadow.fire(pair.clock, T0_MS + 2 * HOUR_MS)
-    assert msgspec.msgpack.encode(pair.live.get("ann")) == before
+    assert encode(pair.live.get("ann")) == before
     pair = Pair()
     pair.take(event("cart_updated", 1), is_shadowed=False)
     pair.pass_hours(2)

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from app.core.customer.codec import WithProfile
 from app.core.customer.record import Customer
 from app.live.customer_snapshot import OwnedElsewhere, Recovering
 from app.live.web.customer_search import (
@@ -21,7 +22,6 @@ from app.live.web.customer_search import (
 )
 from app.settings.parsers import Secret
 from tables import records
-from tables.records import WithProfile
 from tests.unit.live.web.test_routes import TOKEN
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

@@ -1,0 +1,54 @@
+"""A customer's record as one array, its fields in order of declaration.
+
+That is how version 1 of the table has it, as msgpack, and ``customers.jsonl`` of a backtest, as
+JSON. An array that ends early lacks fields that were not known when it was written.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from app.core.customer.record import FIELDS, Customer
+
+#: The values of all fields of a record.
+values_of: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*FIELDS)
+
+
+def _described() -> list[Any]:
+    """The fields of ``Customer`` as msgspec wants them: (name, type) or (name, type, default)."""
+    described: list[Any] = []
+    for each in fields(Customer):
+        if each.name not in FIELDS:
+            continue
+        if each.default_factory is not MISSING:
+            default = msgspec.field(default_factory=each.default_factory)
+            described.append((each.name, each.type, default))
+        elif each.default is not MISSING:
+            described.append((each.name, each.type, each.default))
+        else:
+            described.append((each.name, each.type))
+    return described
+
+
+_Flat: Final = msgspec.defstruct("_Flat", _described(), array_like=True, gc=False)
+_json_encoder: Final = msgspec.json.Encoder()
+_json_decoder: Final = msgspec.json.Decoder(_Flat)
+_msgpack_decoder: Final = msgspec.msgpack.Decoder(_Flat)
+
+
+def to_json(customer: Customer) -> bytes:
+    """The record as a JSON array."""
+    return _json_encoder.encode(values_of(customer))
+
+
+def from_json(line: bytes) -> Customer:
+    """The record in a JSON array. Raises msgspec.DecodeError."""
+    return Customer(*values_of(_json_decoder.decode(line)))
+
+
+def from_msgpack(array: bytes | memoryview) -> Customer:
+    """The record in a msgpack array. Raises msgspec.DecodeError."""
+    return Customer(*values_of(_msgpack_decoder.decode(array)))
