@@ -17,7 +17,7 @@ had been.
 """
 
 from struct import Struct, error
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -37,7 +37,7 @@ _HEAD_BYTES: Final = _HEAD.size
 _PROFILE, _SENDS, _BOUGHT, _FACTS = COLUMNS
 
 
-class WithProfile(NamedTuple):
+class WithProfile(msgspec.Struct, gc=False):
     """What is read of a record to find a customer."""
 
     customer_id: str
