@@ -20,7 +20,7 @@ from app.live.faust_app import WorkerApp
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine
 from app.live.rules_reload import LOOK_S
-from app.live.startup import collect_rarely, use_uvloop
+from app.live.startup import collect_rarely, give_memory_back, use_uvloop
 from app.live.web.customer_lookup import LiveExplanations
 from app.live.web.customer_search import SearchRoute
 from app.live.web.routes import ExplainRoutes
@@ -50,6 +50,7 @@ def run_worker(
     """
     use_uvloop()
     collect_rarely()
+    give_memory_back()
     while True:
         worker: _Worker | None = None
         try:
