@@ -47,27 +47,24 @@ def line(number: int, day: int, customer: str, kind: str, data: dict[str, Any]) 
     }
 
 
+#: A guest whose birthday was yesterday logs in as a member whose birthday is in two days.
+LOGGED_IN = [
+    line(1, 1, "guest", "profile_updated", {"email": "g@x.test", "birthday": "1990-03-02"}),
+    line(2, 1, "member", "profile_updated", {"email": "m@x.test", "birthday": "1990-03-05"}),
+    line(3, 3, "guest", "customer_merged", {"into": "member"}),
+    line(4, 9, "member", "profile_updated", {"first_name": "Ann"}),
+]
+
+
 def test_a_year_that_the_guest_used_is_used(run: Run) -> None:
     """The guest's birthday was on the second; the member's, on the fifth, sends nothing more."""
-    lines = [
-        line(1, 1, "guest", "profile_updated", {"email": "g@x.test", "birthday": "1990-03-02"}),
-        line(2, 1, "member", "profile_updated", {"email": "m@x.test", "birthday": "1990-03-05"}),
-        line(3, 3, "guest", "customer_merged", {"into": "member"}),
-        line(4, 9, "member", "profile_updated", {"first_name": "Ann"}),
-    ]
-    made = run(RULES, lines)
+    made = run(RULES, LOGGED_IN)
     assert [(one["customer_id"], one["key"]) for one in made] == [("guest", "2026")]
 
 
 def test_later_steps_of_a_year_that_has_begun_go_on(run: Run) -> None:
     """Step 1 of the guest's birthday is due five days on, after the guest logged in."""
-    lines = [
-        line(1, 1, "guest", "profile_updated", {"email": "g@x.test", "birthday": "1990-03-02"}),
-        line(2, 1, "member", "profile_updated", {"email": "m@x.test", "birthday": "1990-03-05"}),
-        line(3, 3, "guest", "customer_merged", {"into": "member"}),
-        line(4, 9, "member", "profile_updated", {"first_name": "Ann"}),
-    ]
-    made = run(TWO_STEPS, lines)
+    made = run(TWO_STEPS, LOGGED_IN)
     told = [(one["customer_id"], one["step"], one["outcome"], one["merged_from"]) for one in made]
     assert told == [("guest", 0, "send", None), ("member", 1, "send", "guest")]
     assert made[1]["due_ms"] - made[0]["due_ms"] == 5 * DAY_MS

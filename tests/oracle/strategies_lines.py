@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
 
+from tests.oracle.reading import TYPES
 from tests.oracle.strategies_declared import OWN_TYPES, declared_values
 from tests.oracle.strategies_rules import EVENT_TYPES, Rules
 
@@ -13,15 +14,7 @@ Line = dict[str, Any]
 
 NAMESPACE = UUID("6f1d3c52-8a0e-5b7e-9a3d-2f4b7c90e1aa")
 TRAVEL_NAMES = ("itinerary_saved", "payment_failure", "price_drop_detected")
-ENGAGEMENT_TYPES = (
-    "message_delivered",
-    "message_opened",
-    "message_clicked",
-    "message_bounced",
-    "message_complained",
-    "unsubscribed",
-    "survey_answered",
-)
+ENGAGEMENT_TYPES = TYPES["engagement"]
 ODDITIES = (
     ("", "broken", "published", "published", "twice", "twice", "echo") + ("",) * 72 + ("erasure",)
 )

@@ -16,7 +16,7 @@ from app.settings.load import load_settings
 from app.settings.model import Settings
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.wanted import require_kafka
-from tests.process.running import RunningWorker, Wire
+from tests.process.running import RunningWorker, Wire, wait_for
 
 _numbers = count(1)
 #: A history under old timestamps would be compacted while it is read, and profile updates with it.
@@ -96,6 +96,15 @@ class Instance:
             self.wire.event("profiles", customer_id, "profile_updated", email)
         self.wire.flush()
         return ids
+
+    def leave_cart(self, customer_id: str, **variables: str) -> None:
+        """Publish a cart, and stop the worker when its timers are written."""
+        with self.worker(**variables) as worker:
+            worker.wait_until_ready()
+            self.wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
+            self.wire.flush()
+            wait_for("cart", lambda: worker.metric("trigger_timers_pending") == 2)
+            assert worker.stop() == 0
 
 
 @pytest.fixture

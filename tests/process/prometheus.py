@@ -5,7 +5,6 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -96,12 +95,7 @@ class RunningPrometheus:
         wait_for(f"Prometheus answers\n{self.log}", self._is_up)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
 

@@ -75,12 +75,7 @@ def test_a_timers_send_is_there_once_after_a_kill(instance: Instance, at: str) -
     """No source offset goes with it: the state alone says whether it was sent."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
-    with instance.worker(**EXACTLY_ONCE) as worker:
-        worker.wait_until_ready()
-        wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
-        wire.flush()
-        wait_for("cart", lambda: worker.metric("trigger_timers_pending") == 2)
-        assert worker.stop() == 0
+    instance.leave_cart(customer_id, **EXACTLY_ONCE)
     with instance.worker(**EXACTLY_ONCE, CRASH_AT=at) as worker:
         assert worker.wait(40) == -9
     if at == "before 6":

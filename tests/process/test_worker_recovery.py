@@ -70,12 +70,7 @@ def test_a_timers_send_survives_a_kill_before_it_was_produced(
     """No event is read again for it: the outbox in the changelog is all there is."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
-    with instance.worker(**AT_LEAST_ONCE) as worker:
-        worker.wait_until_ready()
-        wire.event("orders", customer_id, "cart_updated", {"cart_id": "k"})
-        wire.flush()
-        wait_for("cart", lambda: worker.metric("trigger_timers_pending") == 2)
-        assert worker.stop() == 0
+    instance.leave_cart(customer_id, **AT_LEAST_ONCE)
     assert wire.committed()["orders"] == 1
     with instance.worker(**AT_LEAST_ONCE, CRASH_AT="after 3") as worker:
         assert worker.wait() == -9

@@ -18,11 +18,31 @@ class Answers:
         self.asked: list[tuple[dict[str, str], str]] = []
 
 
+class QuietHandler(BaseHTTPRequestHandler):
+    """Logs no request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(handler: type[QuietHandler]) -> Iterator[str]:
+    """The URL of a server on a free loopback port, which answers inside ``with``."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def answering() -> Iterator[Answers]:
     """On a free loopback port."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             answers.asked.append((dict(self.headers.items()), self.rfile.read(length).decode()))
@@ -37,15 +57,6 @@ def answering() -> Iterator[Answers]:
 
         do_GET = do_POST
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        answers = Answers(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield answers
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        answers = Answers(url)
+        yield answers

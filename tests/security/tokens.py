@@ -2,17 +2,17 @@
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.security.answers import QuietHandler, serving
 
 AUDIENCE: Final = "kafka"
 
@@ -59,7 +59,7 @@ def token_endpoint(
 ) -> Iterator[TokenEndpoint]:
     """Client credentials (RFC 6749, 4.4) for one client, whose id is the subject."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             form = parse_qs(self.rfile.read(length).decode())
@@ -83,18 +83,9 @@ def token_endpoint(
             self.end_headers()
             self.wfile.write(raw)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        endpoint = TokenEndpoint(f"http://127.0.0.1:{server.server_port}/token")
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        endpoint = TokenEndpoint(f"{url}/token")
+        yield endpoint
 
 
 def _encoded(raw: bytes) -> str:

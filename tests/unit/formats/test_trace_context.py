@@ -6,7 +6,7 @@ import msgspec
 import orjson
 import pytest
 
-from app.core.decisions import Cause, Decision, Outcome, Reason, SendRequest
+from app.core.decisions import Cause, Decision, SendRequest
 from app.core.events import Event
 from app.core.outcomes import Kind, SendOutcome
 from app.formats.decode import decode_record, trace_of
@@ -14,6 +14,7 @@ from app.formats.encode import written, written_outcome
 from app.formats.trace_context import CHARS, trace_id, traceparent
 from app.live.commit import outbox
 from tests.unit.formats.test_decode import BINARY, CLOUD_EVENT, ENVELOPE, STRUCTURED
+from tests.unit.sent import SENT
 
 CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
@@ -74,26 +75,8 @@ def test_what_is_not_understood_has_its_context_too() -> None:
 
 
 def decision(context: str | None, request: SendRequest | None) -> Decision:
-    return Decision(
-        request_id="r",
-        customer_id="c",
-        trigger="t",
-        key="",
-        step=0,
-        category="marketing",
-        priority=50,
-        outcome=Outcome.SEND,
-        reason=Reason.PASSED,
-        channel="email",
-        template="x",
-        anchor_ms=0,
-        due_ms=0,
-        decided_ms=0,
-        expires_ms=0,
-        rules_version="v",
-        dispatch=request,
-        cause=Cause("orders", 0, 0, "e", context),
-    )
+    cause = Cause("orders", 0, 0, "e", context)
+    return msgspec.structs.replace(SENT, dispatch=request, cause=cause)
 
 
 def outcome(context: str | None) -> SendOutcome:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from app.core.customer.record import StoppedStart
-from app.core.decisions import Cause, Decision, Outcome, Reason
+from app.core.decisions import Decision
 from app.core.rules.model import Rules
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.commit.unit import CommitUnit
@@ -14,6 +14,7 @@ from app.live.telemetry.gauges import GaugeSources, LiveGauges, PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.specs import SPECS
 from app.rules_file.load import load_rules
+from tests.unit.sent import SENT
 
 RULES = """\
 version: 1
@@ -32,26 +33,7 @@ def rules(tmp_path: Path) -> Rules:
 
 
 def decision(trigger: str, fires_ms: int | None, decided_ms: int) -> Decision:
-    return Decision(
-        request_id="r",
-        customer_id="c",
-        trigger=trigger,
-        key="",
-        step=0,
-        category="marketing",
-        priority=50,
-        outcome=Outcome.SEND,
-        reason=Reason.PASSED,
-        channel="email",
-        template="a",
-        anchor_ms=0,
-        due_ms=0,
-        decided_ms=decided_ms,
-        expires_ms=0,
-        fires_ms=fires_ms,
-        cause=Cause("orders", 0, 0, "e"),
-        rules_version="v",
-    )
+    return msgspec.structs.replace(SENT, trigger=trigger, decided_ms=decided_ms, fires_ms=fires_ms)
 
 
 def sends(metrics: Metrics, trigger: str) -> float | None:
