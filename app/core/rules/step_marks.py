@@ -37,9 +37,7 @@ def with_step_facts(instance: Instance) -> dict[str, Any]:
     return data
 
 
-def tell(instance: Instance, step: int, marks: int) -> int:
-    """Keep marks of a step; returns those that are new."""
+def tell(instance: Instance, step: int, marks: int) -> None:
+    """Keep marks of a step."""
     instance.step_marks += [0] * (step + 1 - len(instance.step_marks))
-    new = marks & ~instance.step_marks[step]
     instance.step_marks[step] |= marks
-    return new
