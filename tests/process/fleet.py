@@ -56,7 +56,7 @@ class Fleet:
 
     def stop(self, name: str) -> None:
         worker = self.workers.pop(name)
-        assert worker.stop(20.0) == 0, worker.log
+        assert worker.stop() == 0, worker.log
 
     def leave(self, name: str) -> None:
         """Stop the worker; it may fail at it where the broker is away, or be about to start."""
