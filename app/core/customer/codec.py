@@ -20,10 +20,10 @@ from struct import Struct, error
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from app.core.customer.columns import (
     COLUMNS,
-    Column,
     read_outbox,
     read_state,
     write_outbox,
@@ -61,16 +61,18 @@ class _Lazy:
     No data descriptor, so that from then on, or once it was set, the record's own value counts.
     """
 
-    __slots__ = ("_name", "_number")
+    __slots__ = ("_decode", "_empty", "_name", "_number")
 
     def __init__(self, name: str, number: int) -> None:
         self._name: Final = name
         self._number: Final = number
+        self._decode: Final = COLUMNS[number].decode
+        self._empty: Final = COLUMNS[number].empty
 
     def __get__(self, customer: StoredCustomer, owner: object) -> Any:
-        number, values = self._number, customer.__dict__
+        values, column = customer.__dict__, customer.columns[self._number]
         try:
-            read = COLUMNS[number].read(customer.columns[number])
+            read = asdict(self._decode(column or self._empty))
         except msgspec.MsgspecError as exc:
             raise _unreadable(exc) from exc
         if values:
@@ -92,14 +94,10 @@ def encode(customer: Customer, prefix: bytes = b"") -> bytes:
         profile, sends, bought, facts = customer.columns
         known = customer.__dict__
         if known:
-            if not _PROFILE.fields.isdisjoint(known):
-                profile = _written(_PROFILE, customer)
-            if not _SENDS.fields.isdisjoint(known):
-                sends = _written(_SENDS, customer)
-            if not _BOUGHT.fields.isdisjoint(known):
-                bought = _written(_BOUGHT, customer)
-            if not _FACTS.fields.isdisjoint(known):
-                facts = _written(_FACTS, customer)
+            profile = _PROFILE.rewrite(customer, profile, known)
+            sends = _SENDS.rewrite(customer, sends, known)
+            bought = _BOUGHT.rewrite(customer, bought, known)
+            facts = _FACTS.rewrite(customer, facts, known)
     else:
         profile, sends = _PROFILE.write(customer), _SENDS.write(customer)
         bought, facts = _BOUGHT.write(customer), _FACTS.write(customer)
@@ -115,13 +113,6 @@ def encode(customer: Customer, prefix: bytes = b"") -> bytes:
     return b"".join((prefix, head, customer_id, state, outbox, profile, sends, bought, facts))
 
 
-def _written(column: Column, customer: StoredCustomer) -> bytes:
-    try:
-        return column.encode(column.values_in(customer.__dict__))
-    except KeyError:  # one was set before any was read
-        return column.write(customer)
-
-
 def decode(record: bytes, start: int = 0) -> Customer:
     """The record that begins at ``start``. Raises InfrastructureError when it is none."""
     customer = StoredCustomer.__new__(StoredCustomer)
@@ -132,7 +123,7 @@ def decode(record: bytes, start: int = 0) -> Customer:
             raise ValueError(f"expected {g} bytes after its head, got {len(body)}")
         customer.customer_id = body[:a].decode()
         read_state(customer, body[a:b])
-        customer.outbox = read_outbox(body[b:c])
+        customer.outbox = read_outbox(body[b:c]) if b < c else []
     except (msgspec.MsgspecError, error, ValueError) as exc:
         raise _unreadable(exc) from exc
     customer.columns = body[c:d], body[d:e], body[e:f], body[f:]

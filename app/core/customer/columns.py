@@ -149,7 +149,7 @@ _read_outbox: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 def read_outbox(column: bytes) -> list[bytes]:
     """The lines in the column of the outbox. Raises msgspec.DecodeError."""
-    return _read_outbox(column) if column else []
+    return _read_outbox(column)
 
 
 def write_outbox(customer: Customer) -> bytes:
@@ -160,12 +160,13 @@ def write_outbox(customer: Customer) -> bytes:
 class Column:
     """A column that is decoded when one of its fields is asked for."""
 
-    __slots__ = ("_decode", "_empty", "_from_record", "fields", "values_in")
+    __slots__ = ("_from_record", "decode", "empty", "fields", "first", "values_in")
 
     def __init__(self, fields: type[msgspec.Struct]) -> None:
         names = fields.__struct_fields__
-        #: the fields of ``Customer`` in it
+        #: the fields of ``Customer`` in it, and the first of them
         self.fields: Final = frozenset(names)
+        self.first: Final = names[0]
         #: their values in a dictionary that has them all, in the order that they are written in
         self.values_in: Final[Callable[[dict[str, Any]], tuple[Any, ...]]] = (
             itemgetter(*names) if len(names) > 1 else lambda known: (known[names[0]],)
@@ -173,21 +174,31 @@ class Column:
         self._from_record: Final[Callable[[Customer], tuple[Any, ...]]] = (
             attrgetter(*names) if len(names) > 1 else lambda known: (getattr(known, names[0]),)
         )
-        self._decode: Final = msgspec.msgpack.Decoder(fields).decode
-        self._empty: Final = _dumps(fields())
+        #: reads a column that is not empty; raises msgspec.DecodeError
+        self.decode: Final = msgspec.msgpack.Decoder(fields).decode
+        #: the array of the defaults
+        self.empty: Final = _dumps(fields())
 
     def read(self, column: bytes) -> dict[str, Any]:
         """The values of all fields. Raises msgspec.DecodeError."""
-        return asdict(self._decode(column or self._empty))
+        return asdict(self.decode(column or self.empty))
 
     def write(self, customer: Customer) -> bytes:
-        """The column of a record that has all fields."""
-        return self.encode(self._from_record(customer))
+        """The column of the record: nothing while all fields have their defaults."""
+        column = _dumps(self._from_record(customer))
+        return b"" if column == self.empty else column
 
-    def encode(self, values: tuple[Any, ...]) -> bytes:
-        """The column of these values: nothing while all are the defaults."""
-        column = _dumps(values)
-        return b"" if column == self._empty else column
+    def rewrite(self, customer: Customer, column: bytes, known: dict[str, Any]) -> bytes:
+        """The column of a record of which ``known`` are the fields that were read or set; as it
+        was when none of its fields is among them.
+        """
+        if self.first in known:
+            try:
+                written = _dumps(self.values_in(known))
+            except KeyError:  # one was set before any was read
+                return self.write(customer)
+            return b"" if written == self.empty else written
+        return column if self.fields.isdisjoint(known) else self.write(customer)
 
 
 #: Those that are decoded when asked for, in the order that a record has them in.
