@@ -16,6 +16,7 @@ def new_customer(name: str) -> Customer:
     return {
         "name": name,
         "seen": set(),
+        "decide_from": 0,  # steps that are due before it are closed and nothing else
         "events": [],  # {type, t, data} in order of arrival
         "address_changes": {},  # channel -> when its address last became another
         "unsubscribed": [],  # (channel or None for all, t)

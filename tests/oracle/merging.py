@@ -76,6 +76,7 @@ def join(world: World, a: Customer, b: Customer, t: int) -> None:
         for send in one["sends"]:
             send["known"] = send.get("known", []) + one["events"][send["events_before"] :]
     b["events"] = a["events"] + b["events"] + taken_back + reopened
+    b["decide_from"] = max(a["decide_from"], b["decide_from"])
     for name in ("bounced", "soft", "taken", "complained", "cancels", "opens"):
         b[name] = a[name] + b[name]
     for name in ("seen", "identities", "decided_marks", "recovered"):

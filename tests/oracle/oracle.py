@@ -213,6 +213,7 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
     if is_machine(event):
         return
 
+    customer["decide_from"] = max(customer["decide_from"], seeded_until(line))
     is_first_profile = event["type"] == "profile_updated" and not any(
         known["type"] == "profile_updated" for known in customer["events"]
     )
@@ -233,6 +234,11 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
         fire(world, timer)
     if is_first_profile:
         end_patience(world, customer)
+
+
+def seeded_until(line: Mapping[str, Any]) -> int:
+    """The instant of the header that `triggers seed` gives its lines."""
+    return int(line.get("headers", {}).get("trigger-decide-from", 0))
 
 
 def end_patience(world: World, customer: Customer) -> None:

@@ -10,6 +10,7 @@ from app.rules_file.load import find_problems
 from tests.effort import examples
 from tests.oracle import invariants, oracle
 from tests.oracle.engine import run_engine, run_whole_engine
+from tests.oracle.reading import arrival_or_none
 from tests.oracle.strategies import Scenario, scenarios, with_merges
 from tests.oracle.strategies_rules import Rules, rule_sets
 
@@ -19,6 +20,16 @@ SETTINGS = examples(150)
 def decide(rules: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The engine's decisions over lines that are read as they arrive."""
     return run_engine(rules, lines)[0]
+
+
+def seeded(line: Mapping[str, Any], from_ms: int) -> dict[str, Any]:
+    """The line as `triggers seed` puts it onto its topic."""
+    header = {"headers": {"trigger-decide-from": str(from_ms)}}
+    if "value" in line:
+        return {**line, **header}
+    around = {name: line[name] for name in ("topic", "arrived_at") if name in line}
+    value = {name: line[name] for name in line if name not in around}
+    return {**around, "value": value, **header}
 
 
 def compare(scenario: Scenario) -> None:
@@ -70,6 +81,17 @@ def test_an_earlier_history_is_known_and_not_decided(scenario: Scenario, where: 
     )
     assert made == world["decisions"]
     assert outcomes == world["outcomes"]
+
+
+@SETTINGS
+@given(scenario=scenarios(), where=st.integers(0, 99))
+def test_a_seeded_history_is_known_and_not_decided(scenario: Scenario, where: int) -> None:
+    """The same where the history lies on the topics: decisions begin customer by customer."""
+    cut = len(scenario.lines) * where // 100
+    arrivals = [arrival_or_none(line, scenario.rules) for line in scenario.lines[cut:]]
+    from_ms = next((arrival for arrival in arrivals if arrival is not None), 1 << 52)
+    past = [seeded(line, from_ms) for line in scenario.lines[:cut]]
+    compare(scenario.with_lines((*past, *scenario.lines[cut:])))
 
 
 @SETTINGS

@@ -130,12 +130,17 @@ def recall(world: World, customer: Customer, name: str, named: list[str | None],
             world["recalled"].append((place, made))
 
 
+def decisions_begin(world: World, customer: Customer) -> int:
+    """Steps that are due before this are not decided."""
+    return max(int(world.get("decide_from", 0)), int(customer["decide_from"]))
+
+
 def end(world: World, customer: Customer, ended: list[Instance], reason: str) -> None:
     """Closes the instances: steps that wait are suppressed for that reason, others just go."""
     timers = [t for t in world["timers"] if any(t["instance"] is one for one in ended)]
     world["timers"] = [t for t in world["timers"] if not any(t is one for one in timers)]
     customer["instances"] = [i for i in customer["instances"] if not any(i is one for one in ended)]
-    start = world.get("decide_from", 0)
+    start = decisions_begin(world, customer)
     for t in timers:
         if (t["is_deferred"] or t["is_parked"]) and t["due"] >= start:
             one = t["instance"]
@@ -509,7 +514,7 @@ def fire(world: World, timer: Timer) -> None:
     name, step, due = instance["trigger"], timer["step"], timer["due"]
     trigger = world["rules"]["triggers"][name]
     found: dict[str, Any] = {"outcome": "left", "next_eligible_ms": None}
-    is_left = due < world.get("decide_from", due)
+    is_left = due < decisions_begin(world, customer)
     if not is_left and not world["is_current"] and trigger.get("category") != "transactional":
         world["timers"].append(timer | {"is_parked": True})
         return
