@@ -137,16 +137,16 @@ class AssignedPartitions:
         self._loop.call_soon_threadsafe(self._on_failure, error)
 
     def take(self, tp: TopicPartition, batch: RecordBatch) -> None:
-        """Buffer a batch for the processor of its partition; without one it is read again later.
+        """Buffer a batch for the processor of its partition. Without one it is read again after the
+        next assignment, and counts as not handled until then: the partition, whose processor may be
+        at its last unit, is not read up to its end.
 
         Raises InfrastructureError when the batch before it never came.
         """
         context = self._context
-        buffered = context.progress.buffered
-        buffered.arrived(tp, len(batch))
+        context.progress.buffered.arrived(tp, len(batch))
         found = self._processors.get(tp.partition)
         if found is None:
-            buffered.dropped(tp, len(batch))
             return
         topic = context.progress.logical[tp.topic]
         context.machine_clock.observe_record(batch[-1].timestamp)

@@ -185,6 +185,7 @@ class Worker:
 
     async def _run(self, until: Callable[["Worker"], bool]) -> None:
         world = self.world
+        self.loop = asyncio.get_running_loop()
         clock = MachineClock(self._fail, lambda: world.now_ms, lambda: world.now_ms / 1000)
         context = PartitionContext(
             settings=self._settings,
@@ -211,7 +212,7 @@ class Worker:
         self.assigned.assign(range(world.partitions), stores.__getitem__)
         try:
             for _ in range(_MOST_LOOPS):
-                self._hand_over()
+                self.hand_over()
                 self.assigned.pass_timers()
                 await self._let_it_work()
                 world.now_ms += self._loop_ms
@@ -237,7 +238,8 @@ class Worker:
             store.apply(entries, entries[-1].offset)
         return store
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
+        """A loop of the transport: whatever there is room for."""
         progress, now_ms = self.progress, self.world.now_ms
         places = {progress.tp(*place): place for place in self._positions}
         wanted = progress.buffered.with_room(places)

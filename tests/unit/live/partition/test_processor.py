@@ -1,5 +1,6 @@
 """One partition from its input to its output: records, dead letters, erasures, timers, batches."""
 
+import asyncio
 import gc
 import json
 from collections import defaultdict
@@ -189,8 +190,10 @@ def test_a_batch_that_was_lost_on_the_way_stops_the_worker(tmp_path: Path) -> No
     assert len(found) == 1
 
 
-def test_a_batch_of_a_partition_that_is_not_worked_on_leaves_the_buffer(tmp_path: Path) -> None:
-    """It was revoked meanwhile, and is read again by the partition's next worker."""
+def test_a_batch_of_a_partition_that_is_not_worked_on_is_not_handled(tmp_path: Path) -> None:
+    """It was given up meanwhile, and is read again by the partition's next worker: for this one the
+    partition is not read up to its end.
+    """
     made = world(tmp_path)
     other = TopicPartition("orders", 1)
 
@@ -199,6 +202,8 @@ def test_a_batch_of_a_partition_that_is_not_worked_on_leaves_the_buffer(tmp_path
         made.publish_raw("orders", b"ann", b"{}", T0)
         worker.assigned.take(other, RecordBatch(made.input["orders", 0], number=0, after=-1))
         made.input["orders", 0].clear()
+        assert worker.progress.buffered.waiting(other) == 1
+        worker.progress.revoked([other])
         return worker.progress.buffered.waiting(other) == 0
 
     worker = Worker(made, RULES).run(hand_over)
@@ -260,3 +265,30 @@ def test_markers_at_the_end_are_committed_with_the_records_or_alone(
     assert made.broker.committed[group_key("orders", 0)] == 1 + 3
     assert made.broker.committed.get(group_key("engagement", 0), 0) == 0
     assert len(made.requests()) == 1
+
+
+def test_what_comes_after_a_partition_was_given_up_is_not_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its processor is at its last unit: that one may not pass over what nobody handles."""
+    monkeypatch.setattr(processor, "QUIET_S", 0.0)
+    made = world(tmp_path)
+    made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
+    Worker(made, RULES, is_exactly_once=True).run(Worker.is_at_rest)
+    releases = []
+
+    async def give_up() -> None:
+        releases.append(asyncio.ensure_future(worker.assigned.release_all()))
+        await asyncio.sleep(0)
+        made.publish("orders", "ann", "order_placed", T0 + 2, {"order_id": "p"})
+        worker.hand_over()
+
+    def hook(at: str) -> None:
+        if at == "before 4" and not releases:
+            asyncio.run_coroutine_threadsafe(give_up(), worker.loop).result(60)
+
+    worker = Worker(made, RULES, is_exactly_once=True, hook=hook)
+    worker.run(lambda _: bool(releases) and releases[0].done())
+    assert made.broker.committed[group_key("orders", 0)] == 1
+    Worker(made, RULES, is_exactly_once=True).run(Worker.is_at_rest)
+    assert len(made.requests()) == 2
