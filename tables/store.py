@@ -190,8 +190,8 @@ def _require_all_before(message: Any, known: int) -> None:
     if message.value.after > known:
         raise InfrastructureError(
             f"changelog partition {message.partition}: got what comes after offset"
-            f" {message.value.after}, expected what comes after {known}: a batch was lost on the"
-            " way; it is read again after a restart"
+            f" {message.value.after} and ends at {message.offset}, expected what comes after"
+            f" {known}: a batch was lost on the way; it is read again after a restart"
         )
 
 

@@ -100,8 +100,9 @@ class Recovery:
         known = self._app.tables.recovery.active_offsets
         for tp in active:
             if self._app.store.persisted_offset(tp) is None:
-                # of a database that was thrown away; Faust has noted how far it was
-                known.pop(tp, None)
+                # an empty database, or one thrown away of which Faust has noted how far it was;
+                # without an entry Faust takes record 0 for applied
+                known[tp] = -1
 
     async def _or_stop(self, check: Awaitable[None]) -> None:
         try:

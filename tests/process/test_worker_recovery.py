@@ -124,3 +124,21 @@ def test_a_clean_stop_repeats_nothing(instance: Instance) -> None:
         assert worker.metric("trigger_outboxes_resent_total") == 0
         assert worker.stop() == 0
     assert len(requests) == len({request["request_id"] for request in requests})
+
+
+def test_a_changelog_of_one_record_is_recovered(instance: Instance) -> None:
+    """At offset 0, into an empty database: nothing of it is taken for applied."""
+    wire = instance.wire
+    (customer_id,) = instance.customers(1)
+    with instance.worker(**AT_LEAST_ONCE) as worker:
+        wait_for("commit", lambda: wire.committed()["profiles"] == 1)
+        worker.kill()
+    assert [message.offset() for message in wire.read(wire.settings.changelog_topic)] == [0]
+    shutil.rmtree(instance.data_dir)
+    with instance.worker(**AT_LEAST_ONCE) as worker:
+        worker.wait_until_ready()
+        assert worker.metric("trigger_customers") == 1
+        wire.event("orders", customer_id, "order_placed")
+        wire.flush()
+        assert wire.wait_for_values("dispatch", 1)[0]["channel"] == "email"
+        assert worker.stop() == 0, worker.log

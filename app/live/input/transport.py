@@ -176,6 +176,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def seek_wait(self, partitions: Mapping[TopicPartition, int]) -> None:
         self.epoch += 1
         await super().seek_wait(partitions)
+        for tp, offset in partitions.items():
+            # what was handed over before comes again, or was handed over for nothing
+            number, _ = self._handed.get(tp, (0, -1))
+            self._handed[tp] = number, offset - 1
 
     async def _add_gap(self, tp: TopicPartition, offset_from: int, offset_to: int) -> None:
         """Nothing: batches are contiguous by themselves."""

@@ -332,6 +332,21 @@ def test_an_assignment_joins_under_its_generation_and_counts_batches_anew(tmp_pa
     run(test())
 
 
+def test_what_comes_after_a_seek_follows_its_position(tmp_path: Path) -> None:
+    """A batch that was handed over before, and not applied, is read again: that is no loss."""
+
+    async def test() -> None:
+        async with transport(tmp_path) as each:
+            again = {CHANGELOG: records(CHANGELOG, [0])}
+            each.thread.answers = [(again, {CHANGELOG: (1, None)})] * 2
+            await each.messages()
+            await each.consumer.seek_wait({CHANGELOG: 0})
+            ((_, offset, batch),) = await each.messages()
+            assert (offset, batch.number, batch.after) == (0, 1, -1)
+
+    run(test())
+
+
 def test_seeking_makes_fetches_under_way_stale(tmp_path: Path) -> None:
     """They were asked for from other positions."""
 
