@@ -23,7 +23,8 @@ def ends(settings: Settings, topic: str) -> list[Ends]:
     """Of each partition of a topic, by its name on the broker."""
     asked = {TopicPartition(topic, number): _LATEST for number in range(settings.partitions)}
     found = []
+    admin = Admin(settings)
     for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
-        answers = Admin(settings).list_offsets(asked, isolation_level=level)
+        answers = admin.list_offsets(asked, isolation_level=level)
         found.append([answer.result(_TIMEOUT_S).offset for answer in answers.values()])
     return [Ends(*each) for each in zip(*found, strict=True)]

@@ -18,5 +18,6 @@ def configure(settings: Settings, topic: str, values: dict[str, str]) -> None:
         for name, value in values.items()
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    for done in Admin(settings).incremental_alter_configs([resource]).values():
+    admin = Admin(settings)  # whose answers never come once it is let go of
+    for done in admin.incremental_alter_configs([resource]).values():
         done.result(60)

@@ -1,5 +1,6 @@
 """Several workers of one engine, a publisher, and an account of the requests that must come."""
 
+import json
 import signal
 import threading
 import time
@@ -137,7 +138,8 @@ class Fleet:
             unread = self.wire.committed()
             raise AssertionError(
                 f"{found} of {expected} requests; {verdicts}; committed {unread}"
-                f" of {sum(self.orders.values())} orders"
+                f" of {sum(self.orders.values())} orders; without a decision, by partition"
+                f" {self._undecided()}"
             )
         requests = self.wire.values("dispatch")
         by_id = {each["request_id"]: each for each in requests}
@@ -146,6 +148,15 @@ class Fleet:
         wanted += Counter({(id, "third_order"): n // 3 for id, n in self.orders.items()})
         assert kinds == wanted
         return requests
+
+    def _undecided(self) -> dict[int, list[int]]:
+        """Offsets of orders of which no decision is there, by partition."""
+        decided = {each["cause"]["event_id"] for each in self.wire.values("decisions")}
+        found: dict[int, list[int]] = {}
+        for message in self.wire.read("orders"):
+            if json.loads(message.value() or b"")["event_id"] not in decided:
+                found.setdefault(message.partition() or 0, []).append(message.offset() or 0)
+        return found
 
 
 def partitions(worker: RunningWorker) -> set[int]:

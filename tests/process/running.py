@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from urllib.request import urlopen
 
 import psutil
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from app.kafka.clients import consumer_config, producer_config
 from app.kafka.partitioning import partition_for
@@ -122,8 +122,18 @@ class RunningWorker:
         return float(times.user + times.system)
 
     def wait_until_ready(self) -> None:
-        """Until ``/ready`` says so."""
-        wait_for(f"ready\n{self.log}", lambda: self.get("/ready")[0] == 200)
+        """Until ``/ready`` says so. AssertionError with the log when it ends before, or does not
+        come to it.
+        """
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log}"
+            return self.get("/ready")[0] == 200
+
+        try:
+            wait_for("ready", is_ready)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}\n{self.log}") from None
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
@@ -269,9 +279,19 @@ class Wire:
             sums = {}
             for logical, topic in self.settings.input_topics.items():
                 asked = [TopicPartition(topic, number) for number in range(self.partitions)]
-                sums[logical] = sum(
-                    max(0, found.offset) for found in reader.committed(asked, timeout=30.0)
-                )
+                sums[logical] = sum(max(0, found.offset) for found in committed(reader, asked))
             return sums
         finally:
             reader.close()
+
+
+def committed(reader: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """The group's offsets; asked again while the group's coordinator moves."""
+    end_s = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return reader.committed(asked, timeout=30.0)
+        except KafkaException:
+            if time.monotonic() > end_s:
+                raise
+            time.sleep(_POLL_S)

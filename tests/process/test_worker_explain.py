@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -71,19 +72,17 @@ def test_a_worker_redirects_to_the_worker_that_has_the_customer(
     ids = instance.customers(8)
     assert len({partition_for(each.encode(), instance.wire.partitions) for each in ids}) > 1
     urls = [f"http://127.0.0.1:{port}" for port in free_ports(2)]
-    one, two = (
-        instance.worker(
-            TRIGGER_WEB_URL=url,
-            TRIGGER_WEB_PORT=url.rpartition(":")[2],
-            TRIGGER_INSTANCE_ID=f"w{number}",
-            TRIGGER_DATA_DIR=str(instance.data_dir / str(number)),
-            TRIGGER_WEB_TOKEN=TOKEN,
-        )
-        for number, url in enumerate(urls)
-    )
-    with one, two:
-        one.wait_until_ready()
-        two.wait_until_ready()
+    with ExitStack() as workers:
+        for number, url in enumerate(urls):
+            worker = instance.worker(
+                TRIGGER_WEB_URL=url,
+                TRIGGER_WEB_PORT=url.rpartition(":")[2],
+                TRIGGER_INSTANCE_ID=f"w{number}",
+                TRIGGER_DATA_DIR=str(instance.data_dir / str(number)),
+                TRIGGER_WEB_TOKEN=TOKEN,
+            )
+            # one after the other: the embedded broker may fail members that join at the same time
+            workers.enter_context(worker).wait_until_ready()
 
         def answers() -> list[list[tuple[int, str, str]]]:
             return [[get(f"{url}/explain/{each}?last=1") for url in urls] for each in ids]

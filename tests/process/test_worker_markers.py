@@ -14,7 +14,7 @@ from app.kafka.clients import consumer_config, transactional_config
 from app.kafka.partitioning import partition_for
 from app.settings.model import Settings
 from tests.process.conftest import Instance
-from tests.process.running import wait_for
+from tests.process.running import committed, wait_for
 
 pytestmark = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 
@@ -56,7 +56,7 @@ def ends(settings: Settings) -> Iterator[tuple[int, int]]:
     try:
         topic = settings.topic("orders")
         asked = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        for found in reader.committed(asked, timeout=ACCEPT_S):
+        for found in committed(reader, asked):
             if found.offset >= 0:
                 yield found.offset, reader.get_watermark_offsets(found, timeout=ACCEPT_S)[1]
     finally:
