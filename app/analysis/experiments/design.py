@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,21 @@ from app.core.identity import BUCKETS
 from app.core.rules.metrics import DEFAULT_METRIC, LESS_IS_BETTER, metric_named
 from app.core.rules.model import Experiment, Rules
 from app.core.time.durations import parse_duration_ms
+
+#: What a customer did who has the metric.
+METRIC_WORDS: Final = {
+    "conversion": "made a purchase",
+    "recovery": "came back and bought their cart",
+    "delivered": "got the message",
+    "opened": "opened the message",
+    "clicked": "clicked the message",
+    "surveyed": "answered the survey",
+    "review": "wrote a review",
+    "bounced": "had a message bounce",
+    "complained": "complained about a message",
+    "unsubscribed": "unsubscribed",
+    "support": "called the support",
+}
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):

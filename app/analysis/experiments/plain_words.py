@@ -1,9 +1,9 @@
 """An experiment in words for its team: the plan, what happened, the verdict, what it is worth."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from app.analysis.experiments.design import Design
+from app.analysis.experiments.design import METRIC_WORDS, Design
 from app.analysis.experiments.finding import Finding, VariantFinding
 from app.analysis.experiments.report import Judged
 from app.analysis.experiments.worth import Worth
@@ -11,26 +11,12 @@ from app.analysis.kpis.written import count_text, percent_text
 from app.analysis.statistics.intervals import Interval
 from app.core.time.instants import format_rfc3339
 
-_METRIC_WORDS: Final = {
-    "conversion": "made a purchase",
-    "recovery": "came back and bought their cart",
-    "delivered": "got the message",
-    "opened": "opened the message",
-    "clicked": "clicked the message",
-    "surveyed": "answered the survey",
-    "review": "wrote a review",
-    "bounced": "had a message bounce",
-    "complained": "complained about a message",
-    "unsubscribed": "unsubscribed",
-    "support": "called the support",
-}
-
 
 def plan_rows(design: Design) -> Iterator[tuple[str, str]]:
     """What was registered: (what, how it was decided)."""
     entry = design.entry
     yield "trigger", design.trigger
-    yield "metric", f"customers who {_METRIC_WORDS[design.metric]} ({design.metric})"
+    yield "metric", f"customers who {METRIC_WORDS[design.metric]} ({design.metric})"
     for arm in design.arms:
         change = _change(entry["variants"][arm.name])
         yield f"variant {arm.name}", f"{percent_text(arm.share)} % of the customers: {change}"
@@ -42,7 +28,7 @@ def plan_rows(design: Design) -> Iterator[tuple[str, str]]:
     if design.guardrail is not None:
         bound = "at most" if design.guardrail.is_less_better else "at least"
         worst = f"{bound} {percent_text(design.guardrail.worst)} %"
-        words = _METRIC_WORDS[design.guardrail.metric]
+        words = METRIC_WORDS[design.guardrail.metric]
         yield "guardrail", f"a variant is stopped unless {worst} of its customers {words}"
     yield "design", design.hash
 
@@ -97,7 +83,7 @@ def verdict_words(judged: Judged) -> str:
 
 
 def _winner_words(design: Design, first: VariantFinding, winner: VariantFinding) -> str:
-    words = _METRIC_WORDS[design.metric]
+    words = METRIC_WORDS[design.metric]
     if winner is first:
         return f"{first.name} stays: every other variant did worse, beyond chance."
     assert winner.rate is not None
@@ -127,7 +113,7 @@ def _points(value: float) -> str:
 
 def worth_words(design: Design, worth: Worth) -> str:
     """What the winner brings in a month."""
-    words = _METRIC_WORDS[design.metric]
+    words = METRIC_WORDS[design.metric]
     more = f"{worth.more:+,.0f}".replace(",", "\u202f")
     text = (
         f"At the experiment's pace {count_text(round(worth.customers))} customers come to this"

@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.analysis.experiments.design import Design
+from app.analysis.experiments.design import METRIC_WORDS, Design
 from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding, VariantFinding
 from app.analysis.experiments.guardrail import GuardrailFinding, watch
+from app.analysis.kpis.written import percent_text
 from app.analysis.statistics.intervals import newcombe, wilson
 from app.analysis.statistics.power import ALPHA
 from app.analysis.statistics.sequential import log_evidence_of_split
@@ -62,13 +63,13 @@ def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None
 def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Finding:
     assert design.guardrail is not None
     guardrail = design.guardrail
-    bound = "at most" if guardrail.is_less_better else "at least"
-    harmed = worst.harmed if guardrail.is_less_better else worst.sample - worst.harmed
-    reason = (
-        f"it broke its guardrail: {guardrail.metric} was to be {bound} {guardrail.worst:.2%}, and"
-        f" {harmed} of {worst.sample} customers are beyond that with a certainty that holds at"
-        " daily looks"
-    )
+    limit = f"{percent_text(guardrail.worst)} %"
+    words = METRIC_WORDS[guardrail.metric]
+    count = f"{worst.harmed} of {worst.sample} customers {words}"
+    found = f"{count}, at most {limit} may"
+    if not guardrail.is_less_better:
+        found = f"only {count}, at least {limit} have to"
+    reason = f"it broke its guardrail: {found}; daily looks are allowed for"
     return msgspec.structs.replace(finding, verdict="stopped", stopped=worst.variant, reason=reason)
 
 

@@ -277,6 +277,7 @@ def test_a_broken_guardrail_stops_the_variant(trial: Trial) -> None:
     found = trial.finding(decisions, outcomes)
     assert (found["verdict"], found["stopped"]) == ("stopped", "warm")
     assert [each["harmed"] for each in found["guardrail"]] == [0, 30]
+    assert "30 of 200 customers unsubscribed, at most 1.0 % may" in found["reason"]
     assert trial.run(decisions, outcomes, "--promote")[0] == 1
 
 
