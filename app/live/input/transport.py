@@ -75,6 +75,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._suspects: set[TopicPartition] = set()
         #: when the broker last answered for a partition: by the machine's clock, and by ours
         self.answered: dict[TopicPartition, tuple[int, int]] = {}
+        #: where each changelog began when it was looked at last
+        self._starts: dict[TopicPartition, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -179,7 +181,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for tp, offset in partitions.items():
             # what was handed over before comes again, or was handed over for nothing
             number, _ = self._handed.get(tp, (0, -1))
-            self._handed[tp] = number, offset - 1
+            self._handed[tp] = number, -1 if self._is_before_all(tp, offset) else offset - 1
+
+    async def earliest_offsets(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
+        starts: Mapping[TopicPartition, int] = await super().earliest_offsets(*partitions)
+        self._starts.update(starts)
+        return starts
+
+    def _is_before_all(self, tp: TopicPartition, offset: int) -> bool:
+        """Whether an empty database is to get all that its changelog has: Faust then seeks the
+        offset before the start.
+        """
+        return offset < self._starts.get(tp, 0) and self.app.store.persisted_offset(tp) is None
 
     async def _add_gap(self, tp: TopicPartition, offset_from: int, offset_to: int) -> None:
         """Nothing: batches are contiguous by themselves."""

@@ -33,6 +33,8 @@ class Thread:
         self.asked: list[set[TP]] = []
         self.commits: list[Mapping[TP, int]] = []
         self.accepts_commits = True
+        #: where every log begins
+        self.start = 0
         #: called while a fetch is under way
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -49,6 +51,9 @@ class Thread:
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Positions are in the answers."""
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return dict.fromkeys(partitions, self.start)
 
     def highwater(self, tp: TP) -> int:
         return 0
@@ -343,6 +348,44 @@ def test_what_comes_after_a_seek_follows_its_position(tmp_path: Path) -> None:
             await each.consumer.seek_wait({CHANGELOG: 0})
             ((_, offset, batch),) = await each.messages()
             assert (offset, batch.number, batch.after) == (0, 1, -1)
+
+    run(test())
+
+
+def test_nothing_comes_before_the_start_of_a_changelog(tmp_path: Path) -> None:
+    """Faust seeks the offset before the start for an empty database: no batch of it was lost."""
+
+    async def test() -> None:
+        async with transport(tmp_path) as each:
+            each.thread.start = 100
+            await each.consumer.earliest_offsets(CHANGELOG)
+            await each.consumer.seek_wait({CHANGELOG: 99})
+            first = {CHANGELOG: records(CHANGELOG, [100])}
+            each.thread.answers = [(first, {CHANGELOG: (101, None)})]
+            ((_, offset, batch),) = await each.messages()
+            assert (offset, batch.after) == (100, -1)
+            await each.consumer.app.store.on_stop()
+
+    run(test())
+
+
+def test_a_database_that_ends_before_the_start_of_its_changelog_lacks_a_batch(
+    tmp_path: Path,
+) -> None:
+    """What was deleted between the two is not in it, so it must not be gone on with."""
+
+    async def test() -> None:
+        async with transport(tmp_path) as each:
+            store = each.consumer.app.store
+            store.partition(0).apply([], 0)
+            each.thread.start = 100
+            await each.consumer.earliest_offsets(CHANGELOG)
+            await each.consumer.seek_wait({CHANGELOG: 99})
+            first = {CHANGELOG: records(CHANGELOG, [100])}
+            each.thread.answers = [(first, {CHANGELOG: (101, None)})]
+            ((_, _, batch),) = await each.messages()
+            assert batch.after == 98
+            await store.on_stop()
 
     run(test())
 
