@@ -122,7 +122,9 @@ def test_an_input_topic_made_again_under_a_running_worker_ends_it(instance: Inst
 def test_a_changelog_that_was_emptied_stops_the_worker(
     instance: Instance, is_made_again: bool
 ) -> None:
-    """It was the only copy; with the setting that allows it the worker starts from nothing."""
+    """It was the only copy; with the setting that allows it the worker starts from nothing, and
+    what it writes then is state like any other.
+    """
     ids = decided(instance)
     changelog = instance.wire.settings.changelog_topic
     if is_made_again:
@@ -140,6 +142,12 @@ def test_a_changelog_that_was_emptied_stops_the_worker(
         instance.customers(len(ids))
         publish(instance, ids)
         instance.wire.wait_for_values("dispatch", 2 * REQUESTS)
+        assert worker.stop() == 0, worker.log
+    shutil.rmtree(instance.data_dir)
+    # on a new volume, from a changelog that begins later
+    with instance.worker(TRIGGER_ON_LOST_DATA="continue") as worker:
+        worker.wait_until_ready()
+        assert worker.metric("trigger_customers") == len(ids)
 
 
 def test_an_input_topic_made_again_is_not_waited_for(instance: Instance) -> None:
