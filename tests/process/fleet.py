@@ -132,14 +132,13 @@ class Fleet:
         expected = sum(self.orders.values()) + sum(n // 3 for n in self.orders.values())
         found = self._wait_for_requests(expected, tend)
         if found < expected:
-            verdicts = Counter(
-                (each["outcome"], each["reason"]) for each in self.wire.values("decisions")
-            )
+            decisions = self.wire.values("decisions")
+            verdicts = Counter((each["outcome"], each["reason"]) for each in decisions)
             unread = self.wire.committed()
             raise AssertionError(
                 f"{found} of {expected} requests; {verdicts}; committed {unread}"
                 f" of {sum(self.orders.values())} orders; without a decision, by partition"
-                f" {self._undecided()}"
+                f" {self._undecided(decisions)}"
             )
         requests = self.wire.values("dispatch")
         by_id = {each["request_id"]: each for each in requests}
@@ -149,9 +148,9 @@ class Fleet:
         assert kinds == wanted
         return requests
 
-    def _undecided(self) -> dict[int, list[int]]:
-        """Offsets of orders of which no decision is there, by partition."""
-        decided = {each["cause"]["event_id"] for each in self.wire.values("decisions")}
+    def _undecided(self, decisions: list[dict[str, Any]]) -> dict[int, list[int]]:
+        """Offsets of orders that caused none of the decisions, by partition."""
+        decided = {each["cause"]["event_id"] for each in decisions}
         found: dict[int, list[int]] = {}
         for message in self.wire.read("orders"):
             if json.loads(message.value() or b"")["event_id"] not in decided:

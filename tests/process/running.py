@@ -127,7 +127,7 @@ class RunningWorker:
         """
 
         def is_ready() -> bool:
-            assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log}"
+            assert self.process.poll() is None, f"ended with {self.process.poll()}"
             return self.get("/ready")[0] == 200
 
         try:
@@ -149,6 +149,12 @@ class RunningWorker:
 
 #: Publishing such a record again would not help.
 _REFUSED = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
+_COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._WAIT_COORD,
+)
 #: A flush that takes longer has been left alone by its client.
 _STUCK_S = 60.0
 
@@ -291,7 +297,7 @@ def committed(reader: Consumer, asked: list[TopicPartition]) -> list[TopicPartit
     while True:
         try:
             return reader.committed(asked, timeout=30.0)
-        except KafkaException:
-            if time.monotonic() > end_s:
+        except KafkaException as exc:
+            if exc.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > end_s:
                 raise
             time.sleep(_POLL_S)

@@ -352,18 +352,25 @@ def test_what_comes_after_a_seek_follows_its_position(tmp_path: Path) -> None:
     run(test())
 
 
+async def after_the_start(each: Transport) -> tuple[int, int]:
+    """Offset and ``after`` of the first batch of a changelog that begins at 100, sought like Faust
+    does it.
+    """
+    each.thread.start = 100
+    await each.consumer.earliest_offsets(CHANGELOG)
+    await each.consumer.seek_wait({CHANGELOG: 99})
+    first = {CHANGELOG: records(CHANGELOG, [100])}
+    each.thread.answers = [(first, {CHANGELOG: (101, None)})]
+    ((_, offset, batch),) = await each.messages()
+    return offset, batch.after
+
+
 def test_nothing_comes_before_the_start_of_a_changelog(tmp_path: Path) -> None:
     """Faust seeks the offset before the start for an empty database: no batch of it was lost."""
 
     async def test() -> None:
         async with transport(tmp_path) as each:
-            each.thread.start = 100
-            await each.consumer.earliest_offsets(CHANGELOG)
-            await each.consumer.seek_wait({CHANGELOG: 99})
-            first = {CHANGELOG: records(CHANGELOG, [100])}
-            each.thread.answers = [(first, {CHANGELOG: (101, None)})]
-            ((_, offset, batch),) = await each.messages()
-            assert (offset, batch.after) == (100, -1)
+            assert await after_the_start(each) == (100, -1)
             await each.consumer.app.store.on_stop()
 
     run(test())
@@ -378,13 +385,7 @@ def test_a_database_that_ends_before_the_start_of_its_changelog_lacks_a_batch(
         async with transport(tmp_path) as each:
             store = each.consumer.app.store
             store.partition(0).apply([], 0)
-            each.thread.start = 100
-            await each.consumer.earliest_offsets(CHANGELOG)
-            await each.consumer.seek_wait({CHANGELOG: 99})
-            first = {CHANGELOG: records(CHANGELOG, [100])}
-            each.thread.answers = [(first, {CHANGELOG: (101, None)})]
-            ((_, _, batch),) = await each.messages()
-            assert batch.after == 98
+            assert await after_the_start(each) == (100, 98)
             await store.on_stop()
 
     run(test())

@@ -270,7 +270,7 @@ def test_markers_at_the_end_are_committed_with_the_records_or_alone(
 def test_what_comes_after_a_partition_was_given_up_is_not_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While its processor is at its last unit: that one may not pass over what nobody handles."""
+    """Its processor is at its last unit, which may not commit past a batch without a processor."""
     monkeypatch.setattr(processor, "QUIET_S", 0.0)
     made = world(tmp_path)
     made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
