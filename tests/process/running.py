@@ -105,13 +105,13 @@ class RunningWorker:
         self.process.send_signal(signal.SIGTERM)
         return self.wait(deadline_s)
 
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and text of its web server's answer; status 0 without one."""
+    def get(self, path: str, timeout_s: float = 2.0) -> tuple[int, str]:
+        """Status and text of its web server's answer; status 0 without one in time."""
         ports = _PORT.findall(self.log)
         if not ports:
             return 0, ""
         try:
-            with urlopen(f"http://127.0.0.1:{ports[-1]}{path}", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{ports[-1]}{path}", timeout=timeout_s) as answer:
                 return answer.status, answer.read().decode()
         except OSError as exc:
             return getattr(exc, "code", 0), ""

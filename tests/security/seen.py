@@ -7,7 +7,7 @@ from typing import Final
 
 import psutil
 
-from tests.process.running import RunningWorker
+from tests.process.running import DEADLINE_S, RunningWorker
 
 #: The worker's own paths.
 ANSWERING: Final = (
@@ -57,7 +57,7 @@ def everything(worker: RunningWorker) -> dict[str, str]:
     seen = {"log": worker.log}
     if worker.process.poll() is None:
         for path in (*ANSWERING, *_TRIED):
-            status, text = worker.get(path)
+            status, text = worker.get(path, DEADLINE_S)
             seen[f"GET {path} {status}"] = text
         with suppress(psutil.NoSuchProcess, OSError):  # it may end meanwhile
             process = psutil.Process(worker.process.pid)
