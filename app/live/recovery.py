@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
+
+from faust.tables.recovery import ServiceStopped
 
 from app.core.errors import InfrastructureError
 from app.kafka.types import TopicPartition
 from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
+from app.live.input.consumer_group import GroupMembership
 from app.live.input.lost_data import LostDataCheck
 from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
@@ -42,6 +45,7 @@ class Recovery:
         self._app: Final = app
         self._on_failure: Final = on_failure
         self._is_exactly_once: Final = is_exactly_once
+        self._wait: Final = app.tables.recovery._wait
         self._lost_data: Final = LostDataCheck(settings, offsets, self._count_lost)
 
     def connect(self) -> None:
@@ -53,6 +57,7 @@ class Recovery:
         store.on_ends_known = self._check_changelogs
         self._assigned.on_position_lost = self._position_lost
         self._metrics.standby_lag.set_function(self._app.standby_lag)
+        self._app.tables.recovery._wait = self._wait_or_stop
 
     async def _recovered(self, partitions: set[int]) -> None:
         """Work on these partitions, once it is certain from which offsets."""
@@ -62,15 +67,18 @@ class Recovery:
             for topic in self._settings.read_topics.values()
             for number in sorted(partitions)
         )
-        if self._progress.membership != membership:
+        if self._is_outdated(membership):
             return  # the group is rebalancing again, and what comes of it is recovered again
         await self._lost_data.check_inputs(committed)
         await self._lost_data.check_ends(self._read_by_state(partitions, committed))
-        if self._progress.membership != membership:
+        if self._is_outdated(membership):
             return
         if self._is_exactly_once:
             self._progress.positions.resumed(committed)
         self._assigned.assign(partitions, self._app.store.partition)
+
+    def _is_outdated(self, membership: GroupMembership) -> bool:
+        return self._progress.membership != membership or self._app.is_rebalancing()
 
     def _read_by_state(
         self, partitions: set[int], committed: dict[TopicPartition, int]
@@ -103,6 +111,23 @@ class Recovery:
                 # an empty database, or one thrown away of which Faust has noted how far it was;
                 # without an entry Faust takes record 0 for applied
                 known[tp] = -1
+
+    async def _wait_or_stop(self, awaited: Any, timeout: float | None = None) -> None:
+        """Faust's wait during a recovery. One that takes longer than ``timeout`` Faust takes for
+        its own stop: it would rebuild no state any more, and the worker would stand still.
+        """
+        recovery = self._app.tables.recovery
+        try:
+            await self._wait(awaited, timeout)
+        except ServiceStopped:
+            if not recovery.should_stop:
+                self._on_failure(
+                    InfrastructureError(
+                        f"Kafka gave no answer within {timeout} s while state was rebuilt; start"
+                        f" the worker again once {self._settings.bootstrap_servers} answers"
+                    )
+                )
+            raise
 
     async def _or_stop(self, check: Awaitable[None]) -> None:
         try:

@@ -49,6 +49,9 @@ class AssignedPartitions:
         self._outage_log = BrokerOutageLog()
         self.on_position_lost: OnPositionLost = _ignore_position
         self._processors: dict[int, tuple[PartitionProcessor, asyncio.Task[None]]] = {}
+        #: the partitions of processors that are at their last unit
+        self._ending: dict[asyncio.Task[None], int] = {}
+        self._is_stopping = False
         self._rehearsal_end = (
             RehearsalEnd(read_newest, context.machine_clock, context.settings.max_idle_ms)
             if context.settings.clock == "records"
@@ -84,7 +87,11 @@ class AssignedPartitions:
         return [processor.figures() for processor, _ in self._processors.values()]
 
     def assign(self, partitions: Iterable[int], open_store: OpenStore) -> None:
-        """Work on these partitions from now on; their state is recovered."""
+        """Work on these partitions from now on; their state is recovered. Nothing after
+        ``release_all``.
+        """
+        if self._is_stopping:
+            return
         for number in sorted(partitions):
             if number in self._processors:
                 continue
@@ -105,20 +112,25 @@ class AssignedPartitions:
             processor.use_rules(rules)
 
     async def release(self, partitions: Iterable[int]) -> None:
-        """Finish the units in progress on these partitions and work on them no more."""
-        going = [
-            self._processors.pop(number) for number in set(partitions) & self._processors.keys()
-        ]
-        for processor, _ in going:
+        """Finish the units in progress on these partitions, also those that an earlier call has
+        begun to finish, and work on them no more.
+        """
+        numbers = set(partitions)
+        for number in numbers & self._processors.keys():
+            processor, task = self._processors.pop(number)
             processor.end()
-        if going:
-            await asyncio.wait([task for _, task in going])
-        for processor, _ in going:
-            self._context.repartition.forget(processor.partition)
+            self._ending[task] = number
+        ending = {task: number for task, number in self._ending.items() if number in numbers}
+        if ending:
+            await asyncio.wait(ending)
+        for task, number in ending.items():
+            if self._ending.pop(task, None) is not None:
+                self._context.repartition.forget(number)
 
     async def release_all(self) -> None:
-        """Finish everything that is in progress."""
-        await self.release(list(self._processors))
+        """Finish everything that is in progress; the worker stops."""
+        self._is_stopping = True
+        await self.release([*self._processors, *self._ending.values()])
 
     async def partitions_revoked(self, partitions: set[int]) -> None:
         await self.release(partitions)
