@@ -16,6 +16,8 @@ from tests.fault import table
 register_profiles()
 
 _MISSING: Final = "missing_needs"
+#: Characters of the reason that is said at once; all of it comes at the end.
+_LONGEST_REASON: Final = 1_000
 _LEFT_OUT: Final = pytest.StashKey[Counter[str]]()
 #: Fixtures that start an Apache Kafka; the parameter of that name asks ``broker`` for one.
 _KAFKA_FIXTURES: Final = frozenset({"kafka", "cluster"})
@@ -37,10 +39,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(config))
     asked = config.option.markexpr
     if not asked and config.args and all("::" in arg for arg in config.args):
         asked = f"not {SOAK}"
     config.option.markexpr = selection(asked)
+
+
+class FailuresAtOnce:
+    """Says in a few lines what failed when it fails: a long run may be ended before its end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter is not None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = crash.message if crash is not None else report.longreprtext
+            reporter.ensure_newline()
+            reporter.line(f"FAILED after {report.duration:.0f} s: {report.nodeid}", red=True)
+            reporter.line(reason[:_LONGEST_REASON])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

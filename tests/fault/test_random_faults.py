@@ -24,8 +24,8 @@ from tests.kafka.wanted import require_kafka
 from tests.process.conftest import Instance
 from tests.process.fleet import PARTITIONS, SESSION_S, Fleet
 
-pytestmark = pytest.mark.soak
 SOAK_S = float(os.environ.get("TRIGGER_SOAK_S") or 180)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(SOAK_S + 1800)]
 SEED = int(os.environ.get("TRIGGER_SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
 NAMES = "abcd"
 
