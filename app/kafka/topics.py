@@ -42,11 +42,11 @@ def create(settings: Settings) -> CreateReport:
     shared = {counts[topic] for topic in settings.input_topics.values() if topic in counts}
     partitions = shared.pop() if len(shared) == 1 else settings.partitions
     missing = [need for need in needs if need.topic not in counts]
-    _create(admin, settings, missing, partitions)
+    shown = _create(admin, settings, missing, partitions) if missing else counts
     return CreateReport(
         created=tuple(need.topic for need in missing),
         existing=tuple(need.topic for need in needs if need.topic in counts),
-        findings=tuple(_findings(admin, settings)),
+        findings=tuple(_findings(admin, settings, shown)),
     )
 
 
@@ -75,7 +75,8 @@ def delete(settings: Settings) -> None:
 
 def check(settings: Settings) -> list[Finding]:
     """What differs from what is needed; nothing when all is well. Raises InfrastructureError."""
-    return _findings(Admin(settings), settings)
+    admin = Admin(settings)
+    return _findings(admin, settings, _partition_counts(admin, settings))
 
 
 def largest_message(settings: Settings, topic: str) -> int:
@@ -122,8 +123,7 @@ def _partition_counts(admin: Admin, settings: Settings) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
 
 
-def _findings(admin: Admin, settings: Settings) -> list[Finding]:
-    counts = _partition_counts(admin, settings)
+def _findings(admin: Admin, settings: Settings, counts: dict[str, int]) -> list[Finding]:
     needs = needed(settings)
     findings = [
         Finding(
@@ -144,26 +144,37 @@ def _findings(admin: Admin, settings: Settings) -> list[Finding]:
 
 
 def _configs(admin: Admin, settings: Settings, topics: list[str]) -> dict[str, dict[str, str]]:
-    if not topics:
-        return {}
-    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-    futures = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
-    configs = {}
-    for resource, future in futures.items():
-        try:
-            entries = future.result()
-        except KafkaException as exc:
-            raise _unavailable(admin, settings, f"configuration of {resource.name}", exc) from exc
-        configs[resource.name] = {
-            name: entry.value for name, entry in entries.items() if entry.value is not None
-        }
+    """Topic on the broker -> its configuration, of topics that exist: a broker that does not know
+    one has not heard of it yet, and is asked again.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
+    configs: dict[str, dict[str, str]] = {}
+    while missing := [topic for topic in topics if topic not in configs]:
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in missing]
+        answers = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
+        for resource, answer in answers.items():
+            try:
+                entries = answer.result()
+            except KafkaException as exc:
+                is_new = exc.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+                if not is_new or time.monotonic() > deadline:
+                    what = f"configuration of {resource.name}"
+                    raise _unavailable(admin, settings, what, exc) from exc
+                time.sleep(_POLL_S)
+                break
+            configs[resource.name] = {
+                name: entry.value for name, entry in entries.items() if entry.value is not None
+            }
     return configs
 
 
-def _create(admin: Admin, settings: Settings, needs: list[TopicSpec], partitions: int) -> None:
-    """Ask for the topics and wait until the cluster shows them; one made meanwhile is fine."""
-    if not needs:
-        return
+def _create(
+    admin: Admin, settings: Settings, needs: list[TopicSpec], partitions: int
+) -> dict[str, int]:
+    """Ask for the topics and wait until the cluster shows them; one made meanwhile is fine.
+
+    Returns the partition counts of all topics. Another broker may not know them yet.
+    """
     factor = settings.replication_factor
     topics = [
         NewTopic(
@@ -182,13 +193,14 @@ def _create(admin: Admin, settings: Settings, needs: list[TopicSpec], partitions
                 raise _unavailable(admin, settings, f"creation of {topic}", exc) from exc
     wanted = {need.topic for need in needs}
     deadline = time.monotonic() + _TIMEOUT_S
-    while not wanted <= _partition_counts(admin, settings).keys():
+    while not wanted <= (counts := _partition_counts(admin, settings)).keys():
         if time.monotonic() > deadline:
             raise InfrastructureError(
                 f"Kafka at {settings.bootstrap_servers} created topics but does not show them"
                 f" after {_TIMEOUT_S:g} s: run `triggers topics check` later"
             )
         time.sleep(_POLL_S)
+    return counts
 
 
 def _unavailable(
