@@ -204,15 +204,24 @@ class Wire:
         value: bytes | None,
         partition: int | None = None,
         headers: Headers | None = None,
+        timestamp_ms: int = 0,
     ) -> None:
-        """Publish any record; one that is lost with a broker is published again."""
+        """Publish any record, with the time of publishing as its timestamp by default; one that is
+        lost with a broker is published again.
+        """
         place = partition_for(key or b"", self.partitions) if partition is None else partition
 
         name = self._name(topic)
 
         def produce() -> None:
             self._producer.produce(
-                name, value, key, place, headers=headers or [], on_delivery=delivered
+                name,
+                value,
+                key,
+                place,
+                headers=headers or [],
+                timestamp=timestamp_ms,
+                on_delivery=delivered,
             )
 
         def delivered(error: KafkaError | None, _: object) -> None:

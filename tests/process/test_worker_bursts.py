@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from confluent_kafka import Producer
 
-from app.kafka.clients import producer_config
 from app.settings.load import load_settings
 from tests.kafka.cluster import KafkaCluster
 from tests.process.conftest import Instance
@@ -83,8 +81,7 @@ def publish(instance: Instance, first: int, end: int) -> None:
 
     The broker has the profiles of some hundreds before their orders are on their way.
     """
-    settings = instance.wire.settings
-    producer = Producer(producer_config(settings) | {"delivery.timeout.ms": 600_000})
+    wire = instance.wire
     start_ms = int(time.time() * 1000) - 2 * (end - first)
     email = {"email": "ann@x.test"}
     pair: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -103,5 +100,5 @@ def publish(instance: Instance, first: int, end: int) -> None:
                     "data": data,
                 }
                 value, key = json.dumps(envelope).encode(), f"c{number}".encode()
-                producer.produce(settings.topic(topic), value, key, timestamp=at_ms)
-            assert producer.flush(600.0) == 0
+                wire.record(topic, key, value, timestamp_ms=at_ms)
+            wire.flush()
