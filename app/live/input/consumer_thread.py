@@ -1,19 +1,22 @@
 """aiokafka's consumer in its own thread: fetches records and how far partitions are read."""
 
 import asyncio
-import time
 from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
 
 from app.kafka.types import InputRecord, TopicPartition
 from app.live.clock.machine_clock import MachineClock
+from app.live.input.asked_times import AskedTimes
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group, watch_takeovers
 from app.live.input.read_progress import ReadState
 
 #: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
 FETCH_WAIT_MS: Final = 200
 POLL_S: Final = 0.2
+#: The same while records wait for what the brokers know of the other topics.
+_SOON_MS: Final = 10
+_SOON_S: Final = 0.02
 #: The least time from one empty answer of a broker to the next.
 _EMPTY_FETCH_S: Final = 0.02
 Fetched = tuple[
@@ -29,6 +32,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """
 
     _watch: asyncio.Task[None] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked = AskedTimes()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -53,10 +60,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetch_once = fetcher._proc_fetch_request
 
         async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
-            started = time.monotonic()
+            started = self._asked.now_s()
             try:
                 has_records = await fetch_once(assignment, node_id, request)
-                left_s = _EMPTY_FETCH_S - (time.monotonic() - started)
+                self._note_answer(assignment, node_id, request, started, bool(has_records))
+                is_soon = self._asked.are_ends_awaited()
+                fetcher._fetch_max_wait_ms = _SOON_MS if is_soon else FETCH_WAIT_MS
+                left_s = _EMPTY_FETCH_S - (self._asked.now_s() - started)
                 self._note_lost_positions(assignment, request)
                 if not has_records and left_s > 0:
                     await asyncio.sleep(left_s)
@@ -65,6 +75,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return has_records
 
         fetcher._proc_fetch_request = fetch_paced
+
+    def _note_answer(
+        self, assignment: Any, node_id: int, request: Any, asked_s: float, has_records: bool
+    ) -> None:
+        """Note when the broker was asked for what the partitions' states now say."""
+        if not assignment.active:
+            return
+        stamps_ms = {}
+        for topic, places in request.topics:
+            for number, *_ in places:
+                tp = TopicPartition(topic, number)
+                stamp_ms = assignment.state_value(tp).timestamp if tp in assignment.tps else None
+                if stamp_ms is not None:
+                    stamps_ms[tp] = stamp_ms
+        self._asked.answered(node_id, asked_s, stamps_ms, has_records=has_records)
 
     def _note_lost_positions(self, assignment: Any, request: Any) -> None:
         """Tell of partitions that the broker no longer has at the offset that was asked for:
@@ -99,8 +124,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch(self, tps: set[TopicPartition], epoch: int) -> Fetched:
         consumer = self._ensure_consumer()
+        timeout_s = _SOON_S if self._asked.are_ends_awaited() else POLL_S
         records = await self._fetch_records(
-            consumer, tps, timeout=POLL_S, max_records=consumer._max_poll_records
+            consumer, tps, timeout=timeout_s, max_records=consumer._max_poll_records
         )
         # No await from here on: records and positions belong together.
         if self.consumer.epoch != epoch:
@@ -121,16 +147,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         states = {}
         for tp in assignment.tps:
             state = assignment.state_value(tp)
-            if state.timestamp is not None and state.has_valid_position:
-                as_of_ms = self._as_of_ms(TopicPartition(*tp), state.timestamp)
+            if state.timestamp is None or not state.has_valid_position:
+                continue
+            waited_ms = self._asked.waited_ms(TopicPartition(*tp), state.timestamp)
+            if waited_ms is not None:
+                answered_ms = self._answered_ms(TopicPartition(*tp), state.timestamp)
                 end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 behind = 0 if end is None else max(0, end - state.position)
-                read = ReadState(as_of_ms, is_at_end, behind, end)
+                read = ReadState(answered_ms - waited_ms, is_at_end, behind, end, answered_ms)
                 states[TopicPartition(*tp)] = state.position, read
         return states
 
-    def _as_of_ms(self, tp: TopicPartition, stamp_ms: int) -> int:
+    def _answered_ms(self, tp: TopicPartition, stamp_ms: int) -> int:
         """When the answer came, by a clock that is not set under way.
 
         An old answer keeps its time: the machine's clock may have been set since.

@@ -15,14 +15,16 @@ _MOST_ENDS: Final = 256
 class ReadState(NamedTuple):
     """One partition as the broker last answered for it."""
 
-    #: when the answer came, epoch ms
+    #: when it was asked, epoch ms: what was in the log then is told of for certain
     as_of_ms: int
     #: everything that was in the log then has been handed over by the fetch or before it
     is_at_end: bool
     #: records between what was handed over and the end of the log
     behind: int
     #: the last stable offset then: the offset after the last record to read; None: not known
-    end: int | None = None
+    end: int | None
+    #: when the answer came
+    answered_ms: int
 
 
 class ReadProgress:
@@ -113,10 +115,10 @@ class ReadProgress:
         """
         if tp is not None:
             state = self._states.get(tp)
-            return None if state is None else state.as_of_ms
+            return None if state is None else state.answered_ms
         if self._buffered.total():
             return None
-        return max((state.as_of_ms for state in self._states.values()), default=None)
+        return max((state.answered_ms for state in self._states.values()), default=None)
 
     def lag_records(self, tp: TopicPartition) -> int | None:
         """Records of the partition that are not handled, by the broker's last answer.

@@ -19,7 +19,7 @@ MEMBER = GroupMembership(3, "member")
 def state(as_of_ms: int, position: int, end: int | None) -> ReadState:
     """The broker's answer to a reader that has got up to a position."""
     is_at_end = end is not None and position >= end
-    return ReadState(as_of_ms, is_at_end, 0 if end is None else end - position, end)
+    return ReadState(as_of_ms, is_at_end, 0 if end is None else end - position, end, as_of_ms)
 
 
 def test_a_record_is_buffered_until_it_is_dropped() -> None:

@@ -253,7 +253,7 @@ class Worker:
                     batches[tp] = batch
                     position = self._positions[place] = position + len(batch)
             behind, end = max(0, len(log) - position), len(log) + self.world.markers[place]
-            states[tp] = ReadState(now_ms, behind == 0, behind, end)
+            states[tp] = ReadState(now_ms, behind == 0, behind, end, now_ms)
         progress.fetched({tp: len(batch) for tp, batch in batches.items()}, states)
         self.assigned.ends_known()
         for tp, batch in batches.items():
