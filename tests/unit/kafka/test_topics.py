@@ -72,7 +72,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "_POLL_S", 0.0)
 
 
-def test_brokers_that_have_not_heard_of_a_new_topic_are_asked_again(
+def test_brokers_that_do_not_know_a_new_topic_yet_are_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = Cluster(unknown=3)
