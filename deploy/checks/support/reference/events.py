@@ -15,9 +15,10 @@ The built-in types, and the fields that the contract gives each. A rule names a 
 
 """
 _NOTES: Final = """
-A condition about an event of `engagement` also has {answers} of the message that it
-names; its `channel` is then the one that the message went by. `profiles` carries `profile_updated`,
-whose fields are `profile.NAME` in rules, and `{merge}`, which no rule names.
+A condition about an event of `engagement` also has, of the message that it names,
+{answers}; its `channel` is then the one that the message
+went by. `profiles` carries `profile_updated`, whose fields are `profile.NAME` in rules, and
+`{merge}`, which no rule names.
 
 ## Fields
 
