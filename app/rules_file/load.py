@@ -27,6 +27,8 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
     files("app.rules_file").joinpath("rules.schema.json").read_text(encoding="utf-8")
 )
 _VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
+#: What the keywords that bound a size count.
+_COUNTED: Final = {"maxItems": "entries", "maxProperties": "entries", "maxLength": "characters"}
 
 
 class RulesError(ConfigError):
@@ -165,6 +167,9 @@ def _problems_of(error: ValidationError) -> Iterator[Problem]:
             for need in needs:
                 if name in found and need not in found:
                     yield Problem(_join(path, need), f"to be there together with {name}", "nothing")
+    elif keyword in _COUNTED and value > 1:
+        counted = _COUNTED[keyword]
+        yield Problem(path, f"at most {value} {counted}", f"{len(found)} {counted}")
     else:
         names = value if keyword == "enum" else ()
         hint = nearest(found, [str(each) for each in names]) if isinstance(found, str) else ""
@@ -178,8 +183,6 @@ def _expected(error: ValidationError) -> str:
     match error.validator:
         case "not":
             return f"{description}"
-        case "maxProperties" if description:
-            return f"{description}"
         case "type":
             return f"{'an' if value[0] in 'aeio' else 'a'} {value}"
         case "enum":
@@ -192,8 +195,6 @@ def _expected(error: ValidationError) -> str:
             return f"at most {value}"
         case "minItems" | "minProperties" | "minLength":
             return "something, not nothing"
-        case "maxItems" | "maxProperties" | "maxLength":
-            return f"at most {value} (in length)"
         case "pattern":
             return description or f"text like {value}"
     return description or f"what {error.validator} {value!r} says"

@@ -58,9 +58,17 @@ def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
     if body["kind"] == "abandonment" and waits and not body.get("cancel"):
         text = "no `cancel`: who buys is reminded of what was bought"
         yield OddPart(path, text)
+    if body["kind"] == "date" and body["of"].startswith("profile.") and "at" not in body:
+        text = (
+            "no `at`: a day without a time, as 2026-03-01, opens nothing; only an instant does, as"
+            " 2026-03-01T12:00:00Z"
+        )
+        yield OddPart(f"{path}.of", text)
     before_ms = 0
-    for index, step in enumerate(body.get("steps", [body])):
+    for index, step in enumerate(steps):
         step_path = f"{path}.steps[{index}]" if "steps" in body else path
+        if "send_time" in step and body.get("category") == "transactional":
+            yield OddPart(f"{step_path}.send_time", "no effect: a transactional step does not wait")
         after = step.get("after", 0)
         after_ms = parse_duration_ms(after)
         if "from" in step:

@@ -36,12 +36,14 @@ def settings() -> Iterator[Settings]:
         yield found
 
 
-def publish(settings: Settings, *records: tuple[str, str]) -> None:
+def publish(
+    settings: Settings, *records: tuple[str, str], expires_at: str = "2100-01-01T00:00:00.000Z"
+) -> None:
     """Requests by (id, kind)."""
     producer = Producer(producer_config(settings))
     for request_id, kind in records:
-        value = json.dumps({"request_id": request_id, "kind": kind}).encode()
-        producer.produce(settings.topic("dispatch"), value, b"c-1", 0)
+        value = {"request_id": request_id, "kind": kind, "expires_at": expires_at}
+        producer.produce(settings.topic("dispatch"), json.dumps(value).encode(), b"c-1", 0)
     assert producer.flush(30) == 0
 
 
@@ -99,3 +101,19 @@ def test_copies_are_sent_once_and_recalled_ones_not_at_all(
     second.run(5)
 
     assert second.sent == ["c"]
+
+
+def test_a_request_past_its_expiry_is_not_sent(
+    example: ModuleType, settings: Settings, tmp_path: Path
+) -> None:
+    """Neither by the reader that finds it so, nor by the next one."""
+    publish(settings, ("late", "send"), expires_at="2024-06-10T12:00:00.000Z")
+    publish(settings, ("in time", "send"))
+    first = Reader(example, settings, tmp_path, hold_s=0)
+    first.run(2)
+    assert first.sent == ["in time"]
+
+    publish(settings, ("late", "send"), expires_at="2024-06-10T12:00:00.000Z")
+    second = Reader(example, settings, tmp_path, hold_s=0)
+    second.run(1)
+    assert second.sent == []

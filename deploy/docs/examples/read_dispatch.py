@@ -1,9 +1,12 @@
-"""Reads `dispatch` for a channel sender: committed records only, each once, recalls honoured."""
+"""Reads `dispatch` for a channel sender: committed records only, each once and in time, recalls
+honoured.
+"""
 
 import json
 import sqlite3
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from confluent_kafka import Consumer
 
@@ -27,11 +30,17 @@ class Requests:
         self._db.commit()
 
     def send_due(self) -> None:
-        """Send what has waited long enough. The provider gets the id, to drop a second copy."""
+        """Send what has waited long enough, and is not past its `expires_at`.
+
+        The provider gets the id, to drop a second copy.
+        """
         due = "SELECT id, body FROM r WHERE state = 'waits' AND at <= ?"
         for request_id, body in self._db.execute(due, (time.time(),)).fetchall():
-            self._send(json.loads(body))
-            self._db.execute("UPDATE r SET state = 'sent' WHERE id = ?", (request_id,))
+            record, state = json.loads(body), "expired"
+            if datetime.now(UTC) <= datetime.fromisoformat(record["expires_at"]):
+                self._send(record)
+                state = "sent"
+            self._db.execute("UPDATE r SET state = ? WHERE id = ?", (state, request_id))
             self._db.commit()
 
 

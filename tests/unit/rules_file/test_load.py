@@ -218,3 +218,19 @@ def test_a_field_of_a_kind_that_is_no_text_is_one_problem_among_others(kind: obj
     document = {"version": 1, "events": events, "triggers": {"u": body | {"priority": 101}}}
     paths = {problem.path for problem in find_problems(document)}
     assert {"events.orders.order_placed.brand", "triggers.u.priority"} <= paths
+
+
+def test_too_many_facts_are_counted_and_the_limit_is_named() -> None:
+    """As is anything else that has too many parts."""
+    body = {"kind": "event", "on": "order_placed", "template": "t", "channels": ["email"]}
+    facts = {f"fact_{number}": {"count": "order_placed"} for number in range(33)}
+    steps = [{"template": "t", "channels": ["email"]}] * 65
+    triggers = {"one": body, "many": {"kind": "event", "on": "order_placed", "steps": steps}}
+    found = {
+        problem.path: (problem.expected, problem.found)
+        for problem in find_problems({"version": 1, "facts": facts, "triggers": triggers})
+    }
+    assert found == {
+        "facts": ("at most 32 entries", "33 entries"),
+        "triggers.many.steps": ("at most 64 entries", "65 entries"),
+    }

@@ -48,6 +48,17 @@ triggers:
   big: {kind: event, on: [order_placed], when: {all: [{field: event.value, op: gt, value: 9},
         {field: event.value, op: lt, value: 5}]}, template: a, channels: [email]}
 """
+SEND_TIME = """
+version: 1
+triggers:
+  paid: {kind: event, on: [payment_verified], category: transactional,
+         send_time: {horizon: 24h, min_opens: 5}, template: a, channels: [email]}
+"""
+DAY = """
+version: 1
+triggers:
+  tier: {kind: date, of: profile.attributes.tier_ends, before: 14d, template: a, channels: [email]}
+"""
 
 
 @pytest.mark.parametrize(
@@ -59,6 +70,8 @@ triggers:
         (ANSWERS, "triggers.one", "go on for ever"),
         (THOUSAND, "triggers.big.when.value", "1.000 is 1; a thousand has no dot: 1000"),
         (NEVER, "triggers.big.when", "this never holds"),
+        (SEND_TIME, "triggers.paid.send_time", "no effect"),
+        (DAY, "triggers.tier.of", "no `at`"),
     ],
 )
 def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: str) -> None:
@@ -68,6 +81,19 @@ def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: st
     (odd,) = find_odd_parts(document, places)
     assert odd.path == path
     assert words in odd.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SEND_TIME.replace("transactional", "marketing"),
+        DAY.replace("before: 14d", 'at: "09:00", before: 14d'),
+    ],
+)
+def test_a_step_that_can_wait_and_a_day_with_its_time_are_not_odd(text: str) -> None:
+    """What the warnings ask for silences them."""
+    document, places = read_yaml_with_places(text.encode())
+    assert find_odd_parts(document, places) == []
 
 
 @pytest.mark.parametrize("text", [ANSWERS_ONE, ANSWERS_ONCE])

@@ -6,6 +6,7 @@ from typing import Final
 from deploy.checks.support.reference.alerts import alerts
 from deploy.checks.support.reference.commands import commands
 from deploy.checks.support.reference.decisions import decisions
+from deploy.checks.support.reference.events import events
 from deploy.checks.support.reference.limits import limits
 from deploy.checks.support.reference.metrics import metrics
 from deploy.checks.support.reference.rules import rules
@@ -16,6 +17,7 @@ _PAGES: Final[dict[str, Callable[[], str]]] = {
     "alerts": alerts,
     "commands": commands,
     "decisions": decisions,
+    "events": events,
     "limits": limits,
     "metrics": metrics,
     "rules": rules,
