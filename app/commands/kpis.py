@@ -21,7 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "kpis",
         help="recovery, conversion, lift over the holdout, revenue, list health",
-        description="Figures with their 95 %% interval and sample, from files of decisions and"
+        description="Figures with their 95 % interval and sample, from files of decisions and"
         " outcomes: JSON lines, plain or gzip. Figures that they do not allow are marked as"
         " missing.",
     )

@@ -97,8 +97,8 @@ class Database:
         except duckdb.IOException as exc:
             raise ConfigError(f"cannot be read: {_first_line(exc)}") from exc
         # each thread holds buffers of its own: one needs some 80 MB less than two
-        self._connection.execute("SET threads = 1")
         self._is_on_one_thread = True
+        self._execute("SET threads = 1", None)
         return self._execute(query, parameters)
 
 

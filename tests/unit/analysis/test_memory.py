@@ -47,3 +47,13 @@ def test_a_limit_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     command = ["kpis", "--decisions", str(tmp_path), "--outcomes", str(tmp_path)]
     assert main([*command, "--memory", "much"]) == 2
     assert "--memory" in capsys.readouterr().err
+
+
+def test_hardly_any_memory_is_an_error_that_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    command = ["kpis", "--decisions", str(empty), "--outcomes", str(empty)]
+    assert main([*command, "--memory", "1KB"]) == 1
+    assert "needs more memory, give it with --memory" in capsys.readouterr().err
