@@ -1,7 +1,8 @@
 """All faults at once, at random, for as long as it is told to; the requests are the oracle.
 
-``TRIGGER_SOAK_S`` is how long harm is done, three minutes by default; ``TRIGGER_SOAK_SEED`` repeats
-the choices of a run, which are printed. What is expected follows from what was published alone: a
+``TRIGGER_SOAK_S`` is how long harm is done, three minutes by default; another ``TRIGGER_SOAK_SEED``
+makes other choices, which are the same by default, so that a failure belongs to the change that is
+tested. What is expected follows from what was published alone: a
 request for each order and one for each customer's third, under ids that occur once.
 """
 
@@ -26,7 +27,7 @@ from tests.process.fleet import PARTITIONS, SESSION_S, Fleet
 
 SOAK_S = float(os.environ.get("TRIGGER_SOAK_S") or 180)
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(SOAK_S + 1800)]
-SEED = int(os.environ.get("TRIGGER_SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
+SEED = int(os.environ.get("TRIGGER_SOAK_SEED") or 1)
 NAMES = "abcd"
 
 
