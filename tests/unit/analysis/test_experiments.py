@@ -281,6 +281,34 @@ def test_a_broken_guardrail_stops_the_variant(trial: Trial) -> None:
     assert trial.run(decisions, outcomes, "--promote")[0] == 1
 
 
+def test_a_stopped_experiment_has_the_figures_of_its_stop(trial: Trial) -> None:
+    """A complaint an hour among 200 customers. At most 1 % may, in two variants: the evidence
+    passes 2 / 0.05 = 40 with the 8th (15.97 after the 7th, 43.81 then), at 08:00. What is bought,
+    complained about or sent later changes nothing, nor does another variant that breaks it later.
+    """
+    trial.plan("min_sample: 100000\n    guardrail: {metric: complained, worst: 0.01}")
+    hour = 1 / 24
+    decisions = messages("plain", 200) + messages("warm", 200)
+    outcomes = [outcome(f"warm{n}", "complained", day=1 + (n + 1) * hour) for n in range(8)]
+    outcomes += [bought(f"warm{n}", day=1 + hour) for n in range(5)]
+    then = trial.finding(decisions, outcomes)
+    assert (then["verdict"], then["stopped"]) == ("stopped", "warm")
+    assert then["stop_at"] == "2026-01-02T08:00:00.000Z"
+    assert "8 of 200 customers complained about a message, at most 1.0 % may" in then["reason"]
+    assert [each["harmed"] for each in then["guardrail"]] == [0, 8]
+    assert [each["successes"] for each in then["variants"]] == [0, 5]
+    late = [
+        decision(f"late{n}", f"late{n}", experiment=("copy", "warm"), day=2) for n in range(400)
+    ]
+    more = [
+        outcome(f"{name}{n}", "complained", day=3) for name in ("late", "plain") for n in range(70)
+    ]
+    more += [bought(f"warm{n}", day=1 + 9 * hour) for n in range(100, 160)]
+    later = trial.finding([*decisions, *late], [*outcomes, *more], *AFTER)
+    for name in ("verdict", "stopped", "reason", "stop_at", "split_p", "variants", "guardrail"):
+        assert later[name] == then[name]
+
+
 def test_the_page_tells_the_team_what_it_is_worth(trial: Trial) -> None:
     """Hypothesis, design, what happened, the verdict in words, and customers and money a month."""
     trial.plan("min_sample: 100\n    when: {field: profile.locale, op: eq, value: de}")
