@@ -116,7 +116,7 @@ def suppressions(tally: Tally) -> Html:
     return section(
         "Why steps were not sent",
         figure(label, plot),
-        table(label, ("reason", "steps", "share", "mostly"), rows),
+        table(label, ("reason", "steps", "share", "mostly"), rows, right=(2,)),
         is_wide=True,
     )
 
@@ -266,7 +266,7 @@ def led_to(tally: Tally) -> Html:
             " for one send. Ghost sends show what happens without the message: compare shares,"
             " as triggers kpis does, not counts.",
         ),
-        table(label, head, rows),
+        table(label, head, rows, right=(len(head) - 1,)),
         is_wide=True,
     )
 

@@ -254,4 +254,4 @@ def test_an_interval_has_a_text_for_screen_readers() -> None:
     drawn = intervals("A & B", [Spread("a" * 40, 0.5, 0.25, 0.75)], lambda v: f"{v:.0%}")
     assert f"<title>{'a' * 40}: 50% (25% to 75%)</title>" in drawn
     assert 'aria-label="A &amp; B"' in drawn
-    assert f"{'a' * 20}…" in drawn
+    assert f">{'a' * 10}…{'a' * 10}<" in drawn

@@ -121,6 +121,8 @@ def test_the_numbers_are_those_of_the_run(report: str) -> None:
     assert "quiet hours" in text
     assert re.search(r"records read\s+360", text)
     assert "held out (ghost sends)" in text
+    for number in ("share", "revenue"):
+        assert f'<th scope="col" class="n">{number}</th>' in report
 
 
 def test_a_run_without_sends_is_reported(tmp_path: Path) -> None:
