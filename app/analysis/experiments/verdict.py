@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.analysis.experiments.design import METRIC_WORDS, Design
+from app.analysis.experiments.design import Design
 from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding, VariantFinding
-from app.analysis.experiments.guardrail import watch
+from app.analysis.experiments.guardrail import standing_words, watch
 from app.analysis.kpis.written import percent_text
 from app.analysis.statistics.intervals import newcombe, wilson
 from app.analysis.statistics.power import ALPHA
@@ -70,8 +70,7 @@ def _stopped(finding: Finding, design: Design) -> Finding:
     guardrail = design.guardrail
     worst = next(each for each in finding.guardrail if each.broken_ms is not None)
     limit = f"{percent_text(guardrail.worst)} %"
-    words = METRIC_WORDS[guardrail.metric]
-    count = f"{worst.harmed} of {worst.sample} customers {words}"
+    count = standing_words(worst, guardrail)
     found = f"{count}, at most {limit} may"
     if not guardrail.is_less_better:
         found = f"only {count}, at least {limit} have to"
@@ -95,8 +94,9 @@ def _lowest_split_p(exposures: Exposures, design: Design, until_ms: int) -> floa
 
 def _mismatch(finding: Finding, p_value: float) -> Finding:
     reason = (
-        f"sample ratio mismatch: a split like this has p = {p_value:.2g}, so something"
-        " besides the assignment decides who is counted"
+        "the customers are not split as planned (sample ratio mismatch): of chance alone a split"
+        f" like this has a p-value of {p_value:.2g}, so something besides the assignment decides"
+        " who is counted"
     )
     return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
 
@@ -182,12 +182,14 @@ def _decided(finding: Finding, *, is_less_better: bool) -> Finding:
         return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
     winner = _winner(finding.variants, sign=-1 if is_less_better else 1)
     if winner is None:
-        reason = f"no variant is better than the first beyond chance (corrected p < {ALPHA:g})"
+        reason = (
+            f"no variant is better than the first beyond chance (corrected p-value < {ALPHA:g})"
+        )
         return msgspec.structs.replace(finding, verdict="no difference", reason=reason)
     reason = (
         "every other variant is worse beyond chance"
         if winner.corrected_p is None
-        else f"better than the first beyond chance (corrected p = {winner.corrected_p:.2g})"
+        else f"better than the first beyond chance (corrected p-value {winner.corrected_p:.2g})"
     )
     return msgspec.structs.replace(finding, verdict="winner", winner=winner.name, reason=reason)
 
