@@ -22,8 +22,8 @@ from app.core.time.instants import format_rfc3339
 
 #: What the last two columns of the variants are.
 P_VALUES: Final = (
-    f"p-value: how often chance alone makes a difference as large as this. Corrected for several"
-    f" comparisons (Holm) it is held against {ALPHA:g}."
+    "p-value: how often chance alone makes a difference as large as this. The corrected one allows"
+    f" for several comparisons (Holm): under {ALPHA:g} the difference is beyond chance."
 )
 #: columns under ``head`` from here on are numbers
 FIRST_NUMBER: Final = 1

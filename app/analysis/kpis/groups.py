@@ -63,8 +63,8 @@ def _kpis(report: Report, group: str, kpis: list[Kpi], nowhere: Sequence[Kpi]) -
     ]
     head = ("KPI", "value", "95 % interval", "sample", "method")
     remarks = [tag("p", f"{mark} {reason}") for reason, mark in marks.items()]
-    said = {kpi.name for kpi in (*known, *nowhere)}
-    without = [kpi for kpi in kpis if kpi.name not in said]
+    elsewhere = {kpi.name for kpi in (*known, *nowhere)}
+    without = [kpi for kpi in kpis if kpi.name not in elsewhere]
     below = [_without(f"{name}: without a figure", without)] if without else []
     shown = table(title, head, rows, right=(1, 2))
     return section(title, shown, *remarks, *below, is_wide=True)
