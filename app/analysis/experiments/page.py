@@ -54,7 +54,7 @@ def _experiment(judged: Judged) -> Html:
     if lifts:
         label = f"{design.name}: difference from {finding.variants[0].name}, percentage points"
         figures.append(figure(label, intervals(label, lifts, lambda v: f"{percent_text(v)} pp")))
-    names = head(design)
+    names = head(f"who {METRIC_WORDS[design.metric]}")
     rows = [cells(variant) for variant in finding.variants]
     plan = list(plan_rows(design))
     worth = []

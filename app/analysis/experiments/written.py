@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.analysis.experiments.design import METRIC_WORDS, Design
 from app.analysis.experiments.finding import Finding, VariantFinding
 from app.analysis.experiments.plain_words import minute_text
 from app.analysis.experiments.report import Judged, Plan
@@ -29,17 +28,17 @@ P_VALUES: Final = (
 FIRST_NUMBER: Final = 1
 
 
-def head(design: Design) -> tuple[str, ...]:
-    """Of a table with a row of ``cells`` for each variant."""
+def head(success: str) -> tuple[str, ...]:
+    """Of a table with a row of ``cells`` for each variant; ``success`` is what the metric is."""
     return (
         "variant",
         "customers",
-        f"who {METRIC_WORDS[design.metric]}",
+        success,
         "share",
         "95 % interval",
         "difference (lift)",
         "95 % interval",
-        "difference in % of the first",
+        "relative difference",
         "p-value",
         "corrected p-value",
     )
@@ -71,7 +70,7 @@ def print_judged(judged: Sequence[Judged], console: Console) -> None:
     for each in judged:
         title = f"{each.design.name} ({each.design.trigger}, {each.design.metric})"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for place, name in enumerate(head(each.design)):
+        for place, name in enumerate(head(each.design.metric)):
             justify = "right" if place >= FIRST_NUMBER else "left"
             table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for variant in each.finding.variants:
