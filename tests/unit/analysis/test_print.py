@@ -104,7 +104,9 @@ def _experiment(trigger: str, metric: str) -> dict[str, object]:
 def test_three_experiments_with_long_names_print_on_two_sheets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of three variants each, with a guardrail; one has a winner and what it is worth."""
+    """Of three variants each, with a guardrail; one has a winner and what it is worth. On a
+    screen, ten columns leave room for a name of 25 letters.
+    """
     step = {"kind": "event", "on": ["subscribed"], "template": "t", "channels": ["email"]}
     metrics = {"welcome": "conversion", "win_back": "opened", "thanks": "review"}
     names = {trigger: f"which_words_of_{trigger}_bring_most_customers_back" for trigger in metrics}
@@ -134,3 +136,14 @@ def test_three_experiments_with_long_names_print_on_two_sheets(
     assert "Worth a month" in page
     (tmp_path / "experiments.html").write_text(page, encoding="utf-8")
     assert asyncio.run(sheets(tmp_path, ["experiments.html"])) == [2]
+    assert asyncio.run(_narrowest_name(tmp_path / "experiments.html")) >= 200
+
+
+async def _narrowest_name(path: Path) -> int:
+    """The width in pixels of the narrowest first column, and no table scrolls sideways."""
+    names = "[...document.querySelectorAll('tbody th')].map(e => e.clientWidth)"
+    wide = "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)"
+    async with chromium(path.parent) as tab:
+        await tab.open(f"file://{path}", 1280)
+        assert await tab.ask(wide) is False
+        return int(await tab.ask(f"Math.min(...{names})"))
