@@ -53,15 +53,21 @@ def section(
     title: str,
     *content: Html,
     is_wide: bool = False,
-    is_half: bool = False,
     is_series: bool = False,
 ) -> Html:
     """A part with its heading. ``is_wide``: the table needs the whole width, the plot is above;
-    ``is_half``: on paper, half of the width is enough; ``is_series``: on paper, the plots are
-    enough, without their tables.
+    ``is_series``: on paper, the plots are enough, without their tables.
     """
-    classes = " ".join(("wide",) * is_wide + ("half",) * is_half + ("series",) * is_series)
+    classes = " ".join(("wide",) * is_wide + ("series",) * is_series)
     return tag("section", tag("h2", title), *content, class_=classes or None)
+
+
+def halves(sections: Iterable[Html], *, are_groups: bool = False) -> Html:
+    """Parts for which, on paper, half of the width is enough: they stand in two columns.
+
+    ``are_groups``: the same table for each group; on paper its fifth column is left out.
+    """
+    return tag("div", *sections, class_="halves groups" if are_groups else "halves")
 
 
 def figure(label: str, plot: Html) -> Html:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from app.html.labels import shortened
 from app.html.markup import Html, tag
 
 _WIDTH: Final = 480
@@ -67,13 +68,17 @@ def intervals(label: str, spreads: Sequence[Spread], text: Callable[[float], str
 def _line(
     spread: Spread, y: float, x: Callable[[float], float], text: Callable[[float], str]
 ) -> Html:
-    name = spread.name
-    shown = name if len(name) <= _LABEL_CHARS else f"{name[: _LABEL_CHARS - 1]}…"
-    label = f"{name}: {text(spread.value)} ({text(spread.low)} to {text(spread.high)})"
+    label = f"{spread.name}: {text(spread.value)} ({text(spread.low)} to {text(spread.high)})"
     return tag(
         "g",
         tag("title", label),
-        tag("text", shown, x=_LABEL_WIDTH - 14, y=y + 4, text_anchor="end"),
+        tag(
+            "text",
+            shortened(spread.name, _LABEL_CHARS),
+            x=_LABEL_WIDTH - 14,
+            y=y + 4,
+            text_anchor="end",
+        ),
         tag("line", x1=x(spread.low), x2=x(spread.high), y1=y, y2=y, class_="reach"),
         tag("circle", cx=x(spread.value), cy=y, r=4.5),
     )

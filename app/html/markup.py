@@ -57,7 +57,7 @@ def table(
     columns whose places are in ``right``.
 
     On a phone one that is too wide shows each row as a list of its cells, named by the head
-    (``stack``); a long series of numbers scrolls next to its first column instead (``long``).
+    (``stack``). A long series of numbers (``long``) is a box that scrolls.
     """
     names, cells = list(head), [list(row) for row in rows]
     numbers = {index for row in cells for index, cell in enumerate(row) if isinstance(cell, int)}
@@ -70,7 +70,7 @@ def table(
         ),
     )
     layout = _layout(names, cells, numbers)
-    titles = names if layout == "scroll stack" else []
+    titles = names if "stack" in layout else []
     body = [_row(row, right, titles) for row in cells]
     return tag(
         "div",
@@ -83,12 +83,11 @@ def table(
 
 
 def _layout(names: list[str], cells: list[list[object]], numbers: Collection[int]) -> str:
-    if len(cells) > _LONG_ROWS and len(numbers) >= len(names) - 1:
-        return "scroll long"
+    is_long = len(cells) > _LONG_ROWS and len(numbers) >= len(names) - 1
     columns = [[name, *(row[place] for row in cells)] for place, name in enumerate(names)]
     chars = sum(_chars(column, place in numbers) + 1 for place, column in enumerate(columns))
     is_wide = chars > _PHONE_CHARS and len(names) <= _MOST_STACKED_COLUMNS
-    return "scroll stack" if is_wide else "scroll"
+    return " ".join(("scroll", *("long",) * is_long, *("stack",) * is_wide))
 
 
 def _chars(column: list[object], is_number: bool) -> float:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pygal
 from pygal.style import Style
 
+from app.html.labels import shortened
 from app.html.markup import Html
 
 # pygal looks for plug-ins by way of every later import of the process, and Python warns of how.
@@ -25,6 +26,8 @@ _MARGIN: Final = 8
 _LEGEND_ROW: Final = 22
 _CHAR_WIDTH: Final = 7
 _LEGEND_CHARS: Final = 26
+#: Half of the width, so that the other half is left to the bars.
+_ROW_CHARS: Final = 36
 _STYLE: Final = Style(label_font_size=12, major_label_font_size=12, legend_font_size=12)
 
 
@@ -40,7 +43,7 @@ def stacked_bars(label: str, names: Sequence[str], series: Mapping[str, Sequence
         **_config(len(series)),
     )
     chart.x_labels = names
-    return _drawn(chart, label, series)
+    return _drawn(chart, label, names, series)
 
 
 def rows(label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]) -> Html:
@@ -48,8 +51,9 @@ def rows(label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]) 
     legend_rows = (len(series) + 1) // 2 if len(series) > 1 else 0
     height = 60 + _ROW_HEIGHT * len(names) + _LEGEND_ROW * legend_rows
     chart = pygal.HorizontalStackedBar(height=height, **_config(len(series)))
-    chart.x_labels = list(reversed(names))
-    return _drawn(chart, label, {name: list(reversed(values)) for name, values in series.items()})
+    upwards = names[::-1]
+    chart.x_labels = [shortened(name, _ROW_CHARS) for name in upwards]
+    return _drawn(chart, label, upwards, {name: values[::-1] for name, values in series.items()})
 
 
 def _config(series: int) -> dict[str, Any]:
@@ -65,8 +69,8 @@ def _config(series: int) -> dict[str, Any]:
         "show_legend": series > 1,
         "legend_at_bottom": True,
         "legend_at_bottom_columns": 2,
+        "truncate_label": _ROW_CHARS,
         "truncate_legend": _LEGEND_CHARS,
-        "truncate_label": _LEGEND_CHARS,
         "formatter": lambda value: f"{value:.0f}",
         "value_formatter": lambda value: f"{value:.0f}",
         "min_scale": 2,
@@ -75,9 +79,12 @@ def _config(series: int) -> dict[str, Any]:
     }
 
 
-def _drawn(chart: Any, label: str, series: Mapping[str, Sequence[int]]) -> Html:
+def _drawn(
+    chart: Any, label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]
+) -> Html:
+    """``names`` and values in the order in which pygal draws them."""
     for name, values in series.items():
-        chart.add(name, [value or None for value in values])
+        chart.add(shortened(name, _LEGEND_CHARS), [value or None for value in values])
     root = chart.render_tree()
     for defs in root.findall("defs"):
         root.remove(defs)
@@ -86,10 +93,15 @@ def _drawn(chart: Any, label: str, series: Mapping[str, Sequence[int]]) -> Html:
     del root.attrib["id"]
     root.attrib |= {"role": "img", "aria-label": label, "class": "plot"}
     root.find("title").text = label
-    for group, name in zip(_series_groups(root), series, strict=False):
-        for bar in group.iter("g"):
-            if bar.get("class") == "bar":
-                _title_instead_of_desc(bar, name if len(series) > 1 else "")
+    for guides in root.iterfind(".//g[@class='guides']"):
+        for place in guides.findall("title"):
+            guides.remove(place)
+    for group, (name, values) in zip(_series_groups(root), series.items(), strict=False):
+        bars = [bar for bar in group.iter("g") if bar.get("class") == "bar"]
+        for bar, where, value in zip(bars, names, values, strict=True):
+            _title_instead_of_desc(bar, f"{where}, {name}" if len(series) > 1 else where, value)
+    for legend, name in zip(root.iterfind(".//g[@class='legends']/g"), series, strict=False):
+        ElementTree.SubElement(legend, "title").text = name
     return Html(ElementTree.tostring(root, encoding="unicode"))
 
 
@@ -97,12 +109,10 @@ def _series_groups(root: Any) -> list[Any]:
     return [g for g in root.iter("g") if g.get("class", "").startswith("series ")]
 
 
-def _title_instead_of_desc(bar: Any, series: str) -> None:
+def _title_instead_of_desc(bar: Any, where: str, value: int) -> None:
     """pygal leaves notes for its script; a browser shows a title without one."""
-    notes = {desc.get("class"): desc.text or "" for desc in bar.findall("desc")}
     for desc in bar.findall("desc"):
         bar.remove(desc)
-    where = ", ".join(part for part in (notes.get("x_label"), series) if part)
     title = ElementTree.Element("title")
-    title.text = f"{where}: {notes.get('value', '')}"
+    title.text = f"{where}: {value}"
     bar.insert(0, title)

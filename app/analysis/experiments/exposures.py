@@ -1,6 +1,6 @@
 """Exposures: which customer was in which variant, since when, and with what success."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
@@ -22,15 +22,21 @@ class Exposures(msgspec.Struct, frozen=True, kw_only=True):
     ``variant`` is the place in the design's arms. ``assigned_ms`` is the first decision to send or
     hold out, ``exposed_ms`` the first that was as the variant means it (a customer of the global
     holdout is not exposed to a variant that sends), ``success_ms`` the first of these decisions
-    against which the metric was recorded, ``harmed_ms`` when the guardrail's metric was first
-    recorded against one of them.
+    against which the metric was recorded, and ``recorded_ms`` when it first was; ``harmed_ms`` when
+    the guardrail's metric was first recorded against one of them.
     """
 
     variant: Instants
     assigned_ms: Instants
     exposed_ms: Instants
     success_ms: Instants
+    recorded_ms: Instants
     harmed_ms: Instants
+
+    def recorded_by(self, until_ms: int) -> Self:
+        """Without the successes that were recorded later."""
+        success_ms = np.where(self.recorded_ms <= until_ms, self.success_ms, NEVER)
+        return msgspec.structs.replace(self, success_ms=success_ms)
 
 
 def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures:
@@ -56,18 +62,21 @@ def load_exposures(database: Database, design: Design, now_ms: int) -> Exposures
         SELECT list_position($names, variant) - 1 AS variant,
             min(decided_ms) AS assigned_ms,
             coalesce(min(decided_ms) FILTER (is_exposed), {NEVER}) AS exposed_ms,
-            coalesce(min(decided_ms) FILTER (is_exposed AND is_success), {NEVER}) AS success_ms,
+            coalesce(min(decided_ms) FILTER (is_exposed AND recorded_ms IS NOT NULL), {NEVER})
+                AS success_ms,
+            coalesce(min(recorded_ms) FILTER (is_exposed), {NEVER}) AS recorded_ms,
             coalesce(min(harmed_ms) FILTER (is_exposed), {NEVER}) AS harmed_ms
         FROM (
             SELECT customer, variant, decided_ms,
                 NOT is_ghost OR list_contains($ghosts, variant) AS is_exposed,
-                request IN (
-                    SELECT request FROM outcomes WHERE kind = $metric AND occurred_ms <= $now_ms
-                ) AS is_success,
+                recorded_ms,
                 harmed_ms
             FROM messages LEFT JOIN (
-                SELECT request, min(occurred_ms) AS harmed_ms FROM outcomes
-                WHERE kind = $guardrail AND occurred_ms <= $now_ms GROUP BY request
+                SELECT request,
+                    min(occurred_ms) FILTER (kind = $metric) AS recorded_ms,
+                    min(occurred_ms) FILTER (kind = $guardrail) AS harmed_ms
+                FROM outcomes
+                WHERE kind IN ($metric, $guardrail) AND occurred_ms <= $now_ms GROUP BY request
             ) USING (request)
             WHERE experiment = $name AND anchor_ms >= $from_ms AND decided_ms <= $now_ms
         ) GROUP BY customer, variant

@@ -5,8 +5,9 @@ from math import inf, log
 import msgspec
 import numpy as np
 
-from app.analysis.experiments.design import Design
+from app.analysis.experiments.design import METRIC_WORDS, Design, Guardrail
 from app.analysis.experiments.exposures import NEVER, Exposures
+from app.analysis.kpis.written import count_text
 from app.analysis.statistics.power import ALPHA
 from app.analysis.statistics.sequential import log_evidence_over
 from app.core.rules.metrics import NEED_A_MESSAGE
@@ -22,6 +23,13 @@ class GuardrailFinding(msgspec.Struct, frozen=True, kw_only=True):
     sample: int
     harmed: int
     broken_ms: int | None
+
+
+def standing_words(found: GuardrailFinding, guardrail: Guardrail) -> str:
+    """``9 of 209 customers unsubscribed``: those who have the metric, be it wanted or not."""
+    count = found.harmed if guardrail.is_less_better else found.sample - found.harmed
+    words = METRIC_WORDS[guardrail.metric]
+    return f"{count_text(count)} of {count_text(found.sample)} customers {words}"
 
 
 def watch(exposures: Exposures, design: Design, until_ms: int) -> tuple[GuardrailFinding, ...]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from app.analysis.experiments.design import METRIC_WORDS
 from app.analysis.experiments.plain_words import happened, plan_rows, verdict_words, worth_words
 from app.analysis.experiments.report import Judged
-from app.analysis.experiments.written import FIRST_NUMBER, HEAD, cells, lines
+from app.analysis.experiments.written import FIRST_NUMBER, P_VALUES, cells, head, lines
 from app.analysis.kpis.written import percent_text
 from app.html.document import cards, document, figure, section
 from app.html.interval_plot import Spread, intervals
@@ -48,11 +49,12 @@ def _experiment(judged: Judged) -> Html:
     ]
     figures = []
     if rates:
-        label = f"{design.name}: customers with {design.metric}"
+        label = f"{design.name}: customers who {METRIC_WORDS[design.metric]}"
         figures.append(figure(label, intervals(label, rates, lambda v: f"{percent_text(v)} %")))
     if lifts:
         label = f"{design.name}: difference from {finding.variants[0].name}, percentage points"
         figures.append(figure(label, intervals(label, lifts, lambda v: f"{percent_text(v)} pp")))
+    names = head(f"who {METRIC_WORDS[design.metric]}")
     rows = [cells(variant) for variant in finding.variants]
     plan = list(plan_rows(design))
     worth = []
@@ -64,10 +66,11 @@ def _experiment(judged: Judged) -> Html:
         tag("p", f"Hypothesis: {design.hypothesis or 'none was written down'}"),
         *worth,
         tag("h3", "What happened"),
-        *(tag("p", text) for text in (*happened(finding), *lines(judged))),
+        *(tag("p", text) for text in (*happened(design, finding), *lines(judged))),
         *figures,
         tag("h3", "What was planned"),
         table(f"Registered design of {design.name}", ("what", "how"), plan),
-        table(f"Variants of {design.name}", HEAD, rows, right=range(FIRST_NUMBER, len(HEAD))),
+        table(f"Variants of {design.name}", names, rows, right=range(FIRST_NUMBER, len(names))),
+        tag("p", P_VALUES),
         is_wide=True,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.analysis.experiments.design import METRIC_WORDS, Design
 from app.analysis.experiments.finding import Finding, VariantFinding
+from app.analysis.experiments.guardrail import standing_words
 from app.analysis.experiments.report import Judged
 from app.analysis.experiments.worth import Worth
 from app.analysis.kpis.written import count_text, percent_text
@@ -47,6 +48,8 @@ def _change(variant: Mapping[str, Any]) -> str:
 
 
 def _value_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_value_text(each)}" for name, each in value.items())
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} of its own"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -134,7 +137,7 @@ def _range(interval: Interval) -> str:
     return f"{interval.low:+,.0f} to {interval.high:+,.0f}".replace(",", "\u202f")
 
 
-def happened(finding: Finding) -> Iterator[str]:
+def happened(design: Design, finding: Finding) -> Iterator[str]:
     """Dates and numbers, and how the guardrail stands."""
     assigned = sum(each.assigned for each in finding.variants)
     until = finding.now_ms if finding.stop_ms is None else finding.stop_ms
@@ -143,9 +146,8 @@ def happened(finding: Finding) -> Iterator[str]:
         f"{state}, until {minute_text(until)}, {count_text(assigned)} customers were drawn into the"
         " variants."
     )
+    if design.guardrail is None:
+        return
     for each in finding.guardrail:
         word = "holds" if each.broken_ms is None else "was broken"
-        yield (
-            f"The guardrail {word} for {each.variant}: {count_text(each.harmed)} of"
-            f" {count_text(each.sample)} customers are on the wrong side of it."
-        )
+        yield f"The guardrail {word} for {each.variant}: {standing_words(each, design.guardrail)}."

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from app.analysis.experiments.design import METRIC_WORDS, Design
+from app.analysis.experiments.design import Design
 from app.analysis.experiments.exposures import NEVER, Exposures
 from app.analysis.experiments.finding import Finding, VariantFinding
-from app.analysis.experiments.guardrail import GuardrailFinding, watch
+from app.analysis.experiments.guardrail import standing_words, watch
 from app.analysis.kpis.written import percent_text
 from app.analysis.statistics.intervals import newcombe, wilson
 from app.analysis.statistics.power import ALPHA
@@ -24,16 +24,20 @@ SPLIT_LEVEL: Final = 0.001
 
 
 def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None = None) -> Finding:
-    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict.
+    """The finding at that instant. Decisions after ``stop_ms`` change nothing of a verdict; of an
+    experiment that a guardrail stopped, all figures are as of the instant at which it broke.
 
     ``changed``: what to say of a design that was changed after the first assignment.
     """
     stop = stop_ms(exposures, design)
     guardrail = watch(exposures, design, int(min(stop, now_ms)))
-    broken = [each for each in guardrail if each.broken_ms is not None]
-    worst = min(broken, key=lambda each: each.broken_ms or 0, default=None)
-    if worst is not None and worst.broken_ms is not None:
-        stop = min(stop, worst.broken_ms)
+    broken_ms = min(
+        (each.broken_ms for each in guardrail if each.broken_ms is not None), default=None
+    )
+    if broken_ms is not None:
+        stop = broken_ms
+        guardrail = watch(exposures, design, broken_ms)
+        exposures = exposures.recorded_by(broken_ms)
     is_stopped = stop <= now_ms
     until_ms = int(stop) if is_stopped else now_ms
     variants = _compared(exposures, design, until_ms)
@@ -53,19 +57,20 @@ def judge(exposures: Exposures, design: Design, now_ms: int, changed: str | None
     lowest_p = _lowest_split_p(exposures, design, until_ms)
     if lowest_p < SPLIT_LEVEL:
         return _mismatch(finding, lowest_p)
-    if worst is not None:
-        return _stopped(finding, design, worst)
+    if broken_ms is not None:
+        return _stopped(finding, design)
     if is_stopped and now_ms >= until_ms + design.window_ms:
         return _decided(finding, is_less_better=design.is_less_better)
     return finding
 
 
-def _stopped(finding: Finding, design: Design, worst: GuardrailFinding) -> Finding:
+def _stopped(finding: Finding, design: Design) -> Finding:
+    """The first variant that had broken its guardrail when the experiment stopped."""
     assert design.guardrail is not None
     guardrail = design.guardrail
+    worst = next(each for each in finding.guardrail if each.broken_ms is not None)
     limit = f"{percent_text(guardrail.worst)} %"
-    words = METRIC_WORDS[guardrail.metric]
-    count = f"{worst.harmed} of {worst.sample} customers {words}"
+    count = standing_words(worst, guardrail)
     found = f"{count}, at most {limit} may"
     if not guardrail.is_less_better:
         found = f"only {count}, at least {limit} have to"
@@ -89,8 +94,9 @@ def _lowest_split_p(exposures: Exposures, design: Design, until_ms: int) -> floa
 
 def _mismatch(finding: Finding, p_value: float) -> Finding:
     reason = (
-        f"sample ratio mismatch: a split like this has p = {p_value:.2g}, so something"
-        " besides the assignment decides who is counted"
+        "the customers are not split as planned (sample ratio mismatch): of chance alone a split"
+        f" like this has a p-value of {p_value:.2g}, so something besides the assignment decides"
+        " who is counted"
     )
     return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
 
@@ -176,12 +182,14 @@ def _decided(finding: Finding, *, is_less_better: bool) -> Finding:
         return msgspec.structs.replace(finding, verdict="invalid", reason=reason)
     winner = _winner(finding.variants, sign=-1 if is_less_better else 1)
     if winner is None:
-        reason = f"no variant is better than the first beyond chance (corrected p < {ALPHA:g})"
+        reason = (
+            f"no variant is better than the first beyond chance (corrected p-value < {ALPHA:g})"
+        )
         return msgspec.structs.replace(finding, verdict="no difference", reason=reason)
     reason = (
         "every other variant is worse beyond chance"
         if winner.corrected_p is None
-        else f"better than the first beyond chance (corrected p = {winner.corrected_p:.2g})"
+        else f"better than the first beyond chance (corrected p-value {winner.corrected_p:.2g})"
     )
     return msgspec.structs.replace(finding, verdict="winner", winner=winner.name, reason=reason)
 

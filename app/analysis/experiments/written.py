@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich import box
@@ -16,22 +16,32 @@ from app.analysis.experiments.report import Judged, Plan
 from app.analysis.experiments.verdict import SPLIT_LEVEL
 from app.analysis.kpis.written import count_text, percent_text
 from app.analysis.statistics.intervals import Interval
+from app.analysis.statistics.power import ALPHA
 from app.core.time.instants import format_rfc3339
 
-HEAD = (
-    "variant",
-    "customers",
-    "successes",
-    "rate",
-    "95 % interval",
-    "lift",
-    "95 % interval",
-    "relative",
-    "p",
-    "p (Holm)",
+#: What the last two columns of the variants are.
+P_VALUES: Final = (
+    "p-value: how often chance alone makes a difference as large as this. The corrected one allows"
+    f" for several comparisons (Holm): under {ALPHA:g} the difference is beyond chance."
 )
-#: columns of HEAD from here on are numbers
-FIRST_NUMBER = 1
+#: columns under ``head`` from here on are numbers
+FIRST_NUMBER: Final = 1
+
+
+def head(success: str) -> tuple[str, ...]:
+    """Of a table with a row of ``cells`` for each variant; ``success`` is what the metric is."""
+    return (
+        "variant",
+        "customers",
+        success,
+        "share",
+        "95 % interval",
+        "difference (lift)",
+        "95 % interval",
+        "relative difference",
+        "p-value",
+        "corrected p-value",
+    )
 
 
 def judged_json(judged: Sequence[Judged]) -> str:
@@ -60,13 +70,13 @@ def print_judged(judged: Sequence[Judged], console: Console) -> None:
     for each in judged:
         title = f"{each.design.name} ({each.design.trigger}, {each.design.metric})"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for place, name in enumerate(HEAD):
+        for place, name in enumerate(head(each.design.metric)):
             justify = "right" if place >= FIRST_NUMBER else "left"
             table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for variant in each.finding.variants:
             table.add_row(*(Text(cell) for cell in cells(variant)))
         console.print(table)
-        for line in (verdict_text(each.finding), *lines(each)):
+        for line in (P_VALUES, verdict_text(each.finding), *lines(each)):
             console.print(Text(line))
         console.print()
 
@@ -83,9 +93,12 @@ def lines(judged: Judged) -> list[str]:
     design, finding = judged.design, judged.finding
     until = finding.now_ms if finding.stop_ms is None else finding.stop_ms
     state = "so far until" if finding.stop_ms is None else "complete at"
+    if finding.verdict == "stopped":
+        state = "stopped at"
     found = [
         f"Counted from {minute_text(design.from_ms)}, {state} {minute_text(until)}. The split among"
-        f" the variants has p = {finding.split_p:.2g}; under {SPLIT_LEVEL:g} it is not chance."
+        f" the variants has a p-value of {finding.split_p:.2g}; under {SPLIT_LEVEL:g} it is not"
+        " chance."
     ]
     if finding.verdict == "running":
         found.append("Figures of a running experiment are no verdict: do not stop it for them.")
@@ -96,8 +109,12 @@ def lines(judged: Judged) -> list[str]:
 
 def plan_text(plan: Plan, min_sample: int | None) -> str:
     """What sample would find what."""
-    lift = f"To find a lift of {percent_text(plan.lift)} % over {percent_text(plan.base)} %"
-    needed = f"{lift} in 80 % of cases takes {count_text(plan.needed)} customers per variant"
+    better = plan.base * (1 + plan.lift)
+    needed = (
+        f"To find a lift of {percent_text(plan.lift)} %, from {percent_text(plan.base)} % to"
+        f" {percent_text(better)} %, in 80 % of cases (power) takes {count_text(plan.needed)}"
+        " customers per variant"
+    )
     if plan.power is None or min_sample is None:
         return f"{needed}."
     return (
@@ -107,7 +124,7 @@ def plan_text(plan: Plan, min_sample: int | None) -> str:
 
 
 def cells(variant: VariantFinding) -> tuple[str, ...]:
-    """One row under HEAD."""
+    """One row under ``head``."""
     return (
         f"{variant.name}{' (ghost)' if variant.is_ghost else ''}",
         count_text(variant.sample),

@@ -97,9 +97,7 @@ def make_funnel(question: FunnelQuestion, database: Database) -> FunnelReport:
         load_outcomes(database, question.outcomes)
         _load_segments(database, question)
         _make_stalled(database, len(question.stages))
-    group = "unnest(segments)" if question.is_by_segment else f"'{ALL}'"
-    joined = "LEFT JOIN listed USING (customer)" if question.is_by_segment else ""
-    database.run(f"CREATE TEMP TABLE grouped AS SELECT *, {group} AS grp FROM things {joined}")
+    _group(database, is_by_segment=question.is_by_segment)
     rows = database.rows("SELECT DISTINCT grp FROM grouped ORDER BY grp")
     return FunnelReport(
         stages=list(question.stages),
@@ -116,7 +114,7 @@ def make_funnel(question: FunnelQuestion, database: Database) -> FunnelReport:
 
 
 def _load_segments(database: Database, question: FunnelQuestion) -> None:
-    """``listed``: the segments of each customer, as of the first message or the backtest's end."""
+    """``messages.segments`` and the table ``segments``: those of decisions or of a backtest."""
     asked = question.customers
     if asked is not None and (asked.is_chosen or not are_written(database)):
         load_segments(database, asked.path, asked.segments_of, asked.now_ms)
@@ -128,16 +126,31 @@ def _load_segments(database: Database, question: FunnelQuestion) -> None:
         )
     else:
         use_written_segments(database)
-    if question.is_by_segment:
-        database.run(
-            f"""
-            CREATE TEMP TABLE listed AS
-            SELECT customer, coalesce(segments, ['{NO_SEGMENT}']) AS segments
-            FROM (SELECT DISTINCT customer FROM things) LEFT JOIN (
+
+
+def _group(database: Database, *, is_by_segment: bool) -> None:
+    """``grouped``: things with ``grp``, once in each segment in which their customer was at the
+    last message before they began, else at the first of all.
+    """
+    if not is_by_segment:
+        database.run(f"CREATE TEMP TABLE grouped AS SELECT *, '{ALL}' AS grp FROM things")
+        return
+    database.run(
+        f"""
+        CREATE TEMP TABLE grouped AS
+        SELECT * EXCLUDE (segments),
+            unnest(if(len(segments) = 0, ['{NO_SEGMENT}'], segments)) AS grp
+        FROM (
+            SELECT things.*, coalesce(earlier.segments, at_first.segments, []) AS segments
+            FROM things
+            ASOF LEFT JOIN (SELECT customer, decided_ms, segments FROM messages) AS earlier
+                ON things.customer = earlier.customer AND things.start_ms >= earlier.decided_ms
+            LEFT JOIN (
                 SELECT customer, list(segment) AS segments FROM segments GROUP BY customer
-            ) USING (customer)
-            """
+            ) AS at_first ON things.customer = at_first.customer
         )
+        """
+    )
 
 
 def _make_stalled(database: Database, stages: int) -> None:

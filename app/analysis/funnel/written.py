@@ -61,7 +61,7 @@ def summary(report: FunnelReport) -> Iterator[str]:
     """What was counted, and what a reader should know of it."""
     days = report.within_ms / 86_400_000
     yield (
-        f"{count_text(report.things)} times a {report.key} began with {report.stages[0]}; each is"
+        f"{count_text(report.things)} values of {report.key} began with {report.stages[0]}; each is"
         f" followed for {days:g} days. Who reaches a stage has reached those before it."
     )
     if report.without_key:

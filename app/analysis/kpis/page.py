@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from app.analysis.kpis.groups import groups
 from app.analysis.kpis.kpi import Kpi
 from app.analysis.kpis.report import Report
 from app.analysis.kpis.tables import COHORT_DAYS, Cohort, Funnel
@@ -17,14 +18,13 @@ from app.analysis.kpis.written import (
     notes,
     percent_text,
     period_text,
-    sample_text,
     summary,
     value_text,
 )
 from app.html import plots
-from app.html.document import cards, document, figure, section
+from app.html.document import cards, document, figure, halves, section
 from app.html.interval_plot import Spread, intervals
-from app.html.markup import Html, join, table, tag
+from app.html.markup import Html, table, tag
 
 #: On top of the page, when they have a figure.
 _CARDS: Final = (
@@ -58,13 +58,17 @@ def report_page(report: Report) -> str:
         tag("header", tag("h1", "What the messages achieved"), *paragraphs, explained),
         _cards(report),
         *_lifts(report),
-        *(_funnel(funnel) for funnel in report.funnels),
-        *_pressure(report),
-        *_cohorts(report.cohorts),
+        halves(
+            (
+                *(_funnel(funnel) for funnel in report.funnels),
+                *_pressure(report),
+                *_cohorts(report.cohorts),
+                *_categories(report),
+            )
+        ),
         *_compared(report),
-        *(_kpis(report, group, kpis) for group, kpis in report.groups.items()),
+        *groups(report),
         *_changes(report),
-        *_categories(report),
     )
 
 
@@ -160,7 +164,6 @@ def _funnel(funnel: Funnel) -> Html:
         f"Funnel: {funnel.trigger}",
         figure(label, plots.rows(label, list(stages), {"instances": list(stages.values())})),
         table(label, head, rows, right=(2, 3)),
-        is_half=True,
     )
 
 
@@ -200,7 +203,6 @@ def _pressure(report: Report) -> list[Html]:
             tag("p", text),
             figure(label, intervals(label, spreads, _percent)),
             table(label, head, rows, right=(4,)),
-            is_half=True,
         )
     ]
 
@@ -234,7 +236,6 @@ def _cohorts(cohorts: Sequence[Cohort]) -> list[Html]:
             figure(caption, drawn),
             table(label, head, rows, right=range(3, 4 + len(COHORT_DAYS))),
             is_wide=True,
-            is_half=True,
         )
     ]
 
@@ -288,25 +289,4 @@ def _categories(report: Report) -> list[Html]:
     caption = "What was bought in the period, with or without a message"
     right = range(1, len(CATEGORIES_HEAD))
     shown = table(caption, CATEGORIES_HEAD, rows, right=right)
-    return [section("Revenue by category", shown, is_half=True)]
-
-
-def _kpis(report: Report, group: str, kpis: list[Kpi]) -> Html:
-    """The figures of a group; KPIs without one stand below by the reason why."""
-    title = group_title(report, group)
-    rows = []
-    without: dict[str, list[str]] = {}
-    for kpi in kpis:
-        if kpi.value is None and kpi.reason is not None:
-            without.setdefault(kpi.reason, []).append(kpi.label)
-        else:
-            why = join(
-                [kpi.method or "", ": " if kpi.method and kpi.reason else "", kpi.reason or ""]
-            )
-            rows.append((kpi.label, value_text(kpi), interval_text(kpi), sample_text(kpi), why))
-    head = ("KPI", "value", "95 % interval", "sample", "method, remark")
-    parts = [table(title, head, rows, right=(1, 2))]
-    if without:
-        listed = [(reason, "; ".join(labels)) for reason, labels in without.items()]
-        parts.append(table(f"{title}: without a figure", ("because", "KPIs"), listed))
-    return section(title, *parts, is_wide=True)
+    return [section("Revenue by category", shown)]

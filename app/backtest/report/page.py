@@ -9,7 +9,7 @@ from app.backtest.report.days import calendar
 from app.backtest.report.tally import Tally
 from app.core.decisions import Outcome
 from app.core.rules.model import Rules
-from app.html.document import cards, document
+from app.html.document import cards, document, halves
 from app.html.markup import Html, tag
 
 
@@ -31,11 +31,15 @@ def report_page(tally: Tally, rules: Rules, run: Run) -> str:
         sections.sends_by_day(tally),
         sections.triggers(tally, rules),
         sections.suppressions(tally),
-        sections.stopped_starts(tally),
-        sections.arms(tally, rules),
         sections.limits(tally, rules),
-        sections.delays(tally),
-        sections.messages(tally, run.customers),
+        halves(
+            (
+                sections.stopped_starts(tally),
+                sections.arms(tally, rules),
+                sections.delays(tally),
+                sections.messages(tally, run.customers),
+            )
+        ),
         sections.led_to(tally),
     )
 

@@ -116,7 +116,7 @@ def suppressions(tally: Tally) -> Html:
     return section(
         "Why steps were not sent",
         figure(label, plot),
-        table(label, ("reason", "steps", "share", "mostly"), rows),
+        table(label, ("reason", "steps", "share", "mostly"), rows, right=(2,)),
         is_wide=True,
     )
 
@@ -129,7 +129,7 @@ def stopped_starts(tally: Tally) -> Html:
     rows = [(trigger, STOP_WORDS[reason], count) for (trigger, reason), count in ranked]
     label = "Starts that opened nothing, by trigger"
     shown = table(label, ("trigger", "why", "starts"), rows)
-    return section("Starts that opened nothing", shown, is_half=True)
+    return section("Starts that opened nothing", shown)
 
 
 def _by_size(item: tuple[str, int]) -> tuple[int, str]:
@@ -198,7 +198,6 @@ def delays(tally: Tally) -> Html:
         "Deferral delays",
         figure(label, plots.stacked_bars(label, names, {"steps": bars})),
         table(label, ("from due to sent, up to", "steps"), zip(names, bars, strict=True)),
-        is_half=True,
     )
 
 
@@ -230,7 +229,6 @@ def messages(tally: Tally, customers: int) -> Html:
             ("messages", "customers (all messages)", "customers (marketing)"),
             zip(names, series["all messages"], series["marketing"], strict=True),
         ),
-        is_half=True,
     )
 
 
@@ -266,7 +264,7 @@ def led_to(tally: Tally) -> Html:
             " for one send. Ghost sends show what happens without the message: compare shares,"
             " as triggers kpis does, not counts.",
         ),
-        table(label, head, rows),
+        table(label, head, rows, right=(len(head) - 1,)),
         is_wide=True,
     )
 
@@ -307,5 +305,4 @@ def arms(tally: Tally, rules: Rules) -> Html:
         table(
             "Arms", ("arm", "customers", "marketing steps", "steps per customer"), rows, right=(3,)
         ),
-        is_half=True,
     )

@@ -281,6 +281,67 @@ def test_a_broken_guardrail_stops_the_variant(trial: Trial) -> None:
     assert trial.run(decisions, outcomes, "--promote")[0] == 1
 
 
+def test_a_stopped_experiment_has_the_figures_of_its_stop(trial: Trial) -> None:
+    """A complaint an hour among 200 customers. At most 1 % may, in two variants: the evidence
+    passes 2 / 0.05 = 40 with the 8th (15.97 after the 7th, 43.81 then), at 08:00. What is bought,
+    complained about or sent later changes nothing, nor does another variant that breaks it later.
+    """
+    trial.plan("min_sample: 100000\n    guardrail: {metric: complained, worst: 0.01}")
+    hour = 1 / 24
+    decisions = messages("plain", 200) + messages("warm", 200)
+    outcomes = [outcome(f"warm{n}", "complained", day=1 + (n + 1) * hour) for n in range(8)]
+    outcomes += [bought(f"warm{n}", day=1 + hour) for n in range(5)]
+    then = trial.finding(decisions, outcomes)
+    assert (then["verdict"], then["stopped"]) == ("stopped", "warm")
+    assert then["stop_at"] == "2026-01-02T08:00:00.000Z"
+    assert "8 of 200 customers complained about a message, at most 1.0 % may" in then["reason"]
+    assert [each["harmed"] for each in then["guardrail"]] == [0, 8]
+    assert [each["successes"] for each in then["variants"]] == [0, 5]
+    late = [
+        decision(f"late{n}", f"late{n}", experiment=("copy", "warm"), day=2) for n in range(400)
+    ]
+    more = [
+        outcome(f"{name}{n}", "complained", day=3) for name in ("late", "plain") for n in range(70)
+    ]
+    more += [bought(f"warm{n}", day=1 + 9 * hour) for n in range(100, 160)]
+    later = trial.finding([*decisions, *late], [*outcomes, *more], *AFTER)
+    for name in ("verdict", "stopped", "reason", "stop_at", "split_p", "variants", "guardrail"):
+        assert later[name] == then[name]
+
+
+def test_a_guardrail_of_a_wanted_metric_tells_who_has_it(trial: Trial, tmp_path: Path) -> None:
+    """20 of 200 bought and 30 % have to: the 20 are told, not the 180 who did not."""
+    trial.plan("min_sample: 100000\n    guardrail: {metric: conversion, worst: 0.3}")
+    decisions = messages("plain", 200) + messages("warm", 200)
+    outcomes = purchases("plain", 100) + purchases("warm", 20)
+    found = trial.finding(decisions, outcomes, *AFTER)
+    assert (found["stopped"], found["stop_at"]) == ("warm", "2026-01-09T00:00:00.000Z")
+    only = "only 20 of 200 customers made a purchase, at least 30.0 % have to"
+    assert only in found["reason"]
+    page = trial.run(decisions, outcomes, *AFTER, "--format", "html")[1]
+    assert "The guardrail holds for plain: 100 of 200 customers made a purchase." in page
+    assert "The guardrail was broken for warm: 20 of 200 customers made a purchase." in page
+    assert "stopped at 2026-01-09 00:00 UTC" in page
+
+
+def test_the_words_are_those_of_readers(trial: Trial) -> None:
+    """In the table and on the page, with the standard terms; an hour is told without brackets."""
+    rules = trial.rules.read_text().replace("{template: warm}", '{deliver: {at: "19:00"}}')
+    trial.rules.write_text(rules)
+    decisions = [*messages("plain", 100), *messages("warm", 100)]
+    outcomes = [*purchases("plain", 10), *purchases("warm", 30)]
+    page = trial.run(decisions, outcomes, *AFTER, "--format", "html")[1]
+    heads = ("who made a purchase", "difference (lift)", "p-value", "corrected p-value")
+    for name in heads:
+        assert f">{name}</th>" in page
+    assert "several comparisons (Holm)" in page
+    assert "customers: deliver: at 19:00" in page
+    assert "copy: customers who made a purchase" in page
+    lift = "a lift of 15.0 %, from 10.0 % to 11.5 %, in 80 % of cases (power)"
+    for text in (page, trial.run(decisions, outcomes, *AFTER)[1]):
+        assert lift in " ".join(text.split())
+
+
 def test_the_page_tells_the_team_what_it_is_worth(trial: Trial) -> None:
     """Hypothesis, design, what happened, the verdict in words, and customers and money a month."""
     trial.plan("min_sample: 100\n    when: {field: profile.locale, op: eq, value: de}")

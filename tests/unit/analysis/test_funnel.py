@@ -129,6 +129,27 @@ def test_segments_have_groups_of_their_own(ask: Ask, messages: list[str]) -> Non
     }
 
 
+def test_a_funnel_has_the_segment_of_when_it_began(ask: Ask, tmp_path: Path) -> None:
+    """Ann was new at her first message and loyal at her second: the booking before both counts as
+    new, one between them too, the one after them as loyal. Eleven others have no message.
+    """
+    decisions = [
+        decision("m1", "ann", day=1, segments=["new"]),
+        decision("m2", "ann", day=3, segments=["loyal", "vip"]),
+    ]
+    files = ["--decisions", str(write_lines(tmp_path / "d.jsonl", decisions))]
+    files += ["--outcomes", str(write_lines(tmp_path / "o.jsonl", []))]
+    starts = {"b0": 0, "b1": 2 * DAY, "b2": 4 * DAY}
+    lines = [event("itinerary_saved", b, hour, customer="ann") for b, hour in starts.items()]
+    groups = ask([*history(), *lines, END], *files, "--by", "segment")["groups"]
+    assert {name: stages[0]["count"] for name, stages in groups.items()} == {
+        "(no segment)": 11,
+        "loyal": 1,
+        "new": 2,
+        "vip": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

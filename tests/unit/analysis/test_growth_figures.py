@@ -151,6 +151,27 @@ def test_a_trigger_with_its_own_holdout_is_held_against_that(ask: Report) -> Non
     assert ask(decisions, [])["groups"]["all"]["incremental_lift"]["others"] == 20
 
 
+def test_a_trigger_without_effect_has_a_lift_around_zero(ask: Report) -> None:
+    """What the customers' other messages do is on both sides of its own holdout, so that half of
+    those who got it buy and half of its ghosts; against the file's holdout, where one in ten buys,
+    it would seem to bring four purchases more in ten.
+    """
+    decisions, outcomes = [], []
+    for n in range(300):
+        in_global, in_own = n < 100, 100 <= n < 200
+        gates = (holdout(held_out=in_global), holdout(held_out=in_own, trigger="idle"))
+        verdict = "holdout" if in_global or in_own else "send"
+        decisions.append(decision(f"i{n}", f"c{n}", trigger="idle", outcome=verdict, gates=gates))
+        if n % (10 if in_global else 2) == 0:
+            outcomes.append(bought(f"i{n}", trigger="idle", ghost=verdict == "holdout"))
+    kpis = ask(decisions, outcomes, "--by", "trigger")["groups"]["idle"]
+    for name in ("incremental_lift", "incremental_orders", "incremental_revenue"):
+        kpi = kpis[name]
+        assert (kpi["value"], kpi["sample"], kpi["others"]) == (0, 100, 100)
+        assert kpi["low"] < 0 < kpi["high"]
+        assert kpi["reason"] is None
+
+
 def test_segments_are_those_of_the_decision(ask: Report) -> None:
     """From the files alone; a customer who changed segments counts where each decision had them."""
     decisions = [

@@ -1,18 +1,17 @@
 """The pages: whole, escaped, with a table beside each plot, and shown by a browser."""
 
 import asyncio
-import base64
 import re
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
-from app.core.time.instants import DAY_MS
 from app.html.interval_plot import Spread, axis, intervals
-from tests.process.chromium import Tab, chromium
+from tests.process.chromium import chromium
 from tests.process.test_page import in_chromium
-from tests.unit.analysis.files import T0, bought, decision, outcome, write_lines
+from tests.unit.analysis.files import bought, decision, outcome, write_lines
+from tests.unit.analysis.test_print import sheets
 from tests.unit.backtest.report.test_page import Outline
 
 RULES = """\
@@ -26,12 +25,6 @@ experiments:
 """
 #: No browser breaks it by itself.
 NAME = "warm_or_plain_copy_for_customers_who_come_back"
-DEFAULT_RULES = Path(__file__).parents[3] / "deploy" / "rules.yaml"
-#: Triggers of these rules, two of them of abandonment.
-PRINTED = (
-    *("booking_abandoned_at_itinerary", "cart_abandoned", "birthday", "every_fifth_order"),
-    *("first_purchase", "loyalty_reward", "repeat_purchase", "review_request", "win_back", "vip"),
-)
 
 
 @pytest.fixture
@@ -165,75 +158,18 @@ def test_nothing_scrolls_off_a_phone_and_a_summary_prints_on_one_sheet(
     """At 390 px no table is wider than its place; an experiment and a funnel fit on A4."""
     for name, page in pages.items():
         (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
-    assert asyncio.run(_sheets(list(pages), tmp_path)) == {"experiments": 1, "funnel": 1}
+    asyncio.run(_fit_a_phone(list(pages), tmp_path))
+    names = ["experiments.html", "funnel.html"]
+    assert asyncio.run(sheets(tmp_path, names)) == [1, 1]
 
 
-async def _sheets(names: list[str], folder: Path) -> dict[str, int]:
+async def _fit_a_phone(names: list[str], folder: Path) -> None:
     wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
-    found = {}
     async with chromium(folder) as tab:
         for name in names:
             await tab.open(f"file://{folder / name}.html", 390)
             assert await tab.ask("document.documentElement.scrollWidth") <= 390, name
             assert await tab.ask(f"{wide}.map(e => e.ariaLabel).join()") == "", name
-            if name in ("experiments", "funnel"):
-                found[name] = await _sheets_of(tab, folder / f"{name}.html")
-    return found
-
-
-@pytest.mark.needs_browser
-@pytest.mark.slow
-def test_kpis_and_report_of_the_default_rules_print_on_one_sheet_each(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Ten triggers with messages and a holdout, two of them with a funnel, on A4."""
-    decisions, outcomes, lines = [], [], []
-    for number in range(600):
-        name, customer, is_ghost = f"m{number}", f"c{number % 150}", number % 10 == 9
-        trigger = PRINTED[number // 10 % 10]
-        kind = "holdout" if is_ghost else "send"
-        decisions.append(decision(name, customer, trigger=trigger, outcome=kind, day=number % 29))
-        kinds = ("conversion", "recovery", "opened", "clicked", "delivered", "surveyed")
-        for place, kind in enumerate(kinds[: 2 if is_ghost else None]):
-            if number % (place + 2) == 0:
-                value = 20.0 if kind in ("conversion", "recovery") else None
-                outcomes.append(
-                    outcome(
-                        name,
-                        kind,
-                        trigger=trigger,
-                        ghost=is_ghost,
-                        day=29,
-                        value=value,
-                        role="direct" if kind == "conversion" else None,
-                    )
-                )
-        for topic, kind in (("orders", "cart_updated"), ("orders", "order_placed")):
-            data = {"cart_id": name, "order_id": name, "value": 20, "currency": "EUR"}
-            event = {"topic": topic, "event_id": f"{kind}{number}", "type": kind, "data": data}
-            at_ms = T0 + number % 29 * DAY_MS
-            lines.append({**event, "customer_id": customer, "occurred_at": at_ms})
-    history = write_lines(tmp_path / "e.jsonl", sorted(lines, key=lambda line: line["occurred_at"]))
-    told = ["--decisions", str(write_lines(tmp_path / "d.jsonl", decisions))]
-    told += ["--outcomes", str(write_lines(tmp_path / "o.jsonl", outcomes))]
-    known = ["--events", str(history), "--rules", str(DEFAULT_RULES)]
-    assert main(["backtest", *known, "--out", str(tmp_path / "out")]) == 0
-    capsys.readouterr()
-    assert main(["kpis", *told, *known, "--format", "html"]) == 0
-    (tmp_path / "kpis.html").write_text(capsys.readouterr().out, encoding="utf-8")
-    assert asyncio.run(_printed(tmp_path, ["kpis.html", "out/report.html"])) == [1, 1]
-
-
-async def _printed(folder: Path, names: list[str]) -> list[int]:
-    """How many sheets each page takes."""
-    async with chromium(folder) as tab:
-        return [await _sheets_of(tab, folder / name) for name in names]
-
-
-async def _sheets_of(tab: Tab, path: Path) -> int:
-    await tab.open(f"file://{path}", 1280)
-    printed = await tab.command("Page.printToPDF", preferCSSPageSize=True)
-    return len(re.findall(rb"/Type /Page\b", base64.b64decode(printed["data"])))
 
 
 def test_the_axis_has_round_numbers_and_room() -> None:
@@ -254,4 +190,4 @@ def test_an_interval_has_a_text_for_screen_readers() -> None:
     drawn = intervals("A & B", [Spread("a" * 40, 0.5, 0.25, 0.75)], lambda v: f"{v:.0%}")
     assert f"<title>{'a' * 40}: 50% (25% to 75%)</title>" in drawn
     assert 'aria-label="A &amp; B"' in drawn
-    assert f"{'a' * 20}…" in drawn
+    assert f">{'a' * 10}…{'a' * 10}<" in drawn

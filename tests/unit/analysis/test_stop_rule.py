@@ -78,6 +78,7 @@ class Simulated:
             assigned_ms=come_ms,
             exposed_ms=come_ms,
             success_ms=np.where(has_succeeded, come_ms, NEVER),
+            recorded_ms=np.where(has_succeeded, succeed_ms, NEVER),
             harmed_ms=np.where(has_succeeded, succeed_ms, NEVER),
         )
 
@@ -217,6 +218,7 @@ def test_a_split_that_was_found_wrong_stays_so() -> None:
         assigned_ms=come_ms,
         exposed_ms=come_ms,
         success_ms=never,
+        recorded_ms=never,
         harmed_ms=never,
     )
     plan = design(2, 100)

@@ -60,6 +60,14 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in shown for command in ("worker", "topics", "publish"))
 
 
+def test_help_of_a_command_has_single_percent_signs(capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse fills in the texts of options, and leaves a description as it is."""
+    assert main(["kpis", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "95 % interval" in shown
+    assert "%%" not in shown
+
+
 def test_help_lists_every_command_under_its_reader(capsys: pytest.CaptureFixture[str]) -> None:
     """Each once; a new command has to be given a place."""
     assert main(["--help"]) == 0

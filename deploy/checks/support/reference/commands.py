@@ -40,7 +40,7 @@ def _sections(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
 
 
 def _section(parser: argparse.ArgumentParser, summary: str) -> str:
-    description = (parser.description or "") % {"prog": parser.prog}
+    description = (parser.description or "").replace("%(prog)s", parser.prog)
     text = _escaped(description or f"{summary[:1].upper()}{summary[1:]}.") + "\n"
     rows = [
         (_option(action), _escaped((action.help or "") % vars(action)))

@@ -121,6 +121,8 @@ def test_the_numbers_are_those_of_the_run(report: str) -> None:
     assert "quiet hours" in text
     assert re.search(r"records read\s+360", text)
     assert "held out (ghost sends)" in text
+    for number in ("share", "revenue"):
+        assert f'<th scope="col" class="n">{number}</th>' in report
 
 
 def test_a_run_without_sends_is_reported(tmp_path: Path) -> None:
@@ -142,14 +144,19 @@ def test_text_is_escaped_unless_it_is_markup() -> None:
 
 
 def test_a_table_too_wide_for_a_phone_names_each_cell() -> None:
-    """There a row is a list; a long series of numbers keeps its columns."""
+    """There a row is a list; a long series of numbers is a box that scrolls, not sideways."""
     head = ("trigger", "messages sent", "revenue", "95 % interval")
     row = ("cart_abandoned", 1_994, "a-long-word-of-text", "another-long-word")
     assert 'class="scroll stack"' in table("wide", head, [row])
     assert 'data-head="revenue"' in table("wide", head, [row])
     assert "data-head" not in table("narrow", head[:2], [row[:2]])
-    days = table("days", ("day", *("a-trigger-of-a-long-name",) * 4), [["d", 1, 2, 3, 4]] * 50)
-    assert 'class="scroll long"' in days
+    for name, layout in (
+        ("push", "scroll long"),
+        ("a-trigger-of-a-long-name", "scroll long stack"),
+    ):
+        days = table("days", ("day", *(name,) * 4), [["d", 1, 2, 3, 4]] * 50)
+        assert f'class="{layout}"' in days
+        assert (f'data-head="{name}"' in days) == ("stack" in layout)
 
 
 def test_long_histories_are_put_together_by_week() -> None:
