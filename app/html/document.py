@@ -43,9 +43,12 @@ def document(title: str, *content: Html, style: str | None = None, above: Html =
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def cards(figures: Iterable[tuple[str, str]]) -> Html:
-    """The figures to see first: (what it is, the figure)."""
-    items = [tag("div", tag("dt", name), tag("dd", figure)) for name, figure in figures]
+def cards(figures: Iterable[tuple[str, str] | tuple[str, str, str]]) -> Html:
+    """The figures to see first: (what it is, the figure, and in small letters its interval)."""
+    items = [
+        tag("div", tag("dt", name), tag("dd", figure, *(tag("small", each) for each in small)))
+        for name, figure, *small in figures
+    ]
     return tag("dl", join(items), class_="cards")
 
 

@@ -13,6 +13,8 @@ _ROW_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 170
 _LABEL_CHARS: Final = 21
 _MARGIN: Final = 12
+#: Of a tick's text, with some space.
+_CHAR_WIDTH: Final = 7
 #: Half of the last tick's text stands out.
 _RIGHT: Final = 30
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -29,7 +31,9 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 def intervals(label: str, spreads: Sequence[Spread], text: Callable[[float], str]) -> Html:
-    """The first on top. ``text`` writes a value; the axis always shows zero."""
+    """The first on top. ``text`` writes a value; the axis always shows zero, and every second value
+    where there is no room for all.
+    """
     ticks = axis(
         min([0.0, *(spread.low for spread in spreads)]),
         max([0.0, *(spread.high for spread in spreads)]),
@@ -40,14 +44,22 @@ def intervals(label: str, spreads: Sequence[Spread], text: Callable[[float], str
         share = (value - ticks[0]) / (ticks[-1] - ticks[0])
         return round(_LABEL_WIDTH + share * (_WIDTH - _LABEL_WIDTH - _RIGHT), 1)
 
+    names = [text(tick) for tick in ticks]
+    room = (x(ticks[1]) - x(ticks[0])) / _CHAR_WIDTH
+    every = 1 if max(map(len, names)) < room else 2
+    zero = ticks.index(0)
     marks = [
         tag(
             "g",
             tag("line", x1=x(tick), x2=x(tick), y1=_MARGIN, y2=bottom),
-            tag("text", text(tick), x=x(tick), y=bottom + 16, text_anchor="middle"),
+            *(
+                [tag("text", name, x=x(tick), y=bottom + 16, text_anchor="middle")]
+                if (place - zero) % every == 0
+                else []
+            ),
             class_="tick zero" if tick == 0 else "tick",
         )
-        for tick in ticks
+        for place, (tick, name) in enumerate(zip(ticks, names, strict=True))
     ]
     lines = [
         _line(spread, _MARGIN + _ROW_HEIGHT * (n + 0.5), x, text)

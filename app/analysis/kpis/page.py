@@ -73,7 +73,7 @@ def report_page(report: Report) -> str:
 
 
 def _cards(report: Report) -> Html:
-    figures = [
+    figures: list[tuple[str, str] | tuple[str, str, str]] = [
         ("messages sent", count_text(report.messages)),
         ("held out", count_text(report.ghosts)),
         ("customers", count_text(report.customers)),
@@ -82,7 +82,7 @@ def _cards(report: Report) -> Html:
         for kpis in report.groups.values():
             by_name = {kpi.name: kpi for kpi in kpis}
             figures += [
-                (label, value_text(by_name[name]))
+                (label, value_text(by_name[name]), interval_text(by_name[name]))
                 for name, label in _CARDS
                 if by_name[name].value is not None
             ]

@@ -62,3 +62,19 @@ def test_a_legend_tells_series_apart(draw: Bars) -> None:
         assert f"<title>{name}</title>" in drawn
         assert f"<title>one, {name}: 1</title>" in drawn
         assert f"<title>two, {name}: 0</title>" in drawn
+
+
+def test_an_axis_without_room_names_every_second_value_and_zero() -> None:
+    """Six values of eight characters would run into each other."""
+    drawn = intervals("lift", [Spread("cart", -4.0, -43.0, 26.0)], lambda v: f"{v:+.1f} pp")
+    texts = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
+    assert texts == ["-40.0 pp", "+0.0 pp", "+40.0 pp"]
+    short = intervals("lift", [Spread("cart", -4.0, -43.0, 26.0)], lambda v: f"{v:.0f}")
+    assert re.findall(r'text-anchor="middle">([^<]*)<', short) == [
+        "-60",
+        "-40",
+        "-20",
+        "0",
+        "20",
+        "40",
+    ]
