@@ -191,7 +191,7 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
 
     def record(sent: Sent, kind: Kind, role: Role | None = None) -> None:
         if has_journeys and (kind is Kind.CONVERSION or kind is Kind.RECOVERY):
-            moment.converted.append(sent)
+            moment.converted += (sent,)
         sent.recorded |= _BITS[ASSISTED if role == ASSISTED else kind]
         emit(
             SendOutcome(

@@ -48,8 +48,8 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
     event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
     emit_stopped: EmitStopped
-    recalled: list[tuple[Trigger, Sent]] = []
-    converted: list[Sent] = []
+    recalled: tuple[tuple[Trigger, Sent], ...] = ()
+    converted: tuple[Sent, ...] = ()
     #: the send that an engagement event names, when a trigger could ask for it
     answered: Sent | None = None
     #: triggers whose watched profile field the event left as it was
