@@ -23,16 +23,9 @@ from app.core.time.zones import local
 QUIET_DAYS: Final = 8
 
 
-class CapUse(msgspec.Struct, frozen=True, gc=False):
-    """``count`` sends of the ``limit`` that holds for the customer are in the window of ``cap``.
-
-    ``free_ms``: when enough of them will have left it; None: another send fits now.
-    """
-
-    cap: Cap
-    count: int
-    limit: int
-    free_ms: int | None
+#: How many sends are in the window of a cap, the limit that holds for the customer, and when enough
+#: of them will have left it (None: another send fits now).
+CapUse = tuple[int, int, int | None]
 
 
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +57,7 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
     """
     limit = cap.fatigued_limit if fatigued else cap.limit
     if not sends:
-        return CapUse(cap, 0, limit, None)
+        return 0, limit, None
     only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
     if only is None and family is None and trigger is None:
         first = len(sends)
@@ -72,8 +65,8 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
             first -= 1
         count = len(sends) - first
         if count < limit:
-            return CapUse(cap, count, limit, None)
-        return CapUse(cap, count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms)
+            return count, limit, None
+        return count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms
     sent_ms = []
     for sent in sends:
         if (
@@ -85,8 +78,8 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
             sent_ms.append(sent.decided_ms)
     count = len(sent_ms)
     if count < limit:
-        return CapUse(cap, count, limit, None)
-    return CapUse(cap, count, limit, sent_ms[count - limit] + cap.per_ms)
+        return count, limit, None
+    return count, limit, sent_ms[count - limit] + cap.per_ms
 
 
 def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:

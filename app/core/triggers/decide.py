@@ -131,10 +131,10 @@ def _remember_send(
     assert channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
-    if len(customer.sends) > MAX_OLD_SENDS and customer.sends[0].decided_ms <= oldest_ms:
-        last = customer.sends[-MAX_OLD_SENDS:]
-        older = customer.sends[:-MAX_OLD_SENDS]
-        customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
+    sends = customer.sends
+    if len(sends) > MAX_OLD_SENDS and sends[0].decided_ms <= oldest_ms:
+        older, last = sends[:-MAX_OLD_SENDS], sends[-MAX_OLD_SENDS:]
+        sends = customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
     if trigger.cancel:
         _forget_requests(customer, now_ms - moment.rules.recall_window_ms)
     steps = trigger.steps
@@ -162,13 +162,13 @@ def _remember_send(
         request=decision.dispatch if trigger.cancel else None,
         opened_by=instance.opened_by,
     )
-    if customer.sends and customer.sends[-1].decided_ms > now_ms:
-        insort(customer.sends, sent, key=attrgetter("decided_ms"))
+    if sends and sends[-1].decided_ms > now_ms:
+        insort(sends, sent, key=attrgetter("decided_ms"))
     else:
-        customer.sends.append(sent)
-    customer.grown_bytes += SEND_BYTES + instance.size
-    if len(customer.sends) > MAX_SENDS:
-        del customer.sends[:-MAX_SENDS]
+        sends.append(sent)
+    customer.about_bytes += SEND_BYTES + instance.size
+    if len(sends) > MAX_SENDS:
+        del sends[:-MAX_SENDS]
 
 
 def _forget_requests(customer: Customer, before_ms: int) -> None:
