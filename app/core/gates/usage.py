@@ -3,7 +3,7 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from heapq import merge
 from typing import Final
@@ -60,10 +60,11 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
         return 0, limit, None
     only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
     if only is None and family is None and trigger is None:
-        first = len(sends)
-        while first and sends[first - 1].decided_ms > after_ms:
-            first -= 1
-        count = len(sends) - first
+        count = 0
+        for sent in reversed(sends):
+            if sent.decided_ms <= after_ms:
+                break
+            count += 1
         if count < limit:
             return count, limit, None
         return count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms
@@ -88,19 +89,18 @@ def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
 
 
 def last_sent_ms(
-    sends: Iterable[Sent], trigger: Trigger, instance: Instance, after_ms: int
+    sends: Sequence[Sent], trigger: Trigger, instance: Instance, after_ms: int
 ) -> int | None:
-    """The newest of the marketing sends, of the trigger's family at t > ``after_ms``, that another
-    instance made.
+    """The newest of the marketing sends, which come in the order of their decisions, of the
+    trigger's family at t > ``after_ms``, that another instance made.
     """
-    newest: int | None = None
     family = trigger.family
-    for sent in sends:
-        if sent.decided_ms > after_ms and sent.family == family:
-            decided_ms = sent.decided_ms
-            if (newest is None or decided_ms > newest) and not _is_made_by(sent, instance):
-                newest = decided_ms
-    return newest
+    for sent in reversed(sends):
+        if sent.decided_ms <= after_ms:
+            break
+        if sent.family == family and not _is_made_by(sent, instance):
+            return sent.decided_ms
+    return None
 
 
 def _is_made_by(sent: Sent, instance: Instance) -> bool:

@@ -17,9 +17,6 @@ from app.core.triggers.decide import drop_step
 
 #: How long after its anchor an instance waits for what a send leads to.
 JOURNEY_MS: Final = 60 * DAY_MS
-#: So few instances of so little data keep both bounds.
-_FEW: Final = 4
-_SMALL_BYTES: Final = 64 * 1024
 
 
 def start_instance(moment: EventContext, trigger: Trigger, key: str) -> Instance:
@@ -114,7 +111,8 @@ def add_instance(
     customer.about_bytes += size
     for pending in steps:
         customer.timer_added(pending.fire_ms)
-    if len(instances) > _FEW or size > _SMALL_BYTES:
+    # the record is no smaller than the data of its instances
+    if len(instances) > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
         _keep_bounds(moment, instance)
     return instance
 

@@ -165,10 +165,11 @@ def is_known(
         return False
     if identity in known:
         return True
-    if len(known) == _MAX_BYTES:
-        for one in customer.instances:
-            if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
-                return True
+    if len(known) < _MAX_BYTES:
+        return False
+    for one in customer.instances:
+        if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
+            return True
     return False
 
 
