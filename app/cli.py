@@ -13,7 +13,6 @@ from app import commands
 from app.commands._huge_pages import use_huge_pages
 from app.core.errors import ConfigError, EventError, InfrastructureError
 from app.formats.printable import PrintableStream, printable
-from app.version import ENGINE_VERSION
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -27,6 +26,8 @@ _ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
 #: the terminal.
 _STYLED: Final = frozenset({"experiments", "funnel", "kpis", "plan", "segments"})
 _OWN_TERMINAL: Final = frozenset({"demo", "worker"})
+#: Commands that look at the options of all others.
+_OF_ALL: Final = frozenset({"completion"})
 #: The commands by who uses them, as the help lists them.
 READERS: Final = {
     "to begin": ("init", "demo", "completion"),
@@ -82,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        args = _parser().parse_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        args = _parser(argv[0] if argv else None).parse_args(argv)
     except SystemExit as exc:
         # argparse has printed the help, the version, or what is wrong
         return BAD_INPUT if exc.code else DONE
@@ -92,7 +94,10 @@ def _run(argv: Sequence[str] | None) -> int:
         return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(named: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command ``named``, where it is one, else of all: each costs imports."""
+    from app.version import ENGINE_VERSION
+
     parser = argparse.ArgumentParser(
         prog="triggers",
         formatter_class=_HelpByReader,
@@ -102,9 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"triggers {ENGINE_VERSION}")
     parser.set_defaults(parser=parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"{commands.__name__}.{module.name}").add_parser(subparsers)
+    found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    names = [name for name in found if not name.startswith("_")]
+    for name in [named] if named in names and named not in _OF_ALL else names:
+        importlib.import_module(f"{commands.__name__}.{name}").add_parser(subparsers)
     return parser
 
 

@@ -28,6 +28,10 @@ _ALL_IDS: Final = 100_000
 _ID_SHARE: Final = 16
 
 
+#: An event whose id may come again: id, customer, hash of its content, line.
+_Known = tuple[str, str, int, int]
+
+
 class _Event(Protocol):
     """What is looked at of an event."""
 
@@ -91,11 +95,8 @@ class HistoryReview:
         #: events that have the id of another, of the same customer and of another customer
         self._own_ids = _Shared()
         self._foreign_ids = _Shared()
-        #: by slot of the id's hash, the last event that fell into it: id, customer, hash, line
-        self._ids: list[str | None] = [None] * _SLOTS
-        self._customers: list[str] = [""] * _SLOTS
-        self._contents: list[int] = [0] * _SLOTS
-        self._numbers: list[int] = [0] * _SLOTS
+        #: by slot of the id's hash, the last event that fell into it
+        self._slots: list[_Known | None] = [None] * _SLOTS
 
     def take(
         self, number: int, arrived_ms: int | None, occurred_ms: int | None, event: _Event | None
@@ -108,13 +109,13 @@ class HistoryReview:
             if self._lines <= _ALL_IDS or not (key >> 28) % _ID_SHARE:
                 content = _content_of(event, occurred_ms)
                 slot = key % _SLOTS
-                if self._ids[slot] != event_id:
-                    self._ids[slot], self._contents[slot] = event_id, content
-                    self._customers[slot], self._numbers[slot] = event.customer_id, number
-                elif self._contents[slot] != content:
-                    is_own = self._customers[slot] == event.customer_id
+                known = self._slots[slot]
+                if known is None or known[0] != event_id:
+                    self._slots[slot] = event_id, event.customer_id, content, number
+                elif known[2] != content:
+                    is_own = known[1] == event.customer_id
                     shared = self._own_ids if is_own else self._foreign_ids
-                    shared.add(number, self._numbers[slot])
+                    shared.add(number, known[3])
             if occurred_ms < _OLDEST_MS:
                 is_seconds = _SECONDS_FROM_MS <= occurred_ms < _SECONDS_TO_MS
                 (self._seconds if is_seconds else self._old).add(number, occurred_ms, 0)

@@ -58,6 +58,7 @@ class Replay:
         self.learned: Counter[str] = Counter()
         self._is_learning = False
         self._rules = rules
+        self._topics = rules.plans
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
         self._stopped = stopped
@@ -135,8 +136,8 @@ class Replay:
         counts = self.learned if self._is_learning else self.counts
         try:
             if isinstance(content, Event):
-                if content.topic not in self._engine.rules.plans:
-                    require_topic(content.topic, self._engine.rules.plans)
+                if content.topic not in self._topics:
+                    require_topic(content.topic, self._topics)
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )

@@ -11,9 +11,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
-from rich.console import Console
-from rich.progress import Progress
-
 from app.backtest.clock import Outage
 from app.backtest.history_review import HistoryReview
 from app.backtest.output import OutputFolder
@@ -198,6 +195,9 @@ class _Bar:
             yield line
 
     def _start(self) -> Callable[[], None]:
+        from rich.console import Console
+        from rich.progress import Progress
+
         sizes = [reader.total_bytes for reader in self._readers]
         total = sum(size or 0 for size in sizes) if all(sizes) else None
         progress = self._stack.enter_context(Progress(console=Console(stderr=True)))

@@ -191,29 +191,30 @@ def _recorder(moment: EventContext, emit: EmitOutcome) -> _Record:
 
     def record(sent: Sent, kind: Kind, role: Role | None = None) -> None:
         if has_journeys and (kind is Kind.CONVERSION or kind is Kind.RECOVERY):
-            moment.converted.append(sent)
+            moment.converted += (sent,)
         sent.recorded |= _BITS[ASSISTED if role == ASSISTED else kind]
         emit(
+            # by position: Python hands over more than 15 keywords in a dictionary
             SendOutcome(
-                request_id=sent.request_id,
-                customer_id=customer_id,
-                trigger=sent.trigger,
-                step=sent.step,
-                channel=sent.channel,
-                experiment=sent.experiment,
+                sent.request_id,
+                customer_id,
+                sent.trigger,
+                sent.step,
+                sent.channel,
+                sent.experiment,
+                sent.is_ghost,
+                kind,
+                max(0, occurred_ms - sent.decided_ms),
+                occurred_ms,
+                cause,
                 design=sent.design,
                 segments=sent.segments,
                 cluster=sent.cluster,
-                is_ghost=sent.is_ghost,
-                kind=kind,
                 role=role,
                 value=value,
                 margin=margin,
                 currency=currency,
                 score=score,
-                latency_ms=max(0, occurred_ms - sent.decided_ms),
-                occurred_ms=occurred_ms,
-                cause=cause,
                 merged_from=sent.opened_by,
             )
         )

@@ -1,6 +1,6 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -66,6 +66,8 @@ from app.core.triggers.kinds import compile_kind
 Document = Mapping[str, Any]
 
 _NO_EVENT: Final[Mapping[str, Any]] = {}
+#: Only these events can set a date that comes again each year, or the zone it is read in.
+_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
 
 def compile_rules(document: dict[str, Any], *, version: str, model: Model | None = None) -> Rules:
@@ -337,7 +339,7 @@ def _plan(
     topic: str,
     event_type: str,
     fields: Fields,
-    triggers: Iterable[Trigger],
+    triggers: Collection[Trigger],
     facts: Mapping[str, DeclaredFact],
 ) -> TypePlan:
     ordered = sorted(triggers, key=lambda trigger: (-trigger.priority, trigger.name))
@@ -355,7 +357,9 @@ def _plan(
         declared=fields or None,
         facts=tuple(fact for fact in facts.values() if fact.type == event_type),
         is_activity=is_activity,
+        is_cancellation=event_type in CANCELLATIONS,
         takes_back=tuple(t for t in ordered if t.kind.is_counted and taken_back in t.kind.types),
+        dated=tuple(t for t in triggers if t.kind.follows_dates and event_type in _DATING_TYPES),
         cancels=tuple(t for t in ordered if event_type in t.cancel),
         opens=opens,
         keyed=tuple(t for t in opens if t.kind.requires_key),

@@ -48,8 +48,8 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
     event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
     emit_stopped: EmitStopped
-    recalled: list[tuple[Trigger, Sent]] = []
-    converted: list[Sent] = []
+    recalled: tuple[tuple[Trigger, Sent], ...] = ()
+    converted: tuple[Sent, ...] = ()
     #: the send that an engagement event names, when a trigger could ask for it
     answered: Sent | None = None
     #: triggers whose watched profile field the event left as it was
@@ -64,36 +64,6 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
         """Where the event was read."""
         event = self.event
         return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
-
-
-def event_context(
-    event: Event,
-    data: dict[str, Any],
-    customer: Customer,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-    rates: Rates,
-    emit_stopped: EmitStopped,
-    *,
-    is_current: bool,
-) -> EventContext:
-    """The context of an event that is about ``customer``; one ahead of now happens now."""
-    return EventContext(
-        rules=rules,
-        customer=customer,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data=data,
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
-    )
 
 
 def usable_data(

@@ -65,7 +65,7 @@ Figure = str | int | float | None
 Check = tuple[Figure, ...]
 
 
-class Decision(msgspec.Struct, kw_only=True, gc=False):
+class Decision(msgspec.Struct, gc=False):
     """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic.
 
     Nobody changes one that was emitted.
@@ -86,12 +86,12 @@ class Decision(msgspec.Struct, kw_only=True, gc=False):
     due_ms: int
     decided_ms: int
     expires_ms: int
+    cause: Cause
+    rules_version: str
     #: what the step waited for: its due, or when it was eligible again; None for a recall
     fires_ms: int | None = None
     next_eligible_ms: int | None = None
     gates: tuple[Check, ...] = ()
-    cause: Cause
-    rules_version: str
     #: (name, variant)
     experiment: tuple[str, str] | None = None
     #: the experiment's plan, as a hash

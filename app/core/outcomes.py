@@ -28,7 +28,7 @@ class Kind(StrEnum):
 Role = Literal["direct", "assisted"]
 
 
-class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class SendOutcome(msgspec.Struct, frozen=True):
     """One thing that a customer did after one send: ``request_id``, ``kind`` and the id of the
     event that caused it tell it from all others.
 
@@ -43,21 +43,21 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     #: (name, variant)
     experiment: tuple[str, str] | None
+    is_ghost: bool
+    kind: Kind
+    latency_ms: int
+    occurred_ms: int
+    cause: Cause
     #: those of the send's decision
     design: str | None = None
     segments: list[str] = []
     cluster: str | None = None
-    is_ghost: bool
-    kind: Kind
     role: Role | None = None
     value: float | int | None = None
     margin: float | int | None = None
     currency: str | None = None
     #: of an answered survey
     score: float | int | None = None
-    latency_ms: int
-    occurred_ms: int
-    cause: Cause
     #: the customer that the send went to, when that one was merged into this one since
     merged_from: str | None = None
 

@@ -57,10 +57,11 @@ def decide_due(moment: DecisionContext, instance: Instance, pending: PendingStep
     """Decide a step that is due; one that the rules no longer have is removed."""
     customer, rules = moment.customer, moment.rules
     trigger = rules.triggers.get(instance.trigger)
-    steps = () if trigger is None else trigger.steps
-    if trigger is not None and trigger.experiment is not None:
-        steps = steps_of(trigger, customer.customer_id, instance)
-    if trigger is None or pending.step >= len(steps):
-        close_step(customer, instance, pending)
-        return
-    journey.decide_step(moment, trigger, instance, pending)
+    if trigger is not None:
+        steps = trigger.steps
+        if trigger.experiment is not None:
+            steps = steps_of(trigger, customer.customer_id, instance)
+        if pending.step < len(steps):
+            journey.decide_step(moment, trigger, instance, pending)
+            return
+    close_step(customer, instance, pending)

@@ -7,14 +7,15 @@ same calls with the same arguments always give the same result. Due timers: ``ap
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import (
     Emit,
     EmitStopped,
     EventContext,
-    event_context,
     ignore_stopped,
     usable_data,
 )
@@ -28,7 +29,7 @@ from app.core.customer.profile import (
     parse_update,
     withdraw,
 )
-from app.core.customer.purchases import CANCELLATIONS, cancel_purchases
+from app.core.customer.purchases import cancel_purchases
 from app.core.customer.record import DIGEST_BYTES, Customer
 from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
 from app.core.errors import EventError
@@ -36,7 +37,7 @@ from app.core.events import ENGAGEMENT, MAX_CUSTOMER_ID_CHARS, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
 from app.core.rules.conditions import is_same_value
 from app.core.rules.keys import key_of
-from app.core.rules.model import Rules, TypePlan
+from app.core.rules.model import Rules, Trigger, TypePlan
 from app.core.rules.rates import Rates
 from app.core.timers import decide_due, timer_order
 from app.core.triggers import journey
@@ -47,8 +48,6 @@ from app.core.triggers.merging import leave, take_in
 _MAX_SEEN_BYTES: Final = MAX_EVENT_IDS * DIGEST_BYTES
 #: Of a topic that the rules no longer declare.
 _NO_TYPES: Final[Mapping[str, TypePlan]] = {}
-#: Only these events can set a date that comes again each year, or the zone it is read in.
-_DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
 
 class Handled(StrEnum):
@@ -86,12 +85,12 @@ def handle_event(
     plan = rules.plans.get(event.topic, _NO_TYPES).get(event.type)
     if plan is None:
         return Handled.UNKNOWN_TYPE
-    seen = _digest(event)
-    if seen in customer.seen:
+    seen, known = _digest(event), customer.seen
+    if known.find(seen) >= 0:  # `in` makes an error first: it asks for an integer
         _renew(customer, seen)
         return DUPLICATE
     if event.topic == ENGAGEMENT and is_machine_open(event.type, event.data):
-        customer.seen = _remembered(customer.seen, seen)
+        customer.seen = _remembered(known, seen)
         take_machine_open(customer, event.data)
         return Handled.MACHINE_OPEN
     data = usable_data(event.data, rules.currency, plan.declared)
@@ -103,10 +102,21 @@ def handle_event(
     is_first_profile = update is not None and not customer.has_profile
     if event.decide_from_ms > customer.decide_from_ms:
         customer.decide_from_ms = event.decide_from_ms
-    known = customer.seen
     customer.seen = known + seen if len(known) < _MAX_SEEN_BYTES else _remembered(known, seen)
-    moment = event_context(
-        event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
+    moment = EventContext(
+        rules=rules,
+        customer=customer,
+        now_ms=now_ms,
+        emit=emit,
+        rates=rates,
+        is_current=is_current,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data=data,
+        event=event,
+        immediate=[],
+        emit_stopped=emit_stopped,
+        ended=[],
     )
     _learn(moment, event, plan, update)
     if event.type in ATTRIBUTED and customer.sends:
@@ -179,8 +189,20 @@ def end_merge(
 ) -> None:
     """Put what ``begin_merge`` took out into the member's record."""
     brings_profile = guest.has_profile != member.has_profile
-    moment = event_context(
-        event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
+    moment = EventContext(
+        rules=rules,
+        customer=member,
+        now_ms=now_ms,
+        emit=emit,
+        rates=rates,
+        is_current=is_current,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data={},
+        event=event,
+        immediate=[],
+        emit_stopped=emit_stopped,
+        ended=[],
     )
     take_in(moment, guest)
     member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]
@@ -266,8 +288,7 @@ def _learn(
 ) -> None:
     """Counters, profile and suppression: what the rest of the handling looks at."""
     customer, rules = moment.customer, moment.rules
-    has_dates = bool(rules.dated) and moment.type in _DATING_TYPES
-    before = _dates(customer, update) if has_dates else None
+    before = _dates(customer, update) if plan.dated else None
     watched_before = (
         [get({}, customer, moment.now_ms) for _, get in plan.watched] if plan.watched else None
     )
@@ -283,7 +304,7 @@ def _learn(
         seen_ms = customer.last_seen_ms
         if seen_ms is None or occurred_ms > seen_ms:
             customer.last_seen_ms = occurred_ms
-        if moment.type in CANCELLATIONS:
+        if plan.is_cancellation:
             moment.has_taken_back = cancel_purchases(customer, moment.type, occurred_ms, data)
     if update is not None:
         apply_update(customer, update, moment.occurred_ms, rules.addresses)
@@ -299,10 +320,10 @@ def _learn(
     if before is not None:
         after = _dates(customer, update)
         if before != after:
-            _reschedule(moment, before, after)
+            _reschedule(moment, plan.dated, before, after)
 
 
-class _Dates(NamedTuple):
+class _Dates(msgspec.Struct, frozen=True, gc=False):
     """What the record says of dates: where from, and the zone that they are read in."""
 
     zone: Any
@@ -322,16 +343,18 @@ def _dates(customer: Customer, update: ProfileUpdate | None) -> _Dates:
     )
 
 
-def _reschedule(moment: EventContext, before: _Dates, after: _Dates) -> None:
-    """Give the triggers their instances whose dates, or the zone, have changed; and those that lack
-    them.
+def _reschedule(
+    moment: EventContext, dated: tuple[Trigger, ...], before: _Dates, after: _Dates
+) -> None:
+    """Give those of the triggers their instances whose dates, or the zone, have changed; and those
+    that lack them.
     """
     is_zone_new = before.zone != after.zone
     is_new: dict[str | None, bool] = {
         "customer": before.customer != after.customer,
         "profile": before.profile != after.profile,
     }
-    for trigger in moment.rules.dated:
+    for trigger in dated:
         kind = trigger.kind
         if (
             is_zone_new

@@ -99,13 +99,13 @@ def explain(
 
 def _cap(customer: Customer, cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
     sends = counting_sends(customer, now_ms - cap.per_ms)
-    use = cap_use(sends, cap, now_ms, fatigued=fatigued)
+    count, limit, free_ms = cap_use(sends, cap, now_ms, fatigued=fatigued)
     return CapUse(
-        limit=use.limit,
+        limit=limit,
         per_s=cap.per_ms // SECOND_MS,
         scope=cap.channel or cap.family or cap.trigger,
-        used=use.count,
-        free_ms=use.free_ms,
+        used=count,
+        free_ms=free_ms,
     )
 
 

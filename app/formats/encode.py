@@ -17,7 +17,7 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
     due_ms, anchor_ms, decided_ms = decision.due_ms, decision.anchor_ms, decision.decided_ms
     next_ms, experiment = decision.next_eligible_ms, decision.experiment
     due_at = format_rfc3339(due_ms)
-    both: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "request_id": decision.request_id,
         "customer_id": decision.customer_id,
         "trigger": decision.trigger,
@@ -35,10 +35,10 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
         "cause": _cause(decision.cause),
     }
     if decision.merged_from is not None:
-        both["merged_from"] = decision.merged_from
-    record = orjson.dumps(
+        shared["merged_from"] = decision.merged_from
+    both = orjson.dumps(shared)[:-1]
+    own = orjson.dumps(
         {
-            **both,
             "outcome": decision.outcome._value_,
             "reason": decision.reason._value_,
             "design": decision.design,
@@ -49,18 +49,19 @@ def written(decision: Decision) -> tuple[bytes, bytes | None]:
             "gates": orjson.Fragment(b"[%b]" % b",".join(map(json_of_check, decision.gates))),
         }
     )
+    record = b"%b,%b" % (both, own[1:])
     request = decision.dispatch
     if request is None:
         return record, None
-    return record, orjson.dumps(
+    content = orjson.dumps(
         {
-            **both,
             "kind": request.kind,
             "address": request.address,
             "locale": request.locale,
             "tokens": request.tokens,
         }
     )
+    return record, b"%b,%b" % (both, content[1:])
 
 
 def written_outcome(outcome: SendOutcome) -> bytes:

@@ -23,14 +23,15 @@ _SHOWN_CHARS: Final = 40
 
 def parse_line(line: bytes, topics: Collection[str] | None = INPUT_TOPICS) -> dict[str, Any]:
     """The line's JSON object, its topic one of ``topics`` (None: any text). Raises EventError."""
-    if len(line) > MAX_LINE_BYTES:
+    is_long = len(line) > MAX_VALUE_BYTES
+    if is_long and len(line) > MAX_LINE_BYTES:
         raise EventError(
             "too_large", f"expected a line of at most {MAX_LINE_BYTES} bytes, got a longer one"
         )
     try:
         obj = orjson.loads(line)
     except orjson.JSONDecodeError as exc:
-        if len(line) > MAX_VALUE_BYTES:
+        if is_long:
             raise _too_large(len(line)) from None
         raise EventError("not_json", f"expected JSON, got {exc}") from None
     if type(obj) is not dict:
@@ -40,7 +41,7 @@ def parse_line(line: bytes, topics: Collection[str] | None = INPUT_TOPICS) -> di
         require_topic(topic, topics)
     elif type(topic) is not str:
         raise EventError("topic", f"topic: expected the name of a topic, got {_shown(topic)}")
-    if len(line) > MAX_VALUE_BYTES:
+    if is_long:
         _check_size(obj)
     return obj
 

@@ -47,8 +47,7 @@ BATCH_SIZES: Final = BatchSizes()
 
 def plain(instant: Instant) -> PlainInstant:
     """The instant as it can be marshalled."""
-    now_ms, watermark_ms, is_current = instant
-    return now_ms, watermark_ms, is_current
+    return instant.now_ms, instant.watermark_ms, instant.is_current
 
 
 class ShardSummary(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ as it has to, and nothing that withdraws, suppresses or counts is ever touched:
     6  instances that count for ``once`` and ``limit``, the oldest first
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,7 @@ _MEASURED_FROM: Final = MAX_RECORD_BYTES // 2
 #: keeps of its event, a send, a profile update, a merged record.
 _CHANGE_BYTES: Final = 4096
 
+_NOTHING: Final[Sequence[str]] = ()
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -40,17 +41,17 @@ def size(part: object) -> int:
     return len(_encoder.encode(part))
 
 
-def bound_record(customer: Customer) -> list[str]:
+def bound_record(customer: Customer) -> Sequence[str]:
     """Keep a record that has changed within its bound, and name what it lost.
 
     Asked after each change, live and in a backtest, so that both decide by the same records. What
     belongs to the processor (outbox, offsets) is not measured: a backtest has none.
     """
-    customer.grown_bytes += _CHANGE_BYTES
-    if customer.measured_bytes + customer.grown_bytes <= _MEASURED_FROM:
-        return []
-    customer.measured_bytes, customer.grown_bytes = record_bytes(customer), 0
-    return keep_within(customer) if customer.measured_bytes > MAX_RECORD_BYTES else []
+    customer.about_bytes += _CHANGE_BYTES
+    if customer.about_bytes <= _MEASURED_FROM:
+        return _NOTHING
+    customer.about_bytes = record_bytes(customer)
+    return keep_within(customer) if customer.about_bytes > MAX_RECORD_BYTES else _NOTHING
 
 
 def keep_within(customer: Customer, bound: int = MAX_RECORD_BYTES) -> list[str]:
@@ -62,8 +63,8 @@ def keep_within(customer: Customer, bound: int = MAX_RECORD_BYTES) -> list[str]:
         for _ in drops(customer):
             if part not in dropped:
                 dropped.append(part)
-            customer.measured_bytes = record_bytes(customer)
-            if customer.measured_bytes <= bound:
+            customer.about_bytes = record_bytes(customer)
+            if customer.about_bytes <= bound:
                 return dropped
     return dropped
 

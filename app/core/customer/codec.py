@@ -127,7 +127,7 @@ def decode(record: bytes, start: int = 0) -> Customer:
     except (msgspec.MsgspecError, error, ValueError) as exc:
         raise _unreadable(exc) from exc
     customer.columns = body[c:d], body[d:e], body[e:f], body[f:]
-    customer.measured_bytes, customer.grown_bytes = g - (c - b), 0
+    customer.about_bytes = g - (c - b)
     return customer
 
 

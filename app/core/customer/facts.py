@@ -120,11 +120,14 @@ def lifecycle(customer: Customer, now_ms: int) -> str:
 
 def counting_sends(customer: Customer, after_ms: int) -> list[Sent]:
     """Marketing sends and ghost sends decided after that time; a recalled one is none."""
-    sends = customer.sends
-    first = len(sends)
-    while first and sends[first - 1].decided_ms > after_ms:
-        first -= 1
-    return [sent for sent in sends[first:] if sent.is_marketing]
+    found = []
+    for sent in reversed(customer.sends):
+        if sent.decided_ms <= after_ms:
+            break
+        if sent.is_marketing:
+            found.append(sent)
+    found.reverse()
+    return found
 
 
 def last_open_at(customer: Customer, now_ms: int) -> int | None:

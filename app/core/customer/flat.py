@@ -51,4 +51,6 @@ def from_json(line: bytes) -> Customer:
 
 def from_msgpack(array: bytes | memoryview) -> Customer:
     """The record in a msgpack array. Raises msgspec.DecodeError."""
-    return Customer(*values_of(_msgpack_decoder.decode(array)))
+    customer = Customer(*values_of(_msgpack_decoder.decode(array)))
+    customer.about_bytes = len(array)
+    return customer

@@ -221,7 +221,7 @@ def apply_update(
     ``addresses`` are the fields that channels need: when one changes to another value is kept.
     """
     profile = customer.profile
-    customer.grown_bytes += 2 * len(msgspec.json.encode((update.fields, update.attributes)))
+    customer.about_bytes += 2 * len(msgspec.json.encode((update.fields, update.attributes)))
     for field, value in update.fields.items():
         if not _is_newest(customer, field, occurred_ms):
             continue

@@ -261,10 +261,9 @@ class Customer:
     #: when the last erasure of the customer was published: what a merged customer's record sends
     #: on of before is not taken
     erased_ms: int = 0
-    #: bytes of the record when it was last measured, and about how many came since: neither is
-    #: written (``app.core.customer.bound``)
-    measured_bytes: int = field(default=0, init=False)
-    grown_bytes: int = field(default=0, init=False)
+    #: bytes of the record when it was last measured, and about how many came since; not written
+    #: (``app.core.customer.bound``)
+    about_bytes: int = field(default=0, init=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Customer):

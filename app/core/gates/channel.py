@@ -124,14 +124,15 @@ def _latest(waits: tuple[tuple[int | None, Reason], ...]) -> Wait:
 def _next_under_caps(review: Review, channel: str) -> int | None:
     """When enough sends will have left the windows of the caps that are full; None: none is."""
     latest_ms: int | None = None
+    recent, now_ms, fatigued, checks = review.recent, review.now_ms, review.fatigued, review.checks
     for cap in review.trigger.caps[channel]:
-        use = usage.cap_use(review.recent, cap, review.now_ms, fatigued=review.fatigued)
-        count, limit, only = use.count, use.limit, cap.channel
-        review.checks.append(
-            (_CAP, count < limit, channel, count, limit, cap.per_ms, only, cap.family, cap.trigger)
+        count, limit, free_ms = usage.cap_use(recent, cap, now_ms, fatigued=fatigued)
+        only, family, trigger = cap.channel, cap.family, cap.trigger
+        checks.append(
+            (_CAP, count < limit, channel, count, limit, cap.per_ms, only, family, trigger)
         )
-        if use.free_ms is not None:
-            latest_ms = use.free_ms if latest_ms is None else max(latest_ms, use.free_ms)
+        if free_ms is not None and (latest_ms is None or free_ms > latest_ms):
+            latest_ms = free_ms
     return latest_ms
 
 

@@ -1,5 +1,6 @@
 """One step under review: what its gates look at, and the checks that they record."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -30,7 +31,7 @@ class Review(msgspec.Struct, kw_only=True, gc=False):
     last_ms: int
     checks: list[Check]
     fatigued: bool = False
-    recent: list[Sent] = []
+    recent: Sequence[Sent] = ()
 
     @property
     def step(self) -> Step:

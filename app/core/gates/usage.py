@@ -3,7 +3,7 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from heapq import merge
 from typing import Final
@@ -23,16 +23,9 @@ from app.core.time.zones import local
 QUIET_DAYS: Final = 8
 
 
-class CapUse(msgspec.Struct, frozen=True, gc=False):
-    """``count`` sends of the ``limit`` that holds for the customer are in the window of ``cap``.
-
-    ``free_ms``: when enough of them will have left it; None: another send fits now.
-    """
-
-    cap: Cap
-    count: int
-    limit: int
-    free_ms: int | None
+#: How many sends are in the window of a cap, the limit that holds for the customer, and when enough
+#: of them will have left it (None: another send fits now).
+CapUse = tuple[int, int, int | None]
 
 
 class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,16 +57,17 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
     """
     limit = cap.fatigued_limit if fatigued else cap.limit
     if not sends:
-        return CapUse(cap, 0, limit, None)
+        return 0, limit, None
     only, family, trigger, after_ms = cap.channel, cap.family, cap.trigger, now_ms - cap.per_ms
     if only is None and family is None and trigger is None:
-        first = len(sends)
-        while first and sends[first - 1].decided_ms > after_ms:
-            first -= 1
-        count = len(sends) - first
+        count = 0
+        for sent in reversed(sends):
+            if sent.decided_ms <= after_ms:
+                break
+            count += 1
         if count < limit:
-            return CapUse(cap, count, limit, None)
-        return CapUse(cap, count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms)
+            return count, limit, None
+        return count, limit, sends[len(sends) - limit].decided_ms + cap.per_ms
     sent_ms = []
     for sent in sends:
         if (
@@ -85,8 +79,8 @@ def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> 
             sent_ms.append(sent.decided_ms)
     count = len(sent_ms)
     if count < limit:
-        return CapUse(cap, count, limit, None)
-    return CapUse(cap, count, limit, sent_ms[count - limit] + cap.per_ms)
+        return count, limit, None
+    return count, limit, sent_ms[count - limit] + cap.per_ms
 
 
 def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
@@ -95,19 +89,18 @@ def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
 
 
 def last_sent_ms(
-    sends: Iterable[Sent], trigger: Trigger, instance: Instance, after_ms: int
+    sends: Sequence[Sent], trigger: Trigger, instance: Instance, after_ms: int
 ) -> int | None:
-    """The newest of the marketing sends, of the trigger's family at t > ``after_ms``, that another
-    instance made.
+    """The newest of the marketing sends, which come in the order of their decisions, of the
+    trigger's family at t > ``after_ms``, that another instance made.
     """
-    newest: int | None = None
     family = trigger.family
-    for sent in sends:
-        if sent.decided_ms > after_ms and sent.family == family:
-            decided_ms = sent.decided_ms
-            if (newest is None or decided_ms > newest) and not _is_made_by(sent, instance):
-                newest = decided_ms
-    return newest
+    for sent in reversed(sends):
+        if sent.decided_ms <= after_ms:
+            break
+        if sent.family == family and not _is_made_by(sent, instance):
+            return sent.decided_ms
+    return None
 
 
 def _is_made_by(sent: Sent, instance: Instance) -> bool:

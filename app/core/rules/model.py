@@ -239,8 +239,11 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[DeclaredFact, ...] = ()
     #: it is of a topic other than profiles and engagement
     is_activity: bool = False
-    #: the triggers that open by a counter which it can take back
+    #: it takes back what purchases counted, and the triggers that open by such a counter
+    is_cancellation: bool = False
     takes_back: tuple[Trigger, ...] = ()
+    #: those whose instances follow dates of the record, of which it can set one
+    dated: tuple[Trigger, ...] = ()
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,23 +19,10 @@ _TOKEN: Final = re.compile(r"(?P<path>[^ |]+)(?: *\| *default: *(?P<fallback>.+)
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One token; ``fallback`` None: there is none."""
+    """One token: ``value`` is what the send request says."""
 
     name: str
-    get: Getter
-    fallback: str | int | float | None
-    is_instant: bool
-
-    def value(self, data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
-        """What the send request says; instants as RFC 3339."""
-        value = self.get(data, customer, now_ms)
-        if value is None or value == "":
-            return value if self.fallback is None else self.fallback
-        if not self.is_instant:
-            return value
-        if isinstance(value, list):
-            return [format_rfc3339(each) for each in value]
-        return format_rfc3339(value)
+    value: Getter
 
 
 def path_of(text: str) -> str:
@@ -47,12 +34,30 @@ def compile_token(name: str, text: str, facts: Facts) -> Token:
     """The token that the schema has accepted."""
     match = _parts(text)
     fallback = match["fallback"]
-    return Token(
-        name=name,
-        get=compile_field(match["path"], facts),
-        fallback=None if fallback is None else _literal(fallback),
-        is_instant=match["path"] in facts.instants,
-    )
+    value = compile_field(match["path"], facts)
+    if match["path"] in facts.instants:
+        value = _as_rfc3339(value)
+    return Token(name=name, value=value if fallback is None else _or(value, _literal(fallback)))
+
+
+def _as_rfc3339(get: Getter) -> Getter:
+    """Instants as RFC 3339; what is missing, null or empty text stays."""
+
+    def value(data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
+        got = get(data, customer, now_ms)
+        if got is None or got == "":
+            return got
+        return [format_rfc3339(each) for each in got] if type(got) is list else format_rfc3339(got)
+
+    return value
+
+
+def _or(get: Getter, fallback: str | int | float) -> Getter:
+    def value(data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
+        got = get(data, customer, now_ms)
+        return fallback if got is None or got == "" else got
+
+    return value
 
 
 def _parts(text: str) -> re.Match[str]:

@@ -2,7 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
@@ -30,7 +32,7 @@ MIN_MS = -62135510400000
 MAX_MS = 221845392000000
 
 
-class Instant(NamedTuple):
+class Instant(msgspec.Struct, frozen=True, gc=False):
     """Where the clocks of a partition stand when something is handled. Neither goes backwards."""
 
     #: the engine's clock, for gates
@@ -101,15 +103,12 @@ class _Times(dict[int, str]):
 
     def __missing__(self, second: int) -> str:
         hour = second // 3600
-        for minute in range(60):
-            text = f"{hour:02d}:{minute:02d}:"
-            first = hour * 3600 + minute * 60
-            for number, of_minute in enumerate(_SECONDS):
-                self[first + number] = text + of_minute
+        texts = map(f"{hour:02d}:".__add__, _OF_HOUR)
+        self.update(enumerate(texts, start=hour * 3600))
         return self[second]
 
 
-_SECONDS: Final = [f"{second:02d}." for second in range(60)]
+_OF_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(3600)]
 _DAYS: Final = _Days()
 _TIMES: Final = _Times()
 _MILLIS: Final = [f"{millis:03d}Z" for millis in range(1000)]

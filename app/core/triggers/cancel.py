@@ -63,7 +63,7 @@ def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None
             and moment.now_ms - sent.decided_ms <= moment.rules.recall_window_ms
             and _covers(moment, trigger, pattern, sent.key, sent.anchor_ms)
         ):
-            moment.recalled.append((trigger, sent))
+            moment.recalled += ((trigger, sent),)
 
 
 def take_back(moment: EventContext) -> list[Decision]:

@@ -131,27 +131,28 @@ def _remember_send(
     assert channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
-    if len(customer.sends) > MAX_OLD_SENDS and customer.sends[0].decided_ms <= oldest_ms:
-        last = customer.sends[-MAX_OLD_SENDS:]
-        older = customer.sends[:-MAX_OLD_SENDS]
-        customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
+    sends = customer.sends
+    if len(sends) > MAX_OLD_SENDS and sends[0].decided_ms <= oldest_ms:
+        older, last = sends[:-MAX_OLD_SENDS], sends[-MAX_OLD_SENDS:]
+        sends = customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
     if trigger.cancel:
         _forget_requests(customer, now_ms - moment.rules.recall_window_ms)
     steps = trigger.steps
     usual = steps[decision.step].template if decision.step < len(steps) else None
+    # by position: Python hands over more than 15 keywords in a dictionary
     sent = Sent(
-        decided_ms=now_ms,
-        due_ms=decision.due_ms,
-        trigger=trigger.name,
-        family=trigger.family,
-        key=instance.key,
-        anchor_ms=instance.anchor_ms,
-        step=decision.step,
-        channel=channel,
-        is_marketing=trigger.is_marketing,
-        is_ghost=decision.outcome is HOLDOUT,
-        request_id=decision.request_id,
-        cause=instance.cause,
+        now_ms,
+        decision.due_ms,
+        trigger.name,
+        trigger.family,
+        instance.key,
+        instance.anchor_ms,
+        decision.step,
+        channel,
+        trigger.is_marketing,
+        decision.outcome is HOLDOUT,
+        decision.request_id,
+        instance.cause,
         experiment=message.experiment,
         template=None if message.template == usual and not trigger.cancel else message.template,
         delivered_order=order_of(instance.data) if instance.is_delivery else None,
@@ -162,13 +163,13 @@ def _remember_send(
         request=decision.dispatch if trigger.cancel else None,
         opened_by=instance.opened_by,
     )
-    if customer.sends and customer.sends[-1].decided_ms > now_ms:
-        insort(customer.sends, sent, key=attrgetter("decided_ms"))
+    if sends and sends[-1].decided_ms > now_ms:
+        insort(sends, sent, key=attrgetter("decided_ms"))
     else:
-        customer.sends.append(sent)
-    customer.grown_bytes += SEND_BYTES + instance.size
-    if len(customer.sends) > MAX_SENDS:
-        del customer.sends[:-MAX_SENDS]
+        sends.append(sent)
+    customer.about_bytes += SEND_BYTES + instance.size
+    if len(sends) > MAX_SENDS:
+        del sends[:-MAX_SENDS]
 
 
 def _forget_requests(customer: Customer, before_ms: int) -> None:
@@ -208,27 +209,28 @@ def _decision(
     customer, rules, now_ms = moment.customer, moment.rules, moment.now_ms
     customer_id, anchor_ms, due_ms = customer.customer_id, instance.anchor_ms, pending.due_ms
     owner = instance.opened_by or customer_id
+    # by position: Python hands over more than 15 keywords in a dictionary
     return Decision(
-        request_id=request_id(name, owner, key, anchor_ms, step),
-        customer_id=customer_id,
-        trigger=name,
-        key=key,
-        step=step,
-        category=trigger.category,
-        priority=trigger.priority,
-        outcome=verdict.outcome,
-        reason=verdict.reason,
-        channel=verdict.channel,
-        template=message.template,
-        anchor_ms=anchor_ms,
-        due_ms=due_ms,
-        decided_ms=now_ms,
-        expires_ms=due_ms + trigger.expires_ms,
-        fires_ms=pending.fire_ms,
-        next_eligible_ms=verdict.next_eligible_ms,
-        gates=verdict.checks,
-        cause=instance.cause,
-        rules_version=rules.version,
+        request_id(name, owner, key, anchor_ms, step),
+        customer_id,
+        name,
+        key,
+        step,
+        trigger.category,
+        trigger.priority,
+        verdict.outcome,
+        verdict.reason,
+        verdict.channel,
+        message.template,
+        anchor_ms,
+        due_ms,
+        now_ms,
+        due_ms + trigger.expires_ms,
+        instance.cause,
+        rules.version,
+        pending.fire_ms,
+        verdict.next_eligible_ms,
+        verdict.checks,
         experiment=message.experiment,
         design=message.design,
         segments=[] if rules.segments_of is None else rules.segments_of(customer, now_ms),

@@ -17,9 +17,6 @@ from app.core.triggers.decide import drop_step
 
 #: How long after its anchor an instance waits for what a send leads to.
 JOURNEY_MS: Final = 60 * DAY_MS
-#: So few instances of so little data keep both bounds.
-_FEW: Final = 4
-_SMALL_BYTES: Final = 64 * 1024
 
 
 def start_instance(moment: EventContext, trigger: Trigger, key: str) -> Instance:
@@ -79,7 +76,7 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
     data = _kept(moment.data, trigger) if ITEMS in moment.data else moment.data
     instance.data, instance.cause = data, moment.cause
     instance.size = len(msgspec.msgpack.encode(data)) if data else 0
-    customer.grown_bytes += instance.size
+    customer.about_bytes += instance.size
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
     instance.opened_by = None
@@ -106,14 +103,16 @@ def add_instance(
     instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=size)
     if trigger.experiment is not None:
         instance.audience = audience_of(trigger, data, customer, moment.now_ms)
-    instance.steps = _pending_steps(moment, trigger, instance)
-    if not instance.steps:
+    instance.steps = steps = _pending_steps(moment, trigger, instance)
+    if not steps:
         return instance
-    customer.instances.append(instance)
-    customer.grown_bytes += size
-    for pending in instance.steps:
+    instances = customer.instances
+    instances.append(instance)
+    customer.about_bytes += size
+    for pending in steps:
         customer.timer_added(pending.fire_ms)
-    if len(customer.instances) > _FEW or instance.size > _SMALL_BYTES:
+    # the record is no smaller than the data of its instances
+    if len(instances) > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
         _keep_bounds(moment, instance)
     return instance
 
@@ -122,7 +121,7 @@ def _pending_steps(
     moment: DecisionContext, trigger: Trigger, instance: Instance
 ) -> list[PendingStep]:
     pending: list[PendingStep] = []
-    rules, kind = moment.rules, trigger.kind
+    rules, kind, anchor_ms = moment.rules, trigger.kind, instance.anchor_ms
     steps = (
         trigger.steps
         if trigger.experiment is None
@@ -132,11 +131,11 @@ def _pending_steps(
         if step.follows is not None:
             if all(earlier.step != step.follows.step for earlier in pending):
                 continue
-            ends_ms = instance.anchor_ms + JOURNEY_MS
+            ends_ms = anchor_ms + JOURNEY_MS
             pending.append(PendingStep(number, ends_ms, ends_ms, awaits=True))
             continue
         if kind.is_due_after_anchor:
-            due_ms: int | None = instance.anchor_ms + step.after_ms
+            due_ms: int | None = anchor_ms + step.after_ms
         else:
             due_ms = kind.due_ms(moment, step, instance)
         if due_ms is not None:

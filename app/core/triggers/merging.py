@@ -55,7 +55,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
     """
     customer, rules = moment.customer, moment.rules
     customer.merged_into = None
-    customer.grown_bytes += MAX_RECORD_BYTES
+    customer.about_bytes += MAX_RECORD_BYTES
     moving, gone.instances = gone.instances, []
     for name, used in gone.fired_years.items():
         if name in rules.triggers:

@@ -163,12 +163,13 @@ def is_known(
     known = customer.identities.get(trigger.name)
     if known is None:
         return False
-    if identity in known:
+    if known.find(identity) >= 0:  # `in` makes an error first: it asks for an integer
         return True
-    if len(known) == _MAX_BYTES:
-        for one in customer.instances:
-            if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
-                return True
+    if len(known) < _MAX_BYTES:
+        return False
+    for one in customer.instances:
+        if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
+            return True
     return False
 
 

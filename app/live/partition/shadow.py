@@ -90,10 +90,13 @@ class Shadow:
 
     def handle(self, event: Event, instant: Instant, customer_id: str) -> None:
         """Take an event about this customer that the live engine is about to take."""
-        now_ms, watermark_ms, is_current = instant
         self._attempt(
             lambda: self._engine.handle(
-                event, now_ms, watermark_ms, is_current=is_current, customer_id=customer_id
+                event,
+                instant.now_ms,
+                instant.watermark_ms,
+                is_current=instant.is_current,
+                customer_id=customer_id,
             )
         )
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+ALL = ["backtest", "studio"]
 PACKAGES = ("duckdb", "numpy", "scipy", "sklearn")
 WITHOUT = f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r})); "
 
@@ -25,6 +26,14 @@ def test_worker_and_command_line_import_none_of_it() -> None:
     )
     done = python(loaded)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_command_imports_no_other() -> None:
+    """The help of all commands needs them all."""
+    loaded = "[name for name in ('backtest', 'studio') if f'app.commands.{name}' in sys.modules]"
+    for arguments, names in ((["backtest", "--help"], ["backtest"]), (["--help"], ALL)):
+        code = f"import sys; from app.cli import main; main({arguments!r}); print({loaded})"
+        assert python(code).stdout.splitlines()[-1] == str(names)
 
 
 @pytest.mark.parametrize(

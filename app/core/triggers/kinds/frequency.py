@@ -45,7 +45,8 @@ class Frequency(Kind, frozen=True, kw_only=True):
         if key is None:
             return
         times_by_key = moment.customer.frequencies_ms
-        known = times_by_key.get(trigger.name, _NOTHING).get(key, ())
+        by_key = times_by_key.get(trigger.name, _NOTHING)
+        known = by_key.get(key, ())
         after_ms = moment.occurred_ms - self.within_ms
         count = 1
         for at_ms in known:
@@ -55,8 +56,7 @@ class Frequency(Kind, frozen=True, kw_only=True):
             open_instance(moment, trigger, key)
             return
         newest = sorted([*known, moment.occurred_ms])[-(self.times - 1) :]
-        by_key = times_by_key.get(trigger.name)
-        if by_key is not None and len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
+        if len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
             _forget_stale(by_key, after_ms - LATENESS_MS)
         remember(times_by_key, trigger.name, key, newest)
 
