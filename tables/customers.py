@@ -24,7 +24,6 @@ from app.core.triggers.merging import FORWARD_MS
 from tables import records
 from tables.layout import (
     HEAD_BYTES,
-    NO_HEAD,
     RATES_HEAD,
     RATES_KEY,
     Head,
@@ -86,9 +85,9 @@ class PartitionCustomers:
         self._keep()
         #: those that were read ahead and are not in the database
         self._absent: set[str] = set()
-        #: by customer id: the record, what the database has of it, its due time now
+        #: by customer id: the record, the entry that the database has, the due time now
         self._loaded: dict[str, Customer] = {}
-        self._heads: dict[str, Head | None] = {}
+        self._stored: dict[str, bytes | None] = {}
         self._due_ms: dict[str, int] = {}
         #: to be written; a customer that nothing is left of has None
         self._touched: dict[str, Customer | None] = {}
@@ -129,7 +128,7 @@ class PartitionCustomers:
                 customer_id = "" if key is None else key.decode()
             except UnicodeDecodeError:
                 continue
-            if key and customer_id not in kept and customer_id not in self._heads:
+            if key and customer_id not in kept and customer_id not in self._stored:
                 missing[customer_id] = key
         if not missing:
             return
@@ -147,13 +146,14 @@ class PartitionCustomers:
         if customer is not None:
             return customer
         due_ms = END_OF_TIME_MS
-        found = None if customer_id in self._heads else self._find(customer_id)
-        if found is None:
-            self._heads.setdefault(customer_id, None)
+        value = None if customer_id in self._stored else self._find(customer_id)
+        if value is None:
+            self._stored.setdefault(customer_id, None)
             customer = Customer(customer_id=customer_id)
         else:
-            customer, head = found
-            self._heads[customer_id] = head
+            customer = records.decode(value, HEAD_BYTES)
+            self._stored[customer_id] = value
+            head = head_of(value)
             if not (head.is_erased or head.is_merged):
                 due_ms = head.next_due_ms
         self._loaded[customer_id] = customer
@@ -162,8 +162,8 @@ class PartitionCustomers:
             heapq.heappush(self._heap, (due_ms, customer_id))
         return customer
 
-    def _find(self, customer_id: str) -> tuple[Customer, Head] | None:
-        """The record as the database has it."""
+    def _find(self, customer_id: str) -> bytes | None:
+        """The entry that the database has."""
         value = self._kept.get(customer_id)
         if value is None and customer_id in self._absent:
             return None
@@ -180,7 +180,7 @@ class PartitionCustomers:
                     " TRIGGER_APP_ID"
                 )
         self._values[customer_id] = value
-        return records.decode(value, HEAD_BYTES), head_of(value)
+        return value
 
     def erase(self, customer_id: str) -> None:
         """Forget the customer; a later ``get`` gives a new record, with the same ``applied`` and
@@ -291,12 +291,12 @@ class PartitionCustomers:
     def changes(self) -> list[Change]:
         """What the unit did, in the order in which customers were first touched. Asked once."""
         result = []
-        heads_after: dict[str, Head | None] = {}
+        stored: dict[str, bytes | None] = {}
         for customer_id, customer in self._touched.items():
-            key, old = customer_id.encode(), self._heads[customer_id]
+            key, old = customer_id.encode(), self._stored[customer_id]
             if customer is None:
-                result.append(Change(key, old, NO_HEAD, None))
-                heads_after[customer_id] = self._values[customer_id] = None
+                result.append(Change(key, old, None))
+                stored[customer_id] = self._values[customer_id] = None
                 continue
             pending = 0
             for instance in customer.instances:
@@ -313,14 +313,13 @@ class PartitionCustomers:
             elif customer.merged_into is not None and not pending:
                 ends_ms = customer.merged_at_ms + FORWARD_MS
                 head = Head(ends_ms, 0, bool(customer.outbox), is_merged=True)
-            if head.is_merged or (old is not None and old.is_merged):
+            if head.is_merged or (old is not None and head_of(old).is_merged):
                 self._has_merged = True if head.is_merged else None
-            heads_after[customer_id] = head
             value = pack_value(head, self.encoded(customer))
-            self._values[customer_id] = value
-            result.append(Change(key, old, head, value))
+            stored[customer_id] = self._values[customer_id] = value
+            result.append(Change(key, old, value))
         result += self._changed_rates()
-        self._heads.update(heads_after)
+        self._stored.update(stored)
         self._floor_ms = self._earliest_ms
         return result
 
@@ -333,7 +332,7 @@ class PartitionCustomers:
         if value == before:
             return []
         self._stored_rates = value
-        return [Change(RATES_KEY, None if before is None else RATES_HEAD, RATES_HEAD, value)]
+        return [Change(RATES_KEY, before, value)]
 
     def encoded(self, customer: Customer, bound: int = MAX_RECORD_BYTES) -> bytes:
         """The record as bytes, its outbox aside never over the bound."""

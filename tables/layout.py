@@ -53,6 +53,15 @@ _MAX_PENDING: Final = 65_535
 HEAD_BYTES: Final = _HEAD.size
 #: where the customer id starts in a ``T|`` or ``U|`` key
 _ID_AT: Final = 10
+#: where an entry's value has the flags, and how the due time of a customer without one is packed
+_FLAGS_AT: Final = 10
+_NEVER: Final = _U64.pack(END_OF_TIME_MS + _SIGN)
+_HAS_OUTBOX, _IS_ERASED, _HAS_PARKED, _IS_MERGED = 1, 2, 4, 8
+#: by the flags: the index that has a customer with a due time
+_INDEX: Final = tuple(
+    TOMBSTONE if flags & _IS_ERASED else MERGED if flags & _IS_MERGED else TIMER
+    for flags in range(16)
+)
 
 
 class Head(NamedTuple):
@@ -99,10 +108,10 @@ def head_of(value: bytes) -> Head:
     return Head(
         due - _SIGN,
         pending,
-        bool(flags & 1),
-        bool(flags & 2),
-        bool(flags & 4),
-        bool(flags & 8),
+        bool(flags & _HAS_OUTBOX),
+        bool(flags & _IS_ERASED),
+        bool(flags & _HAS_PARKED),
+        bool(flags & _IS_MERGED),
     )
 
 
@@ -116,16 +125,25 @@ def timer_key(due_ms: int, customer_id: bytes) -> bytes:
     return TIMER + _U64.pack(due_ms + _SIGN) + customer_id
 
 
-def index_key(head: Head, customer_id: bytes) -> bytes | None:
-    """Where the index of timers, of tombstones or of merged customers has this customer; None when
-    none has.
+def indexed(value: bytes, customer_id: bytes) -> tuple[tuple[bytes, ...], int, int]:
+    """What else the database has of a changelog entry: its keys in the indexes of timers,
+    tombstones, merged customers and parked steps; how many customers and pending steps it counts
+    for.
+
+    Reads the head as it is packed, because a recovery asks this for every entry.
     """
-    if head.next_due_ms == END_OF_TIME_MS:
-        return None
-    key = timer_key(head.next_due_ms, customer_id)
-    if head.is_erased:
-        return TOMBSTONE + key[len(TIMER) :]
-    return MERGED + key[len(TIMER) :] if head.is_merged else key
+    due, flags = value[:8], value[_FLAGS_AT]
+    keys = () if due == _NEVER else (_INDEX[flags & 15] + due + customer_id,)
+    if flags & _HAS_PARKED:
+        keys = (*keys, PARKED + customer_id)
+    if flags & _IS_ERASED:
+        return keys, 0, 0
+    return keys, 1, value[8] << 8 | value[9]
+
+
+def has_outbox(value: bytes) -> bool:
+    """Whether the record of a changelog entry's value has lines in its outbox."""
+    return bool(value[_FLAGS_AT] & _HAS_OUTBOX)
 
 
 def timer_of(key: bytes) -> tuple[int, str]:

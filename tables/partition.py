@@ -21,17 +21,15 @@ from tables.layout import (
     CUSTOMER,
     EMITTED_KEY,
     MERGED,
-    NO_HEAD,
     PARKED,
     PROGRESS_KEY,
     RATES_KEY,
     TIMER,
     TOMBSTONE,
     UNSENT,
-    Head,
     Progress,
-    head_of,
-    index_key,
+    has_outbox,
+    indexed,
     pack_offset,
     pack_progress,
     timer_key,
@@ -52,14 +50,14 @@ _TOUCH_MS: Final = 600_000
 
 
 class Change(NamedTuple):
-    """A customer's entry replaced: what the indexes had, and what the changelog has now.
+    """A customer's entry replaced: what the database has, and what the changelog has now.
 
-    ``value`` is None when nothing is left of the customer; ``old`` when there was no record.
+    Of ``old`` the head is enough; None when there was no entry. ``value`` is None when nothing is
+    left of the customer.
     """
 
     customer_id: bytes
-    old: Head | None
-    new: Head
+    old: bytes | None
     value: bytes | None
 
 
@@ -291,14 +289,12 @@ class PartitionStore:
                 self._start_bulk()
         olds = self.get_many(list(latest)) if latest else []
         batch = WriteBatch(raw_mode=True)
-        changes = []
-        for (key, entry), old in zip(latest.items(), olds, strict=True):
-            value = entry.value
-            head = NO_HEAD if value is None else head_of(value)
-            changes.append((key, None if old is None else head_of(old), head, value))
-            if head.has_outbox and (emitted is None or entry.offset > emitted):
+        values = [entry.value for entry in latest.values()]
+        for (key, entry), value in zip(latest.items(), values, strict=True):
+            is_unsent = value is not None and has_outbox(value)
+            if is_unsent and (emitted is None or entry.offset > emitted):
                 batch.put(unsent_key(entry.offset, key), b"")
-        customers, pending = self._put_changes(batch, changes)
+        customers, pending = self._put_changes(batch, zip(latest, olds, values, strict=True))
         if emitted is not None:
             batch.delete_range(UNSENT, unsent_key(emitted + 1, b""))
         self._commit(batch, Progress(offset, customers, pending), as_of_ms)
@@ -333,36 +329,32 @@ class PartitionStore:
         self._is_in_bulk = is_on
 
     def _put_changes(
-        self,
-        batch: WriteBatch,
-        changes: Iterable[tuple[bytes, Head | None, Head, bytes | None]],
+        self, batch: WriteBatch, changes: Iterable[tuple[bytes, bytes | None, bytes | None]]
     ) -> tuple[int, int]:
         """Add the changes to the batch; returns how many customers and pending steps there are."""
         _, customers, pending = self.progress
         put, delete = batch.put, batch.delete
-        for customer_id, old, new, value in changes:
+        for customer_id, old, value in changes:
+            keys: tuple[bytes, ...] = ()
             if value is not None:
                 put(CUSTOMER + customer_id, value)
-                if not new.is_erased:
-                    customers += 1
-                    pending += new.pending
-            elif old is not None:
+                keys, count, steps = indexed(value, customer_id)
+                customers += count
+                pending += steps
+            if old is None:
+                for key in keys:
+                    put(key, b"")
+                continue
+            if value is None:
                 delete(CUSTOMER + customer_id)
-            if old is not None and not old.is_erased:
-                customers -= 1
-                pending -= old.pending
-            new_key = index_key(new, customer_id)
-            old_key = None if old is None else index_key(old, customer_id)
-            if new_key != old_key:
-                if old_key is not None:
-                    delete(old_key)
-                if new_key is not None:
-                    put(new_key, b"")
-            had_parked = old is not None and old.has_parked
-            if new.has_parked and not had_parked:
-                put(PARKED + customer_id, b"")
-            elif had_parked and not new.has_parked:
-                delete(PARKED + customer_id)
+            old_keys, count, steps = indexed(old, customer_id)
+            customers -= count
+            pending -= steps
+            if keys != old_keys:
+                for key in old_keys:
+                    delete(key)
+                for key in keys:
+                    put(key, b"")
         return customers, pending
 
     def _commit(self, batch: WriteBatch, progress: Progress, as_of_ms: int) -> None:

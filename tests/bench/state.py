@@ -18,7 +18,7 @@ from app.core.customer.record import Customer
 from app.rules_file.load import load_rules
 from app.settings.model import default_rules_path
 from tables import records
-from tables.layout import Head, pack_value
+from tables.layout import Head, head_of, pack_value
 from tables.partition import Change, PartitionStore
 from tests.bench.events import SPAN_MS, events, profiles
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--events-each", type=int, default=10)
     args = parser.parse_args()
     entries = customers(args.customers, args.events_each)
-    sizes = sorted(len(value) for _, _, value in entries)
+    sizes = sorted(len(value) for _, value in entries)
     print(
         json.dumps(
             {
@@ -42,7 +42,7 @@ def main() -> None:
                 "entry_bytes_median": sizes[len(sizes) // 2],
                 "entry_bytes_p99": sizes[len(sizes) * 99 // 100],
                 "pending_steps_each": round(
-                    sum(head.pending for _, head, _ in entries) / len(sizes), 2
+                    sum(head_of(value).pending for _, value in entries) / len(sizes), 2
                 ),
                 **on_disk(entries),
             }
@@ -50,7 +50,7 @@ def main() -> None:
     )
 
 
-Entry = tuple[bytes, Head, bytes]
+Entry = tuple[bytes, bytes]
 
 
 def customers(count: int, events_each: int) -> list[Entry]:
@@ -65,7 +65,7 @@ def customers(count: int, events_each: int) -> list[Entry]:
 def _entry(customer: Customer) -> Entry:
     pending = sum(len(instance.steps) for instance in customer.instances)
     head = Head(customer.next_due_ms(), pending, False)
-    return customer.customer_id.encode(), head, pack_value(head, records.encode(customer))
+    return customer.customer_id.encode(), pack_value(head, records.encode(customer))
 
 
 def on_disk(entries: list[Entry]) -> dict[str, float]:
@@ -73,15 +73,14 @@ def on_disk(entries: list[Entry]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "partition"
         store = PartitionStore(path)
-        olds: dict[bytes, Head] = {}
+        olds: dict[bytes, bytes] = {}
         for offset in range(0, 2 * len(entries), _UNIT):
             start = offset % len(entries)
             changes = [
-                Change(key, olds.get(key), head, value)
-                for key, head, value in entries[start : start + _UNIT]
+                Change(key, olds.get(key), value) for key, value in entries[start : start + _UNIT]
             ]
             store.write(changes, offset)
-            olds.update((change.customer_id, change.new) for change in changes)
+            olds.update(entries[start : start + _UNIT])
         store._db.flush()
         files = store.files_bytes()
         store.close()

@@ -120,7 +120,7 @@ def _put(store: PartitionStore, prefix: str, count: int, due_ms: int | None) -> 
                 END_OF_TIME_MS if due_ms is None else due_ms, int(due_ms is not None), False
             )
             value = pack_value(head, records.encode(customer))
-            changes.append(Change(customer.customer_id.encode(), None, head, value))
+            changes.append(Change(customer.customer_id.encode(), None, value))
         store.write(changes, store.progress.offset + 1)
     return (time.process_time() - began) * 1e6 / max(1, count)
 

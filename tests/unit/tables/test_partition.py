@@ -241,7 +241,7 @@ def test_changelog_applied_twice_changes_nothing(folder: Path) -> None:
         assert store.progress == (0, 1, 2)
         assert list(store.timers_from(0)) == [(5, "a")]
     assert head_of(store.get(b"a") or b"") == Head(5, 2, False)
-    store.write([Change(b"a", Head(5, 2, False), NO_HEAD, None)], 1)
+    store.write([Change(b"a", value, None)], 1)
     assert store.progress == (1, 0, 0)
     assert list(store.timers_from(0)) == []
     store.close()

@@ -48,8 +48,7 @@ def assign(store: CustomersStore, *numbers: int) -> None:
 
 
 def change(number: int) -> Change:
-    head = Head(number, 1, False)
-    return Change(b"c%d" % number, None, head, pack_value(head, b"record"))
+    return Change(b"c%d" % number, None, pack_value(Head(number, 1, False), b"record"))
 
 
 def test_a_partition_leaves_and_comes_back_while_its_customers_are_referenced(
@@ -90,11 +89,11 @@ def test_what_was_read_of_a_partition_shows_in_its_records(store: CustomersStore
     head = Head(1, 0, False)
     customers = [Customer("a", applied={"orders": 7}), Customer("b", applied={"orders": 4})]
     changes = [
-        Change(each.customer_id.encode(), None, head, pack_value(head, records.encode(each)))
+        Change(each.customer_id.encode(), None, pack_value(head, records.encode(each)))
         for each in customers
     ]
     rates = pack_value(RATES_HEAD, records.encode_rates(RateState()))
-    store.partition(0).write([*changes, Change(RATES_KEY, None, RATES_HEAD, rates)], 0)
+    store.partition(0).write([*changes, Change(RATES_KEY, None, rates)], 0)
 
     assert store.applied(0) == {"orders": 7}
     assert store.applied(1) == {}
