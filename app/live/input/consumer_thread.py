@@ -10,6 +10,7 @@ from app.live.clock.machine_clock import MachineClock
 from app.live.input.asked_times import AskedTimes
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group, watch_takeovers
 from app.live.input.read_progress import ReadState
+from app.live.input.record_decoding import leave_decoded, unpack_gzip_at_once
 
 #: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
 FETCH_WAIT_MS: Final = 200
@@ -58,6 +59,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         watch_takeovers(consumer._coordinator, on_lost)
         fetcher = consumer._fetcher
         fetch_once = fetcher._proc_fetch_request
+        unpack_gzip_at_once()
 
         async def fetch_paced(assignment: Any, node_id: int, request: Any) -> Any:
             started = self._asked.now_s()
@@ -68,6 +70,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 fetcher._fetch_max_wait_ms = _SOON_MS if is_soon else FETCH_WAIT_MS
                 left_s = _EMPTY_FETCH_S - (self._asked.now_s() - started)
                 self._note_lost_positions(assignment, request)
+                leave_decoded(fetcher._records, self.consumer.is_changelog)
                 if not has_records and left_s > 0:
                     await asyncio.sleep(left_s)
             except asyncio.CancelledError:

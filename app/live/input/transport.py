@@ -125,6 +125,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if batch or (position > 0 and (seen is None or position - 1 > seen)):
                     yield tp, self._message(tp, batch, position - 1)
 
+    def is_changelog(self, tp: TopicPartition) -> bool:
+        """Whether it is no input topic's. Called in the consumer's thread."""
+        return not self._progress.is_input(tp)
+
     def position_lost(self, tp: TopicPartition, offset: int) -> None:
         """The broker no longer has the offset that comes next. Called in the consumer's thread."""
         if self._progress.is_input(tp):
