@@ -116,6 +116,9 @@ def _remove(path: Path, why: str) -> None:
 def _options(cache: "rocksdict.Cache | None") -> "rocksdict.Options":
     """Small values, point lookups, bounded memory: 16 MiB of memtables a partition at most.
 
+    Files are compressed when they are first rewritten: until then there are few of them, except in
+    a bulk load, and to compress all twice would be a fifth of what writing costs.
+
     Indexes and filters, a few bytes a customer, stay out of the block cache: the blocks of records,
     which are many more, would evict them, and almost every get would read and check them again.
     """
@@ -132,7 +135,8 @@ def _options(cache: "rocksdict.Cache | None") -> "rocksdict.Options":
     options.set_max_write_buffer_number(2)
     options.set_level_zero_file_num_compaction_trigger(8)
     options.set_max_open_files(256)
-    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    compression = rocksdict.DBCompressionType
+    options.set_compression_per_level([compression.none(), compression.lz4()])
     options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.point_in_time())
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(_MIB)

@@ -91,6 +91,18 @@ def test_damage_found_when_opening_is_mended_by_the_changelog(
     store.close()
 
 
+def test_files_are_compressed_when_they_are_rewritten(tmp_path: Path) -> None:
+    """As they were written first they are as large as what is in them."""
+    store = PartitionStore(tmp_path / "customers-3")
+    value = pack_value(NO_HEAD, bytes(100))
+    store.apply([Entry(at, b"c%d" % at, value) for at in range(CUSTOMERS)], CUSTOMERS - 1)
+    store._db.flush()
+    assert store.files_bytes() > len(value) * CUSTOMERS
+    store.compact()
+    assert store.files_bytes() < len(value) * CUSTOMERS / 2
+    store.close()
+
+
 def test_damage_found_later_stops_the_worker_and_is_mended_at_the_next_start(folder: Path) -> None:
     """A checksum is looked at when the block is read."""
     each("*.sst", damage)(folder)
