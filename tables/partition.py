@@ -44,7 +44,7 @@ from tables.opening import full, is_damage, is_full, mark_damaged, open_database
 _UNSENT_END: Final = b"U}"
 #: Up to so many entries a recovery writes as commit units do: to begin and to end a bulk load takes
 #: two flushes and two files of options, which cost more than it saves.
-BULK_ENTRIES: Final = 10_000
+BULK_ENTRIES: Final = 4_000
 #: Saying it again is not worth a write before so much time has passed.
 _TOUCH_MS: Final = 600_000
 
