@@ -13,6 +13,7 @@ from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.consumer_group import GroupMembership
 from app.live.input.lost_data import LostDataCheck
 from app.live.input.progress import InputProgress
+from app.live.memory import give_memory_back, keep_memory
 from app.live.partition.assigned import AssignedPartitions
 from app.live.telemetry.metrics import Metrics
 from app.settings.model import Settings
@@ -61,6 +62,7 @@ class Recovery:
 
     async def _recovered(self, partitions: set[int]) -> None:
         """Work on these partitions, once it is certain from which offsets."""
+        give_memory_back()
         membership = self._progress.membership
         committed = await self._offsets.committed(
             TopicPartition(topic, number)
@@ -111,6 +113,8 @@ class Recovery:
                 # an empty database, or one thrown away of which Faust has noted how far it was;
                 # without an entry Faust takes record 0 for applied
                 known[tp] = -1
+        if active:
+            keep_memory()
 
     async def _wait_or_stop(self, awaited: Any, timeout: float | None = None) -> None:
         """Faust's wait during a recovery. One that takes longer than ``timeout`` Faust takes for

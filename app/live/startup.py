@@ -1,7 +1,6 @@
-"""What a worker sets up before it joins the group: topics, shadow rules, event loop, memory."""
+"""What a worker sets up before it joins the group: topics, shadow rules, event loop, collector."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 from contextlib import suppress
@@ -16,10 +15,6 @@ from app.settings.model import Settings
 _log: Final = logging.getLogger(__name__)
 
 _COLLECT_AFTER: Final = 100_000
-#: Parameters of glibc's ``mallopt``: what is larger than so many bytes is given back to the system
-#: when it is freed; and so is what is free at the end of a heap.
-_M_TRIM_THRESHOLD: Final = (-1, 1 << 20)
-_M_MMAP_THRESHOLD: Final = (-3, 128 << 10)
 
 
 def load_shadow_rules(settings: Settings) -> Rules | None:
@@ -66,14 +61,3 @@ def collect_rarely() -> None:
     """
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
-
-
-def give_memory_back() -> None:
-    """Large buffers come and go: batches, fetches, values. By default glibc keeps their memory for
-    later ones once the first was freed, in a heap of each thread: several times what is in use.
-    Nothing where the C library has no ``mallopt``.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            mallopt(parameter, value)

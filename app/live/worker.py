@@ -17,10 +17,11 @@ from app.core.errors import ConfigError, InfrastructureError
 from app.live.assembly import WorkerParts, build, prepare
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.faust_app import WorkerApp
+from app.live.memory import give_memory_back
 from app.live.partition.assigned import AssignedPartitions
 from app.live.partition.context import MakeEngine
 from app.live.rules_reload import LOOK_S
-from app.live.startup import collect_rarely, give_memory_back, use_uvloop
+from app.live.startup import collect_rarely, use_uvloop
 from app.live.web.customer_lookup import LiveExplanations
 from app.live.web.customer_search import SearchRoute
 from app.live.web.routes import ExplainRoutes

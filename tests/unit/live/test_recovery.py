@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from faust.tables.recovery import ServiceStopped
 
 from app.core.errors import InfrastructureError
 from app.kafka.types import TopicPartition
+from app.live import recovery
 from app.live.clock.machine_clock import MachineClock
 from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
@@ -46,6 +48,7 @@ class Recovered:
         progress.positions.joined(GroupMembership(1, "member"))
         self.kafka = Kafka()
         offsets = cast(BrokerOffsets, self.kafka)
+        self.changelog = settings.changelog_topic
         self.begun: list[set[int]] = []
         self.failures: list[BaseException] = []
         self.app = WorkerApp(
@@ -121,5 +124,28 @@ def test_a_stop_while_state_is_rebuilt_is_no_failure(tmp_path: Path) -> None:
         with pytest.raises(ServiceStopped):
             await made.recovery._wait(asyncio.Event().wait(), timeout=30.0)
         assert made.failures == []
+
+    asyncio.run(test())
+
+
+def test_memory_is_kept_while_active_partitions_are_rebuilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for standbys, which are followed while others work."""
+    told: list[str] = []
+    for name in ("keep_memory", "give_memory_back"):
+        monkeypatch.setattr(recovery, name, partial(told.append, name))
+
+    async def test() -> None:
+        made = Recovered(tmp_path)
+        active, standby = (TopicPartition(made.changelog, number) for number in (0, 1))
+        monkeypatch.setattr(made.app.assignor, "assigned_actives", lambda: {active})
+        await made.app.store.on_ends_known({standby: 0})
+        assert told == []
+        await made.app.store.on_ends_known({active: 0})
+        assert told == ["keep_memory"]
+        await made.complete()
+        assert told == ["keep_memory", "give_memory_back"]
+        await made.app.store.on_stop()
 
     asyncio.run(test())
