@@ -154,15 +154,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 continue
             waited_ms = self._asked.waited_ms(TopicPartition(*tp), state.timestamp)
             if waited_ms is not None:
-                answered_ms = self._answered_ms(TopicPartition(*tp), state.timestamp)
+                as_of_ms = self._as_of_ms(TopicPartition(*tp), state.timestamp)
                 end = state.highwater if state.lso is None else state.lso
                 is_at_end = end is not None and state.position >= end
                 behind = 0 if end is None else max(0, end - state.position)
-                read = ReadState(answered_ms - waited_ms, is_at_end, behind, end, answered_ms)
+                read = ReadState(as_of_ms, is_at_end, behind, end, as_of_ms - waited_ms)
                 states[TopicPartition(*tp)] = state.position, read
         return states
 
-    def _answered_ms(self, tp: TopicPartition, stamp_ms: int) -> int:
+    def _as_of_ms(self, tp: TopicPartition, stamp_ms: int) -> int:
         """When the answer came, by a clock that is not set under way.
 
         An old answer keeps its time: the machine's clock may have been set since.

@@ -15,7 +15,7 @@ _MOST_ENDS: Final = 256
 class ReadState(NamedTuple):
     """One partition as the broker last answered for it."""
 
-    #: when it was asked, epoch ms: what was in the log then is told of for certain
+    #: when the answer came, epoch ms
     as_of_ms: int
     #: everything that was in the log then has been handed over by the fetch or before it
     is_at_end: bool
@@ -23,8 +23,8 @@ class ReadState(NamedTuple):
     behind: int
     #: the last stable offset then: the offset after the last record to read; None: not known
     end: int | None
-    #: when the answer came
-    answered_ms: int
+    #: when it was asked: what was in the log then is told of for certain
+    asked_ms: int
 
 
 class ReadProgress:
@@ -88,14 +88,15 @@ class ReadProgress:
         return self._through_ms.get(tp)
 
     def read_up_as_of_ms(self, tp: TopicPartition) -> int | None:
-        """The instant as of which everything in the partition is with its processor.
+        """The instant as of which everything in the partition is with its processor, for certain:
+        that at which the broker was asked.
 
         None while more is known to be there, or nothing is known.
         """
         state = self._states.get(tp)
         if state is None or not state.is_at_end or self._buffered.in_transit(tp):
             return None
-        return state.as_of_ms
+        return state.asked_ms
 
     def end_after(self, tp: TopicPartition, taken: int) -> int | None:
         """The end of the partition, if with ``taken`` more records all before it are handled.
@@ -115,10 +116,10 @@ class ReadProgress:
         """
         if tp is not None:
             state = self._states.get(tp)
-            return None if state is None else state.answered_ms
+            return None if state is None else state.as_of_ms
         if self._buffered.total():
             return None
-        return max((state.answered_ms for state in self._states.values()), default=None)
+        return max((state.as_of_ms for state in self._states.values()), default=None)
 
     def lag_records(self, tp: TopicPartition) -> int | None:
         """Records of the partition that are not handled, by the broker's last answer.

@@ -17,9 +17,10 @@ MEMBER = GroupMembership(3, "member")
 
 
 def state(as_of_ms: int, position: int, end: int | None) -> ReadState:
-    """The broker's answer to a reader that has got up to a position."""
+    """The broker's answer to a reader that has got up to a position, after 200 ms."""
     is_at_end = end is not None and position >= end
-    return ReadState(as_of_ms, is_at_end, 0 if end is None else end - position, end, as_of_ms)
+    behind = 0 if end is None else end - position
+    return ReadState(as_of_ms, is_at_end, behind, end, as_of_ms - 200)
 
 
 def test_a_record_is_buffered_until_it_is_dropped() -> None:
@@ -77,7 +78,7 @@ def test_a_partition_is_complete_when_it_is_read_to_its_end_and_handled() -> Non
     reading.fetched({ORDERS: state(1_000, 2, 2)})
     assert reading.read_up_as_of_ms(ORDERS) is None
     buffered.arrived(ORDERS, 2)
-    assert reading.read_up_as_of_ms(ORDERS) == 1_000
+    assert reading.read_up_as_of_ms(ORDERS) == 800
     assert reading.complete_as_of_ms(ORDERS) is None
     assert reading.lag_records(ORDERS) == 2
 

@@ -150,7 +150,7 @@ def records(tp: TP, offsets: Iterable[int]) -> list[RestoredRecord]:
 
 def read(position: int, end: int) -> tuple[int, ReadState]:
     """The state of a partition that was read up to a position."""
-    return position, ReadState(4_800, position >= end, end - position, end, 5_000)
+    return position, ReadState(5_000, position >= end, end - position, end, 4_800)
 
 
 def test_a_fetch_of_a_partition_is_one_message(tmp_path: Path) -> None:
