@@ -68,9 +68,7 @@ class InMemoryCustomers:
         if dropped:
             self.shed.update(dropped)
         self._records[customer_id] = customer
-        due_ms = customer.due_ms
-        if due_ms is None:
-            due_ms = customer.next_due_ms()
+        due_ms = customer.next_due_ms()
         if due_ms < self._entry_ms.get(customer_id, END_OF_TIME_MS):
             self._push(customer_id, due_ms)
             if self._entries > _MIN_STALE + 2 * len(self._entry_ms):

@@ -78,10 +78,6 @@ class Head(NamedTuple):
     is_merged: bool = False
 
 
-#: The head of a customer without a record.
-NO_HEAD: Final = Head(END_OF_TIME_MS, 0, False)
-
-
 #: The head of the entry under ``RATES_KEY``.
 RATES_HEAD: Final = Head(END_OF_TIME_MS, 0, False, is_erased=True)
 

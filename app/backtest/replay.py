@@ -58,7 +58,6 @@ class Replay:
         self.learned: Counter[str] = Counter()
         self._is_learning = False
         self._rules = rules
-        self._topics = rules.plans
         self._dead = dead
         rates = partitioned_rates(partitions, grace_ms)
         self._stopped = stopped
@@ -136,8 +135,8 @@ class Replay:
         counts = self.learned if self._is_learning else self.counts
         try:
             if isinstance(content, Event):
-                if content.topic not in self._topics:
-                    require_topic(content.topic, self._topics)
+                if content.topic not in self._rules.plans:
+                    require_topic(content.topic, self._rules.plans)
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )

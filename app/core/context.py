@@ -66,6 +66,36 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
         return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
 
 
+def event_context(
+    event: Event,
+    data: dict[str, Any],
+    customer: Customer,
+    rules: Rules,
+    now_ms: int,
+    emit: Emit,
+    rates: Rates,
+    emit_stopped: EmitStopped,
+    *,
+    is_current: bool,
+) -> EventContext:
+    """The context of an event that is about ``customer``; one ahead of now happens now."""
+    return EventContext(
+        rules=rules,
+        customer=customer,
+        now_ms=now_ms,
+        emit=emit,
+        rates=rates,
+        is_current=is_current,
+        type=event.type,
+        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
+        data=data,
+        event=event,
+        immediate=[],
+        emit_stopped=emit_stopped,
+        ended=[],
+    )
+
+
 def usable_data(
     data: dict[str, Any], currency: str | None, declared: Fields | None = None
 ) -> dict[str, Any]:

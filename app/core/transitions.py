@@ -16,6 +16,7 @@ from app.core.context import (
     Emit,
     EmitStopped,
     EventContext,
+    event_context,
     ignore_stopped,
     usable_data,
 )
@@ -103,20 +104,8 @@ def handle_event(
     if event.decide_from_ms > customer.decide_from_ms:
         customer.decide_from_ms = event.decide_from_ms
     customer.seen = known + seen if len(known) < _MAX_SEEN_BYTES else _remembered(known, seen)
-    moment = EventContext(
-        rules=rules,
-        customer=customer,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data=data,
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
+    moment = event_context(
+        event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     _learn(moment, event, plan, update)
     if event.type in ATTRIBUTED and customer.sends:
@@ -189,20 +178,8 @@ def end_merge(
 ) -> None:
     """Put what ``begin_merge`` took out into the member's record."""
     brings_profile = guest.has_profile != member.has_profile
-    moment = EventContext(
-        rules=rules,
-        customer=member,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data={},
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
+    moment = event_context(
+        event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     take_in(moment, guest)
     member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from app.html.labels import shortened
+from app.html.labels import CHAR_WIDTH, shortened
 from app.html.markup import Html, tag
 
 _WIDTH: Final = 480
@@ -13,8 +13,6 @@ _ROW_HEIGHT: Final = 26
 _LABEL_WIDTH: Final = 170
 _LABEL_CHARS: Final = 21
 _MARGIN: Final = 12
-#: Of a tick's text, with some space.
-_CHAR_WIDTH: Final = 7
 #: Half of the last tick's text stands out.
 _RIGHT: Final = 30
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -45,7 +43,7 @@ def intervals(label: str, spreads: Sequence[Spread], text: Callable[[float], str
         return round(_LABEL_WIDTH + share * (_WIDTH - _LABEL_WIDTH - _RIGHT), 1)
 
     names = [text(tick) for tick in ticks]
-    room = (x(ticks[1]) - x(ticks[0])) / _CHAR_WIDTH
+    room = (x(ticks[1]) - x(ticks[0])) / CHAR_WIDTH
     every = 1 if max(map(len, names)) < room else 2
     zero = ticks.index(0)
     marks = [

@@ -1,5 +1,10 @@
 """Names as plots have room for them."""
 
+from typing import Final
+
+#: Of a character of 12 px, with some space.
+CHAR_WIDTH: Final = 7
+
 
 def shortened(name: str, most: int) -> str:
     """The name in at most so many characters. A longer one keeps its start and its end, which is

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pygal
 from pygal.style import Style
 
-from app.html.labels import shortened
+from app.html.labels import CHAR_WIDTH, shortened
 from app.html.markup import Html
 
 # pygal looks for plug-ins by way of every later import of the process, and Python warns of how.
@@ -24,7 +24,6 @@ _WIDTH: Final = 480
 _ROW_HEIGHT: Final = 30
 _MARGIN: Final = 8
 _LEGEND_ROW: Final = 22
-_CHAR_WIDTH: Final = 7
 _LEGEND_CHARS: Final = 26
 #: Half of the width, so that the other half is left to the bars.
 _ROW_CHARS: Final = 36
@@ -34,7 +33,7 @@ _STYLE: Final = Style(label_font_size=12, major_label_font_size=12, legend_font_
 def stacked_bars(label: str, names: Sequence[str], series: Mapping[str, Sequence[int]]) -> Html:
     """Upright bars, one for each of ``names``, in which the series stand on each other."""
     legend_rows = (len(series) + 1) // 2 if len(series) > 1 else 0
-    labels = max(1, _WIDTH * 5 // 6 // (_CHAR_WIDTH * (2 + max(map(len, names), default=1))))
+    labels = max(1, _WIDTH * 5 // 6 // (CHAR_WIDTH * (2 + max(map(len, names), default=1))))
     every = -(-len(names) // labels) or 1
     chart = pygal.StackedBar(
         height=250 + _LEGEND_ROW * legend_rows,

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from app.core.errors import InfrastructureError
-from tables.layout import NO_HEAD, pack_value
+from app.core.time.instants import END_OF_TIME_MS
+from tables.layout import Head, pack_value
 from tables.opening import TRUSTED_MS
 from tables.partition import PartitionStore
 
@@ -39,7 +40,10 @@ def folder(tmp_path: Path) -> Path:
 
 def entries() -> list[Entry]:
     """The whole changelog."""
-    return [Entry(at, b"c%d" % at, pack_value(NO_HEAD, os.urandom(200))) for at in range(CUSTOMERS)]
+    return [
+        Entry(at, b"c%d" % at, pack_value(Head(END_OF_TIME_MS, 0, False), os.urandom(200)))
+        for at in range(CUSTOMERS)
+    ]
 
 
 def ids() -> list[bytes]:
@@ -94,7 +98,7 @@ def test_damage_found_when_opening_is_mended_by_the_changelog(
 def test_files_are_compressed_when_they_are_rewritten(tmp_path: Path) -> None:
     """As they were written first they are as large as what is in them."""
     store = PartitionStore(tmp_path / "customers-3")
-    value = pack_value(NO_HEAD, bytes(100))
+    value = pack_value(Head(END_OF_TIME_MS, 0, False), bytes(100))
     store.apply([Entry(at, b"c%d" % at, value) for at in range(CUSTOMERS)], CUSTOMERS - 1)
     store._db.flush()
     assert store.files_bytes() > len(value) * CUSTOMERS

@@ -16,7 +16,7 @@ from app.core.time.instants import END_OF_TIME_MS
 from tables import customers as customers_module
 from tables import records
 from tables.customers import TOMBSTONE_MS, PartitionCustomers
-from tables.layout import EMITTED_KEY, NO_HEAD, Head, head_of, pack_offset, pack_value, record_of
+from tables.layout import EMITTED_KEY, Head, head_of, pack_offset, pack_value, record_of
 from tables.partition import Change, PartitionStore
 from tests.effort import examples
 
@@ -206,7 +206,7 @@ def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
     """What the changelog does not say is sent is listed, once, until a unit clears it."""
     store = PartitionStore(folder)
     full = pack_value(Head(END_OF_TIME_MS, 0, True), b"record")
-    empty = pack_value(NO_HEAD, b"record")
+    empty = pack_value(Head(END_OF_TIME_MS, 0, False), b"record")
     store.apply([Entry(0, b"a", full), Entry(1, b"b", full)], 1)
     assert store.unsent() == ["a", "b"]
     store.apply([Entry(2, EMITTED_KEY, pack_offset(0)), Entry(3, b"c", full)], 3)
@@ -221,7 +221,7 @@ def test_outboxes_after_the_last_marker_are_unsent(folder: Path) -> None:
 def test_some_customers_are_those_after_an_id_in_its_order(folder: Path) -> None:
     """As bytes: an id that begins with another one comes after it; slots of rates are none."""
     store = PartitionStore(folder)
-    entry = pack_value(NO_HEAD, b"record")
+    entry = pack_value(Head(END_OF_TIME_MS, 0, False), b"record")
     keys = [b"a", b"a!", b"b", "ä".encode(), b"\xffrates"]
     store.apply([Entry(number, key, entry) for number, key in enumerate(keys)], 4)
     assert [key for key, _ in store.some(9)] == keys[:4]
