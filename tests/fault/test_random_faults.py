@@ -2,8 +2,8 @@
 
 ``TRIGGER_SOAK_S`` is how long harm is done, three minutes by default; another ``TRIGGER_SOAK_SEED``
 makes other choices, which are the same by default, so that a failure belongs to the change that is
-tested. What is expected follows from what was published alone: a
-request for each order and one for each customer's third, under ids that occur once.
+tested. What is expected follows from what was published alone: a request for each order and one for
+each customer's third, under ids that occur once.
 """
 
 import os

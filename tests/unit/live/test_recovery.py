@@ -12,8 +12,6 @@ from faust.tables.recovery import ServiceStopped
 from app.core.errors import InfrastructureError
 from app.kafka.types import TopicPartition
 from app.live import recovery
-from app.live.clock.machine_clock import MachineClock
-from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.consumer_group import GroupMembership
 from app.live.input.progress import InputProgress
@@ -21,6 +19,7 @@ from app.live.partition.assigned import AssignedPartitions
 from app.live.recovery import Recovery
 from app.live.telemetry.metrics import Metrics
 from app.settings.load import load_settings
+from tests.unit.live.unstarted_app import unstarted_app
 
 
 class Kafka:
@@ -51,15 +50,7 @@ class Recovered:
         self.changelog = settings.changelog_topic
         self.begun: list[set[int]] = []
         self.failures: list[BaseException] = []
-        self.app = WorkerApp(
-            settings,
-            progress=progress,
-            offsets=offsets,
-            listener=cast(Any, None),
-            machine_clock=MachineClock(lambda _: None),
-            partitions=1,
-        )
-        self.app.consumer._thread.thread_loop.close()
+        self.app = unstarted_app(settings, progress, offsets, cast(Any, None))
         self.app.consumer.is_revoked = False
         self.recovery = self.app.tables.recovery
         Recovery(

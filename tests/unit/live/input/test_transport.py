@@ -10,8 +10,6 @@ from faust.types import TP
 
 from app.core.errors import InfrastructureError
 from app.kafka.types import RestoredRecord
-from app.live.clock.machine_clock import MachineClock
-from app.live.faust_app import WorkerApp
 from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership
 from app.live.input.progress import InputProgress
@@ -19,6 +17,7 @@ from app.live.input.read_progress import ReadState
 from app.live.input.record_batch import RecordBatch
 from app.live.input.transport import BatchConsumer
 from app.settings.load import load_settings
+from tests.unit.live.unstarted_app import unstarted_app
 
 ORDERS = TP("orders", 0)
 CHANGELOG = TP("triggers-customers-changelog", 0)
@@ -100,16 +99,8 @@ class Transport:
         )
         self.thread = Thread()
         self.listener = Listener(self.thread)
-        app = WorkerApp(
-            settings,
-            progress=self.progress,
-            offsets=cast(BrokerOffsets, None),
-            listener=self.listener,
-            machine_clock=MachineClock(lambda _: None),
-            partitions=1,
-        )
+        app = unstarted_app(settings, self.progress, cast(BrokerOffsets, None), self.listener)
         self.consumer: BatchConsumer = app.consumer
-        self.consumer._thread.thread_loop.close()
         self.consumer._thread = self.thread
         self.consumer._on_partitions_assigned = self._nothing
         self.consumer._on_partitions_revoked = self._nothing

@@ -10,6 +10,9 @@ import pytest
 from app.live.partition import assigned
 from app.live.partition.assigned import AssignedPartitions
 
+#: Runs what a test does with the parts of a worker.
+Run = Callable[[Callable[["Parts"], Coroutine[Any, Any, None]]], None]
+
 
 class Processor:
     """Is at its last unit from ``end`` until the test lets it finish."""
@@ -50,7 +53,7 @@ class Parts:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Parts], Any]], None]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(test: Callable[[Parts], Coroutine[Any, Any, None]]) -> None:
         async def with_parts() -> None:
             parts = Parts()
@@ -62,9 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Parts], Any]], N
     return run
 
 
-def test_a_revocation_waits_for_units_that_a_stop_has_begun_to_end(
-    run: Callable[[Callable[[Parts], Any]], None],
-) -> None:
+def test_a_revocation_waits_for_units_that_a_stop_has_begun_to_end(run: Run) -> None:
     """Two workers would write one changelog otherwise."""
 
     async def test(parts: Parts) -> None:
@@ -86,9 +87,7 @@ def test_a_revocation_waits_for_units_that_a_stop_has_begun_to_end(
     run(test)
 
 
-def test_a_revocation_does_not_wait_for_other_partitions(
-    run: Callable[[Callable[[Parts], Any]], None],
-) -> None:
+def test_a_revocation_does_not_wait_for_other_partitions(run: Run) -> None:
     async def test(parts: Parts) -> None:
         parts.assign(0, 1)
         await asyncio.sleep(0)
@@ -102,9 +101,7 @@ def test_a_revocation_does_not_wait_for_other_partitions(
     run(test)
 
 
-def test_a_worker_that_stops_begins_with_nothing(
-    run: Callable[[Callable[[Parts], Any]], None],
-) -> None:
+def test_a_worker_that_stops_begins_with_nothing(run: Run) -> None:
     """A recovery may end while it stops."""
 
     async def test(parts: Parts) -> None:
