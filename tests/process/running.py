@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.request import urlopen
@@ -92,8 +93,14 @@ class RunningWorker:
         return self._log.read_bytes()[self._start :].decode(errors="replace")
 
     def wait(self, deadline_s: float = DEADLINE_S) -> int:
-        """Its exit code."""
-        return self.process.wait(deadline_s)
+        """Its exit code. AssertionError, with what its threads do and its log, when it stays."""
+        try:
+            return self.process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10.0)
+            raise AssertionError(f"not ended within {deadline_s:g} s\n{self.log}") from None
 
     def kill(self) -> None:
         """SIGKILL, and gone."""

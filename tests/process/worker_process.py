@@ -13,9 +13,11 @@ Points are around every numbered effect, around ``recovery`` (a batch of the cha
 ``revoked`` and ``assigned`` (partitions).
 """
 
+import faulthandler
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -60,7 +62,8 @@ def pause_hook(point: str, when: Path) -> Callable[[str], None]:
         nonlocal is_over
         if at == point and not is_over and when.exists():
             is_over = True
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # to this thread: another one might take it, while this one goes on for a moment
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     return hook
 
@@ -143,6 +146,7 @@ def steer_clock(by: Path) -> None:
 
 
 def main() -> int:
+    faulthandler.enable()  # SIGABRT: says where each thread is
     settings = load_settings(os.environ)
     configure_logging(settings)
     if "CLOCK_FILE" in os.environ:
