@@ -289,7 +289,11 @@ class Customer:
 
     def has_parked(self) -> bool:
         """Whether any step waits for the partition to be current."""
-        return any(step.parked for instance in self.instances for step in instance.steps)
+        for instance in self.instances:
+            for step in instance.steps:
+                if step.parked:
+                    return True
+        return False
 
     def timer_gone(self, fire_ms: int) -> None:
         """Take note that a timer was taken out, or moved from there."""

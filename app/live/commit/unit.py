@@ -9,7 +9,7 @@ from app.core.customer.record import StoppedStart
 from app.core.customer.suppression import Feedback
 from app.core.decisions import Decision
 from app.core.errors import EventError
-from app.core.events import PROFILES, Event
+from app.core.events import Event
 from app.core.outcomes import SendOutcome
 from app.kafka.types import InputRecord
 from app.live.commit.record_outcome import RecordOutcome
@@ -128,9 +128,8 @@ class CommitUnit:
 
     def note_unknown_channels(self, event: Event, feedback: Feedback) -> None:
         """Count what a profile update says about channels that the rules do not have."""
-        if event.topic == PROFILES:
-            for name, _ in unknown_channels(event.data, feedback):
-                self.unknown_channels[name] = self.unknown_channels.get(name, 0) + 1
+        for name, _ in unknown_channels(event.data, feedback):
+            self.unknown_channels[name] = self.unknown_channels.get(name, 0) + 1
 
     def count(self, topic: str, outcome: RecordOutcome) -> None:
         """Count a record of the topic by its outcome."""

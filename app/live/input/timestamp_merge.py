@@ -122,7 +122,7 @@ class TimestampMerge:
         queues, left = self._queues, limit
         self._held_until = self.waits_for = None
         while left > 0:
-            best, best_ms, next_ms = None, _FAR, _FAR
+            best, best_ms, until_ms = None, _FAR, _FAR
             empty: list[_Queue] = []
             has_forwarded = False
             for name, queue in queues.items():
@@ -130,9 +130,9 @@ class TimestampMerge:
                     has_forwarded = has_forwarded or name[1] != _OWN
                     head_ms = queue.chunks[0][2][queue.head].timestamp
                     if head_ms < best_ms:
-                        best, best_ms, next_ms = name, head_ms, best_ms
-                    elif head_ms < next_ms:
-                        next_ms = head_ms
+                        best, best_ms, until_ms = name, head_ms, best_ms
+                    elif head_ms < until_ms:
+                        until_ms = head_ms + 1
                 else:
                     empty.append(queue)
             if best is None:
@@ -143,12 +143,10 @@ class TimestampMerge:
                 empty = [each for each in empty if each.topic != REPARTITION]
             if empty and not self._may_pass(empty, added, as_of_ms):
                 return
-            # A run: this topic's records up to the next topic's first. Equal timestamps go in the
+            # A run: this topic's records up to the first of another one. Equal timestamps go in the
             # order of the topics given. The caller may stop after any record.
             topic, at, last = queue.topic, queue.head, len(records) - 1
-            is_first = True
-            while left > 0 and (is_first or records[at].timestamp < next_ms):
-                is_first = False
+            while left > 0 and records[at].timestamp < until_ms:
                 record = records[at]
                 queue.size -= 1
                 left -= 1

@@ -360,7 +360,7 @@ class PartitionProcessor:
             return False
         outcome = handler.handle(unit, decoded, instant)
         unit.count(topic, outcome)
-        read = decoded.read_topic
+        read = topic if decoded.is_own else REPARTITION
         unit.consumed[read] = unit.consumed.get(read, 0) + 1
         unit.positions[read] = (
             record.offset + 1

@@ -1,13 +1,14 @@
 """Decoding and handling one input record of a partition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from app.core.customer.record import Customer
 from app.core.engine import Engine, Handled
 from app.core.errors import EventError
-from app.core.events import MERGE, PROFILES, Event
+from app.core.events import ENGAGEMENT, MERGE, PROFILES, Event
 from app.core.merges import Forward
 from app.core.time.instants import Instant
 from app.formats.decode import Erasure, ReadBySchema, decode_record
@@ -23,13 +24,11 @@ from app.live.repartition.merged import (
     wrap_forwarded,
 )
 from app.live.repartition.outgoing import MisroutedRecords
-from app.settings.topics import REPARTITION
 from tables import records
 from tables.customers import PartitionCustomers
 
 
-@dataclass(slots=True)
-class DecodedRecord:
+class DecodedRecord(msgspec.Struct, gc=False):
     """A record whose turn has come, decoded."""
 
     topic: str
@@ -38,6 +37,11 @@ class DecodedRecord:
     is_own: bool
     #: an understood event, an erasure, what is wrong with it, or None: it is misrouted
     content: Event | Erasure | EventError | None
+    #: what ``Customer.applied`` calls the topic partition that it was first read of, or the
+    #: customer whose record sent it on; and its place among the records of this source: these come
+    #: in rising order
+    source: str
+    number: int
     #: how it came when a merged customer's record sent it on
     forwarded: ForwardedRecord | None = None
 
@@ -49,25 +53,6 @@ class DecodedRecord:
         """
         content = self.content
         return content.occurred_ms if self.is_own and type(content) is Event else None
-
-    @property
-    def source(self) -> str:
-        """What ``Customer.applied`` calls the topic partition that it was first read of, or the
-        customer whose record sent it on.
-        """
-        if self.forwarded is not None:
-            return self.forwarded.source
-        return self.topic if self.is_own else f"{self.topic}/{self.record.partition}"
-
-    @property
-    def number(self) -> int:
-        """Its place among the records of its source: these come in rising order."""
-        return self.record.offset if self.forwarded is None else self.forwarded.number
-
-    @property
-    def read_topic(self) -> str:
-        """The logical topic that this partition read it of."""
-        return self.topic if self.is_own else REPARTITION
 
 
 class RecordHandler:
@@ -110,12 +95,17 @@ class RecordHandler:
         if isinstance(record, ForwardedRecord):
             original = record.original
             topic = self._logical[original.topic]
-            return DecodedRecord(topic, original, False, self._content(topic, original), record)
-        is_own = record.partition == self._partition
-        content: Event | Erasure | EventError | None = None
-        if not (is_own and self._misrouted.is_next(topic, record.offset)):
-            content = self._content(topic, record)
-        return DecodedRecord(topic, record, is_own, content)
+            content = self._content(topic, original)
+            return DecodedRecord(
+                topic, original, False, content, record.source, record.number, record
+            )
+        offset = record.offset
+        if record.partition != self._partition:
+            source = f"{topic}/{record.partition}"
+            return DecodedRecord(topic, record, False, self._content(topic, record), source, offset)
+        is_misrouted = self._misrouted.is_next(topic, offset)
+        own = None if is_misrouted else self._content(topic, record)
+        return DecodedRecord(topic, record, True, own, topic, offset)
 
     def _content(self, topic: str, record: InputRecord) -> Event | Erasure | EventError:
         try:
@@ -206,8 +196,10 @@ class RecordHandler:
         if member is not customer:
             self._customers.changed(customer)
         if handled is Handled.APPLIED:
-            unit.note_list_health(event, self._engine.rules.channels)
-            unit.note_unknown_channels(event, self._engine.rules.feedback)
+            if event.topic == ENGAGEMENT:
+                unit.note_list_health(event, self._engine.rules.channels)
+            elif event.topic == PROFILES:
+                unit.note_unknown_channels(event, self._engine.rules.feedback)
             if is_merge:
                 self._customers.changed(customer)
             return RecordOutcome.APPLIED

@@ -1,6 +1,6 @@
 """A histogram that takes a whole batch of observations at once."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -29,15 +29,17 @@ class BatchHistogram(Collector):
 
     def observe(self, labels: tuple[str, ...], values: Iterable[float], scale: float = 1.0) -> None:
         """Count each value divided by ``scale``."""
+        ordered = sorted(values)
         counts = self._counts.get(labels)
         if counts is None:
             counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
-        bounds, total = self._bounds, 0.0
-        for value in values:
-            scaled = value / scale
-            total += scaled
-            counts[bisect_left(bounds, scaled)] += 1
-        self._sums[labels] = self._sums.get(labels, 0.0) + total
+        before = 0
+        for bucket, bound in enumerate(self._bounds):
+            up_to = bisect_right(ordered, bound * scale)
+            counts[bucket] += up_to - before
+            before = up_to
+        counts[-1] += len(ordered) - before
+        self._sums[labels] = self._sums.get(labels, 0.0) + sum(ordered) / scale
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)

@@ -52,6 +52,12 @@ HOSTS: Final = (
         variables={"TRIGGER_GUARANTEE": "exactly_once"},
     ),
     Host(
+        name="ours_gzip",
+        module="tests.bench.hosts.ours",
+        about="`triggers worker`, at least once, compressing by gzip, as it does by default",
+        variables={"TRIGGER_GUARANTEE": "at_least_once", "TRIGGER_COMPRESSION": "gzip"},
+    ),
+    Host(
         name="faust_agent",
         module="tests.bench.hosts.faust_agent",
         about="the same core in an ordinary Faust agent, table[key] = record",

@@ -22,6 +22,7 @@ def environment(job: Job) -> dict[str, str]:
         "TRIGGER_INSTANCE_ID": f"{job.group}-0",
         "TRIGGER_DATA_DIR": job.folder,
         "TRIGGER_RULES": str(job.rules),
+        "TRIGGER_COMPRESSION": job.compression,
         "TRIGGER_COMMIT_INTERVAL": f"{job.commit_interval_s * 1000:.0f}ms",
         "TRIGGER_WEB_PORT": "0",
         "TRIGGER_LOG_LEVEL": "warning",
