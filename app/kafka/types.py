@@ -6,6 +6,8 @@ Only ``app/kafka``, ``app/live/input``, ``app/live/commit`` and the Faust app im
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -38,6 +40,18 @@ class InputRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Headers: ...
+
+
+class FetchedRecord(msgspec.Struct, gc=False):
+    """An input record out of a fetch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class RestoredRecord(NamedTuple):

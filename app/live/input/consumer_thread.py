@@ -10,7 +10,7 @@ from app.live.clock.machine_clock import MachineClock
 from app.live.input.asked_times import AskedTimes
 from app.live.input.consumer_group import NO_MEMBER, GroupMembership, watch_group, watch_takeovers
 from app.live.input.read_progress import ReadState
-from app.live.input.record_decoding import leave_decoded, unpack_gzip_at_once
+from app.live.input.record_decoding import decode_lean, unpack_gzip_at_once
 
 #: How long the broker may hold an answer back; bounds how old the knowledge of an end is.
 FETCH_WAIT_MS: Final = 200
@@ -70,7 +70,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 fetcher._fetch_max_wait_ms = _SOON_MS if is_soon else FETCH_WAIT_MS
                 left_s = _EMPTY_FETCH_S - (self._asked.now_s() - started)
                 self._note_lost_positions(assignment, request)
-                leave_decoded(fetcher._records, self.consumer.is_changelog)
+                decode_lean(fetcher._records, self.consumer.is_changelog)
                 if not has_records and left_s > 0:
                     await asyncio.sleep(left_s)
             except asyncio.CancelledError:

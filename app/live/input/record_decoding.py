@@ -12,7 +12,7 @@ import cramjam
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from app.kafka.types import TopicPartition
+from app.kafka.types import FetchedRecord, TopicPartition
 
 
 def unpack_gzip_at_once() -> None:
@@ -20,18 +20,32 @@ def unpack_gzip_at_once() -> None:
     vars(sys.modules[DefaultRecordBatch.__module__])["gzip_decode"] = cramjam.gzip.decompress
 
 
-def leave_decoded(
-    fetched: Mapping[TopicPartition, Any], is_wanted: Callable[[TopicPartition], bool]
+def decode_lean(
+    fetched: Mapping[TopicPartition, Any], is_changelog: Callable[[TopicPartition], bool]
 ) -> None:
-    """Hand records of these partitions over as they were decoded, with offset, timestamp, key,
-    value and headers: a ConsumerRecord says the topic and partition as well, and costs as much.
+    """Have records handed over with what they are asked for: aiokafka's own say more, and to make
+    them costs as much as to decode. Entries of a changelog stay as they were decoded, which says
+    neither topic nor partition.
 
     ``fetched`` is what a fetcher has and nobody has taken yet.
     """
     for tp, result in fetched.items():
-        if isinstance(result, FetchResult) and is_wanted(tp):
-            result._partition_records._consumer_record = _as_decoded
+        if isinstance(result, FetchResult):
+            make = _as_decoded if is_changelog(tp) else _as_fetched
+            result._partition_records._consumer_record = make
 
 
 def _as_decoded(_: TopicPartition, record: Any) -> Any:
     return record
+
+
+def _as_fetched(tp: TopicPartition, record: Any) -> FetchedRecord:
+    return FetchedRecord(
+        tp.topic,
+        tp.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+    )

@@ -12,8 +12,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord
 
-from app.kafka.types import TopicPartition
-from app.live.input.record_decoding import leave_decoded, unpack_gzip_at_once
+from app.kafka.types import FetchedRecord, TopicPartition
+from app.live.input.record_decoding import decode_lean, unpack_gzip_at_once
 
 INPUT = TopicPartition("orders", 0)
 CHANGELOG = TopicPartition("changelog", 0)
@@ -48,18 +48,20 @@ def said(record: Any) -> tuple[Any, ...]:
     return record.offset, record.timestamp, record.key, record.value
 
 
-def test_changelog_entries_are_handed_over_as_they_were_decoded() -> None:
-    """With all that an entry is asked for; records of input topics are what they were."""
+def test_records_are_handed_over_with_what_they_are_asked_for() -> None:
+    """Changelog entries as they were decoded, input records with their places."""
     results: dict[TopicPartition, Any] = {tp: fetched(tp, batch()) for tp in (INPUT, CHANGELOG)}
     results[TopicPartition("changelog", 1)] = FetchError(error=ValueError("lost"), backoff=0.0)
-    leave_decoded(results, lambda tp: tp.topic == "changelog")
+    decode_lean(results, lambda tp: tp.topic == "changelog")
     found = {tp: list(results[tp]._partition_records) for tp in (INPUT, CHANGELOG)}
     for records in found.values():
         assert list(map(said, records)) == ENTRIES
         assert [list(record.headers) for record in records] == [[("h", b"1")]] * len(ENTRIES)
-    assert {type(record) for record in found[INPUT]} == {ConsumerRecord}
+    assert {(record.topic, record.partition) for record in found[INPUT]} == {INPUT}
+    assert {type(record) for record in found[INPUT]} == {FetchedRecord}
     assert not any(isinstance(record, ConsumerRecord) for record in found[CHANGELOG])
-    assert results[CHANGELOG]._partition_records.next_fetch_offset == len(ENTRIES)
+    for tp in (INPUT, CHANGELOG):
+        assert results[tp]._partition_records.next_fetch_offset == len(ENTRIES)
 
 
 def test_gzip_is_unpacked_at_once_into_the_same_records(decoding: dict[str, Any]) -> None:

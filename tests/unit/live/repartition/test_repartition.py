@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import EventError
 from app.core.events import MAX_VALUE_BYTES
 from app.kafka.partitioning import partition_for
+from app.kafka.types import FetchedRecord
 from app.live.clock.watermark import BEGINNING_OF_TIME_MS
 from app.live.input.timestamp_merge import TimestampMerge
 from app.live.repartition.envelope import unwrap, wrap
@@ -40,7 +40,7 @@ def record(
     timestamp: int = 7,
     headers: tuple[tuple[str, bytes | None], ...] = (),
 ) -> Any:
-    return ConsumerRecord(topic, partition, offset, timestamp, 0, key, value, None, -1, -1, headers)
+    return FetchedRecord(topic, partition, offset, timestamp, key, value, headers)
 
 
 def sent_on(original: Any, offset: int) -> Any:
