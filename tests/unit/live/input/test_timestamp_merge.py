@@ -1,6 +1,5 @@
 """Merging the topics of one partition number by record timestamp."""
 
-from typing import Any
 
 import pytest
 from hypothesis import given
