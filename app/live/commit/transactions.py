@@ -240,7 +240,14 @@ class TransactionCoordinator:
                 " start the worker again: it goes on from what was committed last"
             )
         except Exception as exc:
-            return await loop.run_in_executor(self._thread, self._give_up, exc)
+            try:
+                return await loop.run_in_executor(self._thread, self._give_up, exc)
+            except Exception as failure:
+                _log.exception("a transaction cannot be aborted", extra={"action": "failed"})
+                return "failed", InfrastructureError(
+                    f"a transaction failed, and so did the attempt to abort it: {failure!r};"
+                    " start the worker again: it goes on from what was committed last"
+                )
         return "committed", None
 
     def _begin(self, parts: list[TransactionPart]) -> None:

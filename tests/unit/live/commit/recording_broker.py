@@ -121,7 +121,7 @@ class RecordingTransactions:
         #: raised when offsets are sent
         self.fence: KafkaException | None = None
         #: raised by each call of the method of that name
-        self.errors: dict[str, KafkaException] = {}
+        self.errors: dict[str, Exception] = {}
         self.aborted = 0
 
     def begin_transaction(self) -> None:

@@ -139,6 +139,20 @@ def test_a_client_that_cannot_go_on_is_replaced() -> None:
     assert coordinated.commit(part(3)) == [None]
 
 
+def test_an_abort_that_fails_for_another_reason_leaves_no_unit_waiting() -> None:
+    """A bug in the client, or here: the worker ends, and says of what."""
+    coordinated = Coordinated()
+    coordinated.producer.errors = {
+        "flush": _error(KafkaError._MSG_TIMED_OUT),
+        "abort_transaction": ZeroDivisionError("a bug"),
+    }
+    first, second = coordinated.commit(part(1), part(2, SECOND))
+    assert isinstance(first, InfrastructureError)
+    assert "a bug" in str(first)
+    assert isinstance(second, InfrastructureError)
+    assert coordinated.ends == ["failed"]
+
+
 def test_what_may_be_committed_is_not_made_again() -> None:
     """The broker was asked to commit and nobody knows whether it did: the worker must end."""
     coordinated = Coordinated()

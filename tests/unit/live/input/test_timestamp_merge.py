@@ -1,6 +1,5 @@
 """Merging the topics of one partition number by record timestamp."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
