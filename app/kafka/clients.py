@@ -11,7 +11,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-exports are implicit
+    AdminClient,
+    ConfigResource,
+)
 
 from app.kafka.oauth import TokenSource, token_source
 from app.kafka.tls import tls_context
@@ -53,13 +56,14 @@ def producer_config(settings: Settings) -> dict[str, Any]:
 
     Callers give each record its partition; one without falls where Java's murmur2 puts it.
     """
+    compression = settings.compression or "gzip"
     return _common(settings, "producer") | {
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",
-        "compression.type": settings.compression,
+        "compression.type": compression,
         # the fastest level: the next ones save a tenth and take five times as long
-        **({"compression.level": 1} if settings.compression == "gzip" else {}),
+        **({"compression.level": 1} if compression == "gzip" else {}),
         "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
         "message.max.bytes": _LARGEST_MESSAGE_BYTES,
@@ -126,6 +130,16 @@ class Admin(AdminClient):
         """What probably keeps it from connecting, when no answer says why; else empty text."""
         self.poll(0)
         return self._guess
+
+    def broker_settings(self, timeout_s: float) -> frozenset[str] | None:
+        """The names of the settings of a broker; None when it does not let us look."""
+        try:
+            (broker_id, *_) = self.list_topics(timeout=timeout_s).brokers
+            asked = ConfigResource(ConfigResource.Type.BROKER, str(broker_id))
+            (answer,) = self.describe_configs([asked], request_timeout=timeout_s).values()
+            return frozenset(answer.result())
+        except (KafkaException, ValueError):
+            return None
 
     def _remember(self, error: KafkaError) -> None:
         if error.code() in _SAYS_WHY:

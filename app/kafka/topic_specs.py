@@ -18,6 +18,8 @@ _COMPACTED_WITHIN: Final = "1d"
 #: In ms. A rehearsal publishes history under its old timestamps, and all that is old may be
 #: compacted at once: profile updates would be gone before they were read.
 _NEVER_COMPACTED: Final = str(2**62)
+#: What every Kafka client unpacks without further packages.
+_READ_BY_ALL: Final = "gzip"
 #: A record with all that it may hold (app/core/customer/limits.py); a dead letter with what others
 #: let pass.
 _LARGEST_BYTES: Final = 8 << 20
@@ -40,6 +42,8 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
     is_kept_whole: bool = False
     #: the largest batch of records that a created one takes, in bytes; None: what the broker says
     message_bytes: int | None = None
+    #: how the broker packs what a created one holds, whatever it comes in; None: it stays as it is
+    compression: str | None = None
     #: must have as many partitions as the input topics, which agree among themselves
     is_copartitioned: bool = False
 
@@ -53,6 +57,8 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
         if self.retention is not None:
             is_endless = self.retention == FOR_EVER
             config["retention.ms"] = "-1" if is_endless else str(duration_ms(self.retention))
+        if self.compression is not None:
+            config["compression.type"] = self.compression
         if self.message_bytes is not None:
             config["max.message.bytes"] = str(self.message_bytes)
         if replication_factor > 2:
@@ -90,6 +96,7 @@ def _spec(topic: Topic, settings: Settings) -> TopicSpec:
         is_copartitioned=topic.role != "output",
         is_kept_whole=topic.name == PROFILES and settings.clock == "records",
         message_bytes=_LARGEST_BYTES if topic.is_large else None,
+        compression=_READ_BY_ALL if topic.role == "output" else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The topics on the cluster: ``create`` makes them, ``check`` compares them with what is needed."""
 
 import time
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
@@ -20,6 +20,9 @@ _TIMEOUT_S: Final = 15.0
 _TRY_S: Final = 3.0
 _POLL_S: Final = 0.1
 _KAFKAS_LARGEST: Final = 1_048_588
+_COMPRESSION: Final = "compression.type"
+#: Values of it with which every client reads a topic.
+_READ_BY_ALL: Final = frozenset({"gzip", "uncompressed"})
 
 
 class CreateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,24 @@ def largest_message(settings: Settings, topic: str) -> int:
     """How many bytes a batch on this topic may have. Raises InfrastructureError."""
     config = _configs(Admin(settings), settings, [topic])[topic]
     return int(config.get("max.message.bytes", _KAFKAS_LARGEST))
+
+
+def compression(settings: Settings) -> Literal["gzip", "none", "lz4", "snappy", "zstd"]:
+    """What a worker of these settings compresses with; the topics must exist.
+
+    Where they leave it open: lz4 when the broker packs all outputs again for their readers, and
+    otherwise gzip. One that only keeps a topic's ``compression.type``, as the embedded broker does,
+    has no such setting of its own. Raises InfrastructureError.
+    """
+    if settings.compression is not None:
+        return settings.compression
+    admin = Admin(settings)
+    if _COMPRESSION not in (admin.broker_settings(_TIMEOUT_S) or ()):
+        return "gzip"
+    outputs = [need.topic for need in needed(settings) if need.role == "output"]
+    configs = _configs(admin, settings, outputs).values()
+    is_repacked = all(config.get(_COMPRESSION) in _READ_BY_ALL for config in configs)
+    return "lz4" if is_repacked else "gzip"
 
 
 def require_one_count(settings: Settings) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app.core.customer.limits import MAX_RECORD_BYTES
@@ -77,6 +78,7 @@ def prepare(settings: Settings) -> Preparation:
     partitions = topics.require_one_count(settings)
     rules.share_rates(partitions)
     create_missing_topics(settings)
+    settings = msgspec.structs.replace(settings, compression=topics.compression(settings))
     return Preparation(
         settings=settings,
         data_dir=data_dir,

@@ -125,6 +125,7 @@ class _Worker:
                 "version": ENGINE_VERSION,
                 "partitions": self._prepared.partitions,
                 "guarantee": "at_least_once" if parts.transactions is None else "exactly_once",
+                "compression": self._settings.compression,
             },
         )
         code = await self._run_until_end(parts)

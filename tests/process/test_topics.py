@@ -6,9 +6,11 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from app.core.errors import ConfigError
 from app.kafka.clients import admin_config
+from app.kafka.embedded_broker import EmbeddedBroker
 from app.kafka.topic_specs import needed
-from app.kafka.topics import check, create, require_one_count
+from app.kafka.topics import check, compression, create, require_one_count
 from app.settings.model import Settings
+from tests.kafka.cluster import KafkaCluster
 from tests.process.running import wait_for
 
 
@@ -45,6 +47,25 @@ def test_create_can_be_repeated(settings: Settings) -> None:
     assert again.created == ()
     assert set(again.existing) == set(first.created)
     assert require_one_count(settings) == settings.partitions
+
+
+def test_a_worker_compresses_by_lz4_where_the_broker_packs_outputs_again(
+    settings: Settings, broker: EmbeddedBroker | KafkaCluster
+) -> None:
+    """The embedded broker does not. A setting goes before that."""
+    create(settings)
+    by_itself = "gzip" if isinstance(broker, EmbeddedBroker) else "lz4"
+    assert compression(settings) == by_itself
+    assert compression(msgspec.structs.replace(settings, compression="zstd")) == "zstd"
+
+
+def test_a_worker_compresses_by_gzip_for_an_output_that_stays_as_it_comes(
+    settings: Settings,
+) -> None:
+    """Somebody else made it, for readers that may lack lz4."""
+    make(settings, "outcomes", 4)
+    assert create(settings).findings == ()
+    assert compression(settings) == "gzip"
 
 
 def test_new_topics_take_the_count_of_the_inputs(settings: Settings) -> None:

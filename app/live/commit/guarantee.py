@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # implicit
 
 from app.core.errors import ConfigError, InfrastructureError
 from app.kafka.clients import Admin, producer_config, transactional_config
@@ -114,14 +113,8 @@ def _has_transaction_settings(settings: Settings) -> bool:
     The embedded broker has none and takes transactions all the same: a reader that begins behind an
     aborted one gets nothing more of that producer, and no producer is fenced.
     """
-    admin = Admin(settings)
-    try:
-        (broker_id, *_) = admin.list_topics(timeout=_LOOK_S).brokers
-        asked = ConfigResource(ConfigResource.Type.BROKER, str(broker_id))
-        (answer,) = admin.describe_configs([asked], request_timeout=_LOOK_S).values()
-        return any(name.startswith(_SETTINGS) for name in answer.result())
-    except (KafkaException, ValueError):
-        return True
+    names = Admin(settings).broker_settings(_LOOK_S)
+    return names is None or any(name.startswith(_SETTINGS) for name in names)
 
 
 def _abort_left_open(settings: Settings, make: MakeProducer) -> None:

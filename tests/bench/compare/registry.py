@@ -54,7 +54,7 @@ HOSTS: Final = (
     Host(
         name="ours_gzip",
         module="tests.bench.hosts.ours",
-        about="`triggers worker`, at least once, compressing by gzip, as it does by default",
+        about="`triggers worker`, at least once, compressing by gzip",
         variables={"TRIGGER_GUARANTEE": "at_least_once", "TRIGGER_COMPRESSION": "gzip"},
     ),
     Host(
