@@ -113,7 +113,7 @@ def add_instance(
         customer.timer_added(pending.fire_ms)
     # the record is no smaller than the data of its instances
     if len(instances) > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
-        _keep_bounds(moment, instance)
+        keep_bounds(moment, instance)
     return instance
 
 
@@ -144,7 +144,7 @@ def _pending_steps(
     return pending
 
 
-def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
+def keep_bounds(moment: DecisionContext, newest: Instance | None = None) -> None:
     """End instances until the record may hold the rest. The newest stays, unless it is a marketing
     one among transactional ones.
     """
@@ -161,7 +161,7 @@ def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
 
 
 def _dispensable_first(
-    moment: DecisionContext, instance: Instance, newest: Instance
+    moment: DecisionContext, instance: Instance, newest: Instance | None
 ) -> tuple[bool, bool, int]:
     trigger = moment.rules.triggers.get(instance.trigger)
     is_transactional = trigger is not None and not trigger.is_marketing

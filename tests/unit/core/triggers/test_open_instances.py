@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.examples.test_merge import merged
 from tests.examples.test_triggers import HOUR, PROFILE, START, Line, cart, event, rules, welcome
 from tests.oracle.engine import run_engine
 
@@ -52,3 +53,11 @@ def test_a_cart_without_room_is_decided_once() -> None:
     again = touched | {"event_id": "again"}
     lines = [*many("support_contacted", MAX_OPEN), touched, again]
     assert decided_of(lines) == [("cart", "suppress", "superseded", 500)]
+
+
+def test_a_merge_keeps_as_many() -> None:
+    """Of both customers the oldest anchors go."""
+    guest = [one | {"customer_id": "guest"} for one in many("subscribed", 3)]
+    log_in = merged("guest", "ann", START + 501)
+    lines = [event("subscribed", START + 10 + at) for at in range(MAX_OPEN - 2)]
+    assert decided_of([*lines, *guest, log_in]) == [("news", "suppress", "superseded", 0)]
