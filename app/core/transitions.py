@@ -161,7 +161,9 @@ def begin_merge(customer: Customer, event: Event, now_ms: int) -> Customer | Han
         _renew(customer, seen)
         return DUPLICATE
     into = target_of(event)
-    return APPLIED if into == customer.customer_id else leave(customer, into, now_ms)
+    if into in (customer.customer_id, event.customer_id):
+        return APPLIED
+    return leave(customer, into, now_ms)
 
 
 def end_merge(

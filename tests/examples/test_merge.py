@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.examples.test_triggers import HOUR, MINUTE, START, Line, Run, cart, rules, welcome
 
 DAY = 24 * HOUR
@@ -147,3 +149,42 @@ def test_declared_facts_add_up(run: Run) -> None:
     }
     made = run(rules(hello=welcome(when=all_known), top={"facts": FACTS}), lines)
     assert [(one["customer_id"], one["outcome"]) for one in made] == [("b", "send")]
+
+
+THIRD: dict[str, Any] = {
+    "kind": "milestone",
+    "count": "order_placed",
+    "reaches": 3,
+    "after": "1d",
+    "template": "third-order",
+    "channels": ["email"],
+}
+
+
+@pytest.mark.parametrize("buyer", ["g", "b"])
+def test_a_mark_that_waits_can_be_taken_back_after_a_merge(run: Run, buyer: str) -> None:
+    """A merge decides nothing: the pending thanks still end when an order is cancelled, and the
+    order that makes three again brings them.
+    """
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        *(line(buyer, "order_placed", START + n, order_id=f"o{n}") for n in range(3)),
+        merged("g", "b", START + HOUR),
+        line("b", "order_cancelled", START + 2 * HOUR, order_id="o0"),
+        line("b", "order_placed", START + 3 * HOUR, order_id="o3"),
+    ]
+    made = run(rules(third=THIRD), lines, until_ms=START + 9 * DAY)
+    assert [(one["outcome"], one["due_ms"] - START) for one in made] == [("send", DAY + 3 * HOUR)]
+
+
+def test_a_merged_customer_cannot_be_merged_into_itself(run: Run) -> None:
+    """After a into b, a into a says nothing new: what comes for either is b's."""
+    lines = [
+        profile("b", START - DAY, email="b@x"),
+        merged("a", "b", START),
+        merged("a", "a", START + 1),
+        line("a", "subscribed", START + 2),
+        line("b", "subscribed", START + 3),
+    ]
+    made = run(rules(hello=welcome()), lines)
+    assert [one["customer_id"] for one in made] == ["b", "b"]

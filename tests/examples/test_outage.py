@@ -1,5 +1,9 @@
 """Worked out by hand: nothing is decided behind the customer's back (spec section 4)."""
 
+from datetime import UTC, datetime
+
+import pytest
+
 from tests.examples.test_triggers import (
     HOUR,
     MINUTE,
@@ -9,10 +13,12 @@ from tests.examples.test_triggers import (
     cart,
     event,
     rules,
+    updated,
     verdicts,
     welcome,
 )
 
+DAY = 24 * HOUR
 #: down from ten minutes after the start to an hour after it
 OUTAGE = (START + 10 * MINUTE, START + HOUR)
 
@@ -77,4 +83,30 @@ def test_a_newer_start_supersedes_a_parked_step(run: Run) -> None:
     assert [(d["outcome"], d["reason"]) for d in made] == [
         ("suppress", "superseded"),
         ("send", "passed"),
+    ]
+
+
+@pytest.mark.parametrize("change", [{"timezone": "Asia/Tokyo"}, {"birthday": "1990-12-24"}])
+def test_a_birthday_that_waits_is_kept_by_a_change_of_the_profile(
+    run: Run, change: dict[str, str]
+) -> None:
+    """Its day has come, so the change is for the next year."""
+    day = START - START % DAY + DAY
+    birthday = {
+        "kind": "anniversary",
+        "of": "profile.birthday",
+        "at": "09:00",
+        "template": "birthday",
+        "channels": ["email"],
+    }
+    born = datetime.fromtimestamp(day / 1000, UTC).strftime("1990-%m-%d")
+    lines = [
+        updated(START, email="ann@x", timezone="UTC", birthday=born),
+        event("product_viewed", day + 10 * HOUR),
+        updated(day + 11 * HOUR, **change),
+    ]
+    down = (day + 8 * HOUR, day + 20 * HOUR)
+    made = run(rules(birthday=birthday), lines, outage=down, until_ms=day + 30 * DAY)
+    assert [(one["outcome"], one["due_ms"] - day, one["decided_ms"] - day) for one in made] == [
+        ("send", 9 * HOUR, 20 * HOUR)
     ]

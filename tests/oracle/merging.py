@@ -32,7 +32,7 @@ def newest_member(world: World, name: str) -> str:
 def merge(world: World, a: Customer, event: dict[str, Any]) -> Customer | None:
     """Puts A's history before B's; returns B when a profile ends the patience of either's steps."""
     into = event["data"]["into"]
-    if into == a["name"]:
+    if into in (a["name"], event["published_for"]):
         return None
     b = world["customers"].setdefault(into, new_customer(into))
     t = event["t"]
@@ -50,7 +50,9 @@ def merge(world: World, a: Customer, event: dict[str, Any]) -> Customer | None:
         move_instance(world, b, one, its)
     for name, trigger in triggers_in_order(world):
         if trigger["kind"] == "milestone":
-            b["decided_marks"] |= {(name, text) for text in marks(world, b, trigger)}
+            undecided = {one["key"] for one in b["instances"] if one["trigger"] == name}
+            passed = set(marks(world, b, trigger)) - undecided
+            b["decided_marks"] |= {(name, text) for text in passed}
         elif trigger["kind"] == "anniversary":
             schedule_anniversary(world, b, name, trigger)
         elif trigger["kind"] == "date":

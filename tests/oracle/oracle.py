@@ -194,6 +194,7 @@ def handle(world: World, line: Mapping[str, Any]) -> None:
         name = event["customer"]
         world["timers"] = [t for t in world["timers"] if t["customer"]["name"] != name]
     if "customer" in event and event["what"] != "erasure" and world["now"] is not None:
+        event["published_for"] = event["customer"]
         event["customer"] = newest_member(world, event["customer"])
     if event.get("withdrawn"):
         withdraw(world, event)

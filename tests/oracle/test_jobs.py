@@ -15,6 +15,7 @@ from app.backtest.parallel.shard import BatchSizes
 from app.backtest.run import BacktestResult, run_backtest
 from app.core.errors import ConfigError
 from tests.effort import examples
+from tests.examples.test_triggers import PROFILE, START, event, rules
 from tests.oracle.engine import compiled_rules
 from tests.oracle.strategies import Scenario, scenarios, with_merges
 
@@ -63,6 +64,35 @@ def test_merges_are_the_same_in_several_processes(scenario: Scenario, jobs: int)
     """Customers that merges connect are decided for by one process."""
     batch_sizes = BatchSizes()
     assert left_by(jobs, scenario, batch_sizes) == left_by(1, scenario, batch_sizes)
+
+
+@pytest.mark.parametrize("outage", [None, (START + 1000, START + 60_000)])
+def test_a_step_is_written_behind_the_one_whose_send_it_follows(
+    outage: tuple[int, int] | None,
+) -> None:
+    """Decided at once with it, it comes before what other customers have due at the same time."""
+    steps = [
+        {"after": "5s", "template": "first", "channels": ["email"]},
+        {"from": {"step": 0, "on": "sent"}, "after": 0, "template": "next", "channels": ["email"]},
+    ]
+    left = {
+        "kind": "abandonment",
+        "start": ["cart_updated"],
+        "key": "cart_id",
+        "steps": steps,
+    }
+    lines = [
+        one | {"customer_id": who}
+        for who in ("ann", "bob", "cyd", "dan")
+        for one in (PROFILE, event("cart_updated", START, cart_id="k"))
+    ]
+    scenario = Scenario(
+        rules=rules(left=left), lines=tuple(lines), until_ms=START + 120_000, outage=outage
+    )
+    one, several = (left_by(jobs, scenario, BatchSizes()) for jobs in (1, 3))
+    steps_decided = [orjson.loads(line)["step"] for line in one[1]["decisions.jsonl"].splitlines()]
+    assert steps_decided == [0, 1] * 4
+    assert several == one
 
 
 def test_all_that_merges_connect_has_one_name() -> None:

@@ -431,9 +431,15 @@ def has_become_frequent(
 def schedule_anniversary(
     world: World, customer: Customer, name: str, trigger: dict[str, Any]
 ) -> None:
-    """Keeps one instance ahead that has not fired, in the first year the date and zone allow."""
+    """Keeps one instance ahead that has not fired, in the first year the date and zone allow.
+
+    One that is parked has come, and stays; what follows is seen to when it is decided.
+    """
     rules, now = world["rules"], world["now"]
     waiting = [i for i in customer["instances"] if i["trigger"] == name and not i["has_fired"]]
+    parked = [timer["instance"] for timer in world["timers"] if timer["is_parked"]]
+    come = [i for i in waiting if any(i is one for one in parked)]
+    waiting = [i for i in waiting if not any(i is one for one in come)]
     origin = anniversary_date(customer, rules, trigger["of"], now)
     if origin is None:
         end(world, customer, waiting, "superseded")
@@ -453,7 +459,8 @@ def schedule_anniversary(
     if any(i["anchor"] == anchor and i["key"] == str(year) for i in waiting):
         return
     end(world, customer, waiting, "superseded")
-    add_instance(world, customer, name, str(year), anchor, {})
+    if not come:
+        add_instance(world, customer, name, str(year), anchor, {})
 
 
 # --- deciding -------------------------------------------------------------------------------

@@ -45,6 +45,20 @@ def timer_key(decision: Decision, phase: Phase) -> SortKey:
     )
 
 
+def is_decided_with(before: Decision | None, decision: Decision) -> bool:
+    """Whether a step had no timer of its own: it follows the send of the step that was decided
+    before it, without delay. Its place is that of the other.
+    """
+    return (
+        before is not None
+        and decision.fires_ms == decision.decided_ms == before.decided_ms
+        and decision.customer_id == before.customer_id
+        and decision.trigger == before.trigger
+        and decision.key == before.key
+        and decision.anchor_ms == before.anchor_ms
+    )
+
+
 def event_key(instant: Instant, number: int) -> SortKey:
     """The key of all that is made of an arrival, timers that it makes due included."""
     phase = Phase.CURRENT if instant.is_current else Phase.CATCHING_UP

@@ -16,7 +16,13 @@ from app.backtest.clock import Outage
 from app.backtest.history import read_arrival
 from app.backtest.output import OutputLines
 from app.backtest.parallel.link import read_message, send_message
-from app.backtest.parallel.ordered_writer import Entry, SortKey, event_key, timer_key
+from app.backtest.parallel.ordered_writer import (
+    Entry,
+    SortKey,
+    event_key,
+    is_decided_with,
+    timer_key,
+)
 from app.backtest.replay import Replay
 from app.backtest.report.tally import Tally
 from app.backtest.saved_run import written_customers
@@ -126,6 +132,8 @@ class _Shard:
         )
         #: of the arrival that is being handled; None while timers fire
         self._event_key: SortKey | None = None
+        #: the decision that was made last
+        self._before: Decision | None = None
 
     def take(self, batch: Batch) -> None:
         lines, instant, last, decide_from_ms, _ = batch
@@ -161,8 +169,9 @@ class _Shard:
 
     def _emit(self, decision: Decision) -> None:
         output = self._output
-        if self._event_key is None:
+        if self._event_key is None and not is_decided_with(self._before, decision):
             output.key = timer_key(decision, self._replay.phase)
+        self._before = decision
         output.write(decision)
         if output.size > self._part_bytes:
             self._send(output.key, is_done=False)

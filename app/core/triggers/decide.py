@@ -98,6 +98,7 @@ def drop_step(
     is_evicted: bool = False,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
+    instance.decided |= 1 << pending.step
     if _is_before_decisions(moment, pending):
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)

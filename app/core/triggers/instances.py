@@ -113,7 +113,7 @@ def add_instance(
         customer.timer_added(pending.fire_ms)
     # the record is no smaller than the data of its instances
     if len(instances) > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
-        _keep_bounds(moment, instance)
+        keep_bounds(moment, instance)
     return instance
 
 
@@ -144,8 +144,10 @@ def _pending_steps(
     return pending
 
 
-def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
-    """End instances until the record may hold the rest. The newest stays."""
+def keep_bounds(moment: DecisionContext, newest: Instance | None = None) -> None:
+    """End instances until the record may hold the rest. The newest stays, unless it is a marketing
+    one among transactional ones.
+    """
     instances = moment.customer.instances
     total = 0
     for instance in instances:
@@ -153,15 +155,17 @@ def _keep_bounds(moment: DecisionContext, newest: Instance) -> None:
     if len(instances) <= MAX_INSTANCES and total <= MAX_INSTANCE_BYTES:
         return
     while len(instances) > 1 and (len(instances) > MAX_INSTANCES or total > MAX_INSTANCE_BYTES):
-        others = (instance for instance in instances if instance is not newest)
-        gone = min(others, key=lambda instance: _dispensable_first(moment, instance))
+        gone = min(instances, key=lambda instance: _dispensable_first(moment, instance, newest))
         total -= gone.size
         end_instance(moment, gone, Reason.SUPERSEDED, is_evicted=True)
 
 
-def _dispensable_first(moment: DecisionContext, instance: Instance) -> tuple[bool, int]:
+def _dispensable_first(
+    moment: DecisionContext, instance: Instance, newest: Instance | None
+) -> tuple[bool, bool, int]:
     trigger = moment.rules.triggers.get(instance.trigger)
-    return trigger is not None and not trigger.is_marketing, instance.anchor_ms
+    is_transactional = trigger is not None and not trigger.is_marketing
+    return is_transactional, instance is newest, instance.anchor_ms
 
 
 def end_instance(

@@ -12,7 +12,7 @@ from app.core.customer.record import FIELDS, Customer, Instance
 from app.core.decisions import Reason
 from app.core.rules.model import Rules
 from app.core.time.instants import DAY_MS
-from app.core.triggers.instances import end_instance, open_instances
+from app.core.triggers.instances import end_instance, keep_bounds, open_instances
 
 #: So long after its arrival a merge sends on what comes for the customer that was merged.
 FORWARD_MS = 30 * DAY_MS
@@ -67,6 +67,7 @@ def take_in(moment: EventContext, gone: Customer) -> None:
         instance.opened_by = instance.opened_by or gone.customer_id
         if not _is_rescheduled(rules, gone, instance):
             _move(moment, instance)
+    keep_bounds(moment)
     for trigger in rules.triggers.values():
         trigger.kind.take_merge(moment, trigger)
     for trigger in rules.dated:

@@ -93,7 +93,8 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
     for instance in current:
         end_instance(moment, instance, Reason.SUPERSEDED)
     if trigger.when is None or trigger.when(moment.data, moment.customer, moment.now_ms):
-        if start_instance(moment, trigger, key).steps:
+        opened = start_instance(moment, trigger, key)
+        if opened.steps or opened.decided:  # the latter: it went at once, for want of room
             remember_identity(moment.customer, trigger.name, identity)
         else:
             stop_start(moment, trigger, key, Stop.PAST)

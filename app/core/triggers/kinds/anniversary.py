@@ -134,7 +134,8 @@ def schedule(
 ) -> None:
     """Have exactly one instance wait for the next occurrence (none when there is no date).
 
-    One that waits stays if its year has the date at its anchor, also when that has just come; not
+    A parked one, whose day has come, stays as it is; the next is scheduled when it is decided.
+    Another stays if its year has the date at its anchor, also when that has just come; not
     if an earlier year has it too: 29 February falls on the 28th in most years.
     """
     customer = moment.customer
@@ -146,9 +147,13 @@ def schedule(
     if day is not None:
         is_past = kind.source == "customer"
         due = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
+    has_come = False
     for instance in open_instances(customer, trigger):
         year = _year(instance)
         if year is None or year <= fired_year:
+            continue
+        if instance.waits:
+            has_come = True
             continue
         if (
             day is not None
@@ -158,7 +163,7 @@ def schedule(
         ):
             return
         remove_instance(customer, instance)
-    if due is not None:
+    if due is not None and not has_come:
         year, anchor_ms = due
         add_instance(moment, trigger, str(year), anchor_ms, {}, cause())
 

@@ -77,7 +77,7 @@ class Milestone(Kind, frozen=True, kw_only=True):
 
     def take_merge(self, moment: EventContext, trigger: Trigger) -> None:
         """Every mark up to where the counter stands now is reached: no event reached those in
-        between.
+        between. One that is open still waits for its decision, as without a merge.
         """
         customer = moment.customer
         if self.field is None:
@@ -90,7 +90,8 @@ class Milestone(Kind, frozen=True, kw_only=True):
             passed = [n * self.mark for n in range(max(1, last - MAX_MARKS + 1), last + 1)]
         else:
             passed = [self.mark] if self.mark <= total else []
-        marks[:] = sorted({*marks, *passed})[-MAX_MARKS:]
+        undecided = {_mark_of(instance) for instance in open_instances(customer, trigger)}
+        marks[:] = sorted({*marks, *passed} - (undecided - {*marks}))[-MAX_MARKS:]
         if not marks:
             del customer.reached[trigger.name]
 
