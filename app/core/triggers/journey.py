@@ -42,15 +42,15 @@ def decide_step(
     if trigger.is_marketing and not moment.is_current:
         park(moment.customer, pending)
         return
-    if trigger.entry is not None and not trigger.kind.may_enter(moment, trigger, instance):
+    if trigger.entry and not trigger.kind.may_enter(moment, trigger, instance):
         return
     outcome = decide(moment, trigger, instance, pending)
+    if not trigger.kind.is_anchored_at_event:
+        trigger.kind.take_up(moment, trigger, instance)
     if trigger.is_journey and outcome is not DEFER:
         if outcome is HOLDOUT:
             tell(instance, pending.step, GHOST)
         _follow(moment, trigger, instance, pending.step)
-    if not trigger.kind.is_anchored_at_event:
-        trigger.kind.take_up(moment, trigger, instance)
 
 
 def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step: int) -> None:
