@@ -274,7 +274,7 @@ def test_a_fact_of_engagement_knows_the_send_that_it_names(run: Run) -> None:
     named = run(rules(hello=hello), lines)[0]["request_id"]
 
     def clicked(at: int, request_id: str) -> Line:
-        says = {"channel": "sms", "request_id": request_id}
+        says: dict[str, Any] = {"channel": "sms", "request_id": request_id}
         return event("message_clicked", at, topic="engagement", **says)
 
     lines += [clicked(NOON - 3000, named), clicked(NOON - 2000, "of another")]

@@ -64,7 +64,7 @@ def decide(
         if verdict.channel is not None:
             request = send_request(moment, trigger, verdict.channel, instance.data)
             instance.sent |= 1 << pending.step
-            if trigger.entry is not None:
+            if trigger.entry:
                 remember_sent(customer, trigger, instance, pending.step)
             if verdict.outcome is SEND:
                 decision.dispatch = request
