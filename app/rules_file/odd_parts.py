@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.events import ENGAGEMENT, TYPES
-from app.core.rules.document_values import opening_types_of
-from app.core.time.durations import parse_duration_ms
+from app.core.events import ENGAGEMENT, PROFILES, TYPES
+from app.core.rules.document_values import opening_types_of, types_of
+from app.core.time.durations import parse_duration_ms, span_text
+from app.core.triggers.instances import JOURNEY_MS
 from app.rules_file.places import Places
 
 Document = Mapping[str, Any]
@@ -64,6 +65,9 @@ def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
             " 2026-03-01T12:00:00Z"
         )
         yield OddPart(f"{path}.of", text)
+    if body["kind"] == "abandonment":
+        yield from _odd_starts(path, body)
+    yield from _odd_waits(path, body)
     before_ms = 0
     for index, step in enumerate(steps):
         step_path = f"{path}.steps[{index}]" if "steps" in body else path
@@ -84,6 +88,34 @@ def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
                 " not from the event"
             )
             yield OddPart(f"{path}.expires", text)
+
+
+def _odd_starts(path: str, body: Document) -> Iterator[OddPart]:
+    """What profiles and messages say seldom has a key."""
+    for name in types_of(body["start"]):
+        if name in TYPES[PROFILES] | TYPES[ENGAGEMENT]:
+            key = ", ".join(types_of(body["key"]))
+            text = f"{name} without {key} is a dead letter, and nothing of it is applied"
+            yield OddPart(f"{path}.start", text)
+
+
+def _odd_waits(path: str, body: Document) -> Iterator[OddPart]:
+    """Steps that count from one that is due when nothing is waited for any more. When a step of a
+    date is due, nobody knows.
+    """
+    if body["kind"] == "date":
+        return
+    due_ms: list[int] = []
+    for index, step in enumerate(body.get("steps", ())):
+        follows, after_ms = step.get("from"), parse_duration_ms(step.get("after", 0))
+        begins_ms = 0 if follows is None else due_ms[follows["step"]]
+        due_ms.append(begins_ms + after_ms)
+        if begins_ms >= JOURNEY_MS:
+            text = (
+                f"step {follows['step']} is due {span_text(begins_ms)} after the event, and"
+                f" {span_text(JOURNEY_MS)} after it nothing is waited for: this step never comes"
+            )
+            yield OddPart(f"{path}.steps[{index}].from", text)
 
 
 def _conditions(path: str, part: Any) -> Iterator[tuple[str, Document]]:

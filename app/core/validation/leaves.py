@@ -143,6 +143,8 @@ def _check_fit(path: str, field: str, op: str, value: Any, kind: ValueKind) -> I
             yield Problem(path, "a date as YYYY-MM-DD", found)
         case "text":
             yield from _check_text(path, field, op, value, kind)
+        case "any" if op in _ORDER and type(value) is bool:
+            yield Problem(path, "a number or text, because true and false have no order", found)
         case _:
             pass
 

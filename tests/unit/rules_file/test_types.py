@@ -28,6 +28,7 @@ triggers:
         ("{field: profile.consent.emial, op: eq, value: true}", "profile.consent.email"),
         ('{field: event.sku, op: eq, value: "\\ud800"}', ""),
         ("{field: event.value, op: gt, value: .nan}", ""),
+        ("{field: profile.attributes.member, op: gte, value: true}", ""),
         ("{field: event.value, op: gt, value: 0xfffffffffffffffffffffff}", ""),
     ],
 )
