@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.events import ENGAGEMENT, PROFILES, TYPES
+from app.core.events import DELIVERY, ENGAGEMENT, PROFILES, TYPES
 from app.core.rules.document_values import opening_types_of, types_of
+from app.core.rules.metrics import DEFAULT_METRIC, metric_named
 from app.core.time.durations import parse_duration_ms, span_text
 from app.core.triggers.instances import JOURNEY_MS
 from app.rules_file.places import Places
@@ -42,6 +43,8 @@ def find_odd_parts(document: Document, places: Places) -> list[OddPart]:
         found += _odd_trigger(f"triggers.{name}", body)
     for path, tree in _conditions("", document):
         found += _odd_condition(path, tree)
+    for name, body in document.get("experiments", {}).items():
+        found += _odd_metrics(f"experiments.{name}", body, triggers[body["trigger"]])
     return [*found, *_odd_answers(triggers)]
 
 
@@ -180,6 +183,26 @@ def _excludes(one: Document, other: Document) -> bool:
 
 def _words(leaf: Document) -> str:
     return f"{leaf['op']} {leaf.get('value')}"
+
+
+def _odd_metrics(path: str, body: Document, trigger: Document) -> Iterator[OddPart]:
+    """Metrics that no message of the trigger can lead to: the experiment would measure nothing, and
+    its guardrail never stop it.
+    """
+    named = {"metric": body.get("metric", DEFAULT_METRIC)}
+    if "guardrail" in body:
+        named["guardrail.metric"] = body["guardrail"]["metric"]
+    kind, name = trigger["kind"], body["trigger"]
+    is_about_delivery = kind == "inactivity" or DELIVERY in opening_types_of(trigger)
+    for where, text in named.items():
+        metric = metric_named(text)
+        if metric == "recovery" and kind != "abandonment":
+            why = f"{name} is none of kind abandonment, and only those are recovered"
+        elif metric in ("review", "support") and not is_about_delivery:
+            why = f"{name} does not begin with `{DELIVERY}`, and only what does leads to it"
+        else:
+            continue
+        yield OddPart(f"{path}.{where}", f"there will be no {metric}: {why}")
 
 
 def _odd_answers(triggers: Document) -> Iterator[OddPart]:

@@ -39,6 +39,35 @@ triggers:
          channels: [email]}
   number: {kind: abandonment, start: [cart_updated], key: number, template: t, channels: [email]}
 """
+AUDIENCE = """
+version: 1
+events: {orders: {order_placed: {gift: flag}}}
+triggers:
+  birthday: {kind: anniversary, of: profile.birthday, template: t, channels: [email]}
+  hello: {kind: event, on: [subscribed], template: t, channels: [email]}
+  ends: {kind: date, of: profile.attributes.ends, at: "09:00", before: 2d, template: t,
+         channels: [email]}
+experiments:
+  one: {trigger: birthday, salt: s, start: 2026-01-01, variants: {a: {}, b: {after: 1h}},
+        when: {field: event.value, op: gt, value: 9}}
+  two: {trigger: hello, salt: s, start: 2026-01-01,
+        variants: {a: {}, b: {template: [{when: {field: event.gift, op: eq, value: true},
+                                         template: g}]}}}
+  three: {trigger: ends, salt: s, start: 2026-01-01, variants: {a: {}, b: {after: 1h}}}
+"""
+
+
+def test_an_experiment_asks_about_the_event_of_its_trigger() -> None:
+    """What such an event cannot have would leave the audience empty; and a variant that is after
+    and before a date is neither.
+    """
+    found = problems_of(AUDIENCE)
+    assert found.keys() == {
+        "experiments.one.when.field",
+        "experiments.two.variants.b.template[0].when.field",
+        "experiments.three.variants.b.after",
+    }
+    assert "an anniversary has no event" in found["experiments.one.when.field"]
 
 
 def test_a_day_needs_a_time_and_an_instant_has_one() -> None:
