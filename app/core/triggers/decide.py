@@ -82,7 +82,7 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
 
-def _is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
+def is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
     """Whether the step was due before decisions begin, for all or for this customer."""
     due_ms = pending.due_ms
     return due_ms < moment.rules.decide_from_ms or due_ms < moment.customer.decide_from_ms
@@ -98,7 +98,7 @@ def drop_step(
     is_evicted: bool = False,
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
-    if _is_before_decisions(moment, pending):
+    if is_before_decisions(moment, pending):
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)
