@@ -457,6 +457,8 @@ def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str,
         "template": st.just("other") | TEMPLATES,
         "channels": _some(channels),
     }
+    if "before" in trigger.get("steps", [trigger])[0]:
+        del changes["after"]
     whole: dict[str, st.SearchStrategy[Any]] = {"weight": changes["weight"]}
     if trigger.get("category") != "transactional":
         changes |= {"ghost": st.booleans(), "cooldown": ANY_DURATION}
