@@ -258,7 +258,7 @@ def _trigger(
         when=compile_condition(body["when"], facts) if "when" in body else None,
         cancel=frozenset(cancel_types_of(body)),
         cancel_when=_cancel_when(body, facts),
-        entry=_entry(body),
+        entry=_entries(body),
         changed=_compile_changed(body["changed"], addresses) if "changed" in body else None,
         is_journey=_is_journey(body, variants),
         steps=steps_of(body, facts, channels),
@@ -297,18 +297,17 @@ def _cancel_when(body: Document, facts: Facts) -> dict[str, tuple[Condition, ...
     }
 
 
-def _entry(body: Document) -> Entry | None:
-    once = body.get("once", False)
+def _entries(body: Document) -> tuple[Entry, ...]:
+    """``once`` and ``limit``; both have to let a start in."""
+    found: list[Entry] = []
+    once, limit = body.get("once", False), body.get("limit")
     if once:
-        return Entry(times=1, per_ms=None, is_by_key=once == BY_KEY)
-    limit = body.get("limit")
-    if limit is None:
-        return None
-    return Entry(
-        times=limit["times"],
-        per_ms=parse_duration_ms(limit["per"]),
-        is_by_key=limit.get("each") == BY_KEY,
-    )
+        found.append(Entry(times=1, per_ms=None, is_by_key=once == BY_KEY))
+    if limit is not None:
+        is_by_key = limit.get("each") == BY_KEY
+        per_ms = parse_duration_ms(limit["per"])
+        found.append(Entry(times=limit["times"], per_ms=per_ms, is_by_key=is_by_key))
+    return tuple(found)
 
 
 def _is_journey(body: Document, variants: Iterable[Document]) -> bool:

@@ -104,7 +104,12 @@ BUILT_IN_FIELDS: Final[dict[str, FieldType]] = {
 }
 DATA_FIELDS: Final = frozenset(BUILT_IN_FIELDS)
 #: Of an engagement event: what the send that it names was. ``channel`` is then the send's.
-ANSWER_FIELDS: Final = frozenset({"trigger", "template", "step"})
+ANSWER_TYPES: Final = {
+    "trigger": FieldType.TEXT,
+    "template": FieldType.TEXT,
+    "step": FieldType.NUMBER,
+}
+ANSWER_FIELDS: Final = frozenset(ANSWER_TYPES)
 ITEMS: Final = "items"
 MONEY_FIELDS: Final = frozenset(
     field for field, kind in BUILT_IN_FIELDS.items() if kind is FieldType.MONEY

@@ -107,13 +107,13 @@ def handle_event(
     moment = event_context(
         event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
+    if event.topic == ENGAGEMENT:
+        _take_answer(moment, plan)
     _learn(moment, event, plan, update)
     if event.type in ATTRIBUTED and customer.sends:
         attribute(moment, emit_outcome)
         for sent in moment.converted:
             journey.take_conversion(moment, sent)
-    if event.topic == ENGAGEMENT:
-        _take_answer(moment, plan)
     _act(moment, plan)
     if is_first_profile:
         _decide_patient(moment)
@@ -222,7 +222,7 @@ def _take_answer(moment: EventContext, plan: TypePlan) -> None:
     """An engagement event: tell journeys of it, and find the send that it names."""
     if moment.rules.has_journeys:
         journey.take_engagement(moment)
-    if not plan.opens and not plan.cancels:
+    if not plan.opens and not plan.cancels and not plan.facts:
         return
     named = moment.event.data.get("request_id")
     answered = next((sent for sent in moment.customer.sends if sent.request_id == named), None)

@@ -216,6 +216,7 @@ def _timer(
         expires_ms=expires_ms,
         is_deferred=pending.deferred,
         is_parked=pending.parked,
+        is_awaiting=pending.awaits,
     )
 
 

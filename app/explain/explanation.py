@@ -44,6 +44,8 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     is_deferred: bool
     #: came up and waits until the partition is current
     is_parked: bool = False
+    #: counts from what becomes of an earlier step; at ``fires_ms`` it goes undecided
+    is_awaiting: bool = False
 
 
 class OpenInstance(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,15 @@ from typing import Literal, NamedTuple
 
 from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, KnownSend
-from app.explain.words import When, gate_words, headline, led_to_words, local_times, timer_words
+from app.explain.words import (
+    NO_TEMPLATE,
+    When,
+    gate_words,
+    headline,
+    led_to_words,
+    local_times,
+    timer_words,
+)
 
 Kind = Literal["timer", "decision", "send", "event", "engagement", "profile"]
 
@@ -65,11 +73,12 @@ def _timers(explanation: Explanation, when: When) -> Iterator[Entry]:
     for instance in explanation.instances:
         for timer in instance.timers:
             title = _title(instance.trigger, instance.key, timer.step)
-            if timer.template is None or timer.expires_ms is None:
+            if timer.expires_ms is None:
                 words = "the rules no longer have it, nothing will come"
             else:
-                what = f"{timer.template}: {timer_words(timer)}"
-                words = f"{what}; given up after {when(timer.expires_ms)}"
+                words = f"{timer.template or NO_TEMPLATE}: {timer_words(timer)}"
+                if not timer.is_awaiting:
+                    words += f"; given up after {when(timer.expires_ms)}"
             yield Entry(timer.fires_ms, "timer", title, words)
 
 

@@ -22,6 +22,8 @@ _CAUSES: Final = {
     "bounced": "the address bounced",
     "complained": "complained about a message",
 }
+#: In place of the template of a step of which none fits as things stand.
+NO_TEMPLATE: Final = "no template fits now"
 #: Kinds of outcome, where a support agent says more than the contract's word.
 _LED_TO: Final = {
     "complained": "a complaint",
@@ -63,6 +65,8 @@ def timer_words(timer: Timer) -> str:
     """What a pending step waits for; its time follows."""
     if timer.is_parked:
         return "waits until its partition is read up to its end, was due"
+    if timer.is_awaiting:
+        return "waits for what becomes of an earlier step, at most until"
     return "deferred, next try" if timer.is_deferred else "due"
 
 

@@ -9,6 +9,7 @@ from app.core.time.instants import format_rfc3339
 from app.core.time.zones import zone
 from app.explain.explanation import ExplainedDecision, Explanation, OpenInstance
 from app.explain.words import (
+    NO_TEMPLATE,
     When,
     cap_use_words,
     channel_words,
@@ -139,11 +140,9 @@ def _instance_lines(instance: OpenInstance, when: When, now_ms: int) -> Iterator
             yield f"    step {timer.step}: the rules no longer have it, nothing will come"
             continue
         what = timer_words(timer)
-        template = timer.template or "no template fits now"
-        yield (
-            f"    step {timer.step}, {template}: {what} {when(timer.fires_ms)}"
-            f" (given up after {when(timer.expires_ms)})"
-        )
+        template = timer.template or NO_TEMPLATE
+        given_up = "" if timer.is_awaiting else f" (given up after {when(timer.expires_ms)})"
+        yield f"    step {timer.step}, {template}: {what} {when(timer.fires_ms)}{given_up}"
 
 
 def _decision_lines(decision: ExplainedDecision, when: When) -> Iterator[str]:

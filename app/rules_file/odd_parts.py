@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.events import ENGAGEMENT, TYPES
-from app.core.rules.document_values import opening_types_of
-from app.core.time.durations import parse_duration_ms
+from app.core.events import DELIVERY, ENGAGEMENT, PROFILES, TYPES
+from app.core.rules.document_values import opening_types_of, types_of
+from app.core.rules.metrics import DEFAULT_METRIC, metric_named
+from app.core.time.durations import parse_duration_ms, span_text
+from app.core.triggers.instances import JOURNEY_MS
 from app.rules_file.places import Places
 
 Document = Mapping[str, Any]
@@ -41,6 +43,8 @@ def find_odd_parts(document: Document, places: Places) -> list[OddPart]:
         found += _odd_trigger(f"triggers.{name}", body)
     for path, tree in _conditions("", document):
         found += _odd_condition(path, tree)
+    for name, body in document.get("experiments", {}).items():
+        found += _odd_metrics(f"experiments.{name}", body, triggers[body["trigger"]])
     return [*found, *_odd_answers(triggers)]
 
 
@@ -64,6 +68,9 @@ def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
             " 2026-03-01T12:00:00Z"
         )
         yield OddPart(f"{path}.of", text)
+    if body["kind"] == "abandonment":
+        yield from _odd_starts(path, body)
+    yield from _odd_waits(path, body)
     before_ms = 0
     for index, step in enumerate(steps):
         step_path = f"{path}.steps[{index}]" if "steps" in body else path
@@ -84,6 +91,34 @@ def _odd_trigger(path: str, body: Document) -> Iterator[OddPart]:
                 " not from the event"
             )
             yield OddPart(f"{path}.expires", text)
+
+
+def _odd_starts(path: str, body: Document) -> Iterator[OddPart]:
+    """What profiles and messages say seldom has a key."""
+    for name in types_of(body["start"]):
+        if name in TYPES[PROFILES] | TYPES[ENGAGEMENT]:
+            key = ", ".join(types_of(body["key"]))
+            text = f"{name} without {key} is a dead letter, and nothing of it is applied"
+            yield OddPart(f"{path}.start", text)
+
+
+def _odd_waits(path: str, body: Document) -> Iterator[OddPart]:
+    """Steps that count from one that is due when nothing is waited for any more. When a step of a
+    date is due, nobody knows.
+    """
+    if body["kind"] == "date":
+        return
+    due_ms: list[int] = []
+    for index, step in enumerate(body.get("steps", ())):
+        follows, after_ms = step.get("from"), parse_duration_ms(step.get("after", 0))
+        begins_ms = 0 if follows is None else due_ms[follows["step"]]
+        due_ms.append(begins_ms + after_ms)
+        if begins_ms >= JOURNEY_MS:
+            text = (
+                f"step {follows['step']} is due {span_text(begins_ms)} after the event, and"
+                f" {span_text(JOURNEY_MS)} after it nothing is waited for: this step never comes"
+            )
+            yield OddPart(f"{path}.steps[{index}].from", text)
 
 
 def _conditions(path: str, part: Any) -> Iterator[tuple[str, Document]]:
@@ -148,6 +183,26 @@ def _excludes(one: Document, other: Document) -> bool:
 
 def _words(leaf: Document) -> str:
     return f"{leaf['op']} {leaf.get('value')}"
+
+
+def _odd_metrics(path: str, body: Document, trigger: Document) -> Iterator[OddPart]:
+    """Metrics that no message of the trigger can lead to: the experiment would measure nothing, and
+    its guardrail never stop it.
+    """
+    named = {"metric": body.get("metric", DEFAULT_METRIC)}
+    if "guardrail" in body:
+        named["guardrail.metric"] = body["guardrail"]["metric"]
+    kind, name = trigger["kind"], body["trigger"]
+    is_about_delivery = kind == "inactivity" or DELIVERY in opening_types_of(trigger)
+    for where, text in named.items():
+        metric = metric_named(text)
+        if metric == "recovery" and kind != "abandonment":
+            why = f"{name} is none of kind abandonment, and only those are recovered"
+        elif metric in ("review", "support") and not is_about_delivery:
+            why = f"{name} does not begin with `{DELIVERY}`, and only what does leads to it"
+        else:
+            continue
+        yield OddPart(f"{path}.{where}", f"there will be no {metric}: {why}")
 
 
 def _odd_answers(triggers: Document) -> Iterator[OddPart]:

@@ -104,3 +104,39 @@ def test_tokens_fall_back(text: str, profile: dict[str, Any], expected: object) 
     )
     assert made[0].dispatch is not None
     assert made[0].dispatch.tokens == {"value": expected}
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "other", "holds"),
+    [
+        ("profile.birthday", "lt", "event.returns_on", False),
+        ("event.returns_on", "gt", "profile.birthday", False),
+        ("profile.birthday", "ne", "event.returns_on", True),
+        ("event.departs_at", "gt", "profile.attributes.before", True),
+        ("profile.attributes.before", "lt", "event.departs_at", True),
+        ("event.departs_at", "eq", "profile.attributes.same", True),
+        ("event.departs_at", "gt", "profile.attributes.word", False),
+        ("event.departs_at", "gt", "profile.attributes.number", False),
+        ("profile.attributes.before", "lt", "profile.attributes.same", True),
+    ],
+)
+def test_two_fields_are_compared_as_what_they_are(
+    run: Run, field: str, op: str, other: str, holds: bool
+) -> None:
+    """A birthday without a year is neither before nor after a day; text that is compared with an
+    instant is an instant.
+    """
+    hello = welcome(when={"field": field, "op": op, "value": {"field": other}})
+    events = {"orders": {"subscribed": {"departs_at": "time", "returns_on": "date"}}}
+    attributes = {
+        "before": "2026-02-28T23:30:00-05:00",
+        "same": "2026-03-01T10:00:00+01:00",
+        "word": "soon",
+        "number": 1 << 50,
+    }
+    ann = updated(START, email="ann@x", birthday="--03-01", attributes=attributes)
+    says: dict[str, Any] = {"departs_at": "2026-03-01T09:00:00Z", "returns_on": "2026-03-02"}
+    made = run(
+        rules(top={"events": events}, hello=hello), [ann, event("subscribed", START, **says)]
+    )
+    assert bool(made) == holds

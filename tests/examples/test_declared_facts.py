@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.rules_file.load import find_problems
 from tests.examples.test_triggers import HOUR, PROFILE, START, Line, Run, event, rules
 from tests.oracle.engine import run_engine
 from tests.oracle.test_facts import run_with_swaps
@@ -264,3 +265,46 @@ def test_a_list_of_facts_may_contain_what_an_event_says(run: Run, sku: str, is_t
         rules(top=top, back=back), [PROFILE, *lines, event("product_restocked", NOON, sku=sku)]
     )
     assert [one["outcome"] for one in made] == (["send"] if is_told else [])
+
+
+def test_a_fact_of_engagement_knows_the_send_that_it_names(run: Run) -> None:
+    """Trigger, template, step and channel are the send's; without a known send they are missing."""
+    hello = {"kind": "event", "on": ["cart_updated"], "template": "h", "channels": ["email"]}
+    lines = [PROFILE, event("cart_updated", NOON - HOUR)]
+    named = run(rules(hello=hello), lines)[0]["request_id"]
+
+    def clicked(at: int, request_id: str) -> Line:
+        says: dict[str, Any] = {"channel": "sms", "request_id": request_id}
+        return event("message_clicked", at, topic="engagement", **says)
+
+    lines += [clicked(NOON - 3000, named), clicked(NOON - 2000, "of another")]
+    lines.append(event("subscribed", NOON))
+    about = {"field": "event.trigger", "op": "eq", "value": "hello"}
+    facts: dict[str, Any] = {
+        "all": {"count": "message_clicked"},
+        "of_hello": {"count": "message_clicked", "when": about},
+        "channel": {"last": "message_clicked.channel"},
+        "template": {"last": "message_clicked.template"},
+        "step": {"max": "message_clicked.step"},
+    }
+    declared = rules(top={"facts": facts}, hello=hello, tell=tell(**{name: name for name in facts}))
+    assert find_problems(declared) == []
+    assert run(declared, lines)[-1]["tokens"] == {
+        "all": 2,
+        "of_hello": 1,
+        "channel": "email",
+        "template": "h",
+        "step": 0,
+    }
+
+
+def test_the_condition_of_a_fact_compares_instants(run: Run) -> None:
+    """With RFC 3339 text, as every other condition does."""
+    since = {"field": "event.departs_at", "op": "gte", "value": "2030-01-01T00:00:00Z"}
+    facts = {"late_trips": {"count": "booking_confirmed", "when": since}}
+    events = {"bookings": {"booking_confirmed": {"departs_at": "time"}}}
+    lines = [
+        event("booking_confirmed", NOON - n, topic="bookings", departs_at=f"{year}-01-01T00:00:00Z")
+        for n, year in enumerate((2029, 2030, 2031), 1)
+    ]
+    assert told(run, facts, lines, events=events) == {"late_trips": 2}

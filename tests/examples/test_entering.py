@@ -330,3 +330,43 @@ def test_once_and_limit_are_asked_on_the_day_of_an_anniversary(
     made = run(rules(hello=hello), lines, until_ms=ms("2029-12-31T00:00:00Z"))
     assert [d["key"] for d in made if d["outcome"] == "suppress"] == ["2025"]
     assert [d["key"] for d in made if d["outcome"] == "send"] == years
+
+
+@pytest.mark.parametrize(
+    ("more", "keys"),
+    [
+        ({"once": "key"}, ["a", "b", "c"]),
+        ({"limit": {"times": 1, "per": "7d"}}, ["a", "c"]),
+        ({"once": "key", "limit": {"times": 1, "per": "7d"}}, ["a", "c"]),
+        ({"once": "key", "limit": {"times": 2, "per": "7d"}}, ["a", "b", "c"]),
+        ({"once": True, "limit": {"times": 2, "per": "7d"}}, ["a"]),
+    ],
+)
+def test_once_and_limit_together_are_both_asked(
+    run: Run, more: dict[str, Any], keys: list[str]
+) -> None:
+    """Carts a, b and a again within three days, c and a once more ten days later."""
+    starts = [(0, "a"), (1, "b"), (2, "a"), (10, "c"), (20, "a")]
+    if "once" not in more:
+        starts.pop()
+    lines = [event("cart_updated", START + day * DAY, cart_id=key) for day, key in starts]
+    limited = rules(cart=cart(**more))
+    made = run(limited, [updated(START, email="ann@x"), *lines], until_ms=START + 30 * DAY)
+    assert [one["key"] for one in made if one["outcome"] == "send"] == keys
+
+
+@pytest.mark.parametrize("more", [{"once": True}, {"limit": {"times": 1, "per": "400d"}}, {}])
+def test_a_step_right_after_the_first_of_an_anniversary_enters_no_second_time(
+    run: Run, more: dict[str, Any]
+) -> None:
+    """The instance of the day is the customer's only one, and has all of its steps."""
+    step: dict[str, Any] = {"template": "t", "channels": ["email"]}
+    steps = [step, step | {"after": "1d"}, step | {"from": {"step": 0, "on": "sent"}}]
+    birthday = {"kind": "anniversary", "of": "profile.birthday", "at": "09:00", "steps": steps}
+    ann = updated(START, email="ann@x", birthday="1990-06-20")
+    made = run(rules(birthday=birthday | more), [ann], until_ms=START + 30 * DAY)
+    assert [(one["step"], one["outcome"]) for one in made] == [
+        (0, "send"),
+        (2, "send"),
+        (1, "send"),
+    ]

@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from app.backtest.clock import Outage
 from app.backtest.history import read_arrivals
 from app.backtest.replay import Replay
 from app.core.compile import compile_rules
@@ -71,6 +72,25 @@ def test_what_is_due_before_is_closed_and_what_is_due_later_is_decided() -> None
     assert [(each.trigger, each.step, each.outcome.value) for each in made] == [
         ("third", 0, "send"),
         ("cart", 1, "send"),
+    ]
+
+
+def test_what_is_due_before_is_closed_while_the_partition_is_behind_too() -> None:
+    """It does not wait to be decided, so ``once`` lets the first event after it enter."""
+    hello = {"kind": "event", "on": ["subscribed"], "template": "t", "channels": ["email"]}
+    rules = {**RULES, "triggers": {"hello": hello | {"once": True}}}
+    lines = [
+        seeded("profiles", "profile_updated", T0, {"email": "ann@example.org"}, T0 + MINUTE),
+        seeded("orders", "subscribed", T0 + 1, {}, T0 + MINUTE),
+        live("subscribed", T0 + 2 * MINUTE),
+        live("subscribed", T0 + 3 * MINUTE),
+    ]
+    made: list[Decision] = []
+    outage = Outage(T0, T0 + 10 * MINUTE)
+    replay = Replay(compile_rules(rules, version="x"), made.append, outage=outage)
+    replay.run(read_arrivals(lines), until_ms=T0 + 90 * MINUTE)
+    assert [(each.key, each.outcome.value, each.decided_ms) for each in made] == [
+        (f"subscribed-{T0 + 2 * MINUTE}", "send", T0 + 10 * MINUTE)
     ]
 
 

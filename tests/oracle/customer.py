@@ -215,6 +215,7 @@ def holds(
         return is_number(found) and found < now - duration_ms(value)
     if isinstance(value, dict):
         other = value_of(value["field"], customer, event_data, rules, now)
+        found, other = sides(condition, found, other)
         if other is None or ("times" in value and not is_number(other)):
             return False
         other = to_the_millionth(other * value["times"] if "times" in value else other)
@@ -224,6 +225,21 @@ def holds(
     if condition["field"] == "profile.birthday" and op in ("gt", "gte", "lt", "lte"):
         return not str(found).startswith("-") and leaf(found, op, value)
     return leaf(found, op, to_the_millionth(value) if op not in ("in", "not_in") else value)
+
+
+def sides(condition: Mapping[str, Any], *values: Any) -> tuple[Any, ...]:
+    """Two fields as they are compared: of a birthday without a year there is no order, and text
+    that is compared with an instant is one.
+    """
+    paths = (condition["field"], condition["value"]["field"])
+    if "profile.birthday" in paths and condition["op"] in ("gt", "gte", "lt", "lte"):
+        return tuple(None if str(one).startswith("--") else one for one in values)
+    if sum(path.endswith("_at") and "profile." not in path for path in paths) == 1:
+        read = [instant_or_none(one) if isinstance(one, str) else None for one in values]
+        return tuple(
+            one if instant is None else instant for one, instant in zip(values, read, strict=True)
+        )
+    return values
 
 
 def value_of(

@@ -68,22 +68,24 @@ def is_covered(
 def is_full(world: Any, customer: Customer, name: str, key: str, t: int, but: Any = None) -> bool:
     """Whether `once` or `limit` lets no instance of the key start at `t`, beside `but`."""
     trigger = world["rules"]["triggers"][name]
-    limit = trigger.get("limit")
-    if trigger.get("once"):
-        limit = {"times": 1, "per": "9999d", "each": trigger["once"]}
-    if limit is None:
-        return False
-    oldest = float("-inf") if trigger.get("once") else t - duration_ms(limit["per"])
     sent = [s for s in customer["sends"] if not s["is_recalled"]]
-    counted = {
-        (one["key"], one["anchor"])
-        for one in [*customer["instances"], *sent]
-        if one["trigger"] == name and one["anchor"] > oldest
-        if limit.get("each") != "key" or one["key"] == key
-    }
-    if but is not None:
-        counted.discard((but["key"], but["anchor"]))
-    return bool(len(counted) >= limit["times"])
+    known = [one for one in [*customer["instances"], *sent] if one["trigger"] == name]
+
+    def entered(each: Any, oldest: float) -> int:
+        counted = {
+            (one["key"], one["anchor"])
+            for one in known
+            if one["anchor"] > oldest and (each != "key" or one["key"] == key)
+        }
+        if but is not None:
+            counted.discard((but["key"], but["anchor"]))
+        return len(counted)
+
+    once, limit = trigger.get("once"), trigger.get("limit")
+    if once and entered(once, float("-inf")) >= 1:
+        return True
+    oldest = None if limit is None else t - duration_ms(limit["per"])
+    return oldest is not None and entered(limit.get("each"), oldest) >= limit["times"]
 
 
 def has_sent(customer: Customer, instance: Mapping[str, Any]) -> bool:

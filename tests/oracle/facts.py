@@ -37,7 +37,7 @@ def value_of(
     whole_days: list[tuple[int, Any]] = []
     within = duration_ms(body["within"]) if "within" in body else None
     for event in since_declared(body, name, rules, events):
-        data = visible(event["data"], rules)
+        data = visible(event["answer"], rules)
         if event["type"] == type_name and holds(body.get("when"), data, rules):
             for value in values(op, path, data, event["t"], rules):
                 taken.append((event["t"], value))
@@ -86,7 +86,7 @@ def values(op: str, path: str, data: Mapping[str, Any], t: int, rules: Rules) ->
         return [t]
     kinds = field_types(rules)
     if not path.startswith("items."):
-        return [v for v in [typed(data.get(path), kinds[path])] if v is not None]
+        return [v for v in [typed(data.get(path), kinds.get(path))] if v is not None]
     field = path.removeprefix("items.")
     kind = kinds.get(field, "number" if op in ("sum", "mean", "min", "max") else None)
     items = data.get("items")

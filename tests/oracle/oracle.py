@@ -263,6 +263,7 @@ def remember(world: World, customer: Customer, event: dict[str, Any]) -> None:
     channels = world["rules"]["channels"]
     before = {c: address_or_none(world["rules"], customer, c) for c in channels}
     known = {name: event[name] for name in ("topic", "type", "t", "data")}
+    known["answer"] = with_answer(customer, event)["data"]
     customer["events"].append(known | {"file": world["rules"], "read_at": world["now"]})
     for channel, address in before.items():
         if identity(address) != identity(address_or_none(world["rules"], customer, channel)):

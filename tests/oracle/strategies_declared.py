@@ -89,6 +89,7 @@ def facts(draw: st.DrawFn, *, every: bool = False) -> Rules:
         "gift": (("last", "first", "most"), ("order_placed.gift",)),
         "viewed_at": (("last", "first"), ("product_viewed", "ticket_closed")),
         "departs_at": (("last", "first", "most"), ("trip_searched.departs_at",)),
+        "read": (("last", "most"), ("message_opened.channel", "message_clicked.trigger")),
     }
     found: Rules = {}
     names = st.lists(st.sampled_from(sorted(sources)), min_size=1, unique=True)
@@ -113,6 +114,10 @@ def _fact_when(type_name: str) -> st.SearchStrategy[Rules]:
     fields = {name for names in EVENTS.values() for name in names.get(type_name, {})}
     if "brand" in fields:
         leaf |= st.just({"field": "event.brand", "op": "in", "value": ["x", "7"]})
+    if type_name.startswith("message_"):
+        leaf = st.just({"field": "event.channel", "op": "ne", "value": "sms"})
+    if type_name == "trip_searched":
+        leaf |= _leaf(st.just("event.departs_at"), ["2024-06-16T06:00:00Z"], ["gt", "lte"])
     return leaf | leaf.map(lambda one: {"not": one})
 
 
@@ -125,6 +130,8 @@ def _fact_leaf(name: str, body: Rules) -> st.SearchStrategy[Rules]:
         values, ops = ["k1", "x"], ["contains"]
     elif name in ("sku", "top"):
         values, ops = ["k1", "k2", "x", "7"], ["eq", "ne", "gt", "contains"]
+    elif name == "read":
+        values, ops = ["email", "sms"], ["eq", "ne"]
     elif name == "any":
         values, ops = ["here"], ["eq", "ne"]
     elif name == "gift":

@@ -339,14 +339,17 @@ def triggers(draw: st.DrawFn, channels: tuple[str, ...]) -> Rules:
         trigger |= draw(own_limits(steps))
     if "cancel" in trigger and draw(st.integers(0, 3)) == 0:
         trigger["cancel"].append({"on": draw(_some(CANCEL_TYPES)), "when": draw(CONDITIONS)})
-    entry = draw(st.sampled_from(["", "", "", "once", "limit"]))
+    entry = draw(st.sampled_from(["", "", "", "", "once", "limit", "once limit"]))
     if entry:
         per = MEDIUM | LONG if trigger["kind"] != "anniversary" else st.just("800d")
         limit: Rules = {"times": draw(st.integers(1, 2)), "per": draw(per)}
         is_by_key = "key" in trigger and draw(st.booleans())
         limit |= {"each": "key"} if is_by_key else {}
         once = "key" if is_by_key else True
-        trigger |= {"once": once} if entry == "once" else {"limit": limit}
+        if entry == "once limit":
+            limit.pop("each", None)
+        both = {"once": once, "limit": limit}
+        trigger |= {name: both[name] for name in entry.split()}
     return trigger
 
 
@@ -454,6 +457,8 @@ def experiments(draw: st.DrawFn, name: str, trigger: Rules, channels: tuple[str,
         "template": st.just("other") | TEMPLATES,
         "channels": _some(channels),
     }
+    if "before" in trigger.get("steps", [trigger])[0]:
+        del changes["after"]
     whole: dict[str, st.SearchStrategy[Any]] = {"weight": changes["weight"]}
     if trigger.get("category") != "transactional":
         changes |= {"ghost": st.booleans(), "cooldown": ANY_DURATION}

@@ -18,7 +18,7 @@ from app.core.customer.declared_facts import (
 )
 from app.core.customer.limits import MAX_FACT_VALUES
 from app.core.events import ITEMS, FieldType
-from app.core.rules.conditions import compile_condition
+from app.core.rules.conditions import Facts, compile_condition
 from app.core.rules.taxonomy import READERS, Reader, Taxonomy
 from app.core.time.durations import parse_duration_ms
 
@@ -63,10 +63,14 @@ def compile_facts(
     facts: Document, taxonomy: Taxonomy, currency: str | None
 ) -> dict[str, DeclaredFact]:
     """Every fact by its name."""
-    return {name: _fact(name, body, taxonomy, currency) for name, body in facts.items()}
+    times = frozenset(f"event.{name}" for name, kind in taxonomy.fields.items() if kind == "time")
+    known = Facts(values={}, instants=times)
+    return {name: _fact(name, body, taxonomy, currency, known) for name, body in facts.items()}
 
 
-def _fact(name: str, body: Document, taxonomy: Taxonomy, currency: str | None) -> DeclaredFact:
+def _fact(
+    name: str, body: Document, taxonomy: Taxonomy, currency: str | None, known: Facts
+) -> DeclaredFact:
     op = op_of(body)
     _, path = source_of(body)
     kind = type_of_source(body, taxonomy)
@@ -75,7 +79,7 @@ def _fact(name: str, body: Document, taxonomy: Taxonomy, currency: str | None) -
         "type": source_of(body)[0],
         "definition": _definition(body, kind),
         "values_of": _values_of(op, path, kind, currency),
-        "when": compile_condition(body["when"]) if "when" in body else None,
+        "when": compile_condition(body["when"], known) if "when" in body else None,
         "within_ms": parse_duration_ms(body["within"]) if "within" in body else None,
     }
     if op in _ROLLING_OPS and "within" in body:

@@ -123,7 +123,7 @@ def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
     if op == "older_than":
         return _compile_age(get, parse_duration_ms(value))
     if isinstance(value, dict):
-        return _compile_comparison(get, op, value, facts)
+        return _compile_comparison(path, op, value, facts)
     if path in facts.instants:
         value = _as_instants(value)
     elif path in facts.sums:
@@ -173,20 +173,19 @@ def _compile_age(get: Getter, age_ms: int) -> Condition:
     """Whether an instant (epoch ms, or RFC 3339 text of an attribute) lies further back."""
 
     def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
-        got = get(data, customer, now_ms)
-        if type(got) is str:
-            try:
-                got = parse_rfc3339(got)
-            except ValueError:
-                return False
+        got = _instant_of(get(data, customer, now_ms))
         return type(got) is int and got < now_ms - age_ms
 
     return leaf
 
 
-def _compile_comparison(get: Getter, op: str, other: Mapping[str, Any], facts: Facts) -> Condition:
+def _compile_comparison(path: str, op: str, other: Mapping[str, Any], facts: Facts) -> Condition:
     """Compare with another field, times a factor. Numbers are rounded first: see SUM_DECIMALS."""
-    get_other = compile_field(other["field"], facts)
+    other_path = other["field"]
+    needs_instants = (path in facts.instants) != (other_path in facts.instants)
+    get, get_other = (
+        _compile_side(side, op, facts, needs_instants=needs_instants) for side in (path, other_path)
+    )
     factor = other.get("times")
 
     def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
@@ -200,6 +199,30 @@ def _compile_comparison(get: Getter, op: str, other: Mapping[str, Any], facts: F
         return _compare(op, _rounded(got), _rounded(value))
 
     return leaf
+
+
+def _compile_side(path: str, op: str, facts: Facts, *, needs_instants: bool) -> Getter:
+    """One side of a comparison of fields: a birthday without a year has no place in an order, and
+    an attribute that is compared with an instant may be RFC 3339 text.
+    """
+    get = compile_field(path, facts)
+    if path == BIRTHDAY and op in _ORDER:
+        return lambda data, customer, now_ms: _with_year(get(data, customer, now_ms))
+    if needs_instants and path not in facts.instants:
+        return lambda data, customer, now_ms: _instant_of(get(data, customer, now_ms))
+    return get
+
+
+def _with_year(birthday: str | None) -> str | None:
+    return None if birthday is None or birthday.startswith("-") else birthday
+
+
+def _instant_of(value: Any) -> Any:
+    """RFC 3339 text as epoch ms; any other value as it is."""
+    try:
+        return parse_rfc3339(value) if type(value) is str else value
+    except ValueError:
+        return value
 
 
 def _compare(op: str, left: Any, right: Any) -> bool:
@@ -219,8 +242,8 @@ def _compile_birthday(get: Getter, test: Callable[[Any], bool]) -> Condition:
     """Neither before nor after anything is a birthday without a year (``--MM-DD``)."""
 
     def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
-        got = get(data, customer, now_ms)
-        return got is not None and not got.startswith("-") and test(got)
+        got = _with_year(get(data, customer, now_ms))
+        return got is not None and test(got)
 
     return leaf
 

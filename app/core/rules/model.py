@@ -155,7 +155,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     #: cancel type -> conditions about the event, of which one must hold; a type that is not in it
     #: cancels always
     cancel_when: dict[str, tuple[Condition, ...]]
-    entry: Entry | None
+    entry: tuple[Entry, ...]
     #: the profile field that the opening event has to have changed
     changed: Getter | None
     #: a step counts from, or asks about, what an earlier one led to

@@ -64,7 +64,7 @@ def decide(
         if verdict.channel is not None:
             request = send_request(moment, trigger, verdict.channel, instance.data)
             instance.sent |= 1 << pending.step
-            if trigger.entry is not None:
+            if trigger.entry:
                 remember_sent(customer, trigger, instance, pending.step)
             if verdict.outcome is SEND:
                 decision.dispatch = request
@@ -82,7 +82,7 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
 
-def _is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
+def is_before_decisions(moment: DecisionContext, pending: PendingStep) -> bool:
     """Whether the step was due before decisions begin, for all or for this customer."""
     due_ms = pending.due_ms
     return due_ms < moment.rules.decide_from_ms or due_ms < moment.customer.decide_from_ms
@@ -99,7 +99,7 @@ def drop_step(
 ) -> None:
     """Decide a step that waits and whose instance has ended: ``suppress`` with that reason."""
     instance.decided |= 1 << pending.step
-    if _is_before_decisions(moment, pending):
+    if is_before_decisions(moment, pending):
         return
     verdict = Verdict(outcome=SUPPRESS, reason=reason)
     message = message_of(trigger, pending.step, instance, moment.customer, moment.now_ms)

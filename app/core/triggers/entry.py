@@ -9,7 +9,7 @@ from typing import Final
 
 from app.core.customer.limits import MAX_ENTERED, shortened
 from app.core.customer.record import Customer, Entered, Instance, Sent
-from app.core.rules.model import Trigger
+from app.core.rules.model import Entry, Trigger
 from app.core.time.instants import BEGINNING_OF_TIME_MS
 
 _NONE: Final[list[Entered]] = []
@@ -23,11 +23,17 @@ def entry_stop(
     """``once`` or ``limit`` when that stops a start of the key at this time, else None; ``own`` is
     what the start has opened, and does not count.
     """
-    entry = trigger.entry
-    if entry is None:
-        return None
+    for entry in trigger.entry:
+        if _entered(customer, trigger.name, entry, key, start_ms, own) >= entry.times:
+            return "once" if entry.per_ms is None else "limit"
+    return None
+
+
+def _entered(
+    customer: Customer, name: str, entry: Entry, key: str, start_ms: int, own: Instance | None
+) -> int:
+    """How many instances of the trigger of that name count for the entry at a start."""
     after_ms = BEGINNING_OF_TIME_MS if entry.per_ms is None else start_ms - entry.per_ms
-    name = trigger.name
     counted = {
         (shortened(one.key, _KEY_CHARS), one.anchor_ms)
         for one in customer.instances
@@ -39,9 +45,7 @@ def entry_stop(
     if entry.is_by_key:
         known = shortened(key, _KEY_CHARS)
         counted = {one for one in counted if one[0] == known}
-    if len(counted) < entry.times:
-        return None
-    return "once" if entry.per_ms is None else "limit"
+    return len(counted)
 
 
 def is_new_entry(current: Sequence[Instance]) -> bool:

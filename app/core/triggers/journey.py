@@ -17,7 +17,7 @@ from app.core.rules.arbitration import firing_ms
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.step_marks import CLICKED, CONVERTED, DELIVERED, GHOST, OPENED, tell
 from app.core.rules.variants import steps_of
-from app.core.triggers.decide import decide
+from app.core.triggers.decide import decide, is_before_decisions
 from app.core.triggers.instances import JOURNEY_MS
 from app.core.triggers.parking import park
 
@@ -34,23 +34,24 @@ def decide_step(
     """Decide a step whose time has come, and at once those that follow its send without delay.
 
     A step that still awaits something goes undecided: it can no more come. A marketing one waits
-    while the partition is not current.
+    while the partition is not current; one that was due before decisions begin is closed all the
+    same, since nothing that is still unread could have it sent.
     """
     if pending.awaits:
         _drop(moment, trigger, instance, pending)
         return
-    if trigger.is_marketing and not moment.is_current:
+    if trigger.is_marketing and not moment.is_current and not is_before_decisions(moment, pending):
         park(moment.customer, pending)
         return
-    if trigger.entry is not None and not trigger.kind.may_enter(moment, trigger, instance):
+    if trigger.entry and not trigger.kind.may_enter(moment, trigger, instance):
         return
     outcome = decide(moment, trigger, instance, pending)
+    if not trigger.kind.is_anchored_at_event:
+        trigger.kind.take_up(moment, trigger, instance)
     if trigger.is_journey and outcome is not DEFER:
         if outcome is HOLDOUT:
             tell(instance, pending.step, GHOST)
         _follow(moment, trigger, instance, pending.step)
-    if not trigger.kind.is_anchored_at_event:
-        trigger.kind.take_up(moment, trigger, instance)
 
 
 def _follow(moment: DecisionContext, trigger: Trigger, instance: Instance, step: int) -> None:

@@ -54,7 +54,7 @@ def open_instance(moment: EventContext, trigger: Trigger, key: str) -> None:
     """Open another instance, anchored at the event, of a kind that allows several at a time."""
     identity = identity_of(key, moment.occurred_ms)
     stop = _stop_of(moment, trigger, key, identity)
-    if stop is None and (trigger.entry is not None or moment.unchanged):
+    if stop is None and (trigger.entry or moment.unchanged):
         stop = _entry_stop(moment, trigger, key)
     if stop is not None:
         stop_start(moment, trigger, key, stop)
@@ -84,7 +84,7 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
             return
     identity = identity_of(key, moment.occurred_ms)
     stop = _stop_of(moment, trigger, key, identity)
-    is_limited = trigger.entry is not None or moment.unchanged
+    is_limited = trigger.entry or moment.unchanged
     if stop is None and is_limited and is_new_entry(current):
         stop = _entry_stop(moment, trigger, key)
     if stop is not None:
@@ -115,8 +115,6 @@ def _stop_of(moment: EventContext, trigger: Trigger, key: str, identity: bytes) 
 def _entry_stop(moment: EventContext, trigger: Trigger, key: str) -> Stop | None:
     if moment.unchanged and trigger.changed is not None and trigger.name in moment.unchanged:
         return Stop.UNCHANGED
-    if trigger.entry is None:
-        return None
     stop = entry_stop(moment.customer, trigger, key, moment.occurred_ms)
     return None if stop is None else Stop(stop)
 

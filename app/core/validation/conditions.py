@@ -7,6 +7,7 @@ import msgspec
 
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import ANSWER_FIELDS, ENGAGEMENT, MERGE
+from app.core.rules.document_values import opening_types_of
 from app.core.validation.leaves import check_leaf
 from app.core.validation.problems import Problem, nearest, shown
 from app.core.validation.value_kinds import FieldKinds, names_in
@@ -39,6 +40,13 @@ def known_for(known: Known, types: Iterable[str]) -> Known:
         if taxonomy.topic_of.get(name) == ENGAGEMENT:
             fields |= ANSWER_FIELDS
     return msgspec.structs.replace(known, event_fields=frozenset(fields))
+
+
+def known_in(known: Known, trigger: Document) -> Known:
+    """The same for conditions and tokens of a trigger: about the event that opens its instances."""
+    if trigger.get("kind") == "anniversary":
+        return msgspec.structs.replace(known, no_event="an anniversary has no event")
+    return known_for(known, opening_types_of(trigger))
 
 
 def check_type(path: str, name: str, known: Known) -> Iterator[Problem]:

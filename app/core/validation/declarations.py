@@ -5,7 +5,15 @@ from typing import Any
 
 from app.core.customer.facts import FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
-from app.core.events import BUILT_IN_FIELDS, ENGAGEMENT, ITEMS, PROFILES, TYPES, FieldType
+from app.core.events import (
+    ANSWER_TYPES,
+    BUILT_IN_FIELDS,
+    ENGAGEMENT,
+    ITEMS,
+    PROFILES,
+    TYPES,
+    FieldType,
+)
 from app.core.rules.compile_facts import FACT_OPS, NUMBER_OPS, op_of, source_of
 from app.core.rules.conditions import fields_of
 from app.core.rules.taxonomy import Taxonomy
@@ -75,6 +83,8 @@ def _check_values(
     path: str, op: str, event_type: str, field: str, taxonomy: Taxonomy
 ) -> Iterator[Problem]:
     fields = taxonomy.fields_of(event_type)
+    if taxonomy.topic_of[event_type] == ENGAGEMENT:
+        fields = {**fields, **ANSWER_TYPES}
     kind: FieldType | None
     if field.startswith(f"{ITEMS}."):
         kind = taxonomy.fields.get(field.removeprefix(f"{ITEMS}."))

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from app.core.customer.facts import DATE_FACTS
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import FieldType
 from app.core.rules.compile_facts import FACT_OPS
-from app.core.rules.document_values import opening_types_of, types_of
+from app.core.rules.document_values import types_of
 from app.core.rules.model import DEFAULT_CHANNELS
 from app.core.rules.taxonomy import declare
 from app.core.rules.tokens import path_of
@@ -26,6 +24,7 @@ from app.core.validation.conditions import (
     check_field,
     check_type,
     known_for,
+    known_in,
 )
 from app.core.validation.declarations import check_events, check_facts
 from app.core.validation.experiments import check_experiments
@@ -184,10 +183,7 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
 
 def _check_messages(path: str, body: Document, known: Known) -> Iterator[Problem]:
     """Conditions, tokens and steps, which see the event that opened the instance."""
-    if body["kind"] == "anniversary":
-        known = msgspec.structs.replace(known, no_event="an anniversary has no event")
-    else:
-        known = known_for(known, opening_types_of(body))
+    known = known_in(known, body)
     if "when" in body:
         yield from check_condition(f"{path}.when", body["when"], known)
     for token, text in body.get("tokens", {}).items():

@@ -9,7 +9,7 @@ from app.core.rules.metrics import DEFAULT_METRIC, METRICS, NEED_A_MESSAGE, metr
 from app.core.rules.model import DEFAULT_MAX_CONCURRENT_EXPERIMENTS
 from app.core.time.durations import parse_duration_ms
 from app.core.time.zones import zone
-from app.core.validation.conditions import Known, check_condition, check_content
+from app.core.validation.conditions import Known, check_condition, check_content, known_in
 from app.core.validation.problems import Problem, check_channels, check_positive
 from app.core.validation.throttle import check_step_limits
 
@@ -38,13 +38,14 @@ def check_experiments(
             yield Problem(f"{path}.trigger", expected, repr(trigger))
         varied.setdefault(trigger, name)
         trigger_body = document.get("triggers", {}).get(trigger)
-        yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, known)
+        about = known if trigger_body is None else known_in(known, trigger_body)
+        yield from _check_variants(f"{path}.variants", body["variants"], trigger_body, about)
         for label, variant in body["variants"].items():
             if "steps" in variant and trigger_body is not None:
                 own = {"kind": trigger_body["kind"], "steps": variant["steps"]}
-                yield from check_steps(f"{path}.variants.{label}", own, known)
+                yield from check_steps(f"{path}.variants.{label}", own, about)
         if "when" in body:
-            yield from check_condition(f"{path}.when", body["when"], known)
+            yield from check_condition(f"{path}.when", body["when"], about)
         yield from _check_metrics(path, body)
         yield from _check_times(path, body, timezone)
     yield from _check_concurrency(document, experiments, timezone)
@@ -63,6 +64,10 @@ def _check_variants(
             yield Problem(f"{path}.{name}.{both[0]}", expected, repr(variant[both[0]]))
         if trigger is not None:
             yield from _check_windows(f"{path}.{name}", variant, trigger)
+            first = trigger.get("steps", [trigger])[0]
+            if "after" in variant and "before" in first:
+                expected = f"`steps`, because the first step is {first['before']} before the date"
+                yield Problem(f"{path}.{name}.after", expected, repr(variant["after"]))
         if trigger is None or is_marketing(trigger):
             continue
         for field in ("ghost", "cooldown", "deliver"):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from app.core.customer.profile import parse_yearly
+from app.core.customer.profile import parse_date, parse_yearly
+from app.core.rules.conditions import BIRTHDAY
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
 from app.core.time.zones import zone
@@ -139,10 +140,12 @@ def _check_fit(path: str, field: str, op: str, value: Any, kind: ValueKind) -> I
             yield Problem(path, expected, found, _flag_hint(value))
         case "instant" if not _is_instant(value):
             yield Problem(path, "an RFC 3339 time with an offset", found)
-        case "date" if parse_yearly(value) is None or (op in _ORDER and str(value)[:2] == "--"):
+        case "date" if not _is_date(value, may_be_yearly=field == BIRTHDAY and op not in _ORDER):
             yield Problem(path, "a date as YYYY-MM-DD", found)
         case "text":
             yield from _check_text(path, field, op, value, kind)
+        case "any" if op in _ORDER and type(value) is bool:
+            yield Problem(path, "a number or text, because true and false have no order", found)
         case _:
             pass
 
@@ -258,6 +261,11 @@ def _is_instant(value: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_date(value: object, *, may_be_yearly: bool) -> bool:
+    """A birthday alone may be without a year, and then has no place in an order."""
+    return (parse_yearly(value) if may_be_yearly else parse_date(value)) is not None
 
 
 def _is_zone(value: str) -> bool:

@@ -1,8 +1,9 @@
 """What can be wrong with who enters a trigger, what ends it and how its steps follow each other."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+from app.core.events import FieldType
 from app.core.rules.document_values import (
     BY_KEY,
     cancel_items_of,
@@ -19,6 +20,9 @@ from app.core.validation.conditions import (
 from app.core.validation.problems import Problem, check_positive, nearest, shown
 
 Document = Mapping[str, Any]
+
+#: No value of these types can be a key.
+_NO_KEYS: Final = frozenset({FieldType.FLAG, FieldType.ITEMS})
 
 
 def check_cancels(
@@ -43,10 +47,14 @@ def check_key(path: str, trigger: Document, known: Known) -> Iterator[Problem]:
     """Each part of the key must be a field of the events that open the trigger."""
     value = trigger.get("key", [])
     fields = known_for(known, opening_types_of(trigger)).event_fields or frozenset()
+    types = known.kinds.taxonomy.fields
     for name in [value] if isinstance(value, str) else value:
         if name not in fields:
             expected = f"one of {', '.join(sorted(fields))}"
             yield Problem(f"{path}.key", expected, shown(name), nearest(str(name), fields))
+        elif types.get(name) in _NO_KEYS:
+            expected = "a field that is text or an integer, because nothing else is a key"
+            yield Problem(f"{path}.key", expected, f"{name}, {types[name]}")
 
 
 def check_entry(path: str, trigger: Document, known: Known) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from app.core.decisions import Decision
 from app.core.triggers.merging import leave
 from app.explain.explain import explain
 from app.explain.explanation import Explanation
+from app.explain.timeline import timeline
 from app.explain.words import gate_words
 from app.explain.written import explanation_json, explanation_text
 from app.formats.encode import written
@@ -212,8 +213,21 @@ def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
     choice = "template: [{when: {field: customer.orders, op: gte, value: N}, template: again}]"
     rules = RULES.replace("template: reminder", choice)
     assert "step 0, again: d" in explanation_text(explained(rules.replace("N", "1"), hour=20.5))
-    text = explanation_text(explained(rules.replace("N", "9"), hour=20.5))
-    assert "step 0, no template fits now: d" in text
+    found = explained(rules.replace("N", "9"), hour=20.5)
+    assert "step 0, no template fits now: d" in explanation_text(found)
+    assert any(entry.words.startswith("no template fits now: d") for entry in timeline(found))
+
+
+def test_a_step_that_awaits_an_opening_is_not_said_to_be_due() -> None:
+    """After 60 days nothing comes of it: that is no due time, and it is not given up later."""
+    steps = (
+        "steps: [{template: seen, channels: [email]},"
+        " {from: {step: 0, on: opened}, template: again, channels: [email]}]"
+    )
+    found = explained(RULES.replace("template: seen,\n         channels: [email]", steps), hour=15)
+    words = "again: waits for what becomes of an earlier step, at most until"
+    assert f"step 1, {words} Mon 2026-03-02 14:04\n" in explanation_text(found)
+    assert words in [entry.words for entry in timeline(found)]
 
 
 @pytest.mark.parametrize(

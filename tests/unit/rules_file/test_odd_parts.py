@@ -59,6 +59,27 @@ version: 1
 triggers:
   tier: {kind: date, of: profile.attributes.tier_ends, before: 14d, template: a, channels: [email]}
 """
+KEYLESS = NO_CANCEL.replace("after: 30m", "cancel: [order_placed], after: 30m").replace(
+    "start: [cart_updated]", "start: [cart_updated, profile_updated]"
+)
+NEVER_COMES = """
+version: 1
+triggers:
+  hello: {kind: event, on: [subscribed], steps: [
+    {after: 30d, template: a, channels: [email]},
+    {from: {step: 0, on: sent}, after: 30d, template: b, channels: [email]},
+    {from: {step: 1, on: opened}, template: c, channels: [email]}]}
+"""
+EXPERIMENT = """
+version: 1
+triggers:
+  hello: {kind: event, on: [subscribed], template: a, channels: [email]}
+experiments:
+  x: {trigger: hello, salt: s, start: 2026-01-01, metric: METRIC, variants: {a: {}, b: {after: 1h}},
+      guardrail: {metric: GUARD, worst: 0.1}}
+"""
+RECOVERY = EXPERIMENT.replace("METRIC", "recovery").replace("GUARD", "bounced")
+SUPPORT = EXPERIMENT.replace("METRIC", "conversion").replace("GUARD", "support")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +93,10 @@ triggers:
         (NEVER, "triggers.big.when", "this never holds"),
         (SEND_TIME, "triggers.paid.send_time", "no effect"),
         (DAY, "triggers.tier.of", "no `at`"),
+        (RECOVERY, "experiments.x.metric", "only those are recovered"),
+        (SUPPORT, "experiments.x.guardrail.metric", "does not begin with `delivered`"),
+        (KEYLESS, "triggers.cart.start", "profile_updated without cart_id is a dead letter"),
+        (NEVER_COMES, "triggers.hello.steps[2].from", "step 1 is due 60 days after the event"),
     ],
 )
 def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: str) -> None:
@@ -88,6 +113,8 @@ def test_odd_parts_are_reported_with_their_place(text: str, path: str, words: st
     [
         SEND_TIME.replace("transactional", "marketing"),
         DAY.replace("before: 14d", 'at: "09:00", before: 14d'),
+        SUPPORT.replace("subscribed", "delivered"),
+        NEVER_COMES.replace("30d, template: b", "29d, template: b"),
     ],
 )
 def test_a_step_that_can_wait_and_a_day_with_its_time_are_not_odd(text: str) -> None:

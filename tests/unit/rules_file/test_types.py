@@ -8,6 +8,8 @@ RULES = """
 version: 1
 segments: {{loyal: {{field: customer.orders, op: gte, value: 2}}}}
 channels: {{email: {{requires: email}}}}
+events: {{orders: {{order_placed: {{day: date}}}}}}
+facts: {{day: {{last: order_placed.day}}}}
 triggers:
   a: {{kind: event, on: [price_drop_detected], template: t, channels: [email],
       when: {leaf}}}
@@ -28,6 +30,8 @@ triggers:
         ("{field: profile.consent.emial, op: eq, value: true}", "profile.consent.email"),
         ('{field: event.sku, op: eq, value: "\\ud800"}', ""),
         ("{field: event.value, op: gt, value: .nan}", ""),
+        ('{field: customer.day, op: eq, value: "--03-01"}', ""),
+        ("{field: profile.attributes.member, op: gte, value: true}", ""),
         ("{field: event.value, op: gt, value: 0xfffffffffffffffffffffff}", ""),
     ],
 )
@@ -36,12 +40,13 @@ def test_a_leaf_that_cannot_hold_is_refused(leaf: str, hint: str) -> None:
     with pytest.raises(RulesError) as caught:
         parse_rules(RULES.format(leaf=leaf).encode())
     (problem,) = caught.value.problems
-    assert (problem.line, problem.hint) == (7, hint)
+    assert (problem.line, problem.hint) == (9, hint)
 
 
 @pytest.mark.parametrize(
     "leaf",
     [
+        '{field: profile.birthday, op: eq, value: "--03-01"}',
         '{field: profile.birthday, op: lt, value: "2008-01-01"}',
         "{field: profile.consent.email, op: eq, value: true}",
         "{field: event.new_price, op: lte, value: {field: event.old_price, times: 0.95}}",
