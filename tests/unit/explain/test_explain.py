@@ -312,6 +312,10 @@ def test_customers_are_found_by_name_and_address(
     assert capsys.readouterr().out == "ann  email\n"
     assert main([*command, email, "--show-personal"]) == 0
     assert capsys.readouterr().out == f"ann  email: {email}\n"
+    assert main([*command, email, "--show-personal", "--format", "json"]) == 0
+    found = {"customer_id": "ann", "found_in": "email", "value": email}
+    assert orjson.loads(capsys.readouterr().out) == {"matches": [found], "more": False}
+    assert main([*command, email, "--format", "html"]) == 2
     assert main([*command, "AN"]) == 0
     assert capsys.readouterr().out.startswith("ann  id\n")
     assert main([*command, "nobody here"]) == 2
