@@ -254,7 +254,9 @@ def test_nothing_at_all(ask: Callable[..., dict[str, Any]]) -> None:
     [
         (b"{", "decisions.jsonl"),
         (b"[1]", "decisions.jsonl"),
-        (b'{"customer_id": "c"}', "are not decisions"),
+        (b"{", "in line 2"),
+        (b'{"a": x}', "in line 2"),
+        (b'{"customer_id": "c"}', "are not decisions: each needs request_id, customer_id, "),
         (b'{"request_id": "r", "decided_at": "yesterday"}', "decisions.jsonl"),
     ],
 )
