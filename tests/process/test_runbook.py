@@ -96,7 +96,7 @@ def test_a_topic_that_was_made_anew_is_skipped_and_says_so(instance: Instance) -
 
 
 def test_history_rehearsed_then_live(instance: Instance) -> None:
-    """ "Another cluster": state rebuilt by a rehearsal, what it writes aside, goes on by the wall."""
+    """ "Another cluster": state of a rehearsal, its outputs aside, goes on by the wall."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
     hour_ago_ms = int(time.time() * 1000) - 3_600_000
