@@ -187,7 +187,7 @@ def test_currencies_are_not_added_up(report: Report) -> None:
     outcomes = [bought("m0", 30), bought("m1", 500, currency="SEK")]
     kpis = report(twenty(), outcomes)["all"]
     assert kpis["revenue_per_message"]["value"] is None
-    assert "EUR, SEK" in kpis["revenue_per_message"]["reason"]
+    assert "EUR and SEK" in kpis["revenue_per_message"]["reason"]
     kpis = report(twenty(), outcomes, "--currency", "EUR")["all"]
     assert kpis["revenue_per_message"]["value"] == 1.5
     assert kpis["revenue_per_message"]["reason"].startswith("1 of 2")
