@@ -51,12 +51,16 @@ def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, byte
 def read_customers(path: Path) -> Iterator[Customer]:
     """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
     for number, line in enumerate(run_lines(path), start=1):
-        try:
-            yield flat.from_json(line)
-        except msgspec.DecodeError as exc:
-            raise ConfigError(
-                f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
-            ) from exc
+        yield _read_customer(path, number, line)
+
+
+def _read_customer(path: Path, number: int, line: bytes) -> Customer:
+    try:
+        return flat.from_json(line)
+    except msgspec.DecodeError as exc:
+        raise ConfigError(
+            f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
+        ) from exc
 
 
 def run_lines(path: Path) -> Iterator[bytes]:
@@ -91,9 +95,10 @@ class SavedRun:
     def customer(self, customer_id: str) -> Customer | None:
         """The record; None for a customer who never had one, or was erased."""
         start = b"[" + msgspec.json.encode(customer_id) + b","
-        for line in run_lines(self._folder / CUSTOMERS):
+        path = self._folder / CUSTOMERS
+        for number, line in enumerate(run_lines(path), start=1):
             if line.startswith(start):
-                return flat.from_json(line)
+                return _read_customer(path, number, line)
         return None
 
     def customers(self) -> Iterator[Customer]:
