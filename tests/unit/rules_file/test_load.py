@@ -95,7 +95,7 @@ triggers:
     assert problems["triggers.b.on[0]"] == "an event type of the contract | 'nope'"
     assert "email, sms, push" in problems["triggers.b.channels[0]"]
     assert "event.value" in problems["triggers.b.when.field"]
-    assert problems["triggers.c.every"] == "nothing here | 3"
+    assert problems["triggers.c.every"] == "nothing here together with `sum` | 3"
     assert "does not open" in problems["triggers.d.cancel[0]"]
     assert "abandonment" in problems["triggers.e.kind"]
 
@@ -154,6 +154,33 @@ triggers:
     assert "letters" in problems["triggers.büro"]
     assert problems["triggers.büro.channels"] == "a list of channels, or best | 'email'"
     assert len(problems) == 4
+
+
+def test_a_broken_token_or_condition_hides_no_other_part_of_its_trigger() -> None:
+    """All problems at once, also inside one trigger."""
+    problems = problems_of(
+        """
+version: 1
+channels: {email: {requires: email}}
+triggers:
+  a:
+    kind: event
+    on: [order_placed]
+    when: [{field: customer.orders, op: gt, value: 3}]
+    tokens: {a: event.value | default 3, b: customer.oders, c: 5, d: event.vale}
+    steps:
+      - {template: t, channels: [sms], when: {field: customer.orders, op: gt, value: x}}
+"""
+    )
+    assert problems.keys() == {
+        "triggers.a.when",
+        "triggers.a.tokens.a",
+        "triggers.a.tokens.b",
+        "triggers.a.tokens.c",
+        "triggers.a.tokens.d",
+        "triggers.a.steps[0].channels[0]",
+        "triggers.a.steps[0].when.value",
+    }
 
 
 def test_a_milestone_sums_a_declared_field_whatever_digits_its_name_has() -> None:
