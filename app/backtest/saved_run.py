@@ -1,7 +1,7 @@
 """The saved end of a backtest, read by ``triggers explain``.
 
-``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
-``app.core.customer.flat`` lays it out), by their ids. Like the send requests they hold personal
+``run.json`` has the rules, their model and now, ``customers.jsonl`` a record a line (a JSON array
+as ``app.core.customer.flat`` lays it out), by their ids. Like the send requests they hold personal
 data.
 """
 
@@ -16,6 +16,7 @@ import orjson
 from app.core.compile import compile_rules
 from app.core.customer import flat
 from app.core.customer.record import Customer
+from app.core.customer.scoring_model import Model
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
 from app.version import ENGINE_VERSION
@@ -32,11 +33,13 @@ class _Run(msgspec.Struct, frozen=True):
     now_ms: int | None
     rules_version: str
     rules: dict[str, Any]
+    #: what the rules named as their model when they decided
+    model: Model | None = None
 
 
 def save_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
     """Write both files; ``customers`` are written records."""
-    run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
+    run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document, rules.model)
     (folder / RUN).write_bytes(msgspec.json.encode(run))
     with (folder / CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
         file.writelines(customers)
@@ -89,7 +92,7 @@ class SavedRun:
             ) from exc
         except msgspec.DecodeError as exc:
             raise ConfigError(f"{folder / RUN}: not what triggers backtest wrote: {exc}") from exc
-        self.rules = compile_rules(run.rules, version=run.rules_version)
+        self.rules = compile_rules(run.rules, version=run.rules_version, model=run.model)
         self.now_ms = run.now_ms or 0
 
     def customer(self, customer_id: str) -> Customer | None:

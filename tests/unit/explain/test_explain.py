@@ -372,6 +372,47 @@ triggers:
     assert capsys.readouterr().out == "ben  id\n"
 
 
+def test_what_the_model_says_is_that_of_the_decisions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cluster and the segments that ask for it, from the folder alone."""
+    feature = {"name": "frequency", "mean": 1.0, "std": 1.0}
+    centroids = [{"name": "rare", "at": [-1.0]}, {"name": "often", "at": [1.0]}]
+    model = {"version": 1, "clusters": {"features": [feature], "centroids": centroids}}
+    (tmp_path / "model.json").write_bytes(orjson.dumps(model))
+    (tmp_path / "rules.yaml").write_text(
+        """
+version: 1
+model: model.json
+channels: {email: {requires: email}}
+segments: {keen: {field: customer.cluster, op: eq, value: often}}
+triggers:
+  thanks: {kind: event, on: [order_placed], template: t, channels: [email]}
+"""
+    )
+    lines = [
+        {
+            "topic": "orders",
+            "event_id": f"e{number}",
+            "type": "order_placed",
+            "customer_id": "ann",
+            "occurred_at": 1_767_225_600_000 + number * 1000,
+            "data": {"value": 5, "order_id": f"o{number}"},
+        }
+        for number in range(3)
+    ]
+    (tmp_path / "e.jsonl").write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
+    rules, events, out = (str(tmp_path / name) for name in ("rules.yaml", "e.jsonl", "out"))
+    assert main(["backtest", "--rules", rules, "--events", events, "--out", out]) == 0
+    (tmp_path / "model.json").unlink()
+    last = orjson.loads((tmp_path / "out" / "decisions.jsonl").read_bytes().splitlines()[-1])
+    assert (last["cluster"], last["segments"]) == ("often", ["keen"])
+    capsys.readouterr()
+    assert main(["explain", "ann", "--out", out, "--format", "json"]) == 0
+    facts = orjson.loads(capsys.readouterr().out)["facts"]
+    assert (facts["cluster"], facts["segments"]) == ("often", ["keen"])
+
+
 def test_a_broken_record_is_named_by_file_and_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
