@@ -1,7 +1,7 @@
 """The saved end of a backtest, read by ``triggers explain``.
 
-``run.json`` has the rules and now, ``customers.jsonl`` a record a line (a JSON array as
-``app.core.customer.flat`` lays it out), by their ids. Like the send requests they hold personal
+``run.json`` has the rules, their model and now, ``customers.jsonl`` a record a line (a JSON array
+as ``app.core.customer.flat`` lays it out), by their ids. Like the send requests they hold personal
 data.
 """
 
@@ -16,6 +16,7 @@ import orjson
 from app.core.compile import compile_rules
 from app.core.customer import flat
 from app.core.customer.record import Customer
+from app.core.customer.scoring_model import Model
 from app.core.errors import ConfigError
 from app.core.rules.model import Rules
 from app.version import ENGINE_VERSION
@@ -32,11 +33,13 @@ class _Run(msgspec.Struct, frozen=True):
     now_ms: int | None
     rules_version: str
     rules: dict[str, Any]
+    #: what the rules named as their model when they decided
+    model: Model | None = None
 
 
 def save_run(folder: Path, rules: Rules, now_ms: int | None, customers: Iterable[bytes]) -> None:
     """Write both files; ``customers`` are written records."""
-    run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document)
+    run = _Run(ENGINE_VERSION, now_ms, rules.version, rules.document, rules.model)
     (folder / RUN).write_bytes(msgspec.json.encode(run))
     with (folder / CUSTOMERS).open("wb", buffering=_BUFFER_BYTES) as file:
         file.writelines(customers)
@@ -51,12 +54,16 @@ def written_customers(customers: Iterable[Customer]) -> Iterator[tuple[str, byte
 def read_customers(path: Path) -> Iterator[Customer]:
     """The records of a ``customers.jsonl``. Raises ConfigError when it is none."""
     for number, line in enumerate(run_lines(path), start=1):
-        try:
-            yield flat.from_json(line)
-        except msgspec.DecodeError as exc:
-            raise ConfigError(
-                f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
-            ) from exc
+        yield _read_customer(path, number, line)
+
+
+def _read_customer(path: Path, number: int, line: bytes) -> Customer:
+    try:
+        return flat.from_json(line)
+    except msgspec.DecodeError as exc:
+        raise ConfigError(
+            f"{path}, line {number}: not a customer record of triggers backtest: {exc}"
+        ) from exc
 
 
 def run_lines(path: Path) -> Iterator[bytes]:
@@ -85,15 +92,16 @@ class SavedRun:
             ) from exc
         except msgspec.DecodeError as exc:
             raise ConfigError(f"{folder / RUN}: not what triggers backtest wrote: {exc}") from exc
-        self.rules = compile_rules(run.rules, version=run.rules_version)
+        self.rules = compile_rules(run.rules, version=run.rules_version, model=run.model)
         self.now_ms = run.now_ms or 0
 
     def customer(self, customer_id: str) -> Customer | None:
         """The record; None for a customer who never had one, or was erased."""
         start = b"[" + msgspec.json.encode(customer_id) + b","
-        for line in run_lines(self._folder / CUSTOMERS):
+        path = self._folder / CUSTOMERS
+        for number, line in enumerate(run_lines(path), start=1):
             if line.startswith(start):
-                return flat.from_json(line)
+                return _read_customer(path, number, line)
         return None
 
     def customers(self) -> Iterator[Customer]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -16,6 +17,10 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 #: Options that stand for a variable carry this in front of its name.
 _VARIABLE: Final = "variable:"
+_EPOCH_MS: Final = re.compile(r"-?[0-9]{1,20}")
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
+#: Of a wrong value so much is repeated.
+_SHOWN_CHARS: Final = 80
 
 
 def add_setting(parser: argparse.ArgumentParser, option: str, variable: str, help: str) -> None:
@@ -58,6 +63,23 @@ def declared_settings_from(args: argparse.Namespace) -> "Settings":
 def parse_instant_option(text: str, option: str) -> int:
     """Epoch ms from RFC 3339 text or epoch milliseconds. Raises ConfigError naming the option."""
     try:
-        return parse_instant(int(text) if text.lstrip("-").isdigit() else text, option)
-    except EventError as exc:
-        raise ConfigError(str(exc)) from None
+        return parse_instant(int(text) if _EPOCH_MS.fullmatch(text) else text, option)
+    except EventError:
+        raise ConfigError(
+            f"{option}: expected a time with an offset, as 2026-03-01T00:00:00Z, or epoch"
+            f" milliseconds, in the years 1 to 8999, got {text[:_SHOWN_CHARS]!r}"
+        ) from None
+
+
+def whole_number(text: str, least: int = 0) -> int:
+    """The number in an option's text. Raises ArgumentTypeError for one below ``least`` too."""
+    if not _DIGITS.fullmatch(text) or int(text) < least:
+        raise argparse.ArgumentTypeError(
+            f"expected a number from {least} on, got {text[:_SHOWN_CHARS]!r}"
+        )
+    return int(text)
+
+
+def positive_number(text: str) -> int:
+    """The same from 1 on."""
+    return whole_number(text, 1)

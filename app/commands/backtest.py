@@ -18,7 +18,7 @@ from app.backtest.parallel.cores import can_fork, usable_cores
 from app.backtest.parallel.merges import Merge, find_merges, without_merges
 from app.backtest.rates import DEFAULT_PARTITIONS
 from app.backtest.run import BacktestResult, run_backtest
-from app.commands._options import parse_instant_option
+from app.commands._options import parse_instant_option, positive_number
 from app.core.errors import ConfigError
 from app.core.rules.rates import require_share
 from app.core.time.durations import parse_duration_ms
@@ -34,7 +34,13 @@ _LINES_BETWEEN_UPDATES: Final = 8192
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("backtest", help="decide over history, without Kafka")
+    parser = commands.add_parser(
+        "backtest",
+        help="decide over history, without Kafka",
+        description="Decide over a history with the code of the worker: decisions, what would go"
+        " out, what it led to, and report.html, the run on one page. Afterwards `triggers explain"
+        " CUSTOMER --out DIR` and `triggers studio DIR` say why.",
+    )
     parser.add_argument("--rules", type=Path, required=True, help="the rules file")
     parser.add_argument(
         "--events",
@@ -56,7 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--grace", default="5s", help="how long a timer waits (default 5s)")
     parser.add_argument(
         "--partitions",
-        type=_positive,
+        type=positive_number,
         default=DEFAULT_PARTITIONS,
         metavar="N",
         help=f"partitions that share a send rate (default {DEFAULT_PARTITIONS})",
@@ -210,18 +216,8 @@ class _Bar:
         return update
 
 
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
-    return number
-
-
 def _jobs(text: str) -> int:
-    jobs = _positive(text)
+    jobs = positive_number(text)
     if jobs > 1 and not can_fork():
         raise argparse.ArgumentTypeError("this system cannot fork processes: expected 1")
     return jobs

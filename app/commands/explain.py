@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from app.commands._options import Subparsers, parse_instant_option, settings_from
+from app.commands._options import Subparsers, parse_instant_option, settings_from, whole_number
 from app.core.errors import ConfigError
 
 #: where ``triggers worker`` serves by default
@@ -21,7 +21,10 @@ MAX_TEXT: Final = 200
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "explain", help="a customer's state, timers, limits, and why messages were (not) sent"
+        "explain",
+        help="a customer's state, timers, limits, and why messages were (not) sent",
+        description="Where one customer stands and why each message was or was not sent: of a"
+        " backtest with --out, else of a running worker.",
     )
     parser.add_argument("customer", metavar="CUSTOMER", nargs="?", help="the customer's id")
     parser.add_argument(
@@ -57,19 +60,14 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.set_defaults(run=run)
 
 
-def whole_number(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise ValueError(text)
-    return count
-
-
 def run(args: argparse.Namespace) -> int:
     """Print the explanation; a customer without a record is bad input, as is a --find without any
     match.
     """
     if (args.customer is None) == (args.find is None):
         raise ConfigError("expected either CUSTOMER or --find TEXT")
+    if args.find is not None and args.format == "html":
+        raise ConfigError("--find: expected --format text or json, got html")
     if args.out is None:
         sys.stdout.write(_asked(args) if args.find is None else _found_on_workers(args))
     else:
@@ -157,7 +155,7 @@ def _found_on_workers(args: argparse.Namespace) -> str:
     if not found.matches:
         raise ConfigError(f"no customer has {args.find!r} in id, name or address; {extent}")
     print(extent, file=sys.stderr)
-    return _listed(found.matches, is_cut=found.is_cut)
+    return _listed(found.matches, is_cut=found.is_cut, as_json=args.format == "json")
 
 
 def _found(args: argparse.Namespace) -> str:
@@ -176,13 +174,23 @@ def _found(args: argparse.Namespace) -> str:
         else (each.customer_id, field, None)
         for each, field in found
     ]
-    return _listed(matches, is_cut=len(found) > MAX_FOUND)
+    return _listed(matches, is_cut=len(found) > MAX_FOUND, as_json=args.format == "json")
 
 
-def _listed(matches: Sequence[tuple[str, str, Any]], *, is_cut: bool) -> str:
-    """A line for each of the first matches: id, the field that matched, its value if there is."""
+def _listed(matches: Sequence[tuple[str, str, Any]], *, is_cut: bool, as_json: bool) -> str:
+    """The first matches: id, the field that matched, its value if there is. Lines, or JSON."""
+    import orjson
+
     from app.formats.printable import printable_line
 
+    if as_json:
+        found = [
+            {"customer_id": customer_id, "found_in": field}
+            | ({} if value is None else {"value": value})
+            for customer_id, field, value in matches[:MAX_FOUND]
+        ]
+        listed = {"matches": found, "more": is_cut}
+        return orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode() + "\n"
     lines = []
     for customer_id, field, value in matches[:MAX_FOUND]:
         shown = "" if value is None else f": {value}"

@@ -1,6 +1,7 @@
 """``triggers kpis``: what the messages achieved."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "--rules", type=Path, help="which triggers are what (default: run.json in their folder)"
     )
     add_segments(parser)
-    parser.add_argument("--currency", help="count money in this one only")
+    parser.add_argument(
+        "--currency", type=_currency, metavar="CODE", help="count money in this one only, like EUR"
+    )
     parser.add_argument(
         "--cost",
         nargs="+",
@@ -107,6 +110,12 @@ def _cost(text: str) -> tuple[str, float]:
     if not channel or not 0 <= cost < float("inf"):
         raise argparse.ArgumentTypeError(f"expected CHANNEL=MONEY like sms=0.05, got {text!r}")
     return channel, cost
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch("[A-Za-z]{3}", text):
+        raise argparse.ArgumentTypeError(f"expected an ISO 4217 code like EUR, got {text!r}")
+    return text.upper()
 
 
 def _period(text: str) -> tuple[int, int]:

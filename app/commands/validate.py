@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.commands._options import Subparsers
+from app.commands._options import Subparsers, positive_number
 from app.core.rules.rates import require_share
 from app.rules_file.load import load_rules_with_warnings
 
@@ -16,10 +16,10 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Say all that is wrong in a rules file, with line and column, what was expected"
         " and what may have been meant; of a valid one, what is odd.",
     )
-    parser.add_argument("rules", type=Path, metavar="RULES")
+    parser.add_argument("rules", type=Path, metavar="RULES", help="the rules file")
     parser.add_argument(
         "--partitions",
-        type=int,
+        type=positive_number,
         metavar="N",
         help="partitions of the input topics: refuses a send rate that has no share for each",
     )

@@ -159,6 +159,7 @@ def compile_rules(document: dict[str, Any], *, version: str, model: Model | None
         segments_of=facts.values["segments"] if document.get("segments") else None,
         cluster_of=None if model is None else model.cluster_of,
         document=document,
+        model=model,
     )
 
 

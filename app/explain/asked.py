@@ -153,7 +153,8 @@ def _request(
     except (OSError, http.client.HTTPException) as exc:
         raise InfrastructureError(
             f"{parts.scheme}://{parts.netloc}: no worker answers: {exc}; does it run, with this"
-            " TRIGGER_WEB_PORT and a TRIGGER_WEB_HOST that can be reached from here?"
+            " TRIGGER_WEB_PORT and a TRIGGER_WEB_HOST that can be reached from here? (of a"
+            " backtest: --out DIR)"
         ) from exc
 
 

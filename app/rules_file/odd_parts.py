@@ -41,6 +41,10 @@ def find_odd_parts(document: Document, places: Places) -> list[OddPart]:
     triggers: Document = document.get("triggers", {})
     for name, body in triggers.items():
         found += _odd_trigger(f"triggers.{name}", body)
+    for name, body in document.get("experiments", {}).items():
+        if len(body["variants"]) < 2:
+            text = "one variant: there is nothing to compare it with"
+            found.append(OddPart(f"experiments.{name}.variants", text))
     for path, tree in _conditions("", document):
         found += _odd_condition(path, tree)
     for name, body in document.get("experiments", {}).items():

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -27,12 +27,16 @@ _MAX_ERROR_CHARS: Final = 500
 
 
 class UnreadableYaml(ValueError):
-    """The document cannot be had: ``expected`` and ``found`` say why."""
+    """The document cannot be had: ``expected`` and ``found`` say why, ``line`` and ``column`` where
+    (from 1; 0: not known).
+    """
 
-    def __init__(self, expected: str, found: str) -> None:
+    def __init__(self, expected: str, found: str, line: int = 0, column: int = 0) -> None:
         super().__init__(f"expected {expected}, found {found}")
         self.expected = expected
         self.found = found
+        self.line = line
+        self.column = column
 
 
 class Place(NamedTuple):
@@ -65,9 +69,24 @@ def read_yaml_with_places(raw: bytes) -> tuple[Any, dict[str, Place]]:
         return document, places
     except UnreadableYaml:
         raise
+    except MarkedYAMLError as exc:
+        raise _syntax_error(exc) from None
     except (YAMLError, ValueError) as exc:
         found = " ".join(str(exc).split())[:_MAX_ERROR_CHARS] or type(exc).__name__
         raise UnreadableYaml("a YAML document", found) from None
+
+
+def _syntax_error(exc: MarkedYAMLError) -> UnreadableYaml:
+    """What the parser says, in one sentence, with the place apart."""
+    said = " ".join(str(exc.problem or exc.context or type(exc).__name__).split())
+    found = said.removeprefix("found ") if said.startswith("found ") else f"an error: {said}"
+    if exc.problem and exc.context:
+        found += f", {exc.context}"
+        if exc.context_mark is not None:
+            found += f" that begins in line {exc.context_mark.line + 1}"
+    mark = exc.problem_mark or exc.context_mark
+    line, column = (0, 0) if mark is None else (mark.line + 1, mark.column + 1)
+    return UnreadableYaml("a YAML document", found[:_MAX_ERROR_CHARS], line, column)
 
 
 def _find_places(path: str, node: Node, places: dict[str, Place], key: Node | None = None) -> None:

@@ -96,14 +96,18 @@ def test_a_topic_that_was_made_anew_is_skipped_and_says_so(instance: Instance) -
 
 
 def test_history_rehearsed_then_live(instance: Instance) -> None:
-    """ "Another cluster": state rebuilt by a rehearsal, its dispatch aside, goes on by the wall."""
+    """ "Another cluster": state of a rehearsal, its outputs aside, goes on by the wall."""
     wire = instance.wire
     (customer_id,) = instance.customers(1)
     hour_ago_ms = int(time.time() * 1000) - 3_600_000
     for number in range(2):
         wire.event("orders", customer_id, "order_placed", occurred_ms=hour_ago_ms + number)
     wire.flush()
-    aside = {"TRIGGER_TOPIC_DISPATCH": "aside", "TRIGGER_TOPIC_DECISIONS": "aside-decisions"}
+    aside = {
+        "TRIGGER_TOPIC_DISPATCH": "aside",
+        "TRIGGER_TOPIC_DECISIONS": "aside-decisions",
+        "TRIGGER_TOPIC_OUTCOMES": "aside-outcomes",
+    }
     with instance.worker(TRIGGER_CLOCK="records", **aside) as worker:
         wait_for("rehearsed", lambda: worker.metric("trigger_decisions_total") == 2)
         assert worker.stop() == 0

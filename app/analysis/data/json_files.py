@@ -1,14 +1,29 @@
 """How the database reads files of JSON lines: plain or gzip by their first bytes, any name."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from app.analysis.data.database import Database
 from app.core.errors import ConfigError
+from app.formats.json_lines import open_lines
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+#: How DuckDB says where a file is broken; the line that it names may be the one after.
+_BROKEN: Final = re.compile(r'(in file "(?P<path>[^"]*)".* in line )(?P<line>[0-9]+)')
+#: column -> the field of the line that it is made of
+_FIELD_OF: Final = {
+    "request": "request_id",
+    "customer": "customer_id",
+    "decided_ms": "decided_at",
+    "anchor_ms": "anchor_at",
+    "occurred_ms": "occurred_at",
+    "is_sent": "outcome",
+}
 
 
 @contextmanager
@@ -31,6 +46,7 @@ def json_lines(
         text = str(exc)
         for link, path in links.items():
             text = text.replace(link, str(path))
+        text = _BROKEN.sub(_with_the_line, text)
         names = ", ".join(str(path) for path in paths)
         raise ConfigError(text if names in text else f"{names}: {text}") from exc
 
@@ -43,9 +59,20 @@ def check_complete(
     count = database.value(f"SELECT count(*) FROM {table} WHERE {missing}")
     if count:
         names = ", ".join(str(path) for path in paths)
-        raise ConfigError(
-            f"{names}: {count} lines are not {what}: each needs {', '.join(required)}"
-        )
+        fields = ", ".join(_FIELD_OF.get(column, column) for column in required)
+        raise ConfigError(f"{names}: {count} lines are not {what}: each needs {fields}")
+
+
+def _with_the_line(found: re.Match[str]) -> str:
+    """The same text, with the line before when it is that one which is no JSON."""
+    line = int(found["line"])
+    with open_lines(found["path"]) as lines:
+        before = next(islice(lines, max(line - 2, 0), line - 1), None)
+    try:
+        json.loads(before or b"{}")
+    except ValueError:
+        line -= 1
+    return f"{found[1]}{line}"
 
 
 def _compression(path: Path) -> str:

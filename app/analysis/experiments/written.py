@@ -95,10 +95,10 @@ def lines(judged: Judged) -> list[str]:
     state = "so far until" if finding.stop_ms is None else "complete at"
     if finding.verdict == "stopped":
         state = "stopped at"
+    ended = f", {state} {minute_text(until)}" if until else "; nothing was decided so far"
     found = [
-        f"Counted from {minute_text(design.from_ms)}, {state} {minute_text(until)}. The split among"
-        f" the variants has a p-value of {finding.split_p:.2g}; under {SPLIT_LEVEL:g} it is not"
-        " chance."
+        f"Counted from {minute_text(design.from_ms)}{ended}. The split among the variants has a"
+        f" p-value of {finding.split_p:.2g}; under {SPLIT_LEVEL:g} it is not chance."
     ]
     if finding.verdict == "running":
         found.append("Figures of a running experiment are no verdict: do not stop it for them.")

@@ -108,8 +108,8 @@ def _money(kpi: Kpi, sent: Arm, ghost: Arm, what: str) -> Kpi:
     """With what the purchases leave unsaid."""
     currencies = sent.currencies | ghost.currencies
     if len(currencies) > 1:
-        names = ", ".join(name or "none" for name in sorted(currencies))
-        return missing(kpi, f"several currencies ({names}): choose one with --currency")
+        names = " and ".join(name or "none" for name in sorted(currencies))
+        return missing(kpi, f"several currencies (as {names}): choose one with --currency")
     directs = sent.directs + ghost.directs
     without = sum(
         arm.without_value if what == "value" else arm.without_margin for arm in (sent, ghost)

@@ -209,8 +209,8 @@ def _money(sent: Arm) -> list[Kpi]:
         currency,
     )
     if len(sent.currencies) > 1:
-        names = ", ".join(name or "none" for name in sorted(sent.currencies))
-        reason = f"several currencies ({names}): choose one with --currency"
+        names = " and ".join(name or "none" for name in sorted(sent.currencies))
+        reason = f"several currencies (as {names}): choose one with --currency"
         return [missing(kpi, reason) for kpi in (*kpis, margin)]
     return [
         *(_complete(kpi, sent.directs, sent.without_value, "value") for kpi in kpis),

@@ -1,6 +1,7 @@
 """K-means on standardised features, with as many clusters as the silhouette finds."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -48,15 +49,40 @@ class TooFew(Exception):
     """Nothing can be fitted; the text says what is missing."""
 
 
+class Standardised(NamedTuple):
+    """The columns ``kept`` in standard deviations from their means."""
+
+    kept: list[int]
+    means: Matrix
+    stds: Matrix
+    z: Matrix
+
+
+def standardise(names: Sequence[str], values: Matrix, fitted: Matrix) -> Standardised:
+    """``values`` by mean and standard deviation of ``fitted``, without the columns that are the
+    same for all of these. Raises TooFew for one whose deviation is beyond the range of numbers.
+    """
+    if not len(fitted):
+        return Standardised([], np.zeros(0), np.zeros(0), values[:, []])
+    with np.errstate(over="ignore", invalid="ignore"):
+        kept = [n for n in range(len(names)) if fitted[:, n].std() != 0]
+        means, stds = fitted[:, kept].mean(axis=0), fitted[:, kept].std(axis=0)
+        z = (values[:, kept] - means) / stds
+    for place, n in enumerate(kept):
+        if not (np.isfinite(stds[place]) and np.isfinite(z[:, place]).all()):
+            raise TooFew(
+                f"{names[n]} is beyond the range of numbers: look for an impossible amount"
+            )
+    return Standardised(kept, means, stds, z)
+
+
 def fit_clusters(features: Features) -> ClusterFit:
     """Raises TooFew."""
     values = features.values
-    kept = [n for n in range(len(NAMES)) if len(values) and values[:, n].std() > 0]
+    kept, means, stds, z = standardise(NAMES, values, values)
     distinct = len(np.unique(values[:, kept], axis=0)) if kept else 0
     if distinct < 3:
         raise TooFew(f"{len(values)} customers with a purchase, {distinct} of them different")
-    means, stds = values[:, kept].mean(axis=0), values[:, kept].std(axis=0)
-    z = (values[:, kept] - means) / stds
     best, silhouettes = _best(z, min(_MOST_CLUSTERS, distinct - 1))
     names = [NAMES[n] for n in kept]
     found = cluster_names(names, best.cluster_centers_)

@@ -1,5 +1,6 @@
 """Predicts customers of high value from their first days: logistic regression."""
 
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -49,7 +50,10 @@ def fit_high_value(early: Early) -> HighValueFit:
     if not len(held_out):
         days = early.early_days + early.horizon_days
         raise TooFew(f"no first purchase is {days} days before the end of the history")
-    spend_over = float(np.quantile(early.later_spend, 1 - TOP_SHARE))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spend_over = float(np.quantile(early.later_spend, 1 - TOP_SHARE))
+    if not isfinite(spend_over):
+        raise TooFew("what is spent is beyond the range of numbers: look for an impossible amount")
     is_high = (early.later_spend >= spend_over) & (early.later_spend > 0)
     found = fit_logistic(NAMES, early.features.values, is_high, held_out)
     auc = float(roc_auc_score(is_high[held_out], found.held_out))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from app.analysis.segments.clusters import TooFew
+from app.analysis.segments.clusters import TooFew, standardise
 from app.core.customer.scoring_model import Weighted
 
 #: Of either kind, in either part: with fewer nothing is fitted.
@@ -38,10 +38,7 @@ def fit_logistic(
         fewest = min(int((flags & part).sum()), int((~flags & part).sum()))
         if fewest < _FEWEST:
             raise TooFew(f"{fewest} customers of one kind in a part of the data, not {_FEWEST}")
-    fitted = values[~held_out]
-    kept = [n for n in range(len(names)) if fitted[:, n].std() > 0]
-    means, stds = fitted[:, kept].mean(axis=0), fitted[:, kept].std(axis=0)
-    z = (values[:, kept] - means) / stds
+    kept, means, stds, z = standardise(names, values, values[~held_out])
     regression = LogisticRegression(max_iter=_MOST_STEPS).fit(z[~held_out], flags[~held_out])
     weights = zip((names[n] for n in kept), means, stds, regression.coef_[0], strict=True)
     return LogisticFit(

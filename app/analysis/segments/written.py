@@ -82,6 +82,8 @@ def _score(value: float | None, interval: Interval | None) -> str:
 
 def summary(fit: Fit) -> str:
     """Who was looked at, and when."""
+    if not fit.now_ms:
+        return "No events in the files."
     when = format_rfc3339(fit.now_ms)
     return f"{count_text(fit.customers)} customers with a purchase, as of {when}"
 

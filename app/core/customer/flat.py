@@ -6,12 +6,13 @@ JSON. An array that ends early lacks fields that were not known when it was writ
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from math import inf
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.record import FIELDS, Customer
+from app.core.customer.record import FIELDS, Customer, FactDay, FactState
 
 #: The values of all fields of a record.
 values_of: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*FIELDS)
@@ -33,6 +34,9 @@ def _described() -> list[Any]:
     return described
 
 
+_TOTAL: Final = FactState.__struct_fields__.index("total")
+_DAYS: Final = FactState.__struct_fields__.index("days")
+_DAY_TOTAL: Final = FactDay.__struct_fields__.index("total")
 _Flat: Final = msgspec.defstruct("_Flat", _described(), array_like=True, gc=False)
 _json_encoder: Final = msgspec.json.Encoder()
 _json_decoder: Final = msgspec.json.Decoder(_Flat)
@@ -45,8 +49,34 @@ def to_json(customer: Customer) -> bytes:
 
 
 def from_json(line: bytes) -> Customer:
-    """The record in a JSON array. Raises msgspec.DecodeError."""
-    return Customer(*values_of(_json_decoder.decode(line)))
+    """The record in a JSON array. Raises msgspec.DecodeError.
+
+    JSON has no infinity: a sum that has overflown is null there, and is infinite again.
+    """
+    try:
+        flat = _json_decoder.decode(line)
+    except msgspec.ValidationError:
+        array = msgspec.json.decode(line)
+        if not isinstance(array, list) or not _overflow(array):
+            raise
+        flat = msgspec.convert(array, _Flat)
+    return Customer(*values_of(flat))
+
+
+def _overflow(array: list[Any]) -> bool:
+    """Make each sum that is null infinite. False without one, or when it is no record."""
+    by_name = dict(zip(FIELDS, array, strict=False))
+    sums = by_name.get("sums", {})
+    try:
+        places = [(sums, name) for name in sums]
+        for state in by_name.get("facts", {}).values():
+            places += [(state, _TOTAL), *((day, _DAY_TOTAL) for day in state[_DAYS])]
+        missing = [(holder, key) for holder, key in places if holder[key] is None]
+    except (AttributeError, IndexError, TypeError):
+        return False
+    for holder, key in missing:
+        holder[key] = inf
+    return bool(missing)
 
 
 def from_msgpack(array: bytes | memoryview) -> Customer:

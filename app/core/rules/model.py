@@ -8,6 +8,7 @@ import msgspec
 
 from app.core.customer.declared_facts import DeclaredFact
 from app.core.customer.record import Customer
+from app.core.customer.scoring_model import Model
 from app.core.customer.suppression import Feedback
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
@@ -292,5 +293,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     #: the name of the customer's cluster; None: there is no model that has clusters
     cluster_of: Callable[[Customer, int], str | None] | None
     document: dict[str, Any]
+    #: what the document names as its model; None: nothing
+    model: Model | None = None
     #: steps that are due before it are closed without a decision: what came before is known only
     decide_from_ms: int = BEGINNING_OF_TIME_MS

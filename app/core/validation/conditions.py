@@ -157,8 +157,8 @@ def check_field(
         options = names_in(scope, known.kinds, _event_fields(known))
         options -= {"segments"} if is_segment else set()
         if name not in options:
-            expected = ", ".join(f"{scope}.{option}" for option in sorted(options))
-            expected = expected or f"no field of {scope}, because there are none here"
+            names = ", ".join(f"{scope}.{option}" for option in sorted(options))
+            expected = f"one of {names}" if names else f"no field of {scope}: there are none here"
             close = nearest(name, options)
             hint = f"{scope}.{close}" if close else ""
             yield Problem(path, expected, repr(field), hint)
@@ -182,6 +182,8 @@ def _check_inner(
         if inner not in known.channels:
             names = ", ".join(f"profile.consent.{channel}" for channel in known.channels)
             close = nearest(inner, known.channels)
-            yield Problem(path, names, repr(field), f"profile.consent.{close}" if close else "")
+            yield Problem(
+                path, f"one of {names}", repr(field), f"profile.consent.{close}" if close else ""
+            )
         return
     yield Problem(path, f"{scope}.{name}, which has nothing inside", repr(field))

@@ -68,7 +68,7 @@ def check(
         parts.append(check_condition(f"segments.{name}", tree, known, is_segment=True))
     for name, body in _mapping(document, "triggers").items():
         parts.append(_check_trigger(f"triggers.{name}", body, known))
-        parts.append(_check_messages(f"triggers.{name}", body, known))
+        parts += _message_parts(f"triggers.{name}", body, known)
     parts.append(check_events(_mapping(document, "events")))
     parts.append(check_facts(_mapping(document, "facts"), known))
     parts.append(check_throttle(document, known))
@@ -181,14 +181,31 @@ def _check_trigger(path: str, body: Document, known: Known) -> Iterator[Problem]
     yield from check_limits(path, body)
 
 
-def _check_messages(path: str, body: Document, known: Known) -> Iterator[Problem]:
-    """Conditions, tokens and steps, which see the event that opened the instance."""
-    known = known_in(known, body)
+def _message_parts(path: str, body: Document, known: Known) -> list[Iterator[Problem]]:
+    """Condition, each token and steps, which see the event that opened the instance."""
+    tokens = body.get("tokens") if isinstance(body, Mapping) else None
+    return [
+        _check_when(path, body, known),
+        *(
+            _check_token(path, name, body, known)
+            for name in (tokens if isinstance(tokens, Mapping) else ())
+        ),
+        _check_own_steps(path, body, known),
+    ]
+
+
+def _check_when(path: str, body: Document, known: Known) -> Iterator[Problem]:
     if "when" in body:
-        yield from check_condition(f"{path}.when", body["when"], known)
-    for token, text in body.get("tokens", {}).items():
-        yield from check_field(f"{path}.tokens.{token}", path_of(text), known)
-    yield from _check_steps(path, body, known)
+        yield from check_condition(f"{path}.when", body["when"], known_in(known, body))
+
+
+def _check_token(path: str, name: str, body: Document, known: Known) -> Iterator[Problem]:
+    field = path_of(body["tokens"][name])
+    yield from check_field(f"{path}.tokens.{name}", field, known_in(known, body))
+
+
+def _check_own_steps(path: str, body: Document, known: Known) -> Iterator[Problem]:
+    yield from _check_steps(path, body, known_in(known, body))
 
 
 def _check_anniversary(path: str, body: Document, _known: Known) -> Iterator[Problem]:

@@ -31,6 +31,8 @@ _WORDS: Final = {
     "boolean": "true or false",
     "array": "an array",
 }
+#: What is of use only for the message that it names.
+_ANSWERS: Final = frozenset({"message_delivered", "message_opened", "message_clicked"})
 #: What looks like the name of a channel, and not like an address.
 _NAME: Final = re.compile(r"[A-Za-z_ -]{1,32}")
 _USELESS: Final = "rules can do nothing with it"
@@ -57,6 +59,17 @@ def warnings(line: Line, rules: Rules) -> Iterator[Remark]:
     data, shown = data_of(line)
     if isinstance(data, dict):
         yield from _data(topic, name, data, shown, rules)
+        yield from _pointless(line, name, data, shown)
+
+
+def _pointless(line: Line, name: str, data: Line, shown: str) -> Iterator[Remark]:
+    """An answer to no message, and a customer who is merged into themselves."""
+    if name in _ANSWERS and data.get("request_id") is None:
+        expected = "the request_id of the message; without it no report and no limit counts it"
+        yield Remark("warning", f"{shown}.request_id", expected, "nothing")
+    if name == MERGE and data.get("into") == find_place(line, "customer_id").value():
+        expected = "another customer; merged into themselves they stay as they are"
+        yield Remark("warning", f"{shown}.into", expected, "the same")
 
 
 def _envelope(line: Line) -> Iterator[Remark]:

@@ -207,10 +207,15 @@ def test_another_period_is_compared_with_its_difference(ask: Report) -> None:
     assert change["interval"]["low"] < 0 < change["interval"]["high"]
 
 
-def test_a_bad_period_and_a_bad_cost_are_bad_usage(tmp_path: Path) -> None:
+def test_a_bad_period_cost_or_currency_is_bad_usage(tmp_path: Path) -> None:
     """Exit code 2, before any file is read."""
     command = ["kpis", "--decisions", str(tmp_path), "--outcomes", str(tmp_path)]
-    for option in (["--against", "2026-02-01/2026-01-01"], ["--cost", "sms"], ["--period", "x/y"]):
+    for option in (
+        ["--against", "2026-02-01/2026-01-01"],
+        ["--cost", "sms"],
+        ["--period", "x/y"],
+        ["--currency", "euro"],
+    ):
         assert main([*command, *option]) == 2
 
 

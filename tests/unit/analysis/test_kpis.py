@@ -187,7 +187,7 @@ def test_currencies_are_not_added_up(report: Report) -> None:
     outcomes = [bought("m0", 30), bought("m1", 500, currency="SEK")]
     kpis = report(twenty(), outcomes)["all"]
     assert kpis["revenue_per_message"]["value"] is None
-    assert "EUR, SEK" in kpis["revenue_per_message"]["reason"]
+    assert "EUR and SEK" in kpis["revenue_per_message"]["reason"]
     kpis = report(twenty(), outcomes, "--currency", "EUR")["all"]
     assert kpis["revenue_per_message"]["value"] == 1.5
     assert kpis["revenue_per_message"]["reason"].startswith("1 of 2")
@@ -254,7 +254,9 @@ def test_nothing_at_all(ask: Callable[..., dict[str, Any]]) -> None:
     [
         (b"{", "decisions.jsonl"),
         (b"[1]", "decisions.jsonl"),
-        (b'{"customer_id": "c"}', "are not decisions"),
+        (b"{", "in line 2"),
+        (b'{"a": x}', "in line 2"),
+        (b'{"customer_id": "c"}', "are not decisions: each needs request_id, customer_id, "),
         (b'{"request_id": "r", "decided_at": "yesterday"}', "decisions.jsonl"),
     ],
 )

@@ -111,6 +111,26 @@ def test_too_few_customers_are_reported(tmp_path: Path, capsys: pytest.CaptureFi
         fit_clusters(Features(customer_ids=[], values=np.zeros((0, len(NAMES)))))
 
 
+def test_impossible_amounts_are_no_model_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sums and squares that overflow count as missing: the report names the feature."""
+    amounts = [1e308, -1e308, 1.7e308, 5e-324, 20.0, 30.0]
+    lines = [
+        order(number * 10 + n, f"c{number}", day, amounts[(number + n) % len(amounts)])
+        for number in range(400)
+        for n, day in enumerate((0, 40 + number % 60, 300))
+    ]
+    events = write_lines(tmp_path / "e.jsonl", lines)
+    model = tmp_path / "model.json"
+    command = ["segments", "fit", "--events", str(events), "--out", str(model)]
+    assert main([*command, "--with", "churn"]) == 1
+    out = capsys.readouterr().out
+    assert "No clusters: monetary is beyond the range of numbers" in out
+    assert "beyond the range of numbers" in out.partition("No high-value model")[2]
+    assert not model.exists()
+
+
 def test_decisions_of_a_backtest_bring_their_customers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

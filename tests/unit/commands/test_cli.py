@@ -105,6 +105,34 @@ def test_a_missing_file_is_two(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert "none: cannot be read: No such file or directory" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        ("--since", "2026-06-02"),
+        ("--since", "\N{SUPERSCRIPT TWO}"),
+        ("--since", "--5"),
+        ("--since", "9" * 5000),
+        ("--last", "-1"),
+        ("--last", "\N{SUPERSCRIPT TWO}"),
+    ],
+)
+def test_a_wrong_option_is_repeated_with_what_was_expected(
+    option: str, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever typed it sees it, and an example or a bound."""
+    assert main(["explain", "ann", f"{option}={wrong}"]) == 2
+    error = capsys.readouterr().err
+    assert option in error
+    assert repr(wrong[:80]) in error
+    assert "2026-03-01T00:00:00Z" in error or "from 0 on" in error
+
+
+def test_partitions_of_validate_are_a_positive_number(capsys: pytest.CaptureFixture[str]) -> None:
+    """None, or fewer, would pass every rate."""
+    assert main(["validate", "--partitions", "0", "rules.yaml"]) == 2
+    assert "expected a number from 1 on, got '0'" in capsys.readouterr().err
+
+
 def test_bad_lines_are_two(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """File and line number in front, as editors jump to; no broker is asked."""
     path = tmp_path / "events.jsonl"

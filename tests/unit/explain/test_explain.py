@@ -326,11 +326,114 @@ def test_customers_are_found_by_name_and_address(
     assert capsys.readouterr().out == "ann  email\n"
     assert main([*command, email, "--show-personal"]) == 0
     assert capsys.readouterr().out == f"ann  email: {email}\n"
+    assert main([*command, email, "--show-personal", "--format", "json"]) == 0
+    found = {"customer_id": "ann", "found_in": "email", "value": email}
+    assert orjson.loads(capsys.readouterr().out) == {"matches": [found], "more": False}
+    assert main([*command, email, "--format", "html"]) == 2
     assert main([*command, "AN"]) == 0
     assert capsys.readouterr().out.startswith("ann  id\n")
     assert main([*command, "nobody here"]) == 2
     assert main(["explain", "ann", *command[1:], "x"]) == 2
     assert main(["explain", "--find", "x"]) == 2
+
+
+def test_sums_that_overflow_are_missing_and_hide_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON has no infinity; whoever comes after such a record in the file is found as well."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        """
+version: 1
+channels: {email: {requires: email}}
+facts:
+  spent: {sum: order_placed.value}
+  spent_lately: {sum: order_placed.value, within: 90d}
+segments: {big: {field: customer.spent, op: gt, value: 1}}
+triggers:
+  thanks: {kind: event, on: [order_placed], template: t, channels: [email]}
+"""
+    )
+    orders = [("ann", 1e308, number) for number in range(80)] + [("ben", 5.0, 80)]
+    lines = [
+        {
+            "topic": "orders",
+            "event_id": f"e{number}",
+            "type": "order_placed",
+            "customer_id": customer_id,
+            "occurred_at": 1_767_225_600_000 + number * 1000,
+            "data": {"value": value, "order_id": f"o{number}"},
+        }
+        for customer_id, value, number in orders
+    ]
+    lines.append(
+        lines[0]
+        | {"event_id": "off", "type": "order_cancelled", "occurred_at": 1_767_225_700_000}
+        | {"data": {"order_id": "o79"}}
+    )
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
+    out = str(tmp_path / "out")
+    assert main(["backtest", "--rules", str(rules), "--events", str(events), "--out", out]) == 0
+    capsys.readouterr()
+    for customer_id, spend in (("ann", None), ("ben", 5.0)):
+        assert main(["explain", customer_id, "--out", out, "--format", "json"]) == 0
+        facts = orjson.loads(capsys.readouterr().out)["facts"]
+        assert facts["spend"] == spend
+        assert facts["spent"] == spend
+        assert facts["spent_lately"] == spend
+    assert main(["explain", "--find", "ben", "--out", out]) == 0
+    assert capsys.readouterr().out == "ben  id\n"
+
+
+def test_what_the_model_says_is_that_of_the_decisions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cluster and the segments that ask for it, from the folder alone."""
+    feature = {"name": "frequency", "mean": 1.0, "std": 1.0}
+    centroids = [{"name": "rare", "at": [-1.0]}, {"name": "often", "at": [1.0]}]
+    model = {"version": 1, "clusters": {"features": [feature], "centroids": centroids}}
+    (tmp_path / "model.json").write_bytes(orjson.dumps(model))
+    (tmp_path / "rules.yaml").write_text(
+        """
+version: 1
+model: model.json
+channels: {email: {requires: email}}
+segments: {keen: {field: customer.cluster, op: eq, value: often}}
+triggers:
+  thanks: {kind: event, on: [order_placed], template: t, channels: [email]}
+"""
+    )
+    lines = [
+        {
+            "topic": "orders",
+            "event_id": f"e{number}",
+            "type": "order_placed",
+            "customer_id": "ann",
+            "occurred_at": 1_767_225_600_000 + number * 1000,
+            "data": {"value": 5, "order_id": f"o{number}"},
+        }
+        for number in range(3)
+    ]
+    (tmp_path / "e.jsonl").write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
+    rules, events, out = (str(tmp_path / name) for name in ("rules.yaml", "e.jsonl", "out"))
+    assert main(["backtest", "--rules", rules, "--events", events, "--out", out]) == 0
+    (tmp_path / "model.json").unlink()
+    last = orjson.loads((tmp_path / "out" / "decisions.jsonl").read_bytes().splitlines()[-1])
+    assert (last["cluster"], last["segments"]) == ("often", ["keen"])
+    capsys.readouterr()
+    assert main(["explain", "ann", "--out", out, "--format", "json"]) == 0
+    facts = orjson.loads(capsys.readouterr().out)["facts"]
+    assert (facts["cluster"], facts["segments"]) == ("often", ["keen"])
+
+
+def test_a_broken_record_is_named_by_file_and_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 for the customer whose it is."""
+    (folder / "customers.jsonl").write_bytes(b'["ann",{"x":null},[],null]\n')
+    assert main(["explain", "ann", "--out", str(folder)]) == 2
+    assert "customers.jsonl, line 1: not a customer record" in capsys.readouterr().err
 
 
 def test_one_trigger_or_what_is_new_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

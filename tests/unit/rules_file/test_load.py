@@ -84,7 +84,7 @@ triggers:
   e: {kind: what, template: t, channels: [email]}
 """
     )
-    assert problems["version"] == "1 | 2"
+    assert problems["version"] == "1, the version of the rules language | 2"
     assert problems["timezone"] == "an IANA time zone | 'Mars'"
     assert problems["colour"].endswith("| 'colour'")
     assert problems["attribution_window"] == "a duration longer than nothing | '0s'"
@@ -95,7 +95,7 @@ triggers:
     assert problems["triggers.b.on[0]"] == "an event type of the contract | 'nope'"
     assert "email, sms, push" in problems["triggers.b.channels[0]"]
     assert "event.value" in problems["triggers.b.when.field"]
-    assert problems["triggers.c.every"] == "nothing here | 3"
+    assert problems["triggers.c.every"] == "nothing here together with `sum` | 3"
     assert "does not open" in problems["triggers.d.cancel[0]"]
     assert "abandonment" in problems["triggers.e.kind"]
 
@@ -115,6 +115,86 @@ def test_what_is_not_a_document_is_refused(text: str, expected: str) -> None:
     with pytest.raises(RulesError) as caught:
         parse_rules(text.encode())
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "line"),
+    [
+        ("version: 1\nversion: 1\n", 'duplicate key "version"', 2),
+        ("version: 1\n\ttriggers: {}\n", "character '\\t' that cannot start any token", 2),
+        ("version: 1\na: {b: {c: d}\ne: f\n", "expected ',' or '}'", 3),
+        ("version: 1\n---\nversion: 1\n", "another document", 2),
+    ],
+)
+def test_broken_yaml_is_one_line_with_its_place(text: str, found: str, line: int) -> None:
+    """Where and what is wrong, without the parser's own names for the file or its settings."""
+    with pytest.raises(RulesError) as caught:
+        parse_rules(text.encode())
+    (problem,) = caught.value.problems
+    assert found in problem.found
+    assert problem.line == line
+    assert problem.column > 0
+    assert "byte string" not in str(problem)
+    assert "suppress" not in str(problem)
+
+
+def test_what_is_expected_says_what_to_write() -> None:
+    """A wrong value is answered with what may stand there, once."""
+    problems = problems_of(
+        """
+version: 1
+currency: euro
+channels: {email: {requires: mail}}
+triggers:
+  büro: {kind: event, on: order_placed, template: t, channels: email}
+"""
+    )
+    assert "such as EUR" in problems["currency"]
+    assert "push_token or attributes.NAME" in problems["channels.email.requires"]
+    assert "letters" in problems["triggers.büro"]
+    assert problems["triggers.büro.channels"] == "a list of channels, or best | 'email'"
+    assert len(problems) == 4
+
+
+def test_a_broken_token_or_condition_hides_no_other_part_of_its_trigger() -> None:
+    """All problems at once, also inside one trigger."""
+    problems = problems_of(
+        """
+version: 1
+channels: {email: {requires: email}}
+triggers:
+  a:
+    kind: event
+    on: [order_placed]
+    when: [{field: customer.orders, op: gt, value: 3}]
+    tokens: {a: event.value | default 3, b: customer.oders, c: 5, d: event.vale}
+    steps:
+      - {template: t, channels: [sms], when: {field: customer.orders, op: gt, value: x}}
+"""
+    )
+    assert problems.keys() == {
+        "triggers.a.when",
+        "triggers.a.tokens.a",
+        "triggers.a.tokens.b",
+        "triggers.a.tokens.c",
+        "triggers.a.tokens.d",
+        "triggers.a.steps[0].channels[0]",
+        "triggers.a.steps[0].when.value",
+    }
+
+
+def test_a_milestone_sums_a_declared_field_whatever_digits_its_name_has() -> None:
+    """Type and field may be named as ``events:`` allows."""
+    rules = parse_rules(
+        b"""
+version: 1
+channels: {email: {requires: email}}
+events: {orders: {order2_made: {amount2: number}}}
+triggers:
+  a: {kind: milestone, sum: order2_made.amount2, reaches: 5, template: t, channels: [email]}
+"""
+    )
+    assert rules.triggers["a"].name == "a"
 
 
 def test_a_file_that_is_not_there_is_a_config_error() -> None:

@@ -36,6 +36,13 @@ ANSWERS_ONE = ANSWERS.replace(
     "on: [message_clicked], when: {field: event.trigger, op: ne, value: one},",
 )
 ANSWERS_ONCE = ANSWERS.replace("on: [message_clicked],", "on: [message_clicked], once: true,")
+ALONE = """
+version: 1
+triggers:
+  hello: {kind: event, on: [subscribed], template: a, channels: [email]}
+experiments:
+  x: {trigger: hello, salt: s, start: 2026-03-01, variants: {a: {weight: 1}}}
+"""
 THOUSAND = """
 version: 1
 triggers:
@@ -87,6 +94,7 @@ SUPPORT = EXPERIMENT.replace("METRIC", "conversion").replace("GUARD", "support")
     [
         (EXPIRES, "triggers.cart.expires", "6h is shorter than `after: 24h`"),
         (OUT_OF_ORDER, "triggers.hello.steps[1].after", "out of order"),
+        (ALONE, "experiments.x.variants", "nothing to compare it with"),
         (NO_CANCEL, "triggers.cart", "no `cancel`"),
         (ANSWERS, "triggers.one", "go on for ever"),
         (THOUSAND, "triggers.big.when.value", "1.000 is 1; a thousand has no dot: 1000"),

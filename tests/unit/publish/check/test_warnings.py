@@ -60,8 +60,25 @@ def test_opens_and_clicks_may_be_a_machine_s(name: str) -> None:
     assert warnings_of("engagement", name, {"request_id": "r", "machine": True}) == []
     (told,) = warnings_of("engagement", name, {"request_id": "r", "machine": "yes"})
     assert told.startswith("warning: data.machine: expected true or false")
-    (told,) = warnings_of("engagement", "message_delivered", {"machine": True})
+    (told,) = warnings_of("engagement", "message_delivered", {"request_id": "r", "machine": True})
     assert "it is not kept" in told
+
+
+@pytest.mark.parametrize("data", [{}, {"request_id": None}, {"channel": "email"}])
+@pytest.mark.parametrize("name", ["message_delivered", "message_opened", "message_clicked"])
+def test_an_answer_to_no_message_is_a_warning(name: str, data: dict[str, Any]) -> None:
+    """It finds its send by ``request_id`` alone."""
+    (told,) = warnings_of("engagement", name, data)
+    assert told.startswith("warning: data.request_id: expected the request_id of the message")
+    assert warnings_of("engagement", "unsubscribed", {}) == []
+
+
+def test_a_merge_into_oneself_is_a_warning() -> None:
+    """It does nothing."""
+    own = str(shipped_example("customer_merged")["customer_id"])
+    (told,) = warnings_of("profiles", "customer_merged", {"into": own})
+    assert told.startswith("warning: data.into: expected another customer")
+    assert warnings_of("profiles", "customer_merged", {"into": f"{own}2"}) == []
 
 
 def test_items_over_the_bound_are_a_warning_where_rules_read_them() -> None:
