@@ -78,8 +78,10 @@ def read_yaml_with_places(raw: bytes) -> tuple[Any, dict[str, Place]]:
 
 def _syntax_error(exc: MarkedYAMLError) -> UnreadableYaml:
     """What the parser says, in one sentence, with the place apart."""
-    said = " ".join(str(exc.problem or exc.context or type(exc).__name__).split())
-    found = said.removeprefix("found ") if said.startswith("found ") else f"an error: {said}"
+    message = " ".join(str(exc.problem or exc.context or type(exc).__name__).split())
+    found = (
+        message.removeprefix("found ") if message.startswith("found ") else f"an error: {message}"
+    )
     if exc.problem and exc.context:
         found += f", {exc.context}"
         if exc.context_mark is not None:

@@ -337,7 +337,7 @@ def test_customers_are_found_by_name_and_address(
     assert main(["explain", "--find", "x"]) == 2
 
 
-def test_sums_that_overflow_are_missing_and_hide_nobody(
+def test_sums_that_overflow_are_missing_and_hide_no_customer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """JSON has no infinity; whoever comes after such a record in the file is found as well."""
