@@ -218,7 +218,7 @@ def test_a_template_that_depends_is_the_one_that_fits_now() -> None:
     assert any(entry.words.startswith("no template fits now: d") for entry in timeline(found))
 
 
-def test_a_step_that_awaits_an_opening_is_not_said_to_be_due() -> None:
+def test_a_step_that_awaits_an_opening_has_a_last_day() -> None:
     """After 60 days nothing comes of it: that is no due time, and it is not given up later."""
     steps = (
         "steps: [{template: seen, channels: [email]},"
