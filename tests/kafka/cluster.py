@@ -41,7 +41,7 @@ class KafkaCluster:
         settings: Mapping[str, str] | None = None,
         format_options: Sequence[str] = (),
         java_options: Sequence[str] = (),
-        start_timeout_s: float = 60.0,
+        start_timeout_s: float = 120.0,
     ) -> None:
         self._count = brokers
         self._listeners = tuple(listeners)
@@ -78,9 +78,19 @@ class KafkaCluster:
         return self._folder
 
     def start(self) -> Self:
-        """Return once all brokers answer. Does nothing when they already run."""
+        """Return once all brokers answer. Does nothing when they already run.
+
+        A controller that a busy machine kept waiting for too long gives up: there is a second try.
+        """
         if self.nodes:
             return self
+        try:
+            self._start()
+        except OSError:
+            self._start()
+        return self
+
+    def _start(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="trigger-kafka-"))
         atexit.register(self.close)
         try:
@@ -91,7 +101,6 @@ class KafkaCluster:
         except BaseException:
             self.close()
             raise
-        return self
 
     def close(self) -> None:
         """Kill all brokers and remove the folder. Harmless when closed."""
