@@ -18,8 +18,10 @@ _COMPACTED_WITHIN: Final = "1d"
 #: In ms. A rehearsal publishes history under its old timestamps, and all that is old may be
 #: compacted at once: profile updates would be gone before they were read.
 _NEVER_COMPACTED: Final = str(2**62)
-#: What every Kafka client unpacks without further packages.
-_READ_BY_ALL: Final = "gzip"
+#: The setting of how a broker packs what a topic holds, and its value for outputs: every Kafka
+#: client unpacks that without further packages.
+COMPRESSION: Final = "compression.type"
+READ_BY_ALL: Final = "gzip"
 #: A record with all that it may hold (app/core/customer/limits.py); a dead letter with what others
 #: let pass.
 _LARGEST_BYTES: Final = 8 << 20
@@ -58,7 +60,7 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
             is_endless = self.retention == FOR_EVER
             config["retention.ms"] = "-1" if is_endless else str(duration_ms(self.retention))
         if self.compression is not None:
-            config["compression.type"] = self.compression
+            config[COMPRESSION] = self.compression
         if self.message_bytes is not None:
             config["max.message.bytes"] = str(self.message_bytes)
         if replication_factor > 2:
@@ -96,7 +98,7 @@ def _spec(topic: Topic, settings: Settings) -> TopicSpec:
         is_copartitioned=topic.role != "output",
         is_kept_whole=topic.name == PROFILES and settings.clock == "records",
         message_bytes=_LARGEST_BYTES if topic.is_large else None,
-        compression=_READ_BY_ALL if topic.role == "output" else None,
+        compression=READ_BY_ALL if topic.role == "output" else None,
     )
 
 

@@ -13,16 +13,23 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its re-expo
 
 from app.core.errors import ConfigError, InfrastructureError
 from app.kafka.clients import Admin
-from app.kafka.topic_specs import Finding, TopicSpec, config_findings, count_findings, needed
+from app.kafka.topic_specs import (
+    COMPRESSION,
+    READ_BY_ALL,
+    Finding,
+    TopicSpec,
+    config_findings,
+    count_findings,
+    needed,
+)
 from app.settings.model import Settings
 
 _TIMEOUT_S: Final = 15.0
 _TRY_S: Final = 3.0
 _POLL_S: Final = 0.1
 _KAFKAS_LARGEST: Final = 1_048_588
-_COMPRESSION: Final = "compression.type"
-#: Values of it with which every client reads a topic.
-_READ_BY_ALL: Final = frozenset({"gzip", "uncompressed"})
+#: Values of COMPRESSION with which every client reads a topic.
+_READ_BY_ALL: Final = frozenset({READ_BY_ALL, "uncompressed"})
 
 
 class CreateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +105,11 @@ def compression(settings: Settings) -> Literal["gzip", "none", "lz4", "snappy", 
     if settings.compression is not None:
         return settings.compression
     admin = Admin(settings)
-    if _COMPRESSION not in (admin.broker_settings(_TIMEOUT_S) or ()):
+    if COMPRESSION not in (admin.broker_settings(_TIMEOUT_S) or ()):
         return "gzip"
     outputs = [need.topic for need in needed(settings) if need.role == "output"]
     configs = _configs(admin, settings, outputs).values()
-    is_repacked = all(config.get(_COMPRESSION) in _READ_BY_ALL for config in configs)
+    is_repacked = all(config.get(COMPRESSION) in _READ_BY_ALL for config in configs)
     return "lz4" if is_repacked else "gzip"
 
 
