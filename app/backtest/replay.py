@@ -6,9 +6,8 @@ a timer fires at now = its time + grace, before a record that arrives then or la
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import IntEnum
-
-import msgspec
 
 from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
@@ -93,7 +92,7 @@ class Replay:
         """Close steps that are due before ``from_ms`` undecided; with END_OF_TIME_MS all are, and
         records count as learned.
         """
-        self._engine.rules = msgspec.structs.replace(self._rules, decide_from_ms=from_ms)
+        self._engine.rules = replace(self._rules, decide_from_ms=from_ms)
         self._is_learning = from_ms == END_OF_TIME_MS
 
     def _take_stopped(self, start: StoppedStart) -> None:

@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 from app.core.context import EventContext
 from app.core.customer.facts import counting_sends
 from app.core.customer.limits import MAX_ENGAGEMENTS
-from app.core.customer.purchases import number
 from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
+from app.core.numbers import number
 from app.core.outcomes import EmitOutcome, Kind, Role, SendOutcome
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules

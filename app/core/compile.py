@@ -1,9 +1,8 @@
 """From a rules document that was found valid to the compiled ``Rules``."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
-
-import msgspec
 
 from app.core.customer.addresses import ADDRESS_FIELDS, address_identity
 from app.core.customer.declared_facts import DeclaredFact
@@ -214,7 +213,7 @@ def _facts(
                 names.append(name)
         return names
 
-    return msgspec.structs.replace(facts, values={**facts.values, "segments": held})
+    return replace(facts, values={**facts.values, "segments": held})
 
 
 def _channels(document: Document) -> dict[str, Channel]:

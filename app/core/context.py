@@ -1,9 +1,8 @@
 """One event as it is handled, or one instant at which timers fire."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent, StoppedStart
@@ -21,7 +20,8 @@ def ignore_stopped(_: StoppedStart) -> None:
     """Take no note of starts that opened nothing."""
 
 
-class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class DecisionContext:
     """The customer that is decided about, the rules, and the engine's now."""
 
     rules: Rules
@@ -30,12 +30,32 @@ class DecisionContext(msgspec.Struct, kw_only=True, gc=False):
     emit: Emit
     rates: Rates
     #: whether marketing steps may be decided; else those that come up are parked
-    is_current: bool = True
+    is_current: bool
     #: collects the decisions on steps whose instances end, where these come before all others
-    ended: list[Decision] | None = None
+    ended: list[Decision] | None
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        customer: Customer,
+        now_ms: int,
+        emit: Emit,
+        rates: Rates,
+        is_current: bool = True,
+        ended: list[Decision] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.customer = customer
+        self.now_ms = now_ms
+        self.emit = emit
+        self.rates = rates
+        self.is_current = is_current
+        self.ended = ended
 
 
-class EventContext(DecisionContext, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class EventContext(DecisionContext):
     """An event being handled: its time (never after now), its usable data, where it came from.
 
     ``immediate`` collects the steps that are decided with the event, ``recalled`` the sends that it
@@ -48,16 +68,59 @@ class EventContext(DecisionContext, kw_only=True, gc=False):
     event: Event
     immediate: list[tuple[Trigger, Instance, PendingStep]]
     emit_stopped: EmitStopped
-    recalled: tuple[tuple[Trigger, Sent], ...] = ()
-    converted: tuple[Sent, ...] = ()
+    recalled: tuple[tuple[Trigger, Sent], ...]
+    converted: tuple[Sent, ...]
     #: the send that an engagement event names, when a trigger could ask for it
-    answered: Sent | None = None
+    answered: Sent | None
     #: triggers whose watched profile field the event left as it was
-    unchanged: tuple[str, ...] = ()
+    unchanged: tuple[str, ...]
     #: False for a purchase that had been cancelled before it was read: it counts nowhere
-    is_counted: bool = True
+    is_counted: bool
     #: it cancelled a purchase that had been counted
-    has_taken_back: bool = False
+    has_taken_back: bool
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        customer: Customer,
+        now_ms: int,
+        emit: Emit,
+        rates: Rates,
+        is_current: bool = True,
+        ended: list[Decision] | None = None,
+        type: str,
+        occurred_ms: int,
+        data: dict[str, Any],
+        event: Event,
+        immediate: list[tuple[Trigger, Instance, PendingStep]],
+        emit_stopped: EmitStopped,
+        recalled: tuple[tuple[Trigger, Sent], ...] = (),
+        converted: tuple[Sent, ...] = (),
+        answered: Sent | None = None,
+        unchanged: tuple[str, ...] = (),
+        is_counted: bool = True,
+        has_taken_back: bool = False,
+    ) -> None:
+        self.rules = rules
+        self.customer = customer
+        self.now_ms = now_ms
+        self.emit = emit
+        self.rates = rates
+        self.is_current = is_current
+        self.ended = ended
+        self.type = type
+        self.occurred_ms = occurred_ms
+        self.data = data
+        self.event = event
+        self.immediate = immediate
+        self.emit_stopped = emit_stopped
+        self.recalled = recalled
+        self.converted = converted
+        self.answered = answered
+        self.unchanged = unchanged
+        self.is_counted = is_counted
+        self.has_taken_back = has_taken_back
 
     @property
     def cause(self) -> Cause:

@@ -1,9 +1,8 @@
 """The event taxonomy and the envelope (spec sections 2 and 3)."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-
-import msgspec
 
 from app.core.errors import EventError
 from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
@@ -125,7 +124,8 @@ MAX_CUSTOMER_ID_CHARS: Final = 256
 _TIME: Final = "RFC 3339 text with an offset or integer epoch milliseconds"
 
 
-class Event(msgspec.Struct, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class Event:
     """One understood input record.
 
     ``occurred_ms`` is the publisher's time; the engine clamps it to now when it handles it.
@@ -133,17 +133,42 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """
 
     topic: str
-    partition: int | None = None
-    offset: int | None = None
+    partition: int | None
+    offset: int | None
     event_id: str
     type: str
     customer_id: str
     occurred_ms: int
     data: dict[str, Any]
     #: the trace context that came with it (W3C ``traceparent``)
-    traceparent: str | None = None
+    traceparent: str | None
     #: the event is history: what is due to its customer before this instant is not decided
-    decide_from_ms: int = 0
+    decide_from_ms: int
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        partition: int | None = None,
+        offset: int | None = None,
+        event_id: str,
+        type: str,
+        customer_id: str,
+        occurred_ms: int,
+        data: dict[str, Any],
+        traceparent: str | None = None,
+        decide_from_ms: int = 0,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.event_id = event_id
+        self.type = type
+        self.customer_id = customer_id
+        self.occurred_ms = occurred_ms
+        self.data = data
+        self.traceparent = traceparent
+        self.decide_from_ms = decide_from_ms
 
     @property
     def is_known(self) -> bool:

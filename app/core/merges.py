@@ -5,21 +5,32 @@ partitions. Then the first one's record, and later its events, leave as a ``Forw
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
-
-import msgspec
 
 from app.core.customer.record import Customer
 from app.core.triggers.merging import forwarded_to
 
 
-class Forward(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class Forward:
     """The event being handled is to be sent on by the record of one customer to another one's."""
 
     customer_id: str
     into: str
     #: the whole record of a customer that was merged, which travels with the event of its merge
-    guest: Customer | None = None
+    guest: Customer | None
+
+    def __init__(
+        self,
+        *,
+        customer_id: str,
+        into: str,
+        guest: Customer | None = None,
+    ) -> None:
+        self.customer_id = customer_id
+        self.into = into
+        self.guest = guest
 
 
 EmitForward = Callable[[Forward], None]

@@ -5,11 +5,10 @@ same calls with the same arguments always give the same result. Due timers: ``ap
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final
-
-import msgspec
 
 from app.core.attribution import ATTRIBUTED, attribute
 from app.core.context import (
@@ -302,12 +301,23 @@ def _learn(
             _reschedule(moment, plan.dated, before, after)
 
 
-class _Dates(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class _Dates:
     """What the record says of dates: where from, and the zone that they are read in."""
 
     zone: Any
     customer: tuple[int | None, int | None]
     profile: tuple[Any, dict[str, Any] | None]
+
+    def __init__(
+        self,
+        zone: Any,
+        customer: tuple[int | None, int | None],
+        profile: tuple[Any, dict[str, Any] | None],
+    ) -> None:
+        self.zone = zone
+        self.customer = customer
+        self.profile = profile
 
 
 def _dates(customer: Customer, update: ProfileUpdate | None) -> _Dates:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 from app.core.events import DELIVERY, ENGAGEMENT, PROFILES, TYPES
 from app.core.rules.document_values import opening_types_of, types_of
@@ -22,7 +21,8 @@ _LOWER: Final = ("gt", "gte")
 _UPPER: Final = ("lt", "lte")
 
 
-class OddPart(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class OddPart:
     """One thing that is odd: where, and in what way."""
 
     path: str

@@ -1,15 +1,17 @@
 """From the path of a problem to its line and column."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-import msgspec
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.rules_file.yaml_reader import Place
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 #: path of a value -> where it stands
 Places = Mapping[str, Place]
-Found = TypeVar("Found", bound=msgspec.Struct)
+Found = TypeVar("Found", bound="DataclassInstance")
 
 
 def placed(problem: Found, places: Places) -> Found:
@@ -20,4 +22,4 @@ def placed(problem: Found, places: Places) -> Found:
     place = places.get(path)
     if place is None:
         return problem
-    return msgspec.structs.replace(problem, line=place.line, column=place.column)
+    return replace(problem, line=place.line, column=place.column)

@@ -16,8 +16,8 @@ import numpy as np
 from app.analysis.data.batches import in_batches
 from app.analysis.data.database import Database
 from app.backtest.history import read_arrivals
-from app.core.customer.purchases import number
 from app.core.events import PURCHASES, Event
+from app.core.numbers import number
 from app.core.time.instants import DAY_MS
 from app.formats.json_lines import open_lines
 

@@ -21,6 +21,7 @@ from app.core.customer.record import (
     Sent,
     StoppedStart,
 )
+from app.core.numbers import Number
 
 _dumps: Final = msgspec.msgpack.Encoder().encode
 
@@ -47,7 +48,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     discounted: int = 0
     has_profile: bool = False
     facts_version: str = ""
-    reached: dict[str, list[float]] = {}
+    reached: dict[str, list[Number]] = {}
     entered: dict[str, list[Entered]] = {}
     stopped: list[StoppedStart] = []
     decide_from_ms: int = 0

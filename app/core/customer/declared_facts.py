@@ -9,13 +9,13 @@ the newest of as many different values.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import isfinite
-from typing import Any, ClassVar, Final
-
-import msgspec
+from typing import Any, Final
 
 from app.core.customer.limits import MAX_FACT_BYTES, MAX_FACT_DAYS, MAX_FACT_VALUES
 from app.core.customer.record import Customer, FactDay, FactState
+from app.core.numbers import Number
 from app.core.time.instants import DAY_MS
 
 #: Shorter texts cannot fill MAX_FACT_BYTES.
@@ -58,7 +58,8 @@ def _text_bytes(value: object) -> int:
     return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
 
-class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFact:
     """One fact: which values of which events it takes, and what it says of them at a now.
 
     ``definition`` is a hash of all this: a fact that is defined otherwise starts anew.
@@ -92,8 +93,10 @@ class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
             return self.nothing
         return self.found(customer.facts[self.name], now_ms)
 
-    #: what the fact says of no values
-    nothing: ClassVar[Any] = None
+    @property
+    def nothing(self) -> Any:
+        """What the fact says of no values."""
+        return None
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
         """Take values of one event."""
@@ -120,7 +123,8 @@ class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
         return [value for at_ms, value in state.values if at_ms > after_ms]
 
 
-class Newest(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest(DeclaredFact):
     """``last`` (with ``keep`` a list of different values, the newest first) and ``distinct``."""
 
     limit: int
@@ -157,13 +161,17 @@ class Newest(DeclaredFact, frozen=True, kw_only=True):
         return inside[-1] if inside else None
 
 
-class Distinct(Newest, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinct(Newest):
     """``distinct``: how many different values."""
 
-    nothing: ClassVar[Any] = 0
+    @property
+    def nothing(self) -> Any:
+        return 0
 
 
-class Most(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Most(DeclaredFact):
     """``most``: the most frequent of the last values; of a tie the newer."""
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
@@ -175,11 +183,12 @@ class Most(DeclaredFact, frozen=True, kw_only=True):
 
     def found(self, state: FactState, now_ms: int) -> Any:
         # true is not 1; of equals the first counted comes first, here the newest
-        inside = [(type(value) is bool, value) for value in reversed(self._inside(state, now_ms))]
+        inside = [(type(value) is bool, value) for value in self._inside(state, now_ms)[::-1]]
         return Counter(inside).most_common(1)[0][0][1] if inside else None
 
 
-class First(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First(DeclaredFact):
     """``first`` of all times."""
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
@@ -187,16 +196,19 @@ class First(DeclaredFact, frozen=True, kw_only=True):
             state.values = [(occurred_ms, values[0])]
 
     def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
-        return super().absorb(other, own, now_ms)
+        return DeclaredFact.absorb(self, other, own, now_ms)
 
     def found(self, state: FactState, now_ms: int) -> Any:
         return state.values[0][1] if state.values else None
 
 
-class CountAll(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountAll(DeclaredFact):
     """``count`` of all times."""
 
-    nothing: ClassVar[Any] = 0
+    @property
+    def nothing(self) -> Any:
+        return 0
 
     def add(self, state: FactState, occurred_ms: int, values: tuple[Any, ...], now_ms: int) -> None:
         state.count += len(values)
@@ -209,7 +221,8 @@ class CountAll(DeclaredFact, frozen=True, kw_only=True):
         return state.count
 
 
-class Total(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total(DeclaredFact):
     """``sum mean min max`` of all times."""
 
     op: str
@@ -235,7 +248,8 @@ class Total(DeclaredFact, frozen=True, kw_only=True):
         return _finite(state.total / state.count if self.op == "mean" else state.total)
 
 
-class Rolling(DeclaredFact, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling(DeclaredFact):
     """``count sum mean min max first`` within a time."""
 
     op: str
@@ -261,7 +275,7 @@ class Rolling(DeclaredFact, frozen=True, kw_only=True):
     def absorb(self, own: FactState, other: FactState, now_ms: int) -> FactState:
         for day in own.days:
             _add_day(other.days, day)
-        return super().absorb(own, other, now_ms)
+        return DeclaredFact.absorb(self, own, other, now_ms)
 
     def value(self, customer: Customer, now_ms: int) -> Any:
         state = customer.facts.get(self.name)
@@ -285,7 +299,7 @@ class Rolling(DeclaredFact, frozen=True, kw_only=True):
             return min([*inside, *(day.least for day in days)])
         if self.op == "max":
             return max([*inside, *(day.most for day in days)])
-        total: float = 0
+        total: Number = 0
         for value in (*(day.total for day in days), *inside):
             total = round(total + value, _DECIMALS)
         return _finite(total / count if self.op == "mean" else total)
@@ -318,7 +332,7 @@ def _add_to_day(day: FactDay, added: FactDay) -> None:
     day.first = min(day.first, added.first, key=_time_of)
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: Number) -> Number | None:
     return value if isfinite(value) else None
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -31,12 +32,23 @@ NO_YEAR: Final = 4
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-class ProfileUpdate(msgspec.Struct, frozen=True):
+@dataclass(slots=True, init=False)
+class ProfileUpdate:
     """The understood fields of one ``profile_updated``; only those present change."""
 
     fields: dict[str, Any]
     consent: dict[str, bool | None]
     attributes: dict[str, Any]
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        consent: dict[str, bool | None],
+        attributes: dict[str, Any],
+    ) -> None:
+        self.fields = fields
+        self.consent = consent
+        self.attributes = attributes
 
 
 def parse_date(text: object) -> date | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.core.customer.limits import MAX_PURCHASE_ID_CHARS, MAX_PURCHASES
 from app.core.customer.record import Customer, Purchase, Purchases
+from app.core.numbers import Number, number
 
 #: cancelling type -> (cancelled type, the data field that names one)
 CANCELLATIONS: Final = {
@@ -16,11 +17,6 @@ CANCELLATIONS: Final = {
 }
 #: purchase -> the data field that names it
 PURCHASE_IDS: Final = dict(CANCELLATIONS.values())
-
-
-def number(value: object) -> float | int | None:
-    """A JSON number, or None: booleans are not numbers."""
-    return value if type(value) in (int, float) else None  # type: ignore[return-value]
 
 
 def count_purchase(
@@ -60,12 +56,12 @@ def count_purchase(
 
 def add_amounts(
     customer: Customer, event_type: str, data: dict[str, Any], summed: tuple[str, ...]
-) -> dict[str, float]:
+) -> dict[str, Number]:
     """Add the event's positive numbers to the sums; what was added, by data field.
 
     Sums are rounded to a millionth so that money adds up as people add it.
     """
-    amounts: dict[str, float] = {}
+    amounts: dict[str, Number] = {}
     for field in summed:
         amount = number(data.get(field))
         if amount is not None and amount > 0:

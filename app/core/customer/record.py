@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.decisions import Cause, SendRequest
+from app.core.numbers import Number
 from app.core.time.instants import END_OF_TIME_MS
 
 #: Bytes of an entry of ``Customer.seen`` and of ``Customer.identities``.
@@ -120,7 +121,7 @@ class Purchase(msgspec.Struct, array_like=True, gc=False):
     id: str
     occurred_ms: int
     #: data field -> amount in the sum of that field
-    amounts: dict[str, float]
+    amounts: dict[str, Number]
     is_discounted: bool
 
 
@@ -158,9 +159,9 @@ class FactDay(msgspec.Struct, array_like=True, gc=False):
 
     day: int
     count: int
-    total: float
-    least: float
-    most: float
+    total: Number
+    least: Number
+    most: Number
     first: tuple[int, Any]
 
 
@@ -168,7 +169,7 @@ class FactState(msgspec.Struct, array_like=True, gc=False):
     """What one declared fact has gathered; which of these it uses depends on what it asks."""
 
     count: int = 0
-    total: float | int = 0
+    total: Number = 0
     #: (occurred_at in epoch ms, value), oldest first
     values: list[tuple[int, Any]] = []
     #: oldest first
@@ -238,7 +239,7 @@ class Customer:
     facts: dict[str, FactState] = field(default_factory=dict)
     facts_version: str = ""
     #: milestone trigger -> marks that a step was decided for, ascending: reached for good
-    reached: dict[str, list[float]] = field(default_factory=dict)
+    reached: dict[str, list[Number]] = field(default_factory=dict)
     #: a profile update has been applied
     has_profile: bool = False
     #: channel -> addresses that bounced, the last ones, oldest first

@@ -6,9 +6,8 @@ order in which records arrive does not change the answer.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 from app.core.customer.addresses import remembered_address
 from app.core.customer.limits import MAX_BOUNCED, MAX_OPENS
@@ -19,7 +18,8 @@ from app.core.time.instants import MINUTE_MS
 ALL: Final = "*"
 
 
-class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
     """The channels that feedback can be about: ``names`` from their spelling without case,
     ``fields`` to the profile field that holds the address.
 

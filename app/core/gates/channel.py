@@ -1,8 +1,7 @@
 """The gates of one channel: reach, consent, suppression, caps, quiet hours, window and rate."""
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
@@ -17,7 +16,8 @@ from app.core.time.zones import local
 Wait = tuple[int, Reason]
 
 
-class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class ChannelVerdict:
     """The first failing check of one channel (None: it passed).
 
     ``wait`` is until when (epoch ms) waiting would help, and for what; None when it would not.
@@ -25,9 +25,19 @@ class ChannelVerdict(msgspec.Struct, frozen=True, gc=False):
     goes, or when it waits for the rate.
     """
 
-    failed: Reason | None = None
-    wait: Wait | None = None
-    slot: tuple[str, int] | None = None
+    failed: Reason | None
+    wait: Wait | None
+    slot: tuple[str, int] | None
+
+    def __init__(
+        self,
+        failed: Reason | None = None,
+        wait: Wait | None = None,
+        slot: tuple[str, int] | None = None,
+    ) -> None:
+        self.failed = failed
+        self.wait = wait
+        self.slot = slot
 
 
 _REACH: Final = Gate.REACH.value

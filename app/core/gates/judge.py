@@ -3,9 +3,8 @@
 Gates look at now, never at event time: they protect the customer at the time of sending.
 """
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from app.core.context import DecisionContext
 from app.core.customer.facts import counting_sends
@@ -22,7 +21,8 @@ from app.core.rules.messages import Message
 from app.core.rules.model import Holdout, SendTime, Trigger
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class Verdict:
     """What the gates say; ``channel`` is the one that passed, None when none did.
 
     ``slot`` is the channel and the instant of the slot of a send rate that the step takes with it.
@@ -30,10 +30,27 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     outcome: Outcome
     reason: Reason
-    channel: str | None = None
-    next_eligible_ms: int | None = None
-    checks: tuple[Check, ...] = ()
-    slot: tuple[str, int] | None = None
+    channel: str | None
+    next_eligible_ms: int | None
+    checks: tuple[Check, ...]
+    slot: tuple[str, int] | None
+
+    def __init__(
+        self,
+        *,
+        outcome: Outcome,
+        reason: Reason,
+        channel: str | None = None,
+        next_eligible_ms: int | None = None,
+        checks: tuple[Check, ...] = (),
+        slot: tuple[str, int] | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.reason = reason
+        self.channel = channel
+        self.next_eligible_ms = next_eligible_ms
+        self.checks = checks
+        self.slot = slot
 
 
 _PASSED: Final = Reason.PASSED

@@ -4,10 +4,9 @@ Readers of decisions (explanations, contracts, metrics, reports, the demo) ask i
 declared here and nowhere else.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-
-import msgspec
 
 from app.core.decisions import Outcome, Reason
 
@@ -44,7 +43,8 @@ class Form(StrEnum):
     LOCAL_TIME = "local_time"
 
 
-class FigureSpec(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class FigureSpec:
     """A figure of a check; None is left out, unless ``is_nullable``."""
 
     name: str
@@ -52,7 +52,8 @@ class FigureSpec(msgspec.Struct, frozen=True):
     is_nullable: bool = False
 
 
-class GateSpec(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSpec:
     """What a gate checks (``sentence``), why a step that it stopped did not go, in a few words for
     readers (``title``), the figures that its check may carry, in their order, and the outcomes of
     a step that it stops; none: the gate only reports.

@@ -1,9 +1,8 @@
 """One step under review: what its gates look at, and the checks that they record."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
 from app.core.decisions import Check
@@ -13,7 +12,8 @@ from app.core.rules.rates import Rates
 from app.core.rules.zone import zone_of
 
 
-class Review(msgspec.Struct, kw_only=True, gc=False):
+@dataclass(slots=True, init=False)
+class Review:
     """A step as its message has it, at ``now_ms``; ``last_ms`` is when it expires.
 
     ``fatigued`` is known once the fatigue gate was asked, ``recent`` (the marketing sends that caps
@@ -30,8 +30,37 @@ class Review(msgspec.Struct, kw_only=True, gc=False):
     now_ms: int
     last_ms: int
     checks: list[Check]
-    fatigued: bool = False
-    recent: Sequence[Sent] = ()
+    fatigued: bool
+    recent: Sequence[Sent]
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        rates: Rates,
+        customer: Customer,
+        trigger: Trigger,
+        message: Message,
+        instance: Instance,
+        pending: PendingStep,
+        now_ms: int,
+        last_ms: int,
+        checks: list[Check],
+        fatigued: bool = False,
+        recent: Sequence[Sent] = (),
+    ) -> None:
+        self.rules = rules
+        self.rates = rates
+        self.customer = customer
+        self.trigger = trigger
+        self.message = message
+        self.instance = instance
+        self.pending = pending
+        self.now_ms = now_ms
+        self.last_ms = last_ms
+        self.checks = checks
+        self.fatigued = fatigued
+        self.recent = recent
 
     @property
     def step(self) -> Step:

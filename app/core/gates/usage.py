@@ -4,12 +4,11 @@ The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
 from typing import Final
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from app.core.customer.record import Customer, Instance, Sent
 from app.core.customer.suppression import suppression_of
@@ -28,7 +27,8 @@ QUIET_DAYS: Final = 8
 CapUse = tuple[int, int, int | None]
 
 
-class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
     """Whether marketing could use the channel now, the caps aside.
 
     ``consent_given`` is what the profile says (None: nothing, the default holds), ``suppressed``
@@ -43,12 +43,23 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
     quiet_until_ms: int | None
 
 
-class Quiet(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class Quiet:
     """The customer's local minute of the day, and when quiet hours end; None: it is not quiet."""
 
     minute: int
     timezone: str
     until_ms: int | None
+
+    def __init__(
+        self,
+        minute: int,
+        timezone: str,
+        until_ms: int | None,
+    ) -> None:
+        self.minute = minute
+        self.timezone = timezone
+        self.until_ms = until_ms
 
 
 def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:

@@ -7,12 +7,12 @@ aside. A leaf compares with a value of the rules file, or with another field, sc
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 from app.core.customer.facts import COUNTERS, FACTS, INSTANT_FACTS, SUM_FACTS
 from app.core.customer.record import Customer
+from app.core.numbers import Number
 from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
 
@@ -26,7 +26,8 @@ SUM_DECIMALS: Final = 6
 BIRTHDAY: Final = "profile.birthday"
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
     """What field paths mean beyond the record: the values of ``customer.*``, and which paths have
     which type.
     """
@@ -142,7 +143,7 @@ def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
 
 
 def _compile_number(
-    path: str, get: Getter, compare: Callable[[Any, Any], bool], number: float, facts: Facts
+    path: str, get: Getter, compare: Callable[[Any, Any], bool], number: Number, facts: Facts
 ) -> Condition:
     """Order against a number: the usual condition of a segment, without calls in between."""
     scope, _, name = path.partition(".")

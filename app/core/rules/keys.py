@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
-
-import msgspec
 
 
 def key_of(data: Mapping[str, Any], field: str) -> str | None:
@@ -16,7 +15,8 @@ def key_of(data: Mapping[str, Any], field: str) -> str | None:
     return str(value) if type(value) is int else None
 
 
-class Key(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Key:
     """The data fields of a trigger's key.
 
     A key of one field is its text. With ``is_list`` it is the compact JSON array of the texts of

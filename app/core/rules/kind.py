@@ -6,9 +6,8 @@ event arrives, a step is due or an instance is cancelled.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-
-import msgspec
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from app.core.customer.record import Customer, Instance
 from app.core.rules.conditions import Facts, Getter
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from app.core.rules.model import Step, Trigger
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
     """The opening rule of one trigger. Immutable; its methods change the customer's record only."""
 
     #: the event types that may open an instance
@@ -30,19 +30,19 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     settle_ms: int = 0
 
     #: an event of ``types`` without the key is a dead letter
-    requires_key: ClassVar[bool] = False
+    requires_key = False
     #: it opens by a counter, which a cancelled purchase can take back
-    is_counted: ClassVar[bool] = False
+    is_counted = False
     #: an open instance is moved by whatever else the customer does
-    is_moved_by_activity: ClassVar[bool] = False
+    is_moved_by_activity = False
     #: its instances follow dates of the record: ``reschedule`` is called when one may have changed
-    follows_dates: ClassVar[bool] = False
+    follows_dates = False
     #: a due time is the anchor plus the step's ``after``
-    is_due_after_anchor: ClassVar[bool] = True
+    is_due_after_anchor = True
     #: the anchor of an instance is the time of an event, not a day of the calendar
-    is_anchored_at_event: ClassVar[bool] = True
+    is_anchored_at_event = True
     #: a purchase that carries the key of an instance with a send recovers it
-    is_recoverable: ClassVar[bool] = False
+    is_recoverable = False
 
     @classmethod
     def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:

@@ -1,9 +1,8 @@
 """What a step says: the variant's or the trigger's, with the template that holds now."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from app.core.customer.record import Customer, Instance
 from app.core.rules.model import Cooldown, Step, Trigger
@@ -11,7 +10,8 @@ from app.core.rules.step_marks import with_step_facts
 from app.core.rules.variants import variant_of
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class Message:
     """One step of one instance at one now.
 
     ``template`` None: there are several and no condition holds. ``experiment``: (name, variant).
@@ -20,13 +20,31 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     step: Step
     template: str | None
-    experiment: tuple[str, str] | None = None
-    is_ghost: bool = False
+    experiment: tuple[str, str] | None
+    is_ghost: bool
     #: of the experiment
-    design: str | None = None
-    cooldown: Cooldown | None = None
+    design: str | None
+    cooldown: Cooldown | None
     #: what the step's conditions see as the event, with the facts of earlier steps in a journey
-    data: dict[str, Any] = {}
+    data: dict[str, Any]
+
+    def __init__(
+        self,
+        step: Step,
+        template: str | None,
+        experiment: tuple[str, str] | None = None,
+        is_ghost: bool = False,
+        design: str | None = None,
+        cooldown: Cooldown | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        self.step = step
+        self.template = template
+        self.experiment = experiment
+        self.is_ghost = is_ghost
+        self.design = design
+        self.cooldown = cooldown
+        self.data = {} if data is None else data
 
 
 def message_of(

@@ -1,15 +1,15 @@
 """The compiled rules file: what the engine consults, indexed by event type."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from app.core.customer.declared_facts import DeclaredFact
 from app.core.customer.record import Customer
 from app.core.customer.scoring_model import Model
 from app.core.customer.suppression import Feedback
+from app.core.numbers import Number
 from app.core.rules.conditions import Condition, Getter
 from app.core.rules.kind import Kind
 from app.core.rules.taxonomy import Fields, Taxonomy
@@ -38,7 +38,8 @@ DEFAULT_CHANNELS: Final = {
 }
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
     """A way to reach people; ``requires`` is the profile field that holds the address."""
 
     name: str
@@ -49,14 +50,16 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple["Rate", ...] = ()
 
 
-class SendTime(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendTime:
     """Wait for the customer's best hour when it begins by due + ``horizon_ms``."""
 
     horizon_ms: int
     min_opens: int
 
 
-class Follows(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Follows:
     """A step that counts from what an earlier one leads to.
 
     ``mark`` is a bit of ``app.core.triggers.journey``; 0: from the time it was sent.
@@ -66,7 +69,8 @@ class Follows(msgspec.Struct, frozen=True):
     mark: int
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
     """At most ``times`` instances of the trigger of one customer at anchors after t - ``per_ms``;
     ``per_ms`` None: ever. With ``is_by_key`` those of one key count, else of all keys together.
     """
@@ -76,7 +80,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     is_by_key: bool = False
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
     """One message of an instance, due ``after_ms`` past the anchor, or past what ``follows`` names;
     before a date when it is negative.
     """
@@ -94,7 +99,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     follows: Follows | None = None
 
 
-class Deliver(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliver:
     """When a step may go: while ``window`` is open or, with ``is_at``, from the first beginning of
     the window on that is not before the step's due time.
     """
@@ -103,14 +109,16 @@ class Deliver(msgspec.Struct, frozen=True, kw_only=True):
     is_at: bool
 
 
-class Cooldown(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Cooldown:
     """A cooldown, and the one of a fatigued customer; 0: none."""
 
     usual_ms: int
     fatigued_ms: int
 
 
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
     """One arm of an experiment: customers whose bucket is under ``below`` and under no earlier one.
 
     ``steps`` are the trigger's with what the variant changes. ``cooldown`` takes the place of the
@@ -124,7 +132,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     cooldown: Cooldown | None = None
 
 
-class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
     """Instances anchored at start <= t < end are divided among the variants.
 
     ``audience`` is asked when an instance opens. ``design`` identifies this experiment's
@@ -140,7 +149,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
     """One rule: what opens its instances, what ends them, and the messages in between."""
 
     name: str
@@ -173,7 +183,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     holdout: "Holdout | None"
 
 
-class Cap(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
     """At most ``limit`` marketing sends at t > now - ``per_ms``: over all, or of one channel,
     family or trigger.
 
@@ -188,7 +199,8 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None = None
 
 
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
     """At most ``limit`` marketing sends of a channel in any ``per_ms``, over all partitions."""
 
     channel: str
@@ -196,32 +208,36 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     per_ms: int
 
 
-class Fatigue(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fatigue:
     """Who got ``min_sends`` at t > now - ``window_ms`` and opened less than that share of them."""
 
     window_ms: int
     min_sends: int
-    open_rate_below: float
+    open_rate_below: Number
 
 
-class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
     """A window of the customer's local time in which the channels are not used for marketing."""
 
     window: Window
     channels: frozenset[str]
 
 
-class Holdout(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
     """The share of customers whose marketing messages are decided and not sent: those whose bucket
     is ``below``.
     """
 
-    percent: float
+    percent: Number
     salt: str
-    below: float
+    below: Number
 
 
-class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypePlan:
     """What one event type touches, best priority first: found once, not at each event.
 
     ``opens`` are the triggers that it may open an instance of, or (inactivity) move.
@@ -247,7 +263,8 @@ class TypePlan(msgspec.Struct, frozen=True, kw_only=True):
     dated: tuple[Trigger, ...] = ()
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
     """A rules file, validated and compiled. ``version`` is the SHA-256 of the file."""
 
     version: str

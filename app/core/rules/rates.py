@@ -6,27 +6,37 @@ and decisions change it.
 """
 
 from collections.abc import Callable
-
-import msgspec
+from dataclasses import dataclass, field
 
 from app.core.errors import ConfigError
 from app.core.rules.model import Channel, Rate, Rules
 
 
-class RateState(msgspec.Struct):
+@dataclass(slots=True)
+class RateState:
     """The next free slot of every rate of one partition, in epoch ms, by channel and window."""
 
-    next_free_ms: dict[str, int] = {}
+    next_free_ms: dict[str, int] = field(default_factory=dict)
 
 
-class Slot(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class Slot:
     """A slot: good for sends at [at, at + space)."""
 
     at_ms: int
     space_ms: int
 
+    def __init__(
+        self,
+        at_ms: int,
+        space_ms: int,
+    ) -> None:
+        self.at_ms = at_ms
+        self.space_ms = space_ms
 
-class Rates(msgspec.Struct, frozen=True):
+
+@dataclass(frozen=True, slots=True)
+class Rates:
     """The rates of the partitions that an engine decides for.
 
     ``state_of`` gives the state of the partition of a customer id. A slot is a now: the timer of a

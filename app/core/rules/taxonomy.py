@@ -1,10 +1,9 @@
 """Which event types there are, on which topics, with which fields: built in, and declared."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
-
-import msgspec
 
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.profile import parse_date
@@ -24,7 +23,8 @@ Fields = Mapping[str, FieldType]
 _FIELD_TYPES: Final = frozenset(FieldType)
 
 
-class Taxonomy(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taxonomy:
     """The input topics of a rules file with their types.
 
     Topics stand in the order in which records of one timestamp are handled.

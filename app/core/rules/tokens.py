@@ -7,6 +7,7 @@ is), or a number; it takes the place of a value that is missing, null or empty t
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,8 @@ from app.core.time.instants import format_rfc3339
 _TOKEN: Final = re.compile(r"(?P<path>[^ |]+)(?: *\| *default: *(?P<fallback>.+))?", re.DOTALL)
 
 
-class Token(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
     """One token: ``value`` is what the send request says."""
 
     name: str

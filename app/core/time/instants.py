@@ -1,10 +1,9 @@
 """Instants as integer epoch milliseconds, and their RFC 3339 text."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-
-import msgspec
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
@@ -32,7 +31,8 @@ MIN_MS = -62135510400000
 MAX_MS = 221845392000000
 
 
-class Instant(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class Instant:
     """Where the clocks of a partition stand when something is handled. Neither goes backwards."""
 
     #: the engine's clock, for gates
@@ -40,7 +40,17 @@ class Instant(msgspec.Struct, frozen=True, gc=False):
     #: event time up to which the input is complete: timers at or before it are due
     watermark_ms: int
     #: the input was read up to its end a moment ago, so marketing steps may be decided
-    is_current: bool = True
+    is_current: bool
+
+    def __init__(
+        self,
+        now_ms: int,
+        watermark_ms: int,
+        is_current: bool = True,
+    ) -> None:
+        self.now_ms = now_ms
+        self.watermark_ms = watermark_ms
+        self.is_current = is_current
 
 
 def parse_rfc3339(text: str) -> int:

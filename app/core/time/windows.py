@@ -1,12 +1,11 @@
 """Windows of local time on days of the week, and when they open and close."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from app.core.time.zones import instant_of_local, is_inside, local
 
@@ -17,7 +16,8 @@ DAY_MINUTES: Final = 24 * 60
 _DAYS_AHEAD: Final = 400
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
     """[start, end) in minutes of the local day; an ``end`` not after ``start`` is the next day's.
 
     ``days``: weekdays on which the window begins, empty for all; ``except_days``: local dates on

@@ -1,9 +1,8 @@
 """What can be wrong with a condition, a field path or a choice of templates."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-
-import msgspec
 
 from app.core.customer.scoring_model import MODEL_FACTS
 from app.core.events import ANSWER_FIELDS, ENGAGEMENT, MERGE
@@ -15,7 +14,8 @@ from app.core.validation.value_kinds import FieldKinds, names_in
 Document = Mapping[str, Any]
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
     """The names of a document that its other parts may use, broken ones included."""
 
     channels: Document
@@ -39,13 +39,13 @@ def known_for(known: Known, types: Iterable[str]) -> Known:
         fields |= taxonomy.fields_of(name).keys()
         if taxonomy.topic_of.get(name) == ENGAGEMENT:
             fields |= ANSWER_FIELDS
-    return msgspec.structs.replace(known, event_fields=frozenset(fields))
+    return replace(known, event_fields=frozenset(fields))
 
 
 def known_in(known: Known, trigger: Document) -> Known:
     """The same for conditions and tokens of a trigger: about the event that opens its instances."""
     if trigger.get("kind") == "anniversary":
-        return msgspec.structs.replace(known, no_event="an anniversary has no event")
+        return replace(known, no_event="an anniversary has no event")
     return known_for(known, opening_types_of(trigger))
 
 

@@ -1,17 +1,17 @@
 """One thing wrong with a rules file, and the checks that several parts of it share."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
-
-import msgspec
 
 from app.core.time.durations import parse_duration_ms
 
 Document = Mapping[str, Any]
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
     """One thing wrong with a rules file: where, what was expected, what was found, and what may
     have been meant (empty: no idea). ``line`` and ``column`` count from 1; 0: not known.
     """

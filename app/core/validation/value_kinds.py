@@ -1,9 +1,8 @@
 """The type of every field that a condition or token may name, and what values it can have."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 from app.core.customer.facts import FACTS, INSTANT_FACTS, MAX_VIEWS
 from app.core.customer.profile import PROFILE_FIELDS
@@ -18,7 +17,8 @@ LIFECYCLES: Final = frozenset({"prospect", "new", "returning", "lapsed"})
 ADDRESSES: Final = frozenset({"email", "phone", "push_token"})
 
 
-class ValueKind(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueKind:
     """What the values of a field are.
 
     ``name``: number, text, flag, instant, date, list, object, or any. ``words`` are the only texts
@@ -92,7 +92,8 @@ _CUSTOMER: Final[dict[str, ValueKind]] = {
 assert _CUSTOMER.keys() == FACTS.keys()
 
 
-class FieldKinds(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldKinds:
     """The kinds of all fields of one rules document."""
 
     taxonomy: Taxonomy

@@ -1,7 +1,8 @@
 """Abandonment: a start (of a cart, a checkout, a booking) that nothing ends in time."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from app.core.context import EventContext
 from app.core.rules.conditions import Facts
@@ -17,11 +18,12 @@ from app.core.triggers.starts import restart
 SETTLE_MS: Final = 2 * MINUTE_MS
 
 
-class Abandonment(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandonment(Kind):
     """An instance for each key, anchored at the newest start."""
 
-    requires_key: ClassVar[bool] = True
-    is_recoverable: ClassVar[bool] = True
+    requires_key = True
+    is_recoverable = True
 
     @classmethod
     def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:

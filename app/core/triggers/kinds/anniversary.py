@@ -1,9 +1,10 @@
 """Anniversary: a date that comes again each year at a local time."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
@@ -24,15 +25,16 @@ from app.core.triggers.instances import add_instance, open_instances, remove_ins
 _NO_EVENT: Final[Mapping[str, Any]] = {}
 
 
-class Anniversary(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anniversary(Kind):
     """A date that comes again each year, at ``minute`` past local midnight.
 
     ``source`` is ``profile`` (a date as text) or ``customer`` (an instant, its local date). The key
     of an instance is its year, its anchor the time at which it is due.
     """
 
-    follows_dates: ClassVar[bool] = True
-    is_anchored_at_event: ClassVar[bool] = False
+    follows_dates = True
+    is_anchored_at_event = False
 
     source: Literal["profile", "customer"]
     date: Getter

@@ -1,8 +1,9 @@
 """Date: a step before or after an instant, or a day, that an event or the profile names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.profile import parse_date
@@ -25,7 +26,8 @@ from app.core.triggers.starts import restart
 _OF: Final = "of"
 
 
-class Date(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Date(Kind):
     """An instance anchored at the event that named the date last, whose steps are due so long
     before or after it.
 
@@ -33,8 +35,8 @@ class Date(Kind, frozen=True, kw_only=True):
     zone. A step that is not due after the anchor is left out.
     """
 
-    follows_dates: ClassVar[bool] = True
-    is_due_after_anchor: ClassVar[bool] = False
+    follows_dates = True
+    is_due_after_anchor = False
 
     source: Literal["event", "profile"]
     value: Getter

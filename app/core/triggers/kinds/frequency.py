@@ -1,6 +1,7 @@
 """Frequency: so many events of one key within a time."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from app.core.context import EventContext
@@ -20,7 +21,8 @@ _KEYS_BETWEEN_CLEANINGS: Final = 8
 _NOTHING: Final[dict[str, list[int]]] = {}
 
 
-class Frequency(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequency(Kind):
     """``times`` events of ``types`` with one key at t > the last one's time - ``within_ms``."""
 
     times: int

@@ -1,7 +1,8 @@
 """Inactivity: no activity after an event of ``since``; any later shop or travel event moves it."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from app.core.context import EventContext
 from app.core.decisions import Reason
@@ -16,10 +17,11 @@ from app.core.triggers.starts import identity_of, is_known, remember_identity, r
 KEY: Final = ""
 
 
-class Inactivity(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inactivity(Kind):
     """Silence after an event of ``types``."""
 
-    is_moved_by_activity: ClassVar[bool] = True
+    is_moved_by_activity = True
 
     @classmethod
     def compile(cls, body: Mapping[str, Any], facts: Facts) -> Self:

@@ -2,14 +2,15 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.limits import MAX_MARKS
-from app.core.customer.purchases import number
 from app.core.customer.record import Customer, Instance
 from app.core.decisions import Reason
+from app.core.numbers import Number, number
 from app.core.rules.conditions import Facts
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
@@ -17,15 +18,16 @@ from app.core.triggers.instances import end_instance, open_instances
 from app.core.triggers.starts import open_instance
 
 
-class Milestone(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone(Kind):
     """A counter (``field`` None: of events; else the sum of that data field) reaches ``mark``, or
     with ``is_every`` a multiple of it.
     """
 
-    is_counted: ClassVar[bool] = True
+    is_counted = True
 
     field: str | None
-    mark: float
+    mark: Number
     is_every: bool
 
     @classmethod
@@ -67,7 +69,7 @@ class Milestone(Kind, frozen=True, kw_only=True):
         """
         customer = moment.customer
         if self.field is None:
-            total: float = customer.counts.get(self.types[0], 0)
+            total: Number = customer.counts.get(self.types[0], 0)
         else:
             total = customer.sums.get(f"{self.types[0]}.{self.field}", 0)
         for instance in open_instances(customer, trigger):
@@ -81,7 +83,7 @@ class Milestone(Kind, frozen=True, kw_only=True):
         """
         customer = moment.customer
         if self.field is None:
-            total: float = customer.counts.get(self.types[0], 0)
+            total: Number = customer.counts.get(self.types[0], 0)
         else:
             total = customer.sums.get(f"{self.types[0]}.{self.field}", 0)
         marks = customer.reached.setdefault(trigger.name, [])
@@ -105,7 +107,7 @@ class Milestone(Kind, frozen=True, kw_only=True):
         del marks[:-MAX_MARKS]
 
 
-def _is_reached(customer: Customer, trigger: Trigger, mark: float) -> bool:
+def _is_reached(customer: Customer, trigger: Trigger, mark: Number) -> bool:
     """Whether a step was decided for the mark, as far as that is remembered."""
     marks = customer.reached.get(trigger.name)
     if not marks:
@@ -124,6 +126,6 @@ def _mark_of(instance: Instance) -> float | None:
         return None
 
 
-def mark_text(mark: float) -> str:
+def mark_text(mark: Number) -> str:
     """The mark as a key, the shortest decimal number: ``500`` for 500 and 500.0, ``499.5``."""
     return str(int(mark)) if mark == int(mark) else f"{Decimal(repr(mark)):f}"

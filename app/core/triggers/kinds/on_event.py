@@ -1,6 +1,7 @@
 """On event: each event of a type opens an instance of its own."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 from app.core.context import EventContext
@@ -11,7 +12,8 @@ from app.core.rules.model import Trigger
 from app.core.triggers.starts import open_instance
 
 
-class OnEvent(Kind, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnEvent(Kind):
     """Each event of a type in ``types`` opens an instance, its key the event's id."""
 
     @classmethod
