@@ -3,16 +3,16 @@
 They depend on the arrivals alone, not on what is decided, so one reader can say them for all.
 """
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from app.core.time.instants import BEGINNING_OF_TIME_MS, Instant
 
 DEFAULT_GRACE_MS: Final = 5_000
 
 
-class Outage(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Outage:
     """The engine is down in [from_ms, to_ms): what arrives then is read at ``to_ms``."""
 
     from_ms: int

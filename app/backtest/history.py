@@ -2,10 +2,9 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol, TypeVar
-
-import msgspec
 
 from app.backtest.history_review import HistoryReview
 from app.core.errors import EventError
@@ -14,7 +13,8 @@ from app.formats.decode import Erasure
 from app.formats.event_lines import arrived_ms_of, event_in, parse_line
 
 
-class Arrival(msgspec.Struct, gc=False):
+@dataclass(slots=True, init=False)
+class Arrival:
     """One line of history, and when it arrived (epoch ms; None: it does not say).
 
     ``content`` is an understood event, the id of a customer to erase, or what is wrong.
@@ -23,6 +23,16 @@ class Arrival(msgspec.Struct, gc=False):
     number: int
     arrived_ms: int | None
     content: Event | str | EventError
+
+    def __init__(
+        self,
+        number: int,
+        arrived_ms: int | None,
+        content: Event | str | EventError,
+    ) -> None:
+        self.number = number
+        self.arrived_ms = arrived_ms
+        self.content = content
 
 
 def read_arrivals(lines: Iterable[bytes], review: HistoryReview | None = None) -> Iterator[Arrival]:

@@ -10,9 +10,9 @@ A trace context comes in the header ``traceparent``, or as the CloudEvents exten
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import orjson
 
 from app.core.errors import EventError
@@ -59,7 +59,8 @@ Headers = Iterable[tuple[str, bytes | None]]
 ReadBySchema = Callable[[bytes], object]
 
 
-class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
     """A null value on ``profiles``: everything known of this customer goes."""
 
     customer_id: str

@@ -6,9 +6,9 @@ Event form: an event's envelope and ``topic``. Record form: ``{"topic", "key", "
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import orjson
 
 from app.core.errors import EventError
@@ -81,12 +81,23 @@ def arrived_ms_of(obj: dict[str, Any]) -> int | None:
     return parse_instant(obj["arrived_at"], "arrived_at") if "arrived_at" in obj else None
 
 
-class RecordParts(msgspec.Struct, frozen=True, gc=False):
+@dataclass(slots=True, init=False)
+class RecordParts:
     """Key, value and headers of a line in record form."""
 
     key: bytes | None
     value: dict[str, Any] | None
     headers: tuple[tuple[str, bytes], ...]
+
+    def __init__(
+        self,
+        key: bytes | None,
+        value: dict[str, Any] | None,
+        headers: tuple[tuple[str, bytes], ...],
+    ) -> None:
+        self.key = key
+        self.value = value
+        self.headers = headers
 
 
 def record_parts(obj: dict[str, Any]) -> RecordParts:

@@ -5,10 +5,9 @@ got a message, and the steps that are waiting; not the number of decisions.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
-
-import msgspec
 
 from app.core.attribution import ASSISTED
 from app.core.customer.record import StoppedStart
@@ -31,7 +30,8 @@ _RECALL: Final = Outcome.RECALL
 _CAP: Final = Gate.CAP.value
 
 
-class LimitCost(msgspec.Struct):
+@dataclass(slots=True)
+class LimitCost:
     """What one cap, or the quiet hours, did to steps. A step that two held up counts at both.
 
     ``held_up`` steps were deferred (``deferrals`` counts each time); of these ``sent_later`` went
@@ -133,7 +133,7 @@ class Tally:
             self.counts[kind] = self.counts.get(kind, 0) + count
         for limit, cost in other.costs.items():
             known = self._cost(limit)
-            for field in LimitCost.__struct_fields__:
+            for field in LimitCost.__slots__:
                 setattr(known, field, getattr(known, field) + getattr(cost, field))
         self.messages |= other.messages
         self.marketing |= other.marketing

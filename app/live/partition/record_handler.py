@@ -1,9 +1,8 @@
 """Decoding and handling one input record of a partition."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from app.core.customer.record import Customer
 from app.core.engine import Engine, Handled
@@ -28,7 +27,8 @@ from tables import records
 from tables.customers import PartitionCustomers
 
 
-class DecodedRecord(msgspec.Struct, gc=False):
+@dataclass(slots=True, init=False)
+class DecodedRecord:
     """A record whose turn has come, decoded."""
 
     topic: str
@@ -43,7 +43,25 @@ class DecodedRecord(msgspec.Struct, gc=False):
     source: str
     number: int
     #: how it came when a merged customer's record sent it on
-    forwarded: ForwardedRecord | None = None
+    forwarded: ForwardedRecord | None
+
+    def __init__(
+        self,
+        topic: str,
+        record: InputRecord,
+        is_own: bool,
+        content: Event | Erasure | EventError | None,
+        source: str,
+        number: int,
+        forwarded: ForwardedRecord | None = None,
+    ) -> None:
+        self.topic = topic
+        self.record = record
+        self.is_own = is_own
+        self.content = content
+        self.source = source
+        self.number = number
+        self.forwarded = forwarded
 
     @property
     def occurred_ms(self) -> int | None:
