@@ -51,6 +51,15 @@ class LimitCost:
         """Held up, and nothing final has been decided."""
         return self.held_up - self.sent_later - self.lost_later
 
+    def add(self, other: "LimitCost") -> None:
+        """Count what the same limit did to steps of other customers."""
+        self.held_up += other.held_up
+        self.deferrals += other.deferrals
+        self.sent_later += other.sent_later
+        self.lost_later += other.lost_later
+        self.lost_at_once += other.lost_at_once
+        self.moved += other.moved
+
 
 class Tally:
     """Takes decisions in the order made. ``counts`` has every one of them, by kind."""
@@ -133,8 +142,7 @@ class Tally:
             self.counts[kind] = self.counts.get(kind, 0) + count
         for limit, cost in other.costs.items():
             known = self._cost(limit)
-            for field in LimitCost.__slots__:
-                setattr(known, field, getattr(known, field) + getattr(cost, field))
+            known.add(cost)
         self.messages |= other.messages
         self.marketing |= other.marketing
         self.ghosts |= other.ghosts
