@@ -17,3 +17,7 @@ def _refuse_pytables(folder: Path) -> None:
 
 
 _refuse_pytables(Path(__file__).parents[1])
+
+from app.compiled import obey_environment  # noqa: E402 (what stands above says more than its error)
+
+obey_environment()

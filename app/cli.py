@@ -96,6 +96,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _parser(named: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command ``named``, where it is one, else of all: each costs imports."""
+    from app.compiled import core_kind
     from app.version import ENGINE_VERSION
 
     parser = argparse.ArgumentParser(
@@ -104,7 +105,8 @@ def _parser(named: str | None = None) -> argparse.ArgumentParser:
         description="A lifecycle-messaging trigger engine that runs next to Kafka.",
         epilog="Exit codes: 0 done, 1 the job failed, 2 bad usage or bad input.",
     )
-    parser.add_argument("--version", action="version", version=f"triggers {ENGINE_VERSION}")
+    version = f"triggers {ENGINE_VERSION} ({core_kind()})"
+    parser.add_argument("--version", action="version", version=version)
     parser.set_defaults(parser=parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))

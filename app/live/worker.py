@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka.errors import KafkaConnectionError
 from confluent_kafka import KafkaException
 
+from app.compiled import core_kind
 from app.core.engine import Engine
 from app.core.errors import ConfigError, InfrastructureError
 from app.live.assembly import WorkerParts, build, prepare
@@ -123,6 +124,7 @@ class _Worker:
             extra={
                 "action": "starting",
                 "version": ENGINE_VERSION,
+                "core": core_kind(),
                 "partitions": self._prepared.partitions,
                 "guarantee": "at_least_once" if parts.transactions is None else "exactly_once",
                 "compression": self._settings.compression,

@@ -31,6 +31,8 @@ _TOPIC_VARIABLES: Final = {
     topic_variable(topic).removeprefix(PREFIX): topic for topic in (*INPUTS, *OUTPUTS)
 }
 _TOPIC: Final = "TOPIC_"
+#: How the package is built (deploy/build_native.py) and imported (app/compiled.py).
+_NOT_SETTINGS: Final = frozenset({"COMPILE", "PURE_PYTHON"})
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -46,7 +48,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     for variable, value in sorted(environ.items()):
         short = variable.removeprefix(PREFIX)
-        if short == variable or not value:
+        if short == variable or not value or short in _NOT_SETTINGS:
             continue
         try:
             if short in _TOPIC_VARIABLES:

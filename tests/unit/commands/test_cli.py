@@ -9,6 +9,7 @@ import pytest
 
 from app.cli import READERS, _parser, main
 from app.commands._options import settings_from
+from app.compiled import core_kind
 from app.version import ENGINE_VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -41,9 +42,9 @@ def run(*args: str, **environ: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard output, with 0."""
+    """On standard output, with 0, and whether the core is compiled."""
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"triggers {ENGINE_VERSION}\n"
+    assert capsys.readouterr().out == f"triggers {ENGINE_VERSION} ({core_kind()})\n"
 
 
 @pytest.mark.parametrize("args", [[], ["no-such"], ["topics"], ["publish"], ["worker", "--x"]])
