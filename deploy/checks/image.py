@@ -91,7 +91,10 @@ def _unexpected_packages(place: Place, machine: Store, image: Image) -> Iterator
 
 
 def _unrestricted(machine: Store, image: Image) -> Iterator[str]:
-    """The program works without rights, and rights are not there."""
+    """The program works without rights, compiled, and rights are not there."""
+    version = machine.podman("run", "--rm", *_RESTRICTED, image.tag, "--version")
+    if not version.endswith("(compiled)"):
+        yield f"got {version}, expected its core to be compiled"
     rules = _python(machine, image, _RULES)
     machine.podman("run", "--rm", *_RESTRICTED, image.tag, "validate", rules)
     wrote = machine.podman_tried(

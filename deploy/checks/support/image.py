@@ -19,7 +19,8 @@ _BASE: Final = "localhost/python-base:check"
 _BUILD_BASE: Final = "localhost/python-build:check"
 _PACKAGES: Final = ("usr-is-merged", "python3", "ca-certificates", "libstdc++6")
 #: What the Python images of Docker's library have too, in short: the slim one, and the full one.
-_BASES: Final = {_BASE: _PACKAGES, _BUILD_BASE: (*_PACKAGES, "python3-venv", "binutils")}
+_BUILD_PACKAGES: Final = (*_PACKAGES, "python3-venv", "python3-dev", "gcc", "libc6-dev", "binutils")
+_BASES: Final = {_BASE: _PACKAGES, _BUILD_BASE: _BUILD_PACKAGES}
 _EXCLUDED: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _KEPT_S: Final = 7 * 86_400
 _PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
