@@ -129,7 +129,9 @@ def indexed(value: bytes, customer_id: bytes) -> tuple[tuple[bytes, ...], int, i
     Reads the head as it is packed, because a recovery asks this for every entry.
     """
     due, flags = value[:8], value[_FLAGS_AT]
-    keys = () if due == _NEVER else (_INDEX[flags & 15] + due + customer_id,)
+    keys: tuple[bytes, ...] = ()
+    if due != _NEVER:
+        keys = (_INDEX[flags & 15] + due + customer_id,)
     if flags & _HAS_PARKED:
         keys = (*keys, PARKED + customer_id)
     if flags & _IS_ERASED:
