@@ -50,7 +50,7 @@ def test_with_pure_python_the_source_is_taken(checkout: Path) -> None:
     assert done.stdout == "SourceFileLoader\n"
 
 
-def test_what_is_told_is_what_is_imported() -> None:
+def test_the_kind_of_the_core_is_that_of_what_is_imported() -> None:
     """Of a checkout that was compiled in place, too."""
     program = "import app.core.engine as e, app.compiled as c; print(c.core_kind(), e.__file__)"
     done = python(ROOT, program, TRIGGER_PURE_PYTHON="1")
