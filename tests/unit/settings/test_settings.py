@@ -321,3 +321,8 @@ def test_timeouts_of_kafka_are_read() -> None:
     )
 
     assert (settings.transaction_timeout_ms, settings.session_timeout_ms) == (60_000, 20_000)
+
+
+def test_how_the_package_is_built_and_imported_is_no_setting() -> None:
+    """A worker starts with these variables, too."""
+    assert load_settings({"TRIGGER_PURE_PYTHON": "1", "TRIGGER_COMPILE": "0"}) == load_settings({})
