@@ -66,7 +66,6 @@ LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {
         "app/core/rules/compile_throttle.py",
         "app/core/validation/*.py",
     ),
-    "has subclasses that are not compiled, which mypyc would refuse": ("app/core/errors.py",),
     "classes of msgspec, which mypyc takes for Python's": (
         "app/core/customer/codec.py",
         "app/core/customer/columns.py",
@@ -77,7 +76,7 @@ LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 #: Of the project's dependencies, those whose types the compiled modules use.
-_TYPED: Final = ("msgspec",)
+_TYPED: Final = ("msgspec", "orjson")
 #: The library that all compiled modules share is named after it.
 _GROUP: Final = "trigger_engine"
 _OPTIMIZATION: Final = "2"
