@@ -211,7 +211,11 @@ def _compile(folder: Path) -> None:
     os.chdir(ROOT)
     with TemporaryDirectory(prefix="trigger-engine-c-") as scratch, pool:
         extensions = mypycify(
-            [f"--config-file={_types_of_others(scratch)}", f"--cache-dir={scratch}/mypy", *modules()],
+            [
+                f"--config-file={_types_of_others(scratch)}",
+                f"--cache-dir={scratch}/mypy",
+                *modules(),
+            ],
             opt_level=_OPTIMIZATION,
             debug_level="0",
             multi_file=True,
