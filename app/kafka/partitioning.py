@@ -7,7 +7,11 @@ version gives the same hash in two to three times the time; librdkafka's cannot 
 
 from functools import lru_cache
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    # compiled, machine words: 32 bits times ``_MIX`` are less than 63
+    from mypy_extensions import i64
 
 _SEED: Final = 0x9747B28C
 _MIX: Final = 0x5BD1E995
@@ -18,10 +22,12 @@ def murmur2(data: bytes) -> int:
     """The hash as an unsigned 32-bit number (Java's ``int`` with the same bits)."""
     length = len(data)
     blocks = length >> 2
-    mask, mix = _MASK, _MIX
-    hashed = _SEED ^ length
+    mask: i64 = _MASK
+    mix: i64 = _MIX
+    hashed: i64 = _SEED ^ length
+    block: i64
     for block in _words(blocks).unpack_from(data):
-        mixed = block * mix & mask
+        mixed: i64 = block * mix & mask
         hashed = (hashed * mix ^ (mixed ^ mixed >> 24) * mix) & mask
     if length & 3:
         hashed = (hashed ^ int.from_bytes(data[blocks << 2 :], "little")) * mix & mask
