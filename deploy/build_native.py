@@ -72,7 +72,7 @@ LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {
         "app/core/customer/flat.py",
         "app/core/customer/record.py",
         "app/core/customer/scoring_model.py",
-        "app/core/decisions.py",
+        "app/core/recorded.py",
     ),
 }
 #: Of the project's dependencies, those whose types the compiled modules use.

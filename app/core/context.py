@@ -6,8 +6,9 @@ from typing import Any
 
 from app.core.customer.limits import MAX_TEXT_CHARS
 from app.core.customer.record import Customer, Instance, PendingStep, Sent, StoppedStart
-from app.core.decisions import Cause, Decision
+from app.core.decisions import Decision
 from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event, FieldType
+from app.core.recorded import Cause
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import Rates
 from app.core.rules.taxonomy import READERS, Fields

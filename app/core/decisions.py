@@ -1,9 +1,10 @@
 """What the core returns: values, which the caller applies (spec sections 6 and 7)."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-import msgspec
+from app.core.recorded import Cause, SendRequest
 
 
 class Outcome(StrEnum):
@@ -43,20 +44,6 @@ class Reason(StrEnum):
     SEND_TIME = "send_time"
 
 
-class Cause(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The event that anchors an instance, by where it was read. Unknown places are null.
-
-    ``traceparent`` is the trace context that the event carried, if any: it goes out again as a
-    header of what is decided because of the event, however much later.
-    """
-
-    topic: str
-    partition: int | None
-    offset: int | None
-    event_id: str
-    traceparent: str | None = None
-
-
 #: A figure that a gate used.
 Figure = str | int | float | None
 #: A gate's name, whether it passed, the channel that it was asked for or None, and then the figures
@@ -65,7 +52,8 @@ Figure = str | int | float | None
 Check = tuple[Figure, ...]
 
 
-class Decision(msgspec.Struct, gc=False):
+@dataclass(slots=True, init=False)
+class Decision:
     """The verdict on one step of one instance; ``dispatch`` is what it puts on that topic.
 
     Nobody changes one that was emitted.
@@ -89,30 +77,77 @@ class Decision(msgspec.Struct, gc=False):
     cause: Cause
     rules_version: str
     #: what the step waited for: its due, or when it was eligible again; None for a recall
-    fires_ms: int | None = None
-    next_eligible_ms: int | None = None
-    gates: tuple[Check, ...] = ()
+    fires_ms: int | None
+    next_eligible_ms: int | None
+    gates: tuple[Check, ...]
     #: (name, variant)
-    experiment: tuple[str, str] | None = None
+    experiment: tuple[str, str] | None
     #: the experiment's plan, as a hash
-    design: str | None = None
+    design: str | None
     #: names of the segments that the customer was in, sorted, and the model's cluster: as they
     #: held before this decision counted; on a recall as on its send
-    segments: list[str] = []
-    cluster: str | None = None
-    dispatch: "SendRequest | None" = None
+    segments: list[str]
+    cluster: str | None
+    dispatch: SendRequest | None
     #: the customer that the instance was opened for, when that one was merged into this one since
-    merged_from: str | None = None
+    merged_from: str | None
     #: for the metrics: its instance ended for want of room in the record
-    is_evicted: bool = False
+    is_evicted: bool
 
-
-class SendRequest(msgspec.Struct, frozen=True, gc=False):
-    """What goes onto ``dispatch`` beyond what the decision says itself: ``kind`` is ``send`` or
-    ``recall``, ``address`` the profile field of the channel.
-    """
-
-    kind: str
-    address: str | None
-    locale: str | None
-    tokens: dict[str, Any]
+    def __init__(
+        self,
+        request_id: str,
+        customer_id: str,
+        trigger: str,
+        key: str,
+        step: int,
+        category: str,
+        priority: int,
+        outcome: Outcome,
+        reason: Reason,
+        channel: str | None,
+        template: str | None,
+        anchor_ms: int,
+        due_ms: int,
+        decided_ms: int,
+        expires_ms: int,
+        cause: Cause,
+        rules_version: str,
+        fires_ms: int | None = None,
+        next_eligible_ms: int | None = None,
+        gates: tuple[Check, ...] = (),
+        experiment: tuple[str, str] | None = None,
+        design: str | None = None,
+        segments: list[str] | None = None,
+        cluster: str | None = None,
+        dispatch: SendRequest | None = None,
+        merged_from: str | None = None,
+        is_evicted: bool = False,
+    ) -> None:
+        self.request_id = request_id
+        self.customer_id = customer_id
+        self.trigger = trigger
+        self.key = key
+        self.step = step
+        self.category = category
+        self.priority = priority
+        self.outcome = outcome
+        self.reason = reason
+        self.channel = channel
+        self.template = template
+        self.anchor_ms = anchor_ms
+        self.due_ms = due_ms
+        self.decided_ms = decided_ms
+        self.expires_ms = expires_ms
+        self.cause = cause
+        self.rules_version = rules_version
+        self.fires_ms = fires_ms
+        self.next_eligible_ms = next_eligible_ms
+        self.gates = gates
+        self.experiment = experiment
+        self.design = design
+        self.segments = [] if segments is None else segments
+        self.cluster = cluster
+        self.dispatch = dispatch
+        self.merged_from = merged_from
+        self.is_evicted = is_evicted

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from app.core.decisions import Cause
 from app.core.numbers import Number
+from app.core.recorded import Cause
 
 
 class Kind(StrEnum):

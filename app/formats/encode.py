@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
-from app.core.decisions import Cause, Decision
+from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
+from app.core.recorded import Cause
 from app.core.time.instants import format_rfc3339
 from app.formats.checks import json_of_check
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from app.core.context import DecisionContext
 from app.core.customer.codec import encode
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.decisions import Cause, Decision
+from app.core.decisions import Decision
+from app.core.recorded import Cause
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.rates import single_partition
 from app.core.rules.variants import steps_of, variant_at

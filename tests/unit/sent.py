@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from app.core.decisions import Cause, Decision, Outcome, Reason
+from app.core.decisions import Decision, Outcome, Reason
+from app.core.recorded import Cause
 
 #: An e-mail of trigger ``t``, decided at the epoch; tests replace what they are about.
 SENT: Final = Decision(

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.decisions import Cause, SendRequest
 from app.core.numbers import Number
+from app.core.recorded import Cause, SendRequest
 from app.core.time.instants import END_OF_TIME_MS
 
 #: Bytes of an entry of ``Customer.seen`` and of ``Customer.identities``.

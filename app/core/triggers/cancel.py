@@ -5,7 +5,8 @@ import msgspec
 from app.core.context import EventContext
 from app.core.customer.limits import remember
 from app.core.customer.record import Sent
-from app.core.decisions import Decision, Outcome, Reason, SendRequest
+from app.core.decisions import Decision, Outcome, Reason
+from app.core.recorded import SendRequest
 from app.core.rules.model import Trigger
 from app.core.triggers.decide import send_request
 from app.core.triggers.entry import forget_sent

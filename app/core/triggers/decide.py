@@ -10,18 +10,10 @@ from app.core.context import DecisionContext
 from app.core.customer.addresses import sent_address
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS, SEND_BYTES
 from app.core.customer.record import Customer, Instance, PendingStep, Sent
-from app.core.decisions import (
-    DEFER,
-    HOLDOUT,
-    SEND,
-    SUPPRESS,
-    Decision,
-    Outcome,
-    Reason,
-    SendRequest,
-)
+from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Outcome, Reason
 from app.core.gates.judge import Verdict, judge
 from app.core.identity import request_id
+from app.core.recorded import SendRequest
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.messages import Message, message_of
 from app.core.rules.model import Trigger

@@ -7,8 +7,9 @@ import msgspec
 from app.core.context import DecisionContext, EventContext
 from app.core.customer.limits import MAX_INSTANCE_BYTES, MAX_INSTANCES, MAX_ITEMS_BYTES
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.decisions import Cause, Reason
+from app.core.decisions import Reason
 from app.core.events import DELIVERY, ITEMS
+from app.core.recorded import Cause
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.model import Trigger
 from app.core.rules.variants import audience_of, steps_of

@@ -5,8 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.decisions import Cause, Decision, Outcome, Reason, SendRequest
+from app.core.decisions import Decision, Outcome, Reason
 from app.core.outcomes import Kind, SendOutcome
+from app.core.recorded import Cause, SendRequest
 from app.formats.encode import written, written_outcome
 
 # what JSON cannot say, no input has

@@ -1,14 +1,16 @@
 """Trace contexts: what counts as one, how it comes in and how it goes out."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import orjson
 import pytest
 
-from app.core.decisions import Cause, Decision, SendRequest
+from app.core.decisions import Decision
 from app.core.events import Event
 from app.core.outcomes import Kind, SendOutcome
+from app.core.recorded import Cause, SendRequest
 from app.formats.decode import decode_record, trace_of
 from app.formats.encode import written, written_outcome
 from app.formats.trace_context import CHARS, trace_id, traceparent
@@ -76,7 +78,7 @@ def test_what_is_not_understood_has_its_context_too() -> None:
 
 def decision(context: str | None, request: SendRequest | None) -> Decision:
     cause = Cause("orders", 0, 0, "e", context)
-    return msgspec.structs.replace(SENT, dispatch=request, cause=cause)
+    return replace(SENT, dispatch=request, cause=cause)
 
 
 def outcome(context: str | None) -> SendOutcome:

@@ -3,7 +3,7 @@
 from random import Random
 
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.decisions import Cause
+from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
 from tables.in_memory import InMemoryCustomers
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.customer.record import Customer, Instance, PendingStep
-from app.core.decisions import Cause
 from app.core.errors import InfrastructureError
+from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
 from tables import customers as customers_module
 from tables import records

@@ -20,8 +20,8 @@ from app.core.customer.record import (
     Sent,
     StoppedStart,
 )
-from app.core.decisions import Cause, SendRequest
 from app.core.errors import InfrastructureError
+from app.core.recorded import Cause, SendRequest
 from tables import records
 
 CAUSE: Final = Cause("orders", 0, 7, "e", "00-trace-01")

@@ -3,9 +3,10 @@
 from typing import Any
 
 from app.backtest.report.tally import LimitCost, Tally
-from app.core.decisions import Cause, Check, Decision, Outcome, Reason, SendRequest
+from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.gates.registry import Gate
 from app.core.outcomes import Kind, SendOutcome
+from app.core.recorded import Cause, SendRequest
 from app.core.time.instants import DAY_MS, HOUR_MS
 
 CAP: Check = ("cap", False, "email", 2, 2, DAY_MS, None, None, None)

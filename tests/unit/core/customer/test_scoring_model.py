@@ -13,8 +13,9 @@ from app.core.customer.facts import count_event
 from app.core.customer.features import FEATURES
 from app.core.customer.record import Customer, Sent
 from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
-from app.core.decisions import Cause, Decision
+from app.core.decisions import Decision
 from app.core.events import Event
+from app.core.recorded import Cause
 from app.core.rules.model import Rules
 from app.core.rules.rates import single_partition
 from app.core.time.instants import DAY_MS

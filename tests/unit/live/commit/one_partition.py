@@ -5,7 +5,7 @@ from pathlib import Path
 
 from faust.types import TP
 
-from app.core.decisions import SendRequest
+from app.core.recorded import SendRequest
 from app.live.commit.committer import Committer, Hook
 from app.live.commit.output_records import OutputTopics
 from app.live.commit.unit import CommitUnit

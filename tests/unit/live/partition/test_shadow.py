@@ -1,6 +1,7 @@
 """What a shadow's records start from, how long they are kept, and how decisions compare."""
 
-import msgspec
+import dataclasses
+
 import pytest
 
 from app.core.customer.codec import encode
@@ -144,7 +145,7 @@ def test_outcome_channel_and_template_are_compared() -> None:
     pair.take(event("order_placed", 1))
     (sent,) = pair.made
     assert sent.channel == "email"
-    replace = msgspec.structs.replace
+    replace = dataclasses.replace
     for other, verdict in (
         (sent, "same"),
         (replace(sent, rules_version="other", priority=1), "same"),

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from app.core.customer.record import StoppedStart
@@ -34,7 +33,7 @@ def rules(tmp_path: Path) -> Rules:
 
 
 def decision(trigger: str, fires_ms: int | None, decided_ms: int) -> Decision:
-    return msgspec.structs.replace(SENT, trigger=trigger, decided_ms=decided_ms, fires_ms=fires_ms)
+    return replace(SENT, trigger=trigger, decided_ms=decided_ms, fires_ms=fires_ms)
 
 
 def sends(metrics: Metrics, trigger: str) -> float | None:

@@ -4,9 +4,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from app.core.decisions import Cause, Decision, Outcome, Reason
+from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import Event
 from app.core.outcomes import Kind, SendOutcome
+from app.core.recorded import Cause
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry.outcome_metrics import OutcomeMetrics
 from app.rules_file.load import parse_rules

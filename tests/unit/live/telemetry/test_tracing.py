@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.core.decisions import SendRequest
 from app.core.errors import ConfigError
+from app.core.recorded import SendRequest
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry.tracing import UnitSpans, unit_spans
 from app.settings.load import load_settings
