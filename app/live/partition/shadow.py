@@ -32,8 +32,6 @@ _log: Final = logging.getLogger(__name__)
 
 #: Records of one partition; a few KB each.
 KEPT_CUSTOMERS: Final = 10_000
-#: The timer heap is rebuilt when it has so many entries more than it needs.
-_STALE_TIMERS: Final = 10_000
 
 #: Outcomes that end a step.
 _FINAL: Final = frozenset({Outcome.SEND, Outcome.SUPPRESS, Outcome.HOLDOUT})
@@ -191,5 +189,3 @@ class RecentCustomers(InMemoryCustomers):
         """Forget those used least recently. Not while the engine is at work."""
         for customer_id in list(islice(self._records, max(0, len(self) - self._limit))):
             self.erase(customer_id)
-        if self._entries > len(self._entry_ms) + _STALE_TIMERS:
-            self._sweep()
