@@ -52,10 +52,15 @@ class PartitionCustomers:
         store: PartitionStore,
         belongs_here: Callable[[bytes], bool] = lambda _: True,
         now: Callable[[], int] = lambda: 0,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+        tombstone_ms: int = TOMBSTONE_MS,
     ) -> None:
         """``belongs_here`` is asked for the key of each record found in the database; ``now``,
         in epoch ms, when a customer is erased.
         """
+        self._most_kept_bytes: Final = kept_bytes
+        self._tombstone_ms: Final = tombstone_ms
         self._store = store
         self._belongs_here = belongs_here
         self._now = now
@@ -111,7 +116,7 @@ class PartitionCustomers:
         # Listed first: the way to a dictionary's first entry leads past all that were deleted.
         gone = []
         for customer_id, value in kept.items():
-            if size <= KEPT_BYTES:
+            if size <= self._most_kept_bytes:
                 break
             size -= len(value)
             gone.append(customer_id)
@@ -309,7 +314,7 @@ class PartitionCustomers:
                 has_parked=has_parked,
             )
             if customer_id in self._erased:
-                head = Head(self._now() + TOMBSTONE_MS, 0, False, True)
+                head = Head(self._now() + self._tombstone_ms, 0, False, True)
             elif customer.merged_into is not None and not pending:
                 ends_ms = customer.merged_at_ms + FORWARD_MS
                 head = Head(ends_ms, 0, bool(customer.outbox), is_merged=True)

@@ -13,7 +13,6 @@ from app.core.customer.record import Customer, Instance, PendingStep
 from app.core.errors import InfrastructureError
 from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
-from tables import customers as customers_module
 from tables import records
 from tables.customers import TOMBSTONE_MS, PartitionCustomers
 from tables.layout import EMITTED_KEY, Head, head_of, pack_offset, pack_value, record_of
@@ -160,13 +159,10 @@ def test_what_was_read_ahead_is_not_read_again(folder: Path) -> None:
     assert customers.get("new").next_due_ms() == END_OF_TIME_MS
 
 
-def test_records_beyond_those_kept_are_read_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_beyond_those_kept_are_read_again(folder: Path) -> None:
     """Memory is bounded, and forgetting a record changes nothing."""
-    monkeypatch.setattr(customers_module, "KEPT_BYTES", 1)
     store = PartitionStore(folder)
-    customers = PartitionCustomers(store)
+    customers = PartitionCustomers(store, kept_bytes=1)
     for due_ms, customer_id in enumerate(IDS):
         customer = customers.get(customer_id)
         with_timer(customer, due_ms)
