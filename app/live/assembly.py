@@ -28,7 +28,7 @@ from app.live.input.broker_offsets import BrokerOffsets
 from app.live.input.newest_record import newest_record_ms
 from app.live.input.progress import InputProgress
 from app.live.partition.assigned import AssignedPartitions
-from app.live.partition.context import MakeEngine, PartitionContext
+from app.live.partition.context import MakeEngine, Pace, PartitionContext
 from app.live.recovery import Recovery
 from app.live.repartition.envelope import LARGEST_EVENT_BYTES
 from app.live.rules_memory import RulesMemory
@@ -110,6 +110,7 @@ def build(
     *,
     hook: Hook,
     make_engine: MakeEngine = Engine,
+    pace: Pace,
     on_failure: OnFailure,
     on_clock_set_back: OnFailure,
     is_ready: Callable[[], bool],
@@ -157,6 +158,7 @@ def build(
         machine_clock=machine_clock,
         input_partitions=prepared.partitions,
         make_engine=make_engine,
+        pace=pace,
         shadow_rules=prepared.shadow_rules,
         read_by_schema=prepared.read_by_schema,
         largest_guest_bytes=_largest_guest(settings),

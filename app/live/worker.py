@@ -20,7 +20,7 @@ from app.live.commit.committer import Hook, ignore_hook
 from app.live.faust_app import WorkerApp
 from app.live.memory import give_memory_back
 from app.live.partition.assigned import AssignedPartitions
-from app.live.partition.context import MakeEngine
+from app.live.partition.context import MakeEngine, Pace
 from app.live.rules_reload import LOOK_S
 from app.live.startup import collect_rarely, use_uvloop
 from app.live.web.customer_lookup import LiveExplanations
@@ -40,12 +40,17 @@ STOP_DEADLINE_S: Final = 7.0
 
 
 def run_worker(
-    settings: Settings, *, hook: Hook | None = None, make_engine: MakeEngine | None = None
+    settings: Settings,
+    *,
+    hook: Hook | None = None,
+    make_engine: MakeEngine | None = None,
+    pace: Pace | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT (0) or until something fails (1).
 
     Raises ConfigError, before anything was read, when settings, rules or topics are wrong. ``hook``
-    is called around every effect; ``make_engine`` makes the tasks: tests use both.
+    is called around every effect, ``make_engine`` makes the tasks, ``pace`` is that of the
+    partitions: tests use them.
     New rules that fail while they decide do not end it: it begins again with the rules before them.
     Uses uvloop. A stop that hangs ends the process from here,
     STOP_DEADLINE_S after it began.
@@ -56,7 +61,7 @@ def run_worker(
     while True:
         worker: _Worker | None = None
         try:
-            worker = _Worker(settings, hook, make_engine)
+            worker = _Worker(settings, hook, make_engine, pace or Pace())
             with asyncio.Runner() as runner:
                 code = runner.run(worker.main())
         except InfrastructureError as exc:
@@ -88,12 +93,14 @@ class _Worker:
         settings: Settings,
         hook: Hook | None,
         make_engine: MakeEngine | None,
+        pace: Pace,
     ) -> None:
         self._prepared = prepare(settings)
         self._settings = self._prepared.settings
         self._rules = self._prepared.rules
         self._hook = hook or ignore_hook
         self._make_engine = make_engine or Engine
+        self._pace = pace
         self._watchdog: threading.Timer | None = None
         self._is_stopping = False
         #: to begin again, with the rules before those that have failed
@@ -114,6 +121,7 @@ class _Worker:
             self._prepared,
             hook=self._hook,
             make_engine=self._make_engine,
+            pace=self._pace,
             on_failure=self._fail,
             on_clock_set_back=self._clock_set_back,
             is_ready=self._is_ready,

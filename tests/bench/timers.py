@@ -25,7 +25,7 @@ from app.core.time.instants import END_OF_TIME_MS
 from app.formats.encode import written
 from app.kafka import topics
 from app.kafka.embedded_broker import EmbeddedBroker
-from app.live.partition.processor import UNIT_CUSTOMERS
+from app.live.partition.context import Pace
 from app.publish.publish import publish
 from app.rules_file.load import load_rules
 from app.settings.load import load_settings
@@ -85,8 +85,9 @@ def _at_rest(folder: Path, pending: int, burst: int) -> dict[str, float]:
     task = Engine(load_rules(rules), customers, made.append)
     began = time.process_time()
     fired = 0
+    most = Pace().unit_customers
     while customers.earliest_due_ms() <= START_MS:
-        bound_ms = customers.bound_ms(START_MS, UNIT_CUSTOMERS)
+        bound_ms = customers.bound_ms(START_MS, most)
         fired += task.fire_due(bound_ms, START_MS + 5_000)
         for decision in made:
             written(decision)

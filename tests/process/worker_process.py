@@ -2,8 +2,8 @@
 
 Beside TRIGGER_* it reads ``CRASH_AT`` (``after 3``: kill this process there, the first time an
 effect comes to that point; ``after 3 skip 2``: the third time), ``PAUSE_AT`` (SIGSTOP there, once,
-when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id that the
-engine has a bug with), ``FAIL_RULES`` (a template: rules with it fail when they decide),
+when the file ``PAUSE_WHEN`` exists; it goes on with SIGCONT), ``FAIL_ON`` (an event id: the engine
+has a bug when it decides for it), ``FAIL_RULES`` (a template: rules fail when they decide by it),
 ``TOMBSTONE_MS`` (how long tombstones stay; then they are looked for all the time), ``UNIT_RECORDS``
 (how many records a commit unit has at most), ``CLOCK_FILE`` (a file that says by how many ms the
 wall clock is set, read whenever the clock is asked) and ``CLOCK_HOLD_S`` (how long a step has to
@@ -20,20 +20,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.core.engine import Engine, Handled
+from app.core.context import Emit
+from app.core.decisions import Decision
+from app.core.engine import Customers, Engine
 from app.core.errors import ConfigError
-from app.core.events import Event
+from app.core.rules.model import Rules
 from app.live.clock import machine_clock
-from app.live.partition import processor
 from app.live.partition.assigned import AssignedPartitions, OpenStore
-from app.live.partition.context import MakeEngine
+from app.live.partition.context import MakeEngine, Pace
 from app.live.worker import run_worker
 from app.logs import configure_logging
 from app.settings.load import load_settings
-from tables import customers
 from tables.store import CustomersStore
 
 EXIT_REFUSED = 2
@@ -106,29 +107,39 @@ def tell_of_more(hook: Callable[[str], None]) -> None:
     AssignedPartitions.assign = assigned  # type: ignore[method-assign]
 
 
-def buggy_engine(event_id: str) -> MakeEngine:
-    """Engines that cannot handle one event."""
+def failing_engine(fails: Callable[[Decision], bool]) -> MakeEngine:
+    """Engines that have a bug with some decisions."""
 
-    class Buggy(Engine):
-        def handle(self, event: Event, now_ms: int, watermark_ms: int, **more: Any) -> Handled:
-            if event.event_id == event_id:
-                raise ZeroDivisionError(f"a bug with {event.customer_id} and {event.data}")
-            return super().handle(event, now_ms, watermark_ms, **more)
+    def make(rules: Rules, customers: Customers, emit: Emit, *more: Any, **others: Any) -> Engine:
+        def emit_or_fail(decision: Decision) -> None:
+            if fails(decision):
+                raise ZeroDivisionError(f"a bug with {decision}")
+            emit(decision)
 
-    return Buggy
+        return Engine(rules, customers, emit_or_fail, *more, **others)
+
+    return make
 
 
-def failing_rules(template: str) -> MakeEngine:
-    """Engines that fail under rules which have a step with this template."""
+def wanted_engine(environ: Mapping[str, str]) -> MakeEngine | None:
+    """What the variables ask for; None when they ask for nothing."""
+    if "FAIL_ON" in environ:
+        event_id = environ["FAIL_ON"]
+        return failing_engine(lambda made: made.cause.event_id == event_id)
+    if "FAIL_RULES" in environ:
+        template = environ["FAIL_RULES"]
+        return failing_engine(lambda made: made.template == template)
+    return None
 
-    class Failing(Engine):
-        def handle(self, event: Event, now_ms: int, watermark_ms: int, **more: Any) -> Handled:
-            for trigger in self.rules.triggers.values():
-                if any(step.template == template for step in trigger.steps):
-                    raise ZeroDivisionError(f"rules with {template}")
-            return super().handle(event, now_ms, watermark_ms, **more)
 
-    return Failing
+def wanted_pace(environ: Mapping[str, str]) -> Pace:
+    """What the variables ask for, else that of every worker."""
+    pace = Pace()
+    if "TOMBSTONE_MS" in environ:
+        pace = replace(pace, tombstone_ms=int(environ["TOMBSTONE_MS"]), sweep_s=0.1)
+    if "UNIT_RECORDS" in environ:
+        pace = replace(pace, unit_records=int(environ["UNIT_RECORDS"]))
+    return pace
 
 
 def steer_clock(by: Path) -> None:
@@ -152,15 +163,6 @@ def main() -> int:
     if "CLOCK_FILE" in os.environ:
         steer_clock(Path(os.environ["CLOCK_FILE"]))
         machine_clock.HOLD_S = float(os.environ.get("CLOCK_HOLD_S", machine_clock.HOLD_S))  # type: ignore[misc]
-    fail_on = os.environ.get("FAIL_ON")
-    if "TOMBSTONE_MS" in os.environ:
-        customers.TOMBSTONE_MS = int(os.environ["TOMBSTONE_MS"])  # type: ignore[misc]
-        processor.SWEEP_S = 0.1  # type: ignore[misc]
-    if "UNIT_RECORDS" in os.environ:
-        processor.UNIT_RECORDS = int(os.environ["UNIT_RECORDS"])  # type: ignore[misc]
-    make_engine = buggy_engine(fail_on) if fail_on else None
-    if "FAIL_RULES" in os.environ:
-        make_engine = failing_rules(os.environ["FAIL_RULES"])
     hook = hook_from(os.environ)
     if hook is not None:
         tell_of_more(hook)
@@ -168,7 +170,8 @@ def main() -> int:
         return run_worker(
             settings,
             hook=hook,
-            make_engine=make_engine,
+            make_engine=wanted_engine(os.environ),
+            pace=wanted_pace(os.environ),
         )
     except ConfigError as exc:
         print(exc, file=sys.stderr)

@@ -18,6 +18,7 @@ from app.live.repartition.progress import RepartitionProgress
 from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
 from app.settings.model import Settings
+from tables.customers import TOMBSTONE_MS
 
 
 class MakeEngine(Protocol):
@@ -38,6 +39,21 @@ class MakeEngine(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much a partition's processor does at once, and when it does what can wait."""
+
+    #: a commit unit ends at about so many records, or customers that timers touched
+    unit_records: int = 1000
+    unit_customers: int = 2000
+    #: after so long without work what was left for later is committed
+    quiet_s: float = 1.0
+    #: how often a quiet partition is looked through for tombstones that ended
+    sweep_s: float = 3600.0
+    #: how long a tombstone stays
+    tombstone_ms: int = TOMBSTONE_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionContext:
     """Built once for a worker, before any partition is assigned."""
 
@@ -49,6 +65,7 @@ class PartitionContext:
     #: partition count of the input topics
     input_partitions: int
     make_engine: MakeEngine = Engine
+    pace: Pace = Pace()
     shadow_rules: Rules | None = None
     read_by_schema: ReadBySchema | None = None
     spans: UnitSpans | None = None

@@ -36,14 +36,6 @@ from tables.customers import PartitionCustomers
 from tables.layout import HEAD_BYTES, head_of
 from tables.partition import PartitionStore
 
-#: A commit unit ends at about so many records, or customers that timers touched.
-UNIT_RECORDS: Final = 1000
-UNIT_CUSTOMERS: Final = 2000
-#: After so long without work what was left for later is committed.
-QUIET_S: Final = 1.0
-#: How often a quiet partition is looked through for tombstones that ended.
-SWEEP_S: Final = 3600.0
-
 
 class PartitionProcessor:
     """Owns a partition's input, clock, engine and customers between assignment and revocation.
@@ -54,9 +46,11 @@ class PartitionProcessor:
     def __init__(
         self, partition: int, store: PartitionStore, context: PartitionContext, rules: Rules
     ) -> None:
-        settings = context.settings
+        settings, pace = context.settings, context.pace
         self.partition = partition
         self._context = context
+        self._unit_records: Final = pace.unit_records
+        self._unit_customers: Final = pace.unit_customers
         self._store = store
         self._now_ms = context.machine_clock.now_ms
         self._input = PartitionInput(partition, context)
@@ -66,7 +60,9 @@ class PartitionProcessor:
             else WallClock(self._input.watermark, self._now_ms)
         )
         belongs_here = _keys_of(context, partition)
-        self._customers = PartitionCustomers(store, belongs_here, self._now_ms)
+        self._customers = PartitionCustomers(
+            store, belongs_here, self._now_ms, tombstone_ms=pace.tombstone_ms
+        )
         shed = context.metrics.records_shed
         self._customers.on_shed = lambda part: shed.labels(part).inc()
         self._swept_at = time.monotonic()
@@ -205,14 +201,14 @@ class PartitionProcessor:
             await self._committer.mark_outboxes_sent()
 
     async def _rest(self) -> None:
-        if time.monotonic() - self.busy_at > QUIET_S:
+        if time.monotonic() - self.busy_at > self._context.pace.quiet_s:
             if self._committer.has_unmarked_outboxes:
                 await self._committer.mark_outboxes_sent()
             unit = CommitUnit(now_ms=self._now_ms())
             self._input.pass_markers(unit)
             if unit.positions:
                 await self._commit(unit, time.perf_counter())
-        if time.monotonic() - self._swept_at > SWEEP_S:
+        if time.monotonic() - self._swept_at > self._context.pace.sweep_s:
             self._store.touch()
             if self.is_idle():
                 self._swept_at = time.monotonic()
@@ -229,12 +225,12 @@ class PartitionProcessor:
         Only while everything that was read is handled: nothing from before an erasure is read
         again then.
         """
-        while ids := self._store.merged(self.clock.instant.now_ms - 1, UNIT_CUSTOMERS):
+        while ids := self._store.merged(self.clock.instant.now_ms - 1, self._unit_customers):
             for customer_id in ids:
                 self._customers.end_forwarding(customer_id)
             await self._commit(CommitUnit(now_ms=self._now_ms()), time.perf_counter())
         has_swept = False
-        while ids := self._store.tombstones(self._now_ms(), UNIT_CUSTOMERS):
+        while ids := self._store.tombstones(self._now_ms(), self._unit_customers):
             for customer_id in ids:
                 self._customers.forget(customer_id)
             await self._commit(CommitUnit(now_ms=self._now_ms()), time.perf_counter())
@@ -251,7 +247,9 @@ class PartitionProcessor:
         unit.misrouted = self._input.misrouted.take_pending()
         self._take_rejected(unit)
         released = self._release_parked(instant)
-        has_room = released < UNIT_CUSTOMERS and self._fire_timers() and self._handle_records()
+        has_room = (
+            released < self._unit_customers and self._fire_timers() and self._handle_records()
+        )
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
         has_work = bool(unit.consumed or unit.timers or unit.misrouted or released)
@@ -264,13 +262,14 @@ class PartitionProcessor:
 
     def _release_parked(self, instant: Instant) -> int:
         """Give parked steps their timers back once the partition is current; of how many
-        customers. With UNIT_CUSTOMERS there may be more, and none is decided before all are back.
+        customers. With as many as a unit has there may be more, and none is decided before all
+        are back.
         """
         if not instant.is_current:
             return 0
         if self._shadow is not None:
             self._shadow.release_parked(instant)
-        return self._engine.release_parked(instant.watermark_ms, UNIT_CUSTOMERS)
+        return self._engine.release_parked(instant.watermark_ms, self._unit_customers)
 
     def _take_rejected(self, unit: CommitUnit) -> None:
         """Account for what lies in the repartition topic and gets no turn."""
@@ -312,9 +311,9 @@ class PartitionProcessor:
         customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
         due_ms = clock.instant.watermark_ms
         while customers.earliest_due_ms() <= due_ms:
-            if customers.touched_count() >= UNIT_CUSTOMERS:
+            if customers.touched_count() >= self._unit_customers:
                 return False
-            bound_ms = customers.bound_ms(due_ms, UNIT_CUSTOMERS)
+            bound_ms = customers.bound_ms(due_ms, self._unit_customers)
             if shadow is not None:
                 shadow.see(customers.due(bound_ms))
             made = len(unit.decisions)
@@ -336,14 +335,14 @@ class PartitionProcessor:
             return False
         customers, unit, decode = self._customers, self._unit, self._handler.decode
         is_read_ahead = False
-        for topic, record in self._input.take(UNIT_RECORDS):
+        for topic, record in self._input.take(self._unit_records):
             if not is_read_ahead:
                 is_read_ahead = True
-                coming = self._input.upcoming(UNIT_RECORDS)
+                coming = self._input.upcoming(self._unit_records)
                 customers.read_ahead([record.key, *(each.key for each in coming)])
             if not self._handle(decode(topic, record)):
                 return False
-            if customers.touched_count() >= UNIT_CUSTOMERS or unit.is_heavy:
+            if customers.touched_count() >= self._unit_customers or unit.is_heavy:
                 break
         return True
 

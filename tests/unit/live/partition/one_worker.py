@@ -27,7 +27,7 @@ from app.live.input.progress import InputProgress
 from app.live.input.read_progress import ReadState
 from app.live.input.record_batch import RecordBatch
 from app.live.partition.assigned import AssignedPartitions
-from app.live.partition.context import PartitionContext
+from app.live.partition.context import Pace, PartitionContext
 from app.live.telemetry.gauges import PartitionFigures
 from app.live.telemetry.metrics import Metrics
 from app.settings.model import Settings
@@ -123,6 +123,7 @@ class Worker:
         loop_ms: int = 10,
         speeds: Mapping[str, int] | None = None,
         settings: Settings = SETTINGS,
+        pace: Pace | None = None,
     ) -> None:
         self.world = world
         self.metrics = Metrics()
@@ -134,6 +135,7 @@ class Worker:
         self._loop_ms = loop_ms
         self._speeds = speeds or {}
         self._settings = settings
+        self._pace = pace or Pace()
         self._is_exactly_once = is_exactly_once
         self.progress = InputProgress(
             settings.read_topics, 4_000, is_consumer_committing=not is_exactly_once
@@ -194,6 +196,7 @@ class Worker:
             metrics=self.metrics,
             machine_clock=clock,
             input_partitions=world.partitions,
+            pace=self._pace,
         )
         self.assigned = AssignedPartitions(context, self._rules, self._fail)
         stores = [self._recovered(number) for number in range(world.partitions)]

@@ -13,7 +13,7 @@ from app.core.errors import EventError, InfrastructureError
 from app.kafka.types import TopicPartition
 from app.live.commit.record_outcome import RecordOutcome
 from app.live.input.record_batch import RecordBatch
-from app.live.partition import processor
+from app.live.partition.context import Pace
 from app.rules_file.load import parse_rules
 from tests.poison import poison
 from tests.unit.live.commit.recording_broker import group_key
@@ -83,13 +83,10 @@ def living_errors() -> int:
     return sum(type(each) is EventError for each in gc.get_objects())
 
 
-def test_records_that_cannot_be_understood_leave_no_garbage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_that_cannot_be_understood_leave_no_garbage(tmp_path: Path) -> None:
     """A worker collects cycles rarely: what dead letters hold must go without that, but for those
     of a few units, which are made or committed.
     """
-    monkeypatch.setattr(processor, "UNIT_RECORDS", 10)
     made = world(tmp_path)
     for seed in range(300):
         record = poison(seed, T0)
@@ -98,7 +95,7 @@ def test_records_that_cannot_be_understood_leave_no_garbage(
     gc.disable()
     try:
         before = living_errors()
-        worker = Worker(made, RULES).run(Worker.is_at_rest)
+        worker = Worker(made, RULES, pace=Pace(unit_records=10)).run(Worker.is_at_rest)
         kept = living_errors() - before
     finally:
         gc.enable()
@@ -267,14 +264,12 @@ def test_markers_at_the_end_are_committed_with_the_records_or_alone(
     assert len(made.requests()) == 1
 
 
-def test_what_comes_after_a_partition_was_given_up_is_not_committed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_comes_after_a_partition_was_given_up_is_not_committed(tmp_path: Path) -> None:
     """Its processor is at its last unit, which may not commit past a batch without a processor."""
-    monkeypatch.setattr(processor, "QUIET_S", 0.0)
+    pace = Pace(quiet_s=0.0)
     made = world(tmp_path)
     made.publish("orders", "ann", "order_placed", T0 + 1, {"order_id": "o"})
-    Worker(made, RULES, is_exactly_once=True).run(Worker.is_at_rest)
+    Worker(made, RULES, is_exactly_once=True, pace=pace).run(Worker.is_at_rest)
     releases = []
 
     async def give_up() -> None:
@@ -287,8 +282,8 @@ def test_what_comes_after_a_partition_was_given_up_is_not_committed(
         if at == "before 4" and not releases:
             asyncio.run_coroutine_threadsafe(give_up(), worker.loop).result(60)
 
-    worker = Worker(made, RULES, is_exactly_once=True, hook=hook)
+    worker = Worker(made, RULES, is_exactly_once=True, hook=hook, pace=pace)
     worker.run(lambda _: bool(releases) and releases[0].done())
     assert made.broker.committed[group_key("orders", 0)] == 1
-    Worker(made, RULES, is_exactly_once=True).run(Worker.is_at_rest)
+    Worker(made, RULES, is_exactly_once=True, pace=pace).run(Worker.is_at_rest)
     assert len(made.requests()) == 2
