@@ -14,7 +14,8 @@ from app.contracts import DRAFT, Schema
 from app.contracts.patterns import TRACEPARENT, UTC_MS, UUID
 from app.core.decisions import Outcome, Reason
 from app.core.gates.registry import Gate
-from app.core.outcomes import Kind, Role
+from app.core.outcome_kind import Kind
+from app.core.outcomes import Role
 
 Time = Annotated[str, Meta(pattern=UTC_MS)]
 RequestId = Annotated[

@@ -18,7 +18,8 @@ from app.core.customer.limits import MAX_ENGAGEMENTS
 from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
 from app.core.numbers import number
-from app.core.outcomes import EmitOutcome, Kind, Role, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import EmitOutcome, Role, SendOutcome
 from app.core.rules.keys import key_of
 from app.core.rules.model import Rules
 from app.core.time.instants import BEGINNING_OF_TIME_MS

@@ -1,48 +1,17 @@
 """What the core returns: values, which the caller applies (spec sections 6 and 7)."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from app.core.recorded import Cause, SendRequest
-
-
-class Outcome(StrEnum):
-    """The verdict on one step."""
-
-    SEND = "send"
-    SUPPRESS = "suppress"
-    DEFER = "defer"
-    HOLDOUT = "holdout"
-    RECALL = "recall"
-
+from app.core.verdicts import Outcome as Outcome
+from app.core.verdicts import Reason as Reason
 
 #: The members by names of their own: asking an enum for one costs a Python call.
 SEND: Final = Outcome.SEND
 SUPPRESS: Final = Outcome.SUPPRESS
 DEFER: Final = Outcome.DEFER
 HOLDOUT: Final = Outcome.HOLDOUT
-
-
-class Reason(StrEnum):
-    """Why. The reason of a gate has its name (``app.core.gates.registry``)."""
-
-    EXPIRED = "expired"
-    CONDITION = "condition"
-    COOLDOWN = "cooldown"
-    REACH = "reach"
-    CONSENT = "consent"
-    SUPPRESSED = "suppressed"
-    CAP = "cap"
-    QUIET = "quiet"
-    WINDOW = "window"
-    RATE = "rate"
-    PASSED = "passed"
-    HOLDOUT = "holdout"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-    SEND_TIME = "send_time"
-
 
 #: A figure that a gate used.
 Figure = str | int | float | None

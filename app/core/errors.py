@@ -4,10 +4,7 @@ from typing import Self
 
 
 class TriggerError(Exception):
-    """The trigger engine cannot go on with this."""
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+    """The trigger engine cannot go on with this; the text says why."""
 
 
 class ConfigError(TriggerError):

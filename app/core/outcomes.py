@@ -2,28 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
 from app.core.numbers import Number
+from app.core.outcome_kind import Kind
 from app.core.recorded import Cause
-
-
-class Kind(StrEnum):
-    """What the customer did. All but the last four: with the message itself."""
-
-    DELIVERED = "delivered"
-    OPENED = "opened"
-    CLICKED = "clicked"
-    BOUNCED = "bounced"
-    COMPLAINED = "complained"
-    UNSUBSCRIBED = "unsubscribed"
-    SURVEYED = "surveyed"
-    CONVERSION = "conversion"
-    RECOVERY = "recovery"
-    REVIEW = "review"
-    SUPPORT = "support"
-
 
 Role = Literal["direct", "assisted"]
 

@@ -223,7 +223,7 @@ def _sigterm_raises() -> Iterator[None]:
     """SIGTERM ends the demo the way an error does, with everything put away."""
 
     def stop(_: int, __: FrameType | None) -> None:
-        raise StopRequested
+        raise StopRequested("the demo was told to stop (SIGTERM)")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

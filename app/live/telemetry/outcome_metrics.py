@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from app.core.attribution import ASSISTED
 from app.core.decisions import Decision, Outcome
-from app.core.outcomes import Kind, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import SendOutcome
 from app.core.rules.model import Rules, Trigger
 from app.live.commit.unit import LIST_HEALTH, CommitUnit
 from app.live.telemetry import specs

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.decisions import Decision, Outcome, Reason
-from app.core.outcomes import Kind, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import SendOutcome
 from app.core.recorded import Cause, SendRequest
 from app.formats.encode import written, written_outcome
 

@@ -9,7 +9,8 @@ import pytest
 
 from app.core.decisions import Decision
 from app.core.events import Event
-from app.core.outcomes import Kind, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import SendOutcome
 from app.core.recorded import Cause, SendRequest
 from app.formats.decode import decode_record, trace_of
 from app.formats.encode import written, written_outcome

@@ -5,7 +5,8 @@ from typing import Any
 from app.backtest.report.tally import LimitCost, Tally
 from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.gates.registry import Gate
-from app.core.outcomes import Kind, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import SendOutcome
 from app.core.recorded import Cause, SendRequest
 from app.core.time.instants import DAY_MS, HOUR_MS
 

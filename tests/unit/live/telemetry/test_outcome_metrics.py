@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.events import Event
-from app.core.outcomes import Kind, SendOutcome
+from app.core.outcome_kind import Kind
+from app.core.outcomes import SendOutcome
 from app.core.recorded import Cause
 from app.live.commit.unit import CommitUnit
 from app.live.telemetry.outcome_metrics import OutcomeMetrics
