@@ -26,7 +26,13 @@ from app.rules_file.yaml_reader import MAX_FILE_BYTES, UnreadableYaml, read_yaml
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("app.rules_file").joinpath("rules.schema.json").read_text(encoding="utf-8")
 )
-_VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
+#: The keyword takes 2.0 for an integer; the code that counts with it does not.
+_TYPES: Final = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+    "integer", lambda _, value: type(value) is int
+)
+_VALIDATOR: Final = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator, type_checker=_TYPES
+)(SCHEMA)
 #: What the keywords that bound a size count.
 _COUNTED: Final = {"maxItems": "entries", "maxProperties": "entries", "maxLength": "characters"}
 

@@ -253,6 +253,19 @@ def broken_documents(draw: st.DrawFn) -> Any:
     return document
 
 
+def test_a_number_with_a_point_is_no_integer() -> None:
+    """Such a limit would be an index of a list when a step is decided."""
+    problems = problems_of(
+        f"{MINIMAL}  bye: {{kind: event, on: subscribed, template: t, channels: [email],"
+        " priority: 50.0}\n"
+        "throttle: {caps: [{limit: 2.0, per: 1d}]}\n"
+    )
+    assert problems == {
+        "throttle.caps[0].limit": "an integer | 2.0",
+        "triggers.bye.priority": "an integer | 50.0",
+    }
+
+
 @examples(300)
 @given(document=broken_documents())
 def test_validator_and_schema_agree_and_what_passes_runs(document: Any) -> None:
