@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.compiled import PURE_PYTHON
 from app.kafka import topics
 from app.kafka.embedded_broker import EmbeddedBroker
 from app.publish.publish import publish
@@ -56,6 +57,8 @@ def _run(
         "TRIGGER_GUARANTEE": guarantee,
         "TRIGGER_INSTANCE_ID": "bench-0",
         "PROFILE": str(folder / "profile.json"),
+        # what is compiled calls past the wrapped functions
+        PURE_PYTHON: "1",
     }
     module = "tests.bench.profiled_worker"
     with RunningWorker(settings, folder / "worker.log", variables, module=module) as running:
