@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -35,6 +36,8 @@ _OPEN_ERRORS: Final = (TriggerError, OSError)
 _OPEN_MODULES: Final = ("aiokafka.", "confluent_kafka.", "cimpl")
 _WITHHELD: Final = "(its text may be about a customer and is not shown)"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: What file names of compiled code begin from.
+_ROOT: Final = Path(__file__).parents[1]
 _EVERY_S: Final = 10.0
 #: How many different messages are remembered; beyond that, all are logged again.
 _MESSAGES: Final = 1_000
@@ -130,12 +133,24 @@ def exception_text(error: BaseException) -> str:
         parts += [exception_text(cause), f"\n... {joint}:\n"]
     if error.__traceback__ is not None:
         parts += ["Traceback (most recent call last):"]
-        parts += [line.rstrip("\n") for line in traceback.format_tb(error.__traceback__)]
+        parts += [line.rstrip("\n") for line in _frames(error.__traceback__).format()]
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
     is_open = isinstance(error, _OPEN_ERRORS) or f"{kind.__module__}.".startswith(_OPEN_MODULES)
     text = str(error) if is_open or not error.args else _WITHHELD
     return "\n".join([*parts, f"{name}: {text}" if text else name])
+
+
+def _frames(trace: TracebackType) -> traceback.StackSummary:
+    """Those of compiled code with whole file names, by which their lines are found and quoted."""
+    return traceback.StackSummary.from_list(
+        [
+            each
+            if Path(each.filename).is_absolute() or not (_ROOT / each.filename).is_file()
+            else traceback.FrameSummary(str(_ROOT / each.filename), each.lineno, each.name)
+            for each in traceback.extract_tb(trace)
+        ]
+    )
 
 
 def _full_name(kind: type) -> str:

@@ -5,6 +5,8 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.machinery import ExtensionFileLoader
+from pathlib import Path
 
 import orjson
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from app.core.errors import ConfigError, InfrastructureError
 from app.logs import configure_logging, exception_text
 from app.settings.model import Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +107,21 @@ def test_an_error_while_handling_another_is_logged_with_it() -> None:
     assert told.index("KeyError: (its") < told.index("was there before") < told.index("OSError: b")
     caught.value.__suppress_context__ = True
     assert "KeyError: (its" not in exception_text(caught.value)
+
+
+def test_lines_of_compiled_code_are_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names its file from the root of the packages, wherever the worker was started, and its
+    loader has no source.
+    """
+    monkeypatch.chdir(tmp_path)
+    code = compile("\n\nfail()", "app/logs.py", "exec")
+    path = str(ROOT / "app" / "logs.so")
+    loader = ExtensionFileLoader("app.logs", path)
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(code, {"__name__": "app.logs", "__loader__": loader, "fail": lambda: 1 / 0})  # noqa: S102
+    lines = exception_text(caught.value).splitlines()
+    found = lines.index(f'  File "{ROOT / "app" / "logs.py"}", line 3, in <module>')
+    assert lines[found + 1].strip() == (ROOT / "app" / "logs.py").read_text().splitlines()[2]
 
 
 def test_libraries_never_get_debug() -> None:
