@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Protocol, TypeVar
 
 from app.backtest.history_review import HistoryReview
@@ -95,15 +96,18 @@ def first_arrival_ms(arrivals: Iterator[Found]) -> tuple[int | None, Iterator[Fo
 
 def arrived_before(arrivals: Iterator[Found], from_ms: int) -> Iterator[Found]:
     """Without those that arrived at ``from_ms`` or later."""
-    return (each for each in arrivals if each.arrived_ms is None or each.arrived_ms < from_ms)
+    for each in arrivals:
+        if each.arrived_ms is None or each.arrived_ms < from_ms:
+            yield each
 
 
 def merge_arrivals(histories: list[Iterator[Found]]) -> Iterator[Found]:
     """Several files as one stream: each keeps its order, the earlier arrival comes first."""
     if len(histories) == 1:
         return histories[0]
-    keyed = (_with_arrival_so_far(history, index) for index, history in enumerate(histories))
-    return (arrival for _, _, _, arrival in heapq.merge(*keyed))
+    keyed = [_with_arrival_so_far(history, index) for index, history in enumerate(histories)]
+    # no generator expression: compiled, it is a list, here of the whole history
+    return map(itemgetter(3), heapq.merge(*keyed))
 
 
 def _with_arrival_so_far(

@@ -79,7 +79,9 @@ def _written_out(name: str, body: Document) -> Document:
     full["steps"] = [{"after": "0s", **step} for step in full["steps"]]
     for field in _SETS & full.keys():
         value = full[field]
-        full[field] = [value] if isinstance(value, str) else sorted(set(value))
+        items = [value] if isinstance(value, str | Mapping) else value
+        has_conditions = any(isinstance(item, Mapping) for item in items)
+        full[field] = items if has_conditions else sorted(set(items))
     return full
 
 

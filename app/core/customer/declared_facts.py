@@ -23,6 +23,9 @@ _LONG_BYTES: Final = MAX_FACT_BYTES // MAX_FACT_VALUES
 #: No text of so few characters is longer in UTF-8.
 _SHORT_CHARS: Final = _LONG_BYTES // 4
 _DECIMALS: Final = 6
+#: What msgpack and JSON have integers for.
+_LEAST_INT: Final = -(1 << 63)
+_MOST_INT: Final = (1 << 64) - 1
 
 #: (data of an event, its time) -> the values that it adds, the oldest first
 ValuesOf = Callable[[Mapping[str, Any], int], tuple[Any, ...]]
@@ -231,7 +234,7 @@ class Total(DeclaredFact):
         op, total, count = self.op, state.total, state.count
         for value in values:
             if op == "sum" or op == "mean":
-                total = round(total + value, _DECIMALS)
+                total = _sum(total, value)
             elif count == 0 or (value < total if op == "min" else value > total):
                 total = value
             count += 1
@@ -301,7 +304,7 @@ class Rolling(DeclaredFact):
             return max([*inside, *(day.most for day in days)])
         total: Number = 0
         for value in (*(day.total for day in days), *inside):
-            total = round(total + value, _DECIMALS)
+            total = _sum(total, value)
         return _finite(total / count if self.op == "mean" else total)
 
 
@@ -327,9 +330,19 @@ def _add_day(days: list[FactDay], added: FactDay) -> None:
 
 def _add_to_day(day: FactDay, added: FactDay) -> None:
     day.count += added.count
-    day.total = round(day.total + added.total, _DECIMALS)
+    day.total = _sum(day.total, added.total)
     day.least, day.most = min(day.least, added.least), max(day.most, added.most)
     day.first = min(day.first, added.first, key=_time_of)
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """Both, rounded: an integer while both are, as far as records and messages have integers.
+
+    ``Any``: of numbers that are ``float | int`` compiled code would make a ``float``.
+    """
+    total = round(one + other, _DECIMALS)
+    is_held = type(total) is float or _LEAST_INT <= total <= _MOST_INT
+    return total if is_held else float(total)
 
 
 def _finite(value: Number) -> Number | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from app.core.customer.purchases import add_amounts, count_purchase
 from app.core.customer.record import Customer, Sent
 from app.core.events import PURCHASES
+from app.core.numbers import Number
 from app.core.time.instants import DAY_MS
 
 VIEWS_WINDOW_MS: Final = 30 * DAY_MS
@@ -76,12 +77,13 @@ def bookings(customer: Customer) -> int:
     return customer.counts.get("booking_confirmed", 0)
 
 
-def spend(customer: Customer, _now_ms: int = 0) -> float | None:
+def spend(customer: Customer, _now_ms: int = 0) -> Number | None:
     """The value of all orders and bookings; None when it is more than a number can say."""
     sums = customer.sums
-    if not sums:
+    ordered, booked = sums.get("order_placed.value"), sums.get("booking_confirmed.value")
+    if ordered is None and booked is None:
         return 0
-    total = sums.get("order_placed.value", 0) + sums.get("booking_confirmed.value", 0)
+    total = (ordered or 0.0) + (booked or 0.0)
     return round(total, 6) if isfinite(total) else None
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.backtest.history import Arrival, read_arrivals
 from app.cli import main
+from app.core.rules.model import Rules
 from app.plan.pending import PendingChange
 from app.plan.plan import Plan, Rehearsal, plan_change
 from app.plan.rules_diff import FieldChange, diff_rules
@@ -192,3 +193,15 @@ def test_the_text_says_that_a_fact_starts_empty(
     text = " ".join(capsys.readouterr().out.split())
     assert "customer.spent starts empty" in text
     assert "triggers seed HISTORY --decide-from T" in text
+
+
+def test_a_cancel_with_a_condition_is_compared() -> None:
+    def rules(value: int) -> Rules:
+        when = f"{{field: event.value, op: gt, value: {value}}}"
+        cancel = f"cancel: [{{on: order_placed, when: {when}}}, cart_emptied]"
+        return parse_rules(OLD.replace("cancel: [order_placed]", cancel).encode())
+
+    (change,) = diff_rules(rules(5), rules(6)).changed["cart"]
+
+    assert change.path.startswith("cancel")
+    assert diff_rules(rules(5), rules(5)).is_empty
