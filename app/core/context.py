@@ -82,82 +82,47 @@ class EventContext(DecisionContext):
 
     def __init__(
         self,
-        *,
-        rules: Rules,
+        event: Event,
+        data: dict[str, Any],
         customer: Customer,
+        rules: Rules,
         now_ms: int,
         emit: Emit,
         rates: Rates,
-        is_current: bool = True,
-        ended: list[Decision] | None = None,
-        type: str,
-        occurred_ms: int,
-        data: dict[str, Any],
-        event: Event,
-        immediate: list[tuple[Trigger, Instance, PendingStep]],
         emit_stopped: EmitStopped,
-        recalled: tuple[tuple[Trigger, Sent], ...] = (),
-        converted: tuple[Sent, ...] = (),
-        answered: Sent | None = None,
-        unchanged: tuple[str, ...] = (),
-        is_counted: bool = True,
-        has_taken_back: bool = False,
+        *,
+        is_current: bool,
     ) -> None:
-        self.rules = rules
-        self.customer = customer
-        self.now_ms = now_ms
-        self.emit = emit
-        self.rates = rates
-        self.is_current = is_current
-        self.ended = ended
-        self.type = type
-        self.occurred_ms = occurred_ms
+        """``customer`` is whom the event is about; one ahead of now happens now."""
+        # not super(): of a class with slots, which dataclass makes anew, Python does not find it
+        DecisionContext.__init__(
+            self,
+            rules=rules,
+            customer=customer,
+            now_ms=now_ms,
+            emit=emit,
+            rates=rates,
+            is_current=is_current,
+            ended=[],
+        )
+        self.type = event.type
+        self.occurred_ms = event.occurred_ms if event.occurred_ms < now_ms else now_ms
         self.data = data
         self.event = event
-        self.immediate = immediate
+        self.immediate = []
         self.emit_stopped = emit_stopped
-        self.recalled = recalled
-        self.converted = converted
-        self.answered = answered
-        self.unchanged = unchanged
-        self.is_counted = is_counted
-        self.has_taken_back = has_taken_back
+        self.recalled = ()
+        self.converted = ()
+        self.answered = None
+        self.unchanged = ()
+        self.is_counted = True
+        self.has_taken_back = False
 
     @property
     def cause(self) -> Cause:
         """Where the event was read."""
         event = self.event
         return Cause(event.topic, event.partition, event.offset, event.event_id, event.traceparent)
-
-
-def event_context(
-    event: Event,
-    data: dict[str, Any],
-    customer: Customer,
-    rules: Rules,
-    now_ms: int,
-    emit: Emit,
-    rates: Rates,
-    emit_stopped: EmitStopped,
-    *,
-    is_current: bool,
-) -> EventContext:
-    """The context of an event that is about ``customer``; one ahead of now happens now."""
-    return EventContext(
-        rules=rules,
-        customer=customer,
-        now_ms=now_ms,
-        emit=emit,
-        rates=rates,
-        is_current=is_current,
-        type=event.type,
-        occurred_ms=event.occurred_ms if event.occurred_ms < now_ms else now_ms,
-        data=data,
-        event=event,
-        immediate=[],
-        emit_stopped=emit_stopped,
-        ended=[],
-    )
 
 
 def usable_data(

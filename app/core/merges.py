@@ -12,25 +12,14 @@ from app.core.customer.record import Customer
 from app.core.triggers.merging import forwarded_to
 
 
-@dataclass(slots=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
     """The event being handled is to be sent on by the record of one customer to another one's."""
 
     customer_id: str
     into: str
     #: the whole record of a customer that was merged, which travels with the event of its merge
-    guest: Customer | None
-
-    def __init__(
-        self,
-        *,
-        customer_id: str,
-        into: str,
-        guest: Customer | None = None,
-    ) -> None:
-        self.customer_id = customer_id
-        self.into = into
-        self.guest = guest
+    guest: Customer | None = None
 
 
 EmitForward = Callable[[Forward], None]

@@ -15,7 +15,6 @@ from app.core.context import (
     Emit,
     EmitStopped,
     EventContext,
-    event_context,
     ignore_stopped,
     usable_data,
 )
@@ -103,7 +102,7 @@ def handle_event(
     if event.decide_from_ms > customer.decide_from_ms:
         customer.decide_from_ms = event.decide_from_ms
     customer.seen = known + seen if len(known) < _MAX_SEEN_BYTES else _remembered(known, seen)
-    moment = event_context(
+    moment = EventContext(
         event, data, customer, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     if event.topic == ENGAGEMENT:
@@ -179,7 +178,7 @@ def end_merge(
 ) -> None:
     """Put what ``begin_merge`` took out into the member's record."""
     brings_profile = guest.has_profile != member.has_profile
-    moment = event_context(
+    moment = EventContext(
         event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     take_in(moment, guest)

@@ -32,23 +32,13 @@ NO_YEAR: Final = 4
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-@dataclass(slots=True, init=False)
+@dataclass(slots=True)
 class ProfileUpdate:
     """The understood fields of one ``profile_updated``; only those present change."""
 
     fields: dict[str, Any]
     consent: dict[str, bool | None]
     attributes: dict[str, Any]
-
-    def __init__(
-        self,
-        fields: dict[str, Any],
-        consent: dict[str, bool | None],
-        attributes: dict[str, Any],
-    ) -> None:
-        self.fields = fields
-        self.consent = consent
-        self.attributes = attributes
 
 
 def parse_date(text: object) -> date | None:
