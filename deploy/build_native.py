@@ -73,10 +73,9 @@ LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {
         "app/core/verdicts.py",
     ),
     "classes of msgspec, which mypyc takes for Python's": (
-        "app/core/customer/codec.py",
         "app/core/customer/columns.py",
         "app/core/customer/flat.py",
-        "app/core/customer/record.py",
+        "app/core/customer/parts.py",
         "app/core/customer/scoring_model.py",
         "app/core/recorded.py",
     ),

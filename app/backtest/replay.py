@@ -13,7 +13,7 @@ from app.backtest.clock import DEFAULT_GRACE_MS, Clock, Outage
 from app.backtest.history import Arrival
 from app.backtest.rates import DEFAULT_PARTITIONS, partitioned_rates
 from app.core.context import Emit, EmitStopped, ignore_stopped
-from app.core.customer.record import StoppedStart
+from app.core.customer.parts import StoppedStart
 from app.core.engine import Engine
 from app.core.errors import EventError
 from app.core.events import Event

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 from app.core.context import EventContext
 from app.core.customer.facts import counting_sends
 from app.core.customer.limits import MAX_ENGAGEMENTS
-from app.core.customer.record import Customer, Sent
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.events import PURCHASES
 from app.core.numbers import number
 from app.core.outcome_kind import Kind

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.limits import MAX_TEXT_CHARS
-from app.core.customer.record import Customer, Instance, PendingStep, Sent, StoppedStart
+from app.core.customer.parts import Sent, StoppedStart
+from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.events import DATA_FIELDS, ITEMS, MONEY_FIELDS, Event, FieldType
 from app.core.recorded import Cause

@@ -9,8 +9,9 @@ from operator import itemgetter
 from typing import Final, Protocol
 
 from app.core.context import DecisionContext, Emit, EmitStopped, ignore_stopped
+from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.profile import ProfileError
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.events import MERGE, PROFILES, Event
 from app.core.merges import (
     EmitForward,

@@ -5,7 +5,8 @@ Changes the customer's record in place and emits decisions; asks nothing of the 
 
 from app.core.context import DecisionContext
 from app.core.customer.declared_facts import forget_undeclared
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.rules.model import Rules
 from app.core.rules.variants import steps_of
 from app.core.triggers import journey

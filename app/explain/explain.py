@@ -6,7 +6,8 @@ from typing import Any, Final
 from app.core.attribution import led_to
 from app.core.customer.declared_facts import under
 from app.core.customer.facts import FACTS, INSTANT_FACTS, counting_sends
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.decisions import Outcome
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.usage import cap_use, channel_state, cooldown_ms_of, last_sent_by_family

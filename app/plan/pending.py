@@ -17,7 +17,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.rules.model import Rules, Trigger
 from app.core.rules.variants import steps_of
 

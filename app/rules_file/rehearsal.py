@@ -5,11 +5,10 @@ What the schema and the validation accept must not fail at run time, where it wo
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from app.core.context import DecisionContext
 from app.core.customer.codec import encode
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.decisions import Decision
 from app.core.recorded import Cause
 from app.core.rules.model import Rules, Trigger
@@ -34,7 +33,7 @@ def _rehearse(rules: Rules, trigger: Trigger) -> Iterator[Problem]:
     for instance, customer_id in _instances(trigger):
         for number in range(len(steps_of(trigger, customer_id, instance))):
             try:
-                _decide(rules, trigger, customer_id, replace(instance), number)
+                _decide(rules, trigger, customer_id, instance, number)
             except Exception as exc:  # whatever it is, it would have stopped a worker
                 path = f"triggers.{trigger.name}"
                 expected = f"a step {number} that can be decided and written"
@@ -63,10 +62,9 @@ def _instance(trigger: Trigger, anchor_ms: int, audience: str | None = None) -> 
     return Instance(trigger.name, "", anchor_ms, {}, cause, [], audience=audience)
 
 
-def _decide(
-    rules: Rules, trigger: Trigger, customer_id: str, instance: Instance, number: int
-) -> None:
+def _decide(rules: Rules, trigger: Trigger, customer_id: str, like: Instance, number: int) -> None:
     customer = Customer(customer_id, profile={**_ADDRESSES, "locale": "en"})
+    instance = _instance(trigger, like.anchor_ms, like.audience)
     steps = instance.steps = [PendingStep(number, _NOW_MS, _NOW_MS)]
     customer.instances.append(instance)
     made: list[Decision] = []

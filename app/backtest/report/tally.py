@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from app.core.attribution import ASSISTED
-from app.core.customer.record import StoppedStart
+from app.core.customer.parts import StoppedStart
 from app.core.decisions import Check, Decision, Outcome, Reason
 from app.core.gates.registry import LIMITS, Gate
 from app.core.outcomes import SendOutcome

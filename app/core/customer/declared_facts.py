@@ -14,7 +14,8 @@ from math import isfinite
 from typing import Any, Final
 
 from app.core.customer.limits import MAX_FACT_BYTES, MAX_FACT_DAYS, MAX_FACT_VALUES
-from app.core.customer.record import Customer, FactDay, FactState
+from app.core.customer.parts import FactDay, FactState
+from app.core.customer.record import Customer
 from app.core.numbers import Number
 from app.core.time.instants import DAY_MS
 

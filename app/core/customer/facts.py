@@ -5,8 +5,9 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final
 
+from app.core.customer.parts import Sent
 from app.core.customer.purchases import add_amounts, count_purchase
-from app.core.customer.record import Customer, Sent
+from app.core.customer.record import Customer
 from app.core.events import PURCHASES
 from app.core.numbers import Number
 from app.core.time.instants import DAY_MS

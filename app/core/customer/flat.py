@@ -5,33 +5,38 @@ JSON. An array that ends early lacks fields that were not known when it was writ
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from math import inf
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple, fields
 
-from app.core.customer.record import FIELDS, Customer, FactDay, FactState
+from app.core.customer.columns import Bought, Facts, Profile, Sends, State
+from app.core.customer.instance import read_instance
+from app.core.customer.parts import FactDay, FactState
+from app.core.customer.record import FIELDS, Customer
+from app.core.time.instants import END_OF_TIME_MS
 
-#: The values of all fields of a record.
-values_of: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*FIELDS)
+_values_of: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*FIELDS)
+_INSTANCES: Final = FIELDS.index("instances")
 
 
 def _described() -> list[Any]:
     """The fields of ``Customer`` as msgspec wants them: (name, type) or (name, type, default)."""
-    described: list[Any] = []
-    for each in fields(Customer):
-        if each.name not in FIELDS:
-            continue
-        if each.default_factory is not MISSING:
-            default = msgspec.field(default_factory=each.default_factory)
-            described.append((each.name, each.type, default))
-        elif each.default is not MISSING:
-            described.append((each.name, each.type, each.default))
-        else:
-            described.append((each.name, each.type))
-    return described
+    known: dict[str, Any] = {
+        "customer_id": ("customer_id", str),
+        "outbox": ("outbox", list[bytes], msgspec.field(default_factory=list)),
+        "due_ms": ("due_ms", int | None, END_OF_TIME_MS),
+    }
+    for column in (State, Profile, Sends, Bought, Facts):
+        for each in fields(column):
+            if each.default is msgspec.NODEFAULT:
+                default = msgspec.field(default_factory=each.default_factory)
+                known[each.name] = (each.name, each.type, default)
+            else:
+                known[each.name] = (each.name, each.type, each.default)
+    return [known[name] for name in FIELDS]
 
 
 _TOTAL: Final = FactState.__struct_fields__.index("total")
@@ -41,6 +46,13 @@ _Flat: Final = msgspec.defstruct("_Flat", _described(), array_like=True, gc=Fals
 _json_encoder: Final = msgspec.json.Encoder()
 _json_decoder: Final = msgspec.json.Decoder(_Flat)
 _msgpack_decoder: Final = msgspec.msgpack.Decoder(_Flat)
+
+
+def values_of(customer: Customer) -> tuple[Any, ...]:
+    """The values of all fields, instances as arrays."""
+    values = [*_values_of(customer)]
+    values[_INSTANCES] = [instance.array() for instance in customer.instances]
+    return tuple(values)
 
 
 def to_json(customer: Customer) -> bytes:
@@ -60,7 +72,13 @@ def from_json(line: bytes) -> Customer:
         if not isinstance(array, list) or not _overflow(array):
             raise
         flat = msgspec.convert(array, _Flat)
-    return Customer(*values_of(flat))
+    return _customer(flat)
+
+
+def _customer(flat: msgspec.Struct) -> Customer:
+    values = dict(zip(FIELDS, astuple(flat), strict=True))
+    values["instances"] = [read_instance(astuple(each)) for each in values["instances"]]
+    return Customer(values.pop("customer_id"), **values)
 
 
 def _overflow(array: list[Any]) -> bool:
@@ -81,6 +99,6 @@ def _overflow(array: list[Any]) -> bool:
 
 def from_msgpack(array: bytes | memoryview) -> Customer:
     """The record in a msgpack array. Raises msgspec.DecodeError."""
-    customer = Customer(*values_of(_msgpack_decoder.decode(array)))
+    customer = _customer(_msgpack_decoder.decode(array))
     customer.about_bytes = len(array)
     return customer

@@ -16,7 +16,8 @@ from app.core.customer.limits import (
     MAX_SENDS,
     MAX_STOPPED,
 )
-from app.core.customer.record import DIGEST_BYTES, Customer, Purchases
+from app.core.customer.parts import Purchases
+from app.core.customer.record import DIGEST_BYTES, Customer
 from app.core.customer.suppression import ALL
 
 _CONSENT: Final = "consent."

@@ -7,7 +7,8 @@ is read after its cancellation. A cancelled purchase counts in no figure of the 
 from typing import Any, Final
 
 from app.core.customer.limits import MAX_PURCHASE_ID_CHARS, MAX_PURCHASES
-from app.core.customer.record import Customer, Purchase, Purchases
+from app.core.customer.parts import Purchase, Purchases
+from app.core.customer.record import Customer
 from app.core.numbers import Number, number
 
 #: cancelling type -> (cancelled type, the data field that names one)

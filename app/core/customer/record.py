@@ -1,279 +1,357 @@
 """The record of one customer: everything the engine knows of them."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import astuple
 
+from app.core.customer.column_codec import BOUGHT, FACTS, PROFILE, SENDS
+from app.core.customer.columns import Bought, Facts, Profile, Sends, State
+from app.core.customer.instance import Instance, read_instance
+from app.core.customer.parts import Entered, FactState, Purchases, Sent, StoppedStart
 from app.core.numbers import Number
-from app.core.recorded import Cause, SendRequest
 from app.core.time.instants import END_OF_TIME_MS
 
 #: Bytes of an entry of ``Customer.seen`` and of ``Customer.identities``.
 DIGEST_BYTES: Final = 8
 
 
-class PendingStep(msgspec.Struct, array_like=True, gc=False):
-    """A step not yet finally decided, and when its timer fires.
-
-    That is its due time or, deferred, its next eligible time; under arbitration the end of the
-    bucket that this falls in.
-    """
-
-    step: int
-    due_ms: int
-    fire_ms: int
-    deferred: bool = False
-    #: came up while the partition was not current: decided when it is
-    parked: bool = False
-    #: channel and instant of the slot of the send rate that the step waits for
-    slot: tuple[str, int] | None = None
-    #: it has waited, or waits, for the customer's first profile update
-    was_patient: bool = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether it came up and got no final verdict yet."""
-        return self.deferred or self.parked
-
-    #: it counts from what an earlier step leads to, which has not come yet; ``due_ms`` and
-    #: ``fire_ms`` are then when it goes undecided
-    awaits: bool = False
-
-
-class Instance(msgspec.Struct, array_like=True, gc=False):
-    """One run of a trigger for one key, in the record while any of its steps is undecided."""
-
-    trigger: str
-    key: str
-    anchor_ms: int
-    data: dict[str, Any]
-    cause: Cause
-    steps: list[PendingStep]
-    #: the anchoring event was a ``delivered``
-    is_delivery: bool = False
-    #: bit n: step n has a verdict other than ``defer``; it was sent (or ghost sent), not recalled
-    decided: int = 0
-    sent: int = 0
-    #: by step, what its send led to (``app.core.triggers.journey``); as long as needed
-    step_marks: list[int] = []
-    #: length of ``data`` as msgpack, bytes
-    size: int = 0
-    #: the customer that it was opened for, when that one was merged into this one since
-    opened_by: str | None = None
-    #: the experiment with an audience that the customer was in when the instance opened
-    audience: str | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether a step came up and got no final verdict yet."""
-        return any(pending.waits for pending in self.steps)
-
-
-class Sent(msgspec.Struct, array_like=True, gc=False):
-    """A send or ghost send, remembered while a window, a recall, a cooldown or attribution can
-    ask for it.
-    """
-
-    decided_ms: int
-    due_ms: int
-    trigger: str
-    family: str
-    key: str
-    anchor_ms: int
-    step: int
-    channel: str
-    is_marketing: bool
-    is_ghost: bool
-    request_id: str
-    cause: Cause
-    #: an open or a click named it
-    is_opened: bool = False
-    #: (name, variant)
-    experiment: tuple[str, str] | None = None
-    #: what went out when it is not what the trigger's step says
-    template: str | None = None
-    #: of a send anchored at a ``delivered``: its order, empty when it names none
-    delivered_order: str | None = None
-    #: which kinds of outcome have been recorded against it (``app.core.attribution.led_to``)
-    recorded: int = 0
-    #: the newest opens and clicks that named it, in order of time
-    opened_ms: list[int] = []
-    clicked_ms: list[int] = []
-    #: segments and cluster of the customer in its decision, and the design of the experiment
-    segments: list[str] = []
-    cluster: str | None = None
-    design: str | None = None
-    #: where it went
-    address: str | None = None
-    #: what was put on ``dispatch``, for as long as a recall can have to repeat it
-    request: SendRequest | None = None
-    #: opens and clicks by scanners and privacy proxies
-    machine_opens: int = 0
-    #: the customer that it went to, when that one was merged into this one since
-    opened_by: str | None = None
-
-
-class Purchase(msgspec.Struct, array_like=True, gc=False):
-    """An order or booking that a cancellation can still take back, and what it added."""
-
-    #: empty: it cannot be cancelled
-    id: str
-    occurred_ms: int
-    #: data field -> amount in the sum of that field
-    amounts: dict[str, Number]
-    is_discounted: bool
-
-
-class Purchases(msgspec.Struct, array_like=True, gc=False):
-    """The purchases of one type: the last ones by arrival, and of the others what is needed."""
-
-    kept: list[Purchase] = []
-    #: id -> newest cancellation, the last ids, oldest first
-    cancelled: dict[str, int] = {}
-    #: first and last of those that are no longer kept
-    first_ms: int | None = None
-    last_ms: int | None = None
-
-
-class Entered(msgspec.Struct, array_like=True, gc=False):
-    """An instance that counts for ``once`` and ``limit`` of its trigger after it has ended."""
-
-    key: str
-    anchor_ms: int
-    #: bit n: step n was sent (or ghost sent), not recalled; an instance without any does not count
-    sent: int
-
-
-class StoppedStart(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An event that opened no instance although its trigger names its type, and why not."""
-
-    trigger: str
-    key: str
-    occurred_ms: int
-    reason: str
-
-
-class FactDay(msgspec.Struct, array_like=True, gc=False):
-    """The values of one day (UTC) that a rolling fact no longer holds one by one."""
-
-    day: int
-    count: int
-    total: Number
-    least: Number
-    most: Number
-    first: tuple[int, Any]
-
-
-class FactState(msgspec.Struct, array_like=True, gc=False):
-    """What one declared fact has gathered; which of these it uses depends on what it asks."""
-
-    count: int = 0
-    total: Number = 0
-    #: (occurred_at in epoch ms, value), oldest first
-    values: list[tuple[int, Any]] = []
-    #: oldest first
-    days: list[FactDay] = []
-
-
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, init=False, eq=False, repr=False)
 class Customer:
     """One customer's record, changed in place, by the core only.
 
     ``applied``, ``outbox`` and ``erased_ms`` belong to the processor (which source offsets the
     record contains, and what is not yet known to be on Kafka); the core does not read them.
 
-    A record that was read from bytes decodes some fields when they are first asked for
-    (``app.core.customer.codec``). Two records are equal when all of their fields are.
+    The fields that are properties are in columns of the record that stay bytes until one of them is
+    asked for or set, and only then are encoded again (``app.core.customer.codec``). Asking raises
+    InfrastructureError when a column cannot be read. Two records are equal when all of their
+    fields are.
     """
 
     customer_id: str
-    applied: dict[str, int] = field(default_factory=dict)
-    outbox: list[bytes] = field(default_factory=list)
-    #: digests of the last event ids, 8 bytes each, oldest first
-    seen: bytes = b""
-    profile: dict[str, Any] = field(default_factory=dict)
-    #: profile field (``consent.email``, ``attributes.tier``) -> occurred_at of its last writer
-    profile_ms: dict[str, int] = field(default_factory=dict)
-    #: address field -> when it last changed to another value
-    address_ms: dict[str, int] = field(default_factory=dict)
-    #: channel -> last profile update that gave consent; last unsubscription (``*``: from all);
-    #: last hard bounce; first complaint
-    consent_given_ms: dict[str, int] = field(default_factory=dict)
-    unsubscribed_ms: dict[str, int] = field(default_factory=dict)
-    bounced_ms: dict[str, int] = field(default_factory=dict)
-    complained_ms: dict[str, int] = field(default_factory=dict)
-    #: events by type, and sums by ``type.field``
-    counts: dict[str, int] = field(default_factory=dict)
-    sums: dict[str, float] = field(default_factory=dict)
-    first_order_ms: int | None = None
-    last_order_ms: int | None = None
-    last_purchase_ms: int | None = None
-    #: product views of the last 30 days, oldest first
-    views_ms: list[int] = field(default_factory=list)
-    instances: list[Instance] = field(default_factory=list)
-    #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
-    cancels_ms: dict[str, dict[str, int]] = field(default_factory=dict)
-    cancels_all_ms: dict[str, int] = field(default_factory=dict)
-    #: trigger -> key -> newest times that still count
-    frequencies_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    #: anniversary trigger -> last year that fired
-    fired_years: dict[str, int] = field(default_factory=dict)
-    #: in the order of their decisions
-    sends: list[Sent] = field(default_factory=list)
-    #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
-    #: several
-    starts_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    outbox: list[bytes]
     #: the earliest ``fire_ms`` of all steps, END_OF_TIME_MS without one; None: to be computed
-    due_ms: int | None = END_OF_TIME_MS
-    #: the last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
-    #: are enough to tell the local hour in any zone
-    opened_minutes: list[int] = field(default_factory=list)
-    #: purchases at a reduced price
-    discounted: int = 0
-    #: purchase type -> its purchases; ``counts`` and ``sums`` of these types are net
-    purchases: dict[str, Purchases] = field(default_factory=dict)
-    #: last event of a known type on a topic other than profiles and engagement
-    last_seen_ms: int | None = None
-    #: declared fact -> what it has gathered, and which declarations these were
-    facts: dict[str, FactState] = field(default_factory=dict)
-    facts_version: str = ""
-    #: milestone trigger -> marks that a step was decided for, ascending: reached for good
-    reached: dict[str, list[Number]] = field(default_factory=dict)
-    #: a profile update has been applied
-    has_profile: bool = False
-    #: channel -> addresses that bounced, the last ones, oldest first
-    bounced: dict[str, list[str]] = field(default_factory=dict)
-    #: channel -> address -> soft bounces that count; channel -> last delivery, open or click
-    soft_bounces_ms: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    mail_taken_ms: dict[str, int] = field(default_factory=dict)
-    #: trigger -> identities (key and anchor) of its last instances, 8 bytes each, oldest first:
-    #: none of them opens a second time
-    identities: dict[str, bytes] = field(default_factory=dict)
-    #: trigger with ``once`` or ``limit`` -> its instances of which a step was sent
-    entered: dict[str, list[Entered]] = field(default_factory=dict)
-    #: the last starts that opened nothing, oldest first
-    stopped: list[StoppedStart] = field(default_factory=list)
-    #: steps that are due before it are closed undecided: their events came as history (0: none did)
-    decide_from_ms: int = 0
-    #: the customer that this one was merged into, and when that arrived
-    merged_into: str | None = None
-    merged_at_ms: int = 0
-    #: when the last erasure of the customer was published: what a merged customer's record sends
-    #: on of before is not taken
-    erased_ms: int = 0
+    due_ms: int | None
     #: bytes of the record when it was last measured, and about how many came since; not written
     #: (``app.core.customer.bound``)
-    about_bytes: int = field(default=0, init=False)
+    about_bytes: int
+    # what nearly every event or timer looks at, in the order of the column ``State``
+    applied: dict[str, int]
+    #: digests of the last event ids, 8 bytes each, oldest first
+    seen: bytes
+    #: events by type, and sums by ``type.field``
+    counts: dict[str, int]
+    sums: dict[str, float]
+    #: product views of the last 30 days, oldest first
+    views_ms: list[int]
+    instances: list[Instance]
+    #: trigger -> identities (key and anchor) of its last instances, 8 bytes each, oldest first:
+    #: none of them opens a second time
+    identities: dict[str, bytes]
+    #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
+    cancels_ms: dict[str, dict[str, int]]
+    cancels_all_ms: dict[str, int]
+    #: trigger -> key -> newest times that still count
+    frequencies_ms: dict[str, dict[str, list[int]]]
+    #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
+    #: several
+    starts_ms: dict[str, dict[str, list[int]]]
+    #: anniversary trigger -> last year that fired
+    fired_years: dict[str, int]
+    #: last event of a known type on a topic other than profiles and engagement
+    last_seen_ms: int | None
+    first_order_ms: int | None
+    last_order_ms: int | None
+    last_purchase_ms: int | None
+    #: purchases at a reduced price
+    discounted: int
+    #: a profile update has been applied
+    has_profile: bool
+    #: which declarations ``facts`` are of
+    facts_version: str
+    #: milestone trigger -> marks that a step was decided for, ascending: reached for good
+    reached: dict[str, list[Number]]
+    #: trigger with ``once`` or ``limit`` -> its instances of which a step was sent
+    entered: dict[str, list[Entered]]
+    #: the last starts that opened nothing, oldest first
+    stopped: list[StoppedStart]
+    #: steps that are due before it are closed undecided: their events came as history (0: none did)
+    decide_from_ms: int
+    #: the customer that this one was merged into, and when that arrived
+    merged_into: str | None
+    merged_at_ms: int
+    #: when the last erasure of the customer was published: what a merged customer's record sends
+    #: on of before is not taken
+    erased_ms: int
+    #: the other columns as they were read, and, of those asked for, what is in them now
+    _stored: tuple[bytes, bytes, bytes, bytes]
+    _profile: Profile | None
+    _sends: Sends | None
+    _bought: Bought | None
+    _facts: Facts | None
+
+    def __init__(
+        self,
+        customer_id: str,
+        state: State | None = None,
+        stored: tuple[bytes, bytes, bytes, bytes] = (b"", b"", b"", b""),
+        **values: Any,
+    ) -> None:
+        """``state`` and ``stored`` are columns that were read; ``values`` are fields by name."""
+        self.customer_id = customer_id
+        self.outbox = []
+        self.due_ms = END_OF_TIME_MS
+        self.about_bytes = 0
+        (
+            self.applied,
+            self.seen,
+            self.counts,
+            self.sums,
+            self.views_ms,
+            instances,
+            self.identities,
+            self.cancels_ms,
+            self.cancels_all_ms,
+            self.frequencies_ms,
+            self.starts_ms,
+            self.fired_years,
+            self.last_seen_ms,
+            self.first_order_ms,
+            self.last_order_ms,
+            self.last_purchase_ms,
+            self.discounted,
+            self.has_profile,
+            self.facts_version,
+            self.reached,
+            self.entered,
+            self.stopped,
+            self.decide_from_ms,
+            self.merged_into,
+            self.merged_at_ms,
+            self.erased_ms,
+        ) = astuple(State() if state is None else state)
+        self.instances = [read_instance(astuple(each)) for each in instances]
+        self._stored = stored
+        self._profile = None
+        self._sends = None
+        self._bought = None
+        self._facts = None
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def _read_profile(self) -> Profile:
+        column = self._profile = PROFILE.read(self._stored[0])
+        return column
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """Its fields, as ``profile_updated`` has them."""
+        return (self._profile or self._read_profile()).profile
+
+    @profile.setter
+    def profile(self, value: dict[str, Any]) -> None:
+        (self._profile or self._read_profile()).profile = value
+
+    @property
+    def profile_ms(self) -> dict[str, int]:
+        """Profile field (``consent.email``, ``attributes.tier``) -> ``occurred_at`` of its last
+        writer.
+        """
+        return (self._profile or self._read_profile()).profile_ms
+
+    @profile_ms.setter
+    def profile_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).profile_ms = value
+
+    @property
+    def address_ms(self) -> dict[str, int]:
+        """Address field -> when it last changed to another value."""
+        return (self._profile or self._read_profile()).address_ms
+
+    @address_ms.setter
+    def address_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).address_ms = value
+
+    @property
+    def consent_given_ms(self) -> dict[str, int]:
+        """Channel -> last profile update that gave consent."""
+        return (self._profile or self._read_profile()).consent_given_ms
+
+    @consent_given_ms.setter
+    def consent_given_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).consent_given_ms = value
+
+    @property
+    def unsubscribed_ms(self) -> dict[str, int]:
+        """Channel -> last unsubscription (``*``: from all)."""
+        return (self._profile or self._read_profile()).unsubscribed_ms
+
+    @unsubscribed_ms.setter
+    def unsubscribed_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).unsubscribed_ms = value
+
+    @property
+    def bounced_ms(self) -> dict[str, int]:
+        """Channel -> last hard bounce."""
+        return (self._profile or self._read_profile()).bounced_ms
+
+    @bounced_ms.setter
+    def bounced_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).bounced_ms = value
+
+    @property
+    def complained_ms(self) -> dict[str, int]:
+        """Channel -> first complaint."""
+        return (self._profile or self._read_profile()).complained_ms
+
+    @complained_ms.setter
+    def complained_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).complained_ms = value
+
+    @property
+    def bounced(self) -> dict[str, list[str]]:
+        """Channel -> addresses that bounced, the last ones, oldest first."""
+        return (self._profile or self._read_profile()).bounced
+
+    @bounced.setter
+    def bounced(self, value: dict[str, list[str]]) -> None:
+        (self._profile or self._read_profile()).bounced = value
+
+    @property
+    def soft_bounces_ms(self) -> dict[str, dict[str, list[int]]]:
+        """Channel -> address -> soft bounces that count."""
+        return (self._profile or self._read_profile()).soft_bounces_ms
+
+    @soft_bounces_ms.setter
+    def soft_bounces_ms(self, value: dict[str, dict[str, list[int]]]) -> None:
+        (self._profile or self._read_profile()).soft_bounces_ms = value
+
+    @property
+    def mail_taken_ms(self) -> dict[str, int]:
+        """Channel -> last delivery, open or click."""
+        return (self._profile or self._read_profile()).mail_taken_ms
+
+    @mail_taken_ms.setter
+    def mail_taken_ms(self, value: dict[str, int]) -> None:
+        (self._profile or self._read_profile()).mail_taken_ms = value
+
+    def _read_sends(self) -> Sends:
+        column = self._sends = SENDS.read(self._stored[1])
+        return column
+
+    @property
+    def sends(self) -> list[Sent]:
+        """In the order of their decisions."""
+        return (self._sends or self._read_sends()).sends
+
+    @sends.setter
+    def sends(self, value: list[Sent]) -> None:
+        (self._sends or self._read_sends()).sends = value
+
+    @property
+    def opened_minutes(self) -> list[int]:
+        """The last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
+        are enough to tell the local hour in any zone.
+        """
+        return (self._sends or self._read_sends()).opened_minutes
+
+    @opened_minutes.setter
+    def opened_minutes(self, value: list[int]) -> None:
+        (self._sends or self._read_sends()).opened_minutes = value
+
+    def _read_bought(self) -> Bought:
+        column = self._bought = BOUGHT.read(self._stored[2])
+        return column
+
+    @property
+    def purchases(self) -> dict[str, Purchases]:
+        """Purchase type -> its purchases; ``counts`` and ``sums`` of these types are net."""
+        return (self._bought or self._read_bought()).purchases
+
+    @purchases.setter
+    def purchases(self, value: dict[str, Purchases]) -> None:
+        (self._bought or self._read_bought()).purchases = value
+
+    def _read_facts(self) -> Facts:
+        column = self._facts = FACTS.read(self._stored[3])
+        return column
+
+    @property
+    def facts(self) -> dict[str, FactState]:
+        """Declared fact -> what it has gathered."""
+        return (self._facts or self._read_facts()).facts
+
+    @facts.setter
+    def facts(self, value: dict[str, FactState]) -> None:
+        (self._facts or self._read_facts()).facts = value
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Customer):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in FIELDS)
+        return self._values() == other._values()
+
+    def _values(self) -> tuple[Any, ...]:
+        """What makes two records equal."""
+        return (
+            self.customer_id,
+            self.outbox,
+            self.due_ms,
+            self.state(),
+            self._profile or self._read_profile(),
+            self._sends or self._read_sends(),
+            self._bought or self._read_bought(),
+            self._facts or self._read_facts(),
+        )
 
     def copy(self, **changes: Any) -> "Customer":
         """Another record of the same values, with these in place of some."""
-        return Customer(**({name: getattr(self, name) for name in FIELDS} | changes))
+        values = {name: getattr(self, name) for name in FIELDS} | changes
+        return Customer(values.pop("customer_id"), **values)
+
+    def state(self) -> tuple[Any, ...]:
+        """The fields of the column ``State``, as it has them."""
+        return (
+            self.applied,
+            self.seen,
+            self.counts,
+            self.sums,
+            self.views_ms,
+            [instance.array() for instance in self.instances],
+            self.identities,
+            self.cancels_ms,
+            self.cancels_all_ms,
+            self.frequencies_ms,
+            self.starts_ms,
+            self.fired_years,
+            self.last_seen_ms,
+            self.first_order_ms,
+            self.last_order_ms,
+            self.last_purchase_ms,
+            self.discounted,
+            self.has_profile,
+            self.facts_version,
+            self.reached,
+            self.entered,
+            self.stopped,
+            self.decide_from_ms,
+            self.merged_into,
+            self.merged_at_ms,
+            self.erased_ms,
+        )
+
+    def columns(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """The columns but the state and the outbox: those that were asked for encoded again."""
+        profile, sends, bought, facts = self._stored
+        if self._profile is not None:
+            profile = PROFILE.write(self._profile)
+        if self._sends is not None:
+            sends = SENDS.write(self._sends)
+        if self._bought is not None:
+            bought = BOUGHT.write(self._bought)
+        if self._facts is not None:
+            facts = FACTS.write(self._facts)
+        return profile, sends, bought, facts
 
     def next_due_ms(self) -> int:
         """When this customer's earliest timer fires; END_OF_TIME_MS without one."""
@@ -309,5 +387,49 @@ class Customer:
             self.due_ms = fire_ms
 
 
-#: The fields of a record that are written, in the order of declaration.
-FIELDS: Final = tuple(each.name for each in fields(Customer) if each.init)
+#: The fields of a record that are written, in the order that version 1 has them in.
+FIELDS: Final = (
+    "customer_id",
+    "applied",
+    "outbox",
+    "seen",
+    "profile",
+    "profile_ms",
+    "address_ms",
+    "consent_given_ms",
+    "unsubscribed_ms",
+    "bounced_ms",
+    "complained_ms",
+    "counts",
+    "sums",
+    "first_order_ms",
+    "last_order_ms",
+    "last_purchase_ms",
+    "views_ms",
+    "instances",
+    "cancels_ms",
+    "cancels_all_ms",
+    "frequencies_ms",
+    "fired_years",
+    "sends",
+    "starts_ms",
+    "due_ms",
+    "opened_minutes",
+    "discounted",
+    "purchases",
+    "last_seen_ms",
+    "facts",
+    "facts_version",
+    "reached",
+    "has_profile",
+    "bounced",
+    "soft_bounces_ms",
+    "mail_taken_ms",
+    "identities",
+    "entered",
+    "stopped",
+    "decide_from_ms",
+    "merged_into",
+    "merged_at_ms",
+    "erased_ms",
+)

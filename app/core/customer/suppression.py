@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from app.core.customer.addresses import remembered_address
 from app.core.customer.limits import MAX_BOUNCED, MAX_OPENS
-from app.core.customer.record import Customer, Sent
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.time.instants import MINUTE_MS
 
 #: In ``unsubscribed_ms`` and ``complained_ms``: from every channel.

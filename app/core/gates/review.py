@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from app.core.customer.record import Customer, Instance, PendingStep, Sent
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.decisions import Check
 from app.core.rules.messages import Message
 from app.core.rules.model import Rules, Step, Trigger

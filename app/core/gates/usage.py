@@ -10,7 +10,9 @@ from heapq import merge
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.core.customer.record import Customer, Instance, Sent
+from app.core.customer.instance import Instance
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
 from app.core.rules.model import Cap, Channel, Cooldown, Deliver, Rules, Trigger
 from app.core.rules.zone import zone_of

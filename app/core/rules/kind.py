@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from app.core.customer.record import Customer, Instance
+from app.core.customer.instance import Instance
+from app.core.customer.record import Customer
 from app.core.rules.conditions import Facts, Getter
 from app.core.rules.keys import Key
 

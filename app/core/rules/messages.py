@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.customer.record import Customer, Instance
+from app.core.customer.instance import Instance
+from app.core.customer.record import Customer
 from app.core.rules.model import Cooldown, Step, Trigger
 from app.core.rules.step_marks import with_step_facts
 from app.core.rules.variants import variant_of

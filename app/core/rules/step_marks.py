@@ -6,7 +6,7 @@ open; a ghost send can be converted, never delivered, opened or clicked.
 
 from typing import Any, Final
 
-from app.core.customer.record import Instance
+from app.core.customer.instance import Instance
 
 DELIVERED: Final = 1
 OPENED: Final = 2

@@ -9,7 +9,8 @@ name. A variant has steps of its own: the trigger's with ``after``, ``template``
 ``deliver`` of the first replaced, or other steps altogether.
 """
 
-from app.core.customer.record import Customer, Instance
+from app.core.customer.instance import Instance
+from app.core.customer.record import Customer
 from app.core.identity import bucket_of
 from app.core.rules.model import Experiment, Step, Trigger, Variant
 

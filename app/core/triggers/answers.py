@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.core.customer.record import Sent
+from app.core.customer.parts import Sent
 from app.core.rules.model import Rules
 
 

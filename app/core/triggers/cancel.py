@@ -4,7 +4,7 @@ import msgspec
 
 from app.core.context import EventContext
 from app.core.customer.limits import remember
-from app.core.customer.record import Sent
+from app.core.customer.parts import Sent
 from app.core.decisions import Decision, Outcome, Reason
 from app.core.recorded import SendRequest
 from app.core.rules.model import Trigger

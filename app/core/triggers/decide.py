@@ -8,8 +8,10 @@ from typing import Any
 from app.core.attribution import order_of
 from app.core.context import DecisionContext
 from app.core.customer.addresses import sent_address
+from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS, SEND_BYTES
-from app.core.customer.record import Customer, Instance, PendingStep, Sent
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Outcome, Reason
 from app.core.gates.judge import Verdict, judge
 from app.core.identity import request_id

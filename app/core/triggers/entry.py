@@ -7,8 +7,10 @@ not recalled. The window of a limit is open at its old end: anchors after t - ``
 from collections.abc import Sequence
 from typing import Final
 
+from app.core.customer.instance import Instance
 from app.core.customer.limits import MAX_ENTERED, shortened
-from app.core.customer.record import Customer, Entered, Instance, Sent
+from app.core.customer.parts import Entered, Sent
+from app.core.customer.record import Customer
 from app.core.rules.model import Entry, Trigger
 from app.core.time.instants import BEGINNING_OF_TIME_MS
 

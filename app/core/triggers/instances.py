@@ -5,8 +5,9 @@ from typing import Any, Final
 import msgspec
 
 from app.core.context import DecisionContext, EventContext
+from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.limits import MAX_INSTANCE_BYTES, MAX_INSTANCES, MAX_ITEMS_BYTES
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.decisions import Reason
 from app.core.events import DELIVERY, ITEMS
 from app.core.recorded import Cause

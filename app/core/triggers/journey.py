@@ -10,7 +10,8 @@ was decided and not sent, or it was a ghost send, which cannot be opened.
 from typing import Final
 
 from app.core.context import DecisionContext, EventContext
-from app.core.customer.record import Instance, PendingStep, Sent
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.parts import Sent
 from app.core.decisions import DEFER, HOLDOUT
 from app.core.identity import request_id
 from app.core.rules.arbitration import firing_ms

@@ -6,9 +6,10 @@ puts it into B's record. Between the two it may be encoded and sent to another p
 
 from app.core.context import EventContext
 from app.core.customer.declared_facts import merge_facts
+from app.core.customer.instance import Instance
 from app.core.customer.limits import MAX_RECORD_BYTES
 from app.core.customer.merge import merge_into
-from app.core.customer.record import FIELDS, Customer, Instance
+from app.core.customer.record import FIELDS, Customer
 from app.core.decisions import Reason
 from app.core.rules.model import Rules
 from app.core.time.instants import DAY_MS

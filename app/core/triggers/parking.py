@@ -4,7 +4,8 @@ They keep their due time and leave no record until the partition is current: not
 while what the customer did meanwhile is still unread.
 """
 
-from app.core.customer.record import Customer, PendingStep
+from app.core.customer.instance import PendingStep
+from app.core.customer.record import Customer
 
 
 def park(customer: Customer, pending: PendingStep) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 
 from app.core.context import EventContext
 from app.core.customer.limits import MAX_IDENTITIES, MAX_STOPPED, remember
-from app.core.customer.record import DIGEST_BYTES, Customer, StoppedStart
+from app.core.customer.parts import StoppedStart
+from app.core.customer.record import DIGEST_BYTES, Customer
 from app.core.decisions import Reason
 from app.core.rules.model import Trigger
 from app.core.triggers.entry import entry_stop, is_new_entry

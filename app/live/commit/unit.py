@@ -4,8 +4,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.core.customer.parts import StoppedStart
 from app.core.customer.profile import unknown_channels
-from app.core.customer.record import StoppedStart
 from app.core.customer.suppression import Feedback
 from app.core.decisions import Decision
 from app.core.errors import EventError

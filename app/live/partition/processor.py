@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import Final
 
 from app.core.customer.codec import WithProfile
-from app.core.customer.record import StoppedStart
+from app.core.customer.parts import StoppedStart
 from app.core.decisions import Decision
 from app.core.merges import Forward
 from app.core.outcomes import SendOutcome

@@ -1,6 +1,7 @@
 """What is said of steps that wait until their partition is current."""
 
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.recorded import Cause
 from app.explain.explain import explain
 from app.explain.written import explanation_text

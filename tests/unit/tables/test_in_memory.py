@@ -2,7 +2,8 @@
 
 from random import Random
 
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
 from tables.in_memory import InMemoryCustomers

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.customer.record import Customer, Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
+from app.core.customer.record import Customer
 from app.core.errors import InfrastructureError
 from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS

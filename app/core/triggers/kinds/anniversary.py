@@ -8,8 +8,9 @@ from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
+from app.core.customer.instance import Instance
 from app.core.customer.profile import parse_yearly
-from app.core.customer.record import Customer, Instance
+from app.core.customer.record import Customer
 from app.core.recorded import Cause
 from app.core.rules.conditions import Facts, Getter, compile_field
 from app.core.rules.document_values import minute_of_day

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any, Final, Literal, Self
 
 from app.core.context import DecisionContext, EventContext
+from app.core.customer.instance import Instance
 from app.core.customer.profile import parse_date
-from app.core.customer.record import Instance
 from app.core.decisions import Reason
 from app.core.rules.arbitration import firing_ms
 from app.core.rules.conditions import Facts, Getter, compile_field

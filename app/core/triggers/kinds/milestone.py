@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, Self
 
 from app.core.context import DecisionContext, EventContext
+from app.core.customer.instance import Instance
 from app.core.customer.limits import MAX_MARKS
-from app.core.customer.record import Customer, Instance
+from app.core.customer.record import Customer
 from app.core.decisions import Reason
 from app.core.numbers import Number, number
 from app.core.rules.conditions import Facts

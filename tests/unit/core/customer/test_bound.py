@@ -12,7 +12,8 @@ import pytest
 from app.core.customer.bound import keep_within
 from app.core.customer.codec import record_bytes
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_PROFILE_TEXT_CHARS, MAX_RECORD_BYTES
-from app.core.customer.record import Customer, Entered
+from app.core.customer.parts import Entered
+from app.core.customer.record import Customer
 from app.core.decisions import Decision, Outcome
 from app.core.engine import Engine
 from app.core.errors import EventError

@@ -11,7 +11,8 @@ import pytest
 
 from app.core.customer.facts import count_event
 from app.core.customer.features import FEATURES
-from app.core.customer.record import Customer, Sent
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.customer.scoring_model import MAX_MODEL_BYTES, Model, parse_model
 from app.core.decisions import Decision
 from app.core.events import Event

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.customer.record import StoppedStart
+from app.core.customer.parts import StoppedStart
 from app.core.decisions import Decision
 from app.core.rules.model import Rules
 from app.live.commit.record_outcome import RecordOutcome

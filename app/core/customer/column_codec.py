@@ -1,0 +1,48 @@
+"""Columns of a customer's record as bytes (``app.core.customer.columns``)."""
+
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from app.core.customer.columns import Bought, Facts, Profile, Sends, State
+from app.core.errors import InfrastructureError
+
+#: reads the column of ``State``; raises msgspec.DecodeError
+read_state: Final = msgspec.msgpack.Decoder(State).decode
+#: reads the lines in the column of the outbox; raises msgspec.DecodeError
+read_outbox: Final = msgspec.msgpack.Decoder(list[bytes]).decode
+#: writes the column of ``State``, of its fields, or that of the outbox, of its lines
+write_array: Final = msgspec.msgpack.Encoder().encode
+
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+class Column(Generic[Fields]):
+    """A column that is decoded when one of its fields is asked for."""
+
+    __slots__ = ("_decode", "_empty", "_fields")
+
+    def __init__(self, fields: type[Fields]) -> None:
+        self._fields: Final = fields
+        self._decode: Final = msgspec.msgpack.Decoder(fields).decode
+        #: the array of the defaults
+        self._empty: Final = write_array(fields())
+
+    def read(self, column: bytes) -> Fields:
+        """The values of all fields. Raises InfrastructureError."""
+        try:
+            return self._decode(column) if column else self._fields()
+        except msgspec.MsgspecError as exc:
+            raise InfrastructureError(f"a customer record cannot be read: {exc}") from exc
+
+    def write(self, fields: Fields) -> bytes:
+        """The column: nothing while all fields have their defaults."""
+        column = write_array(fields)
+        return b"" if column == self._empty else column
+
+
+#: Those that are decoded when asked for, in the order that a record has them in.
+PROFILE: Final = Column(Profile)
+SENDS: Final = Column(Sends)
+BOUGHT: Final = Column(Bought)
+FACTS: Final = Column(Facts)
