@@ -27,9 +27,10 @@ from tables.layout import (
     RATES_HEAD,
     RATES_KEY,
     Head,
-    head_of,
+    is_merged,
     pack_value,
     record_of,
+    timer_due_ms,
 )
 from tables.partition import Change, PartitionStore
 
@@ -158,9 +159,7 @@ class PartitionCustomers:
         else:
             customer = records.decode(value, HEAD_BYTES)
             self._stored[customer_id] = value
-            head = head_of(value)
-            if not (head.is_erased or head.is_merged):
-                due_ms = head.next_due_ms
+            due_ms = timer_due_ms(value)
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
         if due_ms < END_OF_TIME_MS:
@@ -294,15 +293,21 @@ class PartitionCustomers:
                 customer.outbox = []
 
     def changes(self) -> list[Change]:
-        """What the unit did, in the order in which customers were first touched. Asked once."""
+        """What the unit did, in the order in which customers were first touched.
+
+        Asked once, and after it nothing but ``reset``: each record is let go of as soon as it is
+        encoded, while it is in the processor's caches.
+        """
         result = []
-        stored: dict[str, bytes | None] = {}
-        for customer_id, customer in self._touched.items():
+        loaded, touched = self._loaded, self._touched
+        for customer_id in list(touched):
             key, old = customer_id.encode(), self._stored[customer_id]
+            customer = touched.pop(customer_id)
             if customer is None:
                 result.append(Change(key, old, None))
-                stored[customer_id] = self._values[customer_id] = None
+                self._values[customer_id] = None
                 continue
+            del loaded[customer_id]
             pending = 0
             for instance in customer.instances:
                 pending += len(instance.steps)
@@ -318,13 +323,11 @@ class PartitionCustomers:
             elif customer.merged_into is not None and not pending:
                 ends_ms = customer.merged_at_ms + FORWARD_MS
                 head = Head(ends_ms, 0, bool(customer.outbox), is_merged=True)
-            if head.is_merged or (old is not None and head_of(old).is_merged):
+            if head.is_merged or (old is not None and is_merged(old)):
                 self._has_merged = True if head.is_merged else None
-            value = pack_value(head, self.encoded(customer))
-            stored[customer_id] = self._values[customer_id] = value
+            value = self._values[customer_id] = pack_value(head, self.encoded(customer))
             result.append(Change(key, old, value))
         result += self._changed_rates()
-        self._stored.update(stored)
         self._floor_ms = self._earliest_ms
         return result
 

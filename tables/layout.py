@@ -111,6 +111,18 @@ def head_of(value: bytes) -> Head:
     )
 
 
+def timer_due_ms(value: bytes) -> int:
+    """When the customer of a changelog entry's value has a timer; END_OF_TIME_MS without one."""
+    if value[_FLAGS_AT] & (_IS_ERASED | _IS_MERGED):
+        return END_OF_TIME_MS
+    return int.from_bytes(value[:8], "big") - _SIGN
+
+
+def is_merged(value: bytes) -> bool:
+    """Whether the record of a changelog entry's value sends on what comes for the customer."""
+    return bool(value[_FLAGS_AT] & _IS_MERGED)
+
+
 def record_of(value: bytes) -> bytes:
     """The record in a changelog entry's value."""
     return value[HEAD_BYTES:]
