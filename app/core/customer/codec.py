@@ -22,9 +22,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.column_codec import PROFILE, read_outbox, read_state, write_array
+from app.core.customer.column_codec import PROFILE, read_outbox, read_state, unreadable, write_array
 from app.core.customer.record import Customer
-from app.core.errors import InfrastructureError
 
 _HEAD: Final = Struct(">q7I")
 _HEAD_BYTES: Final = _HEAD.size
@@ -70,7 +69,7 @@ def decode(record: bytes, start: int = 0) -> Customer:
         )
         customer.outbox = read_outbox(body[b:c]) if b < c else []
     except (msgspec.MsgspecError, error, ValueError) as exc:
-        raise _unreadable(exc) from exc
+        raise unreadable(exc) from exc
     customer.due_ms = due_ms
     customer.about_bytes = g - (c - b)
     return customer
@@ -84,7 +83,7 @@ def decode_profile(record: bytes, start: int = 0) -> WithProfile:
         profile = PROFILE.read(record[body + c : body + d]).profile
         return WithProfile(record[body : body + a].decode(), profile)
     except (error, ValueError) as exc:
-        raise _unreadable(exc) from exc
+        raise unreadable(exc) from exc
 
 
 def record_bytes(customer: Customer) -> int:
@@ -94,7 +93,3 @@ def record_bytes(customer: Customer) -> int:
     size = len(encode(customer))
     customer.outbox, customer.applied = outbox, applied
     return size
-
-
-def _unreadable(exc: Exception) -> InfrastructureError:
-    return InfrastructureError(f"a customer record cannot be read: {exc}")

@@ -1,11 +1,12 @@
 """Columns of a customer's record as bytes (``app.core.customer.columns``)."""
 
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from app.core.customer.columns import Bought, Facts, Profile, Sends, State
 from app.core.errors import InfrastructureError
+from app.core.recorded import Cause
 
 #: reads the column of ``State``; raises msgspec.DecodeError
 read_state: Final = msgspec.msgpack.Decoder(State).decode
@@ -14,7 +15,31 @@ read_outbox: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 #: writes the column of ``State``, of its fields, or that of the outbox, of its lines
 write_array: Final = msgspec.msgpack.Encoder().encode
 
+_read_data: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_read_cause: Final = msgspec.msgpack.Decoder(Cause).decode
+
 Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+def read_data(stored: msgspec.Raw) -> dict[str, Any]:
+    """The data of an instance. Raises InfrastructureError."""
+    try:
+        return _read_data(stored)
+    except msgspec.MsgspecError as exc:
+        raise unreadable(exc) from exc
+
+
+def read_cause(stored: msgspec.Raw) -> Cause:
+    """The cause of an instance. Raises InfrastructureError."""
+    try:
+        return _read_cause(stored)
+    except msgspec.MsgspecError as exc:
+        raise unreadable(exc) from exc
+
+
+def unreadable(exc: Exception) -> InfrastructureError:
+    """What is raised for a record that cannot be read."""
+    return InfrastructureError(f"a customer record cannot be read: {exc}")
 
 
 class Column(Generic[Fields]):
@@ -33,7 +58,7 @@ class Column(Generic[Fields]):
         try:
             return self._decode(column) if column else self._fields()
         except msgspec.MsgspecError as exc:
-            raise InfrastructureError(f"a customer record cannot be read: {exc}") from exc
+            raise unreadable(exc) from exc
 
     def write(self, fields: Fields) -> bytes:
         """The column: nothing while all fields have their defaults."""

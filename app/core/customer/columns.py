@@ -11,7 +11,6 @@ import msgspec
 
 from app.core.customer.parts import Entered, FactState, Purchases, Sent, StoppedStart
 from app.core.numbers import Number
-from app.core.recorded import Cause
 
 
 class StoredStep(msgspec.Struct, array_like=True, gc=False):
@@ -28,13 +27,13 @@ class StoredStep(msgspec.Struct, array_like=True, gc=False):
 
 
 class StoredInstance(msgspec.Struct, array_like=True, gc=False):
-    """What a record has of an ``Instance``."""
+    """What a record has of an ``Instance``; ``data`` and ``cause`` are decoded when asked for."""
 
     trigger: str
     key: str
     anchor_ms: int
-    data: dict[str, Any]
-    cause: Cause
+    data: msgspec.Raw
+    cause: msgspec.Raw
     steps: list[StoredStep]
     is_delivery: bool = False
     decided: int = 0

@@ -4,45 +4,64 @@ That is how version 1 of the table has it, as msgpack, and ``customers.jsonl`` o
 JSON. An array that ends early lacks fields that were not known when it was written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from operator import attrgetter
+from types import GenericAlias
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import astuple, fields
 
-from app.core.customer.columns import Bought, Facts, Profile, Sends, State
-from app.core.customer.instance import read_instance
+from app.core.customer.columns import Bought, Facts, Profile, Sends, State, StoredInstance
+from app.core.customer.instance import Instance, read_instance
 from app.core.customer.parts import FactDay, FactState
 from app.core.customer.record import FIELDS, Customer
+from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
 
 _values_of: Final[Callable[[Any], tuple[Any, ...]]] = attrgetter(*FIELDS)
 _INSTANCES: Final = FIELDS.index("instances")
+_DATA: Final = StoredInstance.__struct_fields__.index("data")
+_CAUSE: Final = StoredInstance.__struct_fields__.index("cause")
 
 
-def _described() -> list[Any]:
-    """The fields of ``Customer`` as msgspec wants them: (name, type) or (name, type, default)."""
-    known: dict[str, Any] = {
-        "customer_id": ("customer_id", str),
-        "outbox": ("outbox", list[bytes], msgspec.field(default_factory=list)),
-        "due_ms": ("due_ms", int | None, END_OF_TIME_MS),
-    }
-    for column in (State, Profile, Sends, Bought, Facts):
-        for each in fields(column):
-            if each.default is msgspec.NODEFAULT:
-                default = msgspec.field(default_factory=each.default_factory)
-                known[each.name] = (each.name, each.type, default)
-            else:
-                known[each.name] = (each.name, each.type, each.default)
-    return [known[name] for name in FIELDS]
+def _described(fields_of: type[msgspec.Struct], **types: Any) -> dict[str, Any]:
+    """The fields of a class as msgspec wants them, by name: (name, type) or (name, type, default),
+    some with these types instead.
+    """
+    described: dict[str, Any] = {}
+    for each in fields(fields_of):
+        given: tuple[Any, ...] = ()
+        if each.default is not msgspec.NODEFAULT:
+            given = (each.default,)
+        elif each.default_factory is not msgspec.NODEFAULT:
+            given = (msgspec.field(default_factory=each.default_factory),)
+        described[each.name] = (each.name, types.get(each.name, each.type), *given)
+    return described
 
 
+def _array(name: str, described: Iterable[Any]) -> Any:
+    return msgspec.defstruct(name, described, array_like=True, gc=False)
+
+
+_Instance: Final = _array(
+    "_Instance", _described(StoredInstance, data=dict[str, Any], cause=Cause).values()
+)
+_described_fields: Final[dict[str, Any]] = {
+    "customer_id": ("customer_id", str),
+    "outbox": ("outbox", list[bytes], msgspec.field(default_factory=list)),
+    "due_ms": ("due_ms", int | None, END_OF_TIME_MS),
+    **_described(State, instances=GenericAlias(list, (_Instance,))),
+    **_described(Profile),
+    **_described(Sends),
+    **_described(Bought),
+    **_described(Facts),
+}
+_Flat: Final = _array("_Flat", [_described_fields[name] for name in FIELDS])
 _TOTAL: Final = FactState.__struct_fields__.index("total")
 _DAYS: Final = FactState.__struct_fields__.index("days")
 _DAY_TOTAL: Final = FactDay.__struct_fields__.index("total")
-_Flat: Final = msgspec.defstruct("_Flat", _described(), array_like=True, gc=False)
 _json_encoder: Final = msgspec.json.Encoder()
 _json_decoder: Final = msgspec.json.Decoder(_Flat)
 _msgpack_decoder: Final = msgspec.msgpack.Decoder(_Flat)
@@ -51,8 +70,14 @@ _msgpack_decoder: Final = msgspec.msgpack.Decoder(_Flat)
 def values_of(customer: Customer) -> tuple[Any, ...]:
     """The values of all fields, instances as arrays."""
     values = [*_values_of(customer)]
-    values[_INSTANCES] = [instance.array() for instance in customer.instances]
+    values[_INSTANCES] = [_instance_values(instance) for instance in customer.instances]
     return tuple(values)
+
+
+def _instance_values(instance: Instance) -> list[Any]:
+    values = [*instance.array()]
+    values[_DATA], values[_CAUSE] = instance.data, instance.cause
+    return values
 
 
 def to_json(customer: Customer) -> bytes:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Raw
 from msgspec.structs import astuple
 
+from app.core.customer.column_codec import read_cause, read_data
 from app.core.recorded import Cause
 
 
@@ -76,8 +78,9 @@ class Instance:
     trigger: str
     key: str
     anchor_ms: int
-    data: dict[str, Any]
-    cause: Cause
+    #: what its properties say, or what a record that was read has of them: ``msgspec.Raw``
+    _data: Any
+    _cause: Any
     steps: list[PendingStep]
     #: the anchoring event was a ``delivered``
     is_delivery: bool
@@ -98,8 +101,8 @@ class Instance:
         trigger: str,
         key: str,
         anchor_ms: int,
-        data: dict[str, Any],
-        cause: Cause,
+        data: dict[str, Any] | Raw,
+        cause: Cause | Raw,
         steps: list[PendingStep],
         is_delivery: bool = False,
         decided: int = 0,
@@ -112,8 +115,8 @@ class Instance:
         self.trigger = trigger
         self.key = key
         self.anchor_ms = anchor_ms
-        self.data = data
-        self.cause = cause
+        self._data = data
+        self._cause = cause
         self.steps = steps
         self.is_delivery = is_delivery
         self.decided = decided
@@ -122,6 +125,30 @@ class Instance:
         self.size = size
         self.opened_by = opened_by
         self.audience = audience
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it keeps of its anchoring event. Raises InfrastructureError."""
+        if type(self._data) is Raw:
+            self._data = read_data(self._data)
+        data: dict[str, Any] = self._data
+        return data
+
+    @data.setter
+    def data(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    @property
+    def cause(self) -> Cause:
+        """Its anchoring event. Raises InfrastructureError."""
+        if type(self._cause) is Raw:
+            self._cause = read_cause(self._cause)
+        cause: Cause = self._cause
+        return cause
+
+    @cause.setter
+    def cause(self, cause: Cause) -> None:
+        self._cause = cause
 
     @property
     def waits(self) -> bool:
@@ -134,8 +161,8 @@ class Instance:
             self.trigger,
             self.key,
             self.anchor_ms,
-            self.data,
-            self.cause,
+            self._data,
+            self._cause,
             [pending.array() for pending in self.steps],
             self.is_delivery,
             self.decided,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import astuple
 
-from app.core.customer.column_codec import BOUGHT, FACTS, PROFILE, SENDS
+from app.core.customer.column_codec import BOUGHT, FACTS, PROFILE, SENDS, write_array
 from app.core.customer.columns import Bought, Facts, Profile, Sends, State
 from app.core.customer.instance import Instance, read_instance
 from app.core.customer.parts import Entered, FactState, Purchases, Sent, StoppedStart
@@ -293,16 +294,9 @@ class Customer:
 
     def _values(self) -> tuple[Any, ...]:
         """What makes two records equal."""
-        return (
-            self.customer_id,
-            self.outbox,
-            self.due_ms,
-            self.state(),
-            self._profile or self._read_profile(),
-            self._sends or self._read_sends(),
-            self._bought or self._read_bought(),
-            self._facts or self._read_facts(),
-        )
+        columns = (write_array(self.state()), *self.columns())
+        read = [msgspec.msgpack.decode(column) if column else None for column in columns]
+        return self.customer_id, self.outbox, self.due_ms, read
 
     def copy(self, **changes: Any) -> "Customer":
         """Another record of the same values, with these in place of some."""

@@ -175,7 +175,9 @@ def test_what_is_not_asked_for_is_not_decoded() -> None:
 
 def test_what_a_record_has_of_an_instance_is_all_of_it() -> None:
     """In the same order."""
-    assert StoredInstance.__struct_fields__ == tuple(Instance.__annotations__)
+    assert StoredInstance.__struct_fields__ == tuple(
+        name.removeprefix("_") for name in Instance.__annotations__
+    )
     assert StoredStep.__struct_fields__ == tuple(PendingStep.__annotations__)
 
 
@@ -208,6 +210,19 @@ def test_a_record_that_was_cut_off_is_refused(length: int) -> None:
     """Wherever it ends."""
     with pytest.raises(InfrastructureError, match="a customer record"):
         values_of(records.decode(records.encode(customer())[:length]))
+
+
+def test_what_an_instance_keeps_is_decoded_when_it_is_asked_for() -> None:
+    """Of a damaged event the instance still says whose it is."""
+    written = records.encode(customer())
+    (read,) = records.decode(written.replace(b"\xa5value\x03", b"\xa5\xffalue\x03")).instances
+    assert (read.trigger, read.cause) == ("cart", CAUSE)
+    with pytest.raises(InfrastructureError, match="a customer record cannot be read"):
+        assert read.data
+    (read,) = records.decode(written.replace(b"\x95\xa6orders", b"\x95\xa6\xffrders", 1)).instances
+    assert read.data == {"value": 3}
+    with pytest.raises(InfrastructureError, match="a customer record cannot be read"):
+        assert read.cause
 
 
 def test_a_damaged_column_is_refused_when_it_is_asked_for() -> None:
