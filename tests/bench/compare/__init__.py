@@ -7,7 +7,9 @@ answered at once is sent. Nothing comes due within a run, because not every host
 Every host reads from and writes to the broker: its inputs, its changelog, decisions and send
 requests, with the same acks, compression, linger and commit interval where it can be told. Each is
 one process pinned to one core; the broker and this one, which publishes and looks on, are on the
-others. CPU is user and system of the process and its children, from just before the first event is
+others. With ``--warm-up`` so many events are handled before the measured ones come: what a host
+that compiles itself while it runs spends on that does not count, as in the slope of two lengths.
+CPU is user and system of the process and its children, from just before the first event is
 published until all are read and committed. ``events_per_s`` ends with the last record written.
 ``others_percent`` is how much of the worker's core went to other work meanwhile: where that is not
 small, the machine was not quiet, caches were shared, and the figures are too high.

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     _say(_machine(args, worker_cores, others))
     if args.broker == "embedded":
         _say(_EMBEDDED)
-    inputs = make(args.events, args.customers, PARTITIONS)
+    inputs = make(args.warm_up + args.events, args.customers, PARTITIONS)
     try:
         with started(args.broker) as broker:
             _rounds(args, outcomes, inputs, broker, worker_cores)
@@ -91,7 +91,9 @@ def _rounds(
         for outcome in going:
             name = f"bench-{number}-{outcome.host.name.replace('_', '-')}"
             try:
-                found = outcome.runs[number] = run(outcome.host, name, inputs, broker, cores)
+                found = outcome.runs[number] = run(
+                    outcome.host, name, inputs, broker, cores, args.warm_up
+                )
             except HostFailed as exc:
                 outcome.failed = str(exc)
                 _say(f"FAILED: {outcome.host.name}: {exc}")
@@ -124,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument(
+        "--warm-up",
+        type=int,
+        default=0,
+        metavar="EVENTS",
+        help="how many come before those measured; with them it is cold_us_per_event",
+    )
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--broker", choices=["embedded", "kafka"], default="kafka")
     parser.add_argument("--rounds", type=int, default=3)

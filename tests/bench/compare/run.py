@@ -27,6 +27,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What one run came to."""
 
     cpu_us_per_event: float
+    #: the same with the events that came before those measured; None without any
+    cold_us_per_event: float | None
     events_per_s: float
     peak_rss_mb: float
     sends: int
@@ -40,10 +42,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     others_percent: float
 
 
-def run(host: Host, name: str, inputs: Inputs, broker: Broker, cores: Sequence[int]) -> Run:
+def run(
+    host: Host, name: str, inputs: Inputs, broker: Broker, cores: Sequence[int], warm_up: int = 0
+) -> Run:
     """Run the host once on ``cores``, under the name ``name``, and leave the broker empty.
 
-    Raises HostFailed when it does not do the job.
+    The first ``warm_up`` events are handled before the others come, which are measured. Raises
+    HostFailed when it does not do the job.
     """
     settings = load_settings(
         {
@@ -60,7 +65,7 @@ def run(host: Host, name: str, inputs: Inputs, broker: Broker, cores: Sequence[i
         try:
             publish(settings, inputs.profiles)
             with HostProcess(host.module, job, Path(folder) / "log", cores) as process:
-                return _measured(host, inputs, settings, watch, process)
+                return _measured(host, inputs, settings, watch, process, warm_up)
         finally:
             watch.close()
             broker.clear(settings)
@@ -82,9 +87,14 @@ def _job(host: Host, settings: Settings, folder: Path) -> Job:
 
 
 def _measured(
-    host: Host, inputs: Inputs, settings: Settings, watch: Watch, process: HostProcess
+    host: Host,
+    inputs: Inputs,
+    settings: Settings,
+    watch: Watch,
+    process: HostProcess,
+    warm_up: int,
 ) -> Run:
-    """The events, once the profiles are read."""
+    """The events, once the profiles are read and the events before them handled."""
 
     def done() -> int:
         if host.commits:
@@ -96,18 +106,25 @@ def _measured(
     watch.wait(process, done, loaded)
     load_s = time.monotonic() - started_s
     time.sleep(_SETTLE_S)
+    cold_s = -process.cpu_s()
+    if warm_up:
+        publish(settings, inputs.events[:warm_up])
+        watch.wait(process, done, loaded + warm_up)
+        time.sleep(_SETTLE_S)
     changelog_before = watch.records(watch.changelogs())
     pinned = process.cores()
     busy_before_s = busy_s(pinned)
     cpu_before_s, began_s = process.cpu_s(), time.monotonic()
-    publish(settings, inputs.events)
-    count = len(inputs.events)
-    ended_s = watch.wait(process, done, loaded + count)
+    publish(settings, inputs.events[warm_up:])
+    count = len(inputs.events) - warm_up
+    ended_s = watch.wait(process, done, loaded + warm_up + count)
     cpu_s, wall_s = process.cpu_s() - cpu_before_s, time.monotonic() - began_s
+    cold_s += cpu_before_s + cpu_s
     others_s = busy_s(pinned) - busy_before_s - cpu_s
     written = watch.written()
     return Run(
         cpu_us_per_event=cpu_s * 1e6 / count,
+        cold_us_per_event=cold_s * 1e6 / (warm_up + count) if warm_up else None,
         events_per_s=count / (ended_s - began_s),
         peak_rss_mb=process.peak_rss_mb(),
         sends=written.sends,

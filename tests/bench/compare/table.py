@@ -58,6 +58,9 @@ def line(outcome: Outcome, ours: Outcome | None, events: int, customers: int) ->
         return found
     found["rounds"] = len(runs)
     _measure(found, "cpu_us_per_event", [run.cpu_us_per_event for run in runs], 1)
+    cold = [run.cold_us_per_event for run in runs if run.cold_us_per_event is not None]
+    if cold:
+        _measure(found, "cold_us_per_event", cold, 1)
     _measure(found, "events_per_s", [run.events_per_s for run in runs])
     _measure(found, "peak_rss_mb", [run.peak_rss_mb for run in runs])
     _measure(found, "ratio_to_ours", ratios(outcome, ours), 2)
