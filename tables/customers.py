@@ -242,9 +242,14 @@ class PartitionCustomers:
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Every customer with a timer at or before the watermark, in order of due time."""
+        stored: list[str] = []
         while self._stored_ms <= watermark_ms:
-            self.get(self._stored_id)
+            stored.append(self._stored_id)
             self._next_stored()
+        if stored:
+            self.read_ahead([customer_id.encode() for customer_id in stored])
+            for customer_id in stored:
+                self.get(customer_id)
         heap, now_due = self._heap, {}
         while heap and heap[0][0] <= watermark_ms:
             due_ms, customer_id = heapq.heappop(heap)
