@@ -3,7 +3,7 @@
 Layout: one version byte, then in
 
     version 2  head, directory and columns (``app.core.customer.codec``)
-    version 1  the msgpack array of all fields in order of declaration (``app.core.customer.flat``)
+    version 1  the msgpack array of all fields (``app.core.customer.flat``)
 
 A release writes its own version and reads that and the one before. New fields go at the end of a
 column with a default, which a reader of the older layout ignores and a reader of the newer one

@@ -1,4 +1,4 @@
-"""A customer's record as one array, its fields in order of declaration.
+"""A customer's record as one array, its fields in the order of ``FIELDS``.
 
 That is how version 1 of the table has it, as msgpack, and ``customers.jsonl`` of a backtest, as
 JSON. An array that ends early lacks fields that were not known when it was written.
