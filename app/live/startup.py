@@ -14,7 +14,8 @@ from app.settings.model import Settings
 
 _log: Final = logging.getLogger(__name__)
 
-_COLLECT_AFTER: Final = 100_000
+#: More new objects than the units in progress hold, so that none is walked for these.
+_COLLECT_AFTER: Final = 500_000
 
 
 def load_shadow_rules(settings: Settings) -> Rules | None:

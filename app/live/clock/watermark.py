@@ -16,6 +16,7 @@ class Watermark:
 
     def __init__(self, topics: Iterable[str], grace_ms: int) -> None:
         self._seen_ms = dict.fromkeys(topics, BEGINNING_OF_TIME_MS)
+        self._lowest_ms = BEGINNING_OF_TIME_MS
         self._grace_ms = grace_ms
         self.value_ms = BEGINNING_OF_TIME_MS
 
@@ -26,8 +27,11 @@ class Watermark:
     def advance(self, topic: str, instant_ms: int) -> None:
         """W of the topic is at least this."""
         seen_ms = self._seen_ms
-        if instant_ms > seen_ms[topic]:
+        before_ms = seen_ms[topic]
+        if instant_ms > before_ms:
             seen_ms[topic] = instant_ms
-            lowest_ms = min(seen_ms.values()) - self._grace_ms
-            if lowest_ms > self.value_ms:
-                self.value_ms = lowest_ms
+            if before_ms == self._lowest_ms:
+                self._lowest_ms = min(seen_ms.values())
+                value_ms = self._lowest_ms - self._grace_ms
+                if value_ms > self.value_ms:
+                    self.value_ms = value_ms

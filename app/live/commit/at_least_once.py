@@ -49,6 +49,8 @@ class AtLeastOnce:
     progress: InputProgress
     outputs: OutputTopics
     hook: Hook = ignore_hook
+    #: of output records in one customer's outbox
+    outbox_bytes: int = OUTBOX_BYTES
 
     def for_partition(
         self, partition: int, customers: PartitionCustomers, store: PartitionStore
@@ -146,7 +148,7 @@ class AtLeastOncePartition:
         for record in made:
             entry = encode_entry(record)
             size = held_bytes.get(record.customer_id, 0) + len(entry)
-            if size > OUTBOX_BYTES:
+            if size > self._shared.outbox_bytes:
                 surplus.append(record)
                 continue
             held_bytes[record.customer_id] = size

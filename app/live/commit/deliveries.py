@@ -48,14 +48,9 @@ class PendingDeliveries:
         key: bytes | None,
         value: bytes | None,
         headers: Headers | None = None,
-        timestamp_ms: int = 0,
     ) -> None:
         """Queue one record. Waits, holding everything up, while the producer's queue is full."""
-        more: dict[str, object] = {}
-        if headers:
-            more["headers"] = list(headers)
-        if timestamp_ms > 0:
-            more["timestamp"] = timestamp_ms
+        more = {"headers": list(headers)} if headers else {}
         while True:
             try:
                 self._producer.produce(topic, value, key, partition, self._delivered, **more)

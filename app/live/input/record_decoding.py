@@ -47,5 +47,6 @@ def _as_fetched(tp: TopicPartition, record: Any) -> FetchedRecord:
         record.timestamp,
         record.key,
         record.value,
-        record.headers,
+        # an empty list would stay, and be walked by the collector, as long as the record
+        record.headers or (),
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from app.kafka.types import InputRecord
@@ -29,7 +29,7 @@ class _Queue:
         self.empty_since = 0.0
         #: (when it was added, when the broker had answered, records); ``head`` is the place in
         #: the first chunk
-        self.chunks: deque[tuple[float, int, Sequence[InputRecord]]] = deque()
+        self.chunks: deque[tuple[float, int, list[InputRecord]]] = deque()
         self.head = 0
         self.size = 0
         #: of the first record not yet added
@@ -80,9 +80,7 @@ class TimestampMerge:
     def __len__(self) -> int:
         return sum(queue.size for queue in self._queues.values())
 
-    def add(
-        self, topic: str, records: Sequence[InputRecord], as_of_ms: int, origin: int = _OWN
-    ) -> int:
+    def add(self, topic: str, records: list[InputRecord], as_of_ms: int, origin: int = _OWN) -> int:
         """Buffer records of a topic, in offset order; returns how many were had before.
 
         ``as_of_ms`` is when the broker had last answered for the partition that they were read of;

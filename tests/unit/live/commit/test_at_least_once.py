@@ -9,8 +9,7 @@ import orjson
 import pytest
 
 from app.core.errors import InfrastructureError
-from app.live.commit import at_least_once
-from app.live.commit.at_least_once import AtLeastOnce
+from app.live.commit.at_least_once import OUTBOX_BYTES, AtLeastOnce
 from app.live.commit.committer import Hook, ignore_hook
 from app.live.input.progress import InputProgress
 from tests.unit.live.commit.one_partition import (
@@ -26,12 +25,14 @@ from tests.unit.live.commit.recording_broker import Broker, RecordingProducer
 POINTS = [f"{when} {effect}" for effect in range(1, 8) for when in ("before", "after")]
 
 
-def live(folder: Path, broker: Broker, hook: Hook = ignore_hook) -> None:
+def live(
+    folder: Path, broker: Broker, hook: Hook = ignore_hook, outbox_bytes: int = OUTBOX_BYTES
+) -> None:
     """One life of a worker that promises at least once; it ends well, or crashes."""
     producer = RecordingProducer(broker)
 
     def make(progress: InputProgress, hook: Hook) -> AtLeastOnce:
-        return AtLeastOnce(producer, progress, OUTPUTS, hook)
+        return AtLeastOnce(producer, progress, OUTPUTS, hook, outbox_bytes)
 
     try:
         asyncio.run(work(folder, broker, make, hook, commits=True))
@@ -89,17 +90,14 @@ def test_a_worker_that_comes_back_after_a_good_end_sends_nothing_again(tmp_path:
 
 
 @pytest.mark.parametrize("point", ["before 2", "after 3", "after 7"])
-def test_what_an_outbox_has_no_room_for_is_not_lost(
-    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_outbox_has_no_room_for_is_not_lost(tmp_path: Path, point: str) -> None:
     """It is on Kafka before the changelog, whose records stay of a size that Kafka takes."""
-    monkeypatch.setattr(at_least_once, "OUTBOX_BYTES", 100)
     broker, folder = Broker(keeps_unacknowledged=False), tmp_path / "state"
 
     with pytest.raises(CrashError):
-        live(folder, broker, CrashAt(point, 1))
+        live(folder, broker, CrashAt(point, 1), outbox_bytes=100)
     assert requests(broker).keys() >= {"request-0", "request-1"}
-    live(folder, broker)
+    live(folder, broker, outbox_bytes=100)
 
     assert requests(broker).keys() == {f"request-{offset}" for offset in range(len(INPUT))}
     assert counts(folder) == {"a": 2, "b": 1}

@@ -64,6 +64,14 @@ def test_records_are_handed_over_with_what_they_are_asked_for() -> None:
         assert results[tp]._partition_records.next_fetch_offset == len(ENTRIES)
 
 
+def test_no_list_is_kept_of_a_record_without_headers() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    builder.append(0, 5, b"a", b"x", [])
+    result = fetched(INPUT, bytes(builder.build()))
+    decode_lean({INPUT: result}, lambda _: False)
+    assert [record.headers for record in result._partition_records] == [()]
+
+
 def test_gzip_is_unpacked_at_once_into_the_same_records(decoding: dict[str, Any]) -> None:
     """Batches in which there is anything wrong are refused, as before."""
     unpack_gzip_at_once()
