@@ -9,7 +9,6 @@ from msgspec.structs import asdict
 
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
-from app.core.recorded import Cause
 from app.core.time.instants import format_rfc3339
 from app.core.verdicts import Outcome, Reason
 from app.formats.checks import written_checks
@@ -147,21 +146,20 @@ def _time(instant_ms: int) -> str:
 
 def written_outcome(outcome: SendOutcome) -> bytes:
     """The record for ``outcomes``."""
-    merged_from = outcome.merged_from
-    return _dumps(
+    cause, experiment = outcome.cause, outcome.experiment
+    record = _dumps(
         {
-            **({} if merged_from is None else {"merged_from": merged_from}),
             "request_id": outcome.request_id,
             "customer_id": outcome.customer_id,
             "trigger": outcome.trigger,
             "step": outcome.step,
             "channel": outcome.channel,
-            "experiment": None if outcome.experiment is None else _experiment(outcome.experiment),
+            "experiment": None if experiment is None else _experiment(experiment),
             "design": outcome.design,
             "segments": outcome.segments,
             "cluster": outcome.cluster,
             "ghost": outcome.is_ghost,
-            "kind": outcome.kind,
+            "kind": outcome.kind._value_,
             "role": outcome.role,
             "value": outcome.value,
             "margin": outcome.margin,
@@ -169,18 +167,17 @@ def written_outcome(outcome: SendOutcome) -> bytes:
             "score": outcome.score,
             "latency_s": outcome.latency_ms / 1000,
             "occurred_at": format_rfc3339(outcome.occurred_ms),
-            "cause": _cause(outcome.cause),
+            "cause": {
+                "topic": cause.topic,
+                "partition": cause.partition,
+                "offset": cause.offset,
+                "event_id": cause.event_id,
+            },
         }
     )
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    return {
-        "topic": cause.topic,
-        "partition": cause.partition,
-        "offset": cause.offset,
-        "event_id": cause.event_id,
-    }
+    if outcome.merged_from is None:
+        return record
+    return b"%b,%b" % (_dumps({"merged_from": outcome.merged_from})[:-1], record[1:])
 
 
 def _experiment(experiment: tuple[str, str]) -> dict[str, str]:
