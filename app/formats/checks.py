@@ -54,7 +54,7 @@ _TEMPLATES: Final = {
 }
 
 
-def _written(check: Check) -> bytes:
+def _written(check: Check) -> str:
     gate, passed, channel, *figures = check
     text = f'{{"gate":"{gate}","verdict":"{"pass" if passed else "fail"}"'
     if channel is not None:
@@ -64,22 +64,26 @@ def _written(check: Check) -> bytes:
             text += name + form(figure)
         elif is_nullable:
             text += f"{name}null"
-    return (text + "}").encode()
+    return text + "}"
 
 
-class _Written(dict[Check, bytes]):
+class _Written(dict[Check, str]):
     """The JSON of checks, each made when it first comes: most come again and again. Begins anew
     with so many.
     """
 
     _LIMIT: Final = 16_384
 
-    def __missing__(self, check: Check) -> bytes:
+    def __missing__(self, check: Check) -> str:
         if len(self) >= self._LIMIT:
             self.clear()
         written = self[check] = _written(check)
         return written
 
 
-#: The JSON object of a check.
-json_of_check: Final = _Written().__getitem__
+_WRITTEN: Final = _Written()
+
+
+def written_checks(checks: tuple[Check, ...]) -> str:
+    """The JSON objects of the checks, between commas."""
+    return ",".join([_WRITTEN[check] for check in checks])

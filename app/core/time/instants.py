@@ -17,18 +17,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MILLISECOND = timedelta(milliseconds=1)
 
-SECOND_MS = 1000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
+SECOND_MS: Final = 1000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
 
 #: Earlier and later than every instant that an event, a timer or a clock can have.
 BEGINNING_OF_TIME_MS: Final = -(1 << 62)
 END_OF_TIME_MS: Final = 1 << 62
 
 #: 0001-01-02 to 9000-01-01: dates that every zone can write, and years of room to schedule after.
-MIN_MS = -62135510400000
-MAX_MS = 221845392000000
+MIN_MS: Final = -62135510400000
+MAX_MS: Final = 221845392000000
 
 
 @dataclass(slots=True, init=False)
@@ -91,36 +91,19 @@ def _parse_any(text: str) -> int:
     return seconds * 1000 + millis
 
 
-class _Days(dict[int, str]):
-    """The dates of days since 1970, each made when it is first asked for; begins anew with so
-    many.
-    """
-
-    _LIMIT: Final = 8192
-
-    def __missing__(self, day: int) -> str:
-        if len(self) >= self._LIMIT:
-            self.clear()
-        date = _EPOCH + timedelta(days=day)
-        text = self[day] = date.strftime("%Y-%m-%dT").rjust(11, "0")
-        return text
+def _date(day: int) -> str:
+    """The date of a day since 1970, kept in place of the one that was there."""
+    date = _EPOCH + timedelta(days=day)
+    text = date.strftime("%Y-%m-%dT").rjust(11, "0")
+    _DATES[day & _LAST_DATE] = day, text
+    return text
 
 
-class _Times(dict[int, str]):
-    """The times of seconds of the day, those of an hour made when the first of them is asked
-    for.
-    """
-
-    def __missing__(self, second: int) -> str:
-        hour = second // 3600
-        texts = map(f"{hour:02d}:".__add__, _OF_HOUR)
-        self.update(enumerate(texts, start=hour * 3600))
-        return self[second]
-
-
-_OF_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(3600)]
-_DAYS: Final = _Days()
-_TIMES: Final = _Times()
+_LAST_DATE: Final = (1 << 12) - 1
+#: Dates as they were asked for: (day since 1970, its text), each day in the one place it can have.
+_DATES: Final = [(1, "")] + [(0, "")] * _LAST_DATE
+_MINUTES: Final = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60)]
+_SECONDS: Final = [f"{second:02d}." for second in range(60)]
 _MILLIS: Final = [f"{millis:03d}Z" for millis in range(1000)]
 
 
@@ -128,5 +111,10 @@ def format_rfc3339(instant_ms: int) -> str:
     """RFC 3339 UTC with milliseconds, as every output record has it."""
     day = instant_ms // DAY_MS
     millis = instant_ms - day * DAY_MS
+    minute = millis // MINUTE_MS
+    millis -= minute * MINUTE_MS
     second = millis // SECOND_MS
-    return f"{_DAYS[day]}{_TIMES[second]}{_MILLIS[millis - second * SECOND_MS]}"
+    kept, date = _DATES[day & _LAST_DATE]
+    if kept != day:
+        date = _date(day)
+    return f"{date}{_MINUTES[minute]}{_SECONDS[second]}{_MILLIS[millis - second * SECOND_MS]}"

@@ -7,12 +7,14 @@ sends on: the fields of a ``MisroutedRecord`` as a msgpack array.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from app.core.decisions import Decision
 from app.core.outcomes import SendOutcome
+from app.core.recorded import Cause
 from app.formats import encode
 from app.formats.trace_context import CHARS
 from app.live.commit.unit import CommitUnit, SentOn
@@ -27,7 +29,8 @@ _sent_on_decoder: Final = msgspec.msgpack.Decoder(
 _TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
 
 
-class OutputRecord(NamedTuple):
+@dataclass(slots=True, init=False)
+class OutputRecord:
     """A decision, send request or outcome of one customer, encoded."""
 
     #: logical name
@@ -36,6 +39,12 @@ class OutputRecord(NamedTuple):
     value: bytes
     #: trace context of the event that caused it, CHARS long
     context: bytes | None
+
+    def __init__(self, topic: str, customer_id: str, value: bytes, context: bytes | None) -> None:
+        self.topic = topic
+        self.customer_id = customer_id
+        self.value = value
+        self.context = context
 
 
 def left_in_outboxes(
@@ -47,34 +56,36 @@ def left_in_outboxes(
             yield decode_entry(customer_id, entry)
 
 
-def records_of(unit: CommitUnit) -> Iterator[OutputRecord]:
-    """Yield every output record of the unit, decisions first."""
+def records_of(unit: CommitUnit) -> list[OutputRecord]:
+    """Return every output record of the unit, decisions first."""
+    records: list[OutputRecord] = []
     for decision in unit.decisions:
-        yield from records_of_decision(decision)
+        records += records_of_decision(decision)
     for outcome in unit.outcomes:
-        yield record_of_outcome(outcome)
+        records.append(record_of_outcome(outcome))
+    return records
 
 
-def records_of_decision(decision: Decision) -> Iterator[OutputRecord]:
-    """Yield the decision's record, then its send request or recall if it has one."""
+def records_of_decision(decision: Decision) -> list[OutputRecord]:
+    """Return the decision's record, then its send request or recall if it has one."""
     record, request = encode.written(decision)
-    yield _record("decisions", decision, record)
-    if request is not None:
-        yield _record("dispatch", decision, request)
+    customer_id, context = decision.customer_id, _context(decision.cause)
+    decided = OutputRecord("decisions", customer_id, record, context)
+    if request is None:
+        return [decided]
+    return [decided, OutputRecord("dispatch", customer_id, request, context)]
 
 
 def record_of_outcome(outcome: SendOutcome) -> OutputRecord:
     """Return the outcome's record."""
-    return _record("outcomes", outcome, encode.written_outcome(outcome))
+    # a copy: what orjson returns takes 8 KB whatever its length, and a unit keeps thousands
+    value = bytes(memoryview(encode.written_outcome(outcome)))
+    return OutputRecord("outcomes", outcome.customer_id, value, _context(outcome.cause))
 
 
-def _record(topic: str, source: Decision | SendOutcome, value: bytes) -> OutputRecord:
-    """Copy the value: what orjson returns takes 8 KB whatever its length, and a unit keeps
-    thousands.
-    """
-    context = source.cause.traceparent
-    encoded = None if context is None else context.encode()
-    return OutputRecord(topic, source.customer_id, bytes(memoryview(value)), encoded)
+def _context(cause: Cause) -> bytes | None:
+    context = cause.traceparent
+    return None if context is None else context.encode()
 
 
 def encode_entry(record: OutputRecord | SentOn) -> bytes:

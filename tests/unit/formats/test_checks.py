@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.decisions import Check
-from app.formats.checks import json_of_check
+from app.formats.checks import written_checks
 
 PASS: dict[str, Any] = {"verdict": "pass"}
 FAIL: dict[str, Any] = {"verdict": "fail"}
@@ -60,6 +60,6 @@ def test_a_check_is_a_flat_object_in_the_order_of_the_registry(
     check: Check, expected: dict[str, Any]
 ) -> None:
     """The first time as well as from memory; what is None is left out, but for consent."""
-    for text in (json_of_check(check), json_of_check(check)):
+    for text in (written_checks((check,)), written_checks((check,))):
         written = json.loads(text)
         assert list(written.items()) == list(({"gate": check[0]} | expected).items())
