@@ -37,6 +37,8 @@ from app.core.triggers.parking import unpark
 
 __all__ = ["Customers", "Engine", "Handled"]
 
+_Timer = tuple[TimerOrder, Customer, Instance, PendingStep]
+
 _ALL: Final = 1 << 62
 _NO_CUSTOMER: Final = Customer("")
 
@@ -315,16 +317,9 @@ class Engine:
         rules = self.rules
         if len(customers) == 1:
             return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
-        heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
-
-        def push(customer: Customer) -> None:
-            if customer.next_due_ms() <= watermark_ms:
-                timer = next_timer(customer, rules)
-                assert timer is not None
-                heapq.heappush(heap, (timer[0], customer, timer[1], timer[2]))
-
+        heap: list[_Timer] = []
         for customer in customers:
-            push(customer)
+            _push(heap, customer, rules, watermark_ms)
         moment = self._moment(now_ms)
         fired = 0
         while heap:
@@ -334,7 +329,7 @@ class Engine:
                 moment.now_ms = max(now_ms, order[0] + grace_ms)
             fire_timer(moment, instance, pending)
             fired += 1
-            push(customer)
+            _push(heap, customer, rules, watermark_ms)
         return fired
 
     def _fire_alone(
@@ -349,9 +344,19 @@ class Engine:
             assert timer is not None
             if grace_ms is not None:
                 moment.now_ms = max(now_ms, due_ms + grace_ms)
-            fire_timer(moment, timer[1], timer[2])
+            fire_timer(moment, timer[0], timer[1])
             fired += 1
         return fired
+
+
+def _push(heap: list[_Timer], customer: Customer, rules: Rules, watermark_ms: int) -> None:
+    """Put the customer's next timer into the heap when it is due."""
+    if customer.next_due_ms() <= watermark_ms:
+        timer = next_timer(customer, rules)
+        assert timer is not None
+        instance, pending = timer
+        order = timer_order(customer, instance, pending, rules)
+        heapq.heappush(heap, (order, customer, instance, pending))
 
 
 def _parked_steps(customer: Customer) -> Iterator[tuple[Instance, PendingStep]]:

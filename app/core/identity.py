@@ -16,12 +16,12 @@ BUCKETS: Final = 10_000
 
 def request_id(trigger: str, customer_id: str, key: str, anchor_ms: int, step: int) -> str:
     """UUID v5 of ``trigger|customer_id|key|anchor_ms|step``."""
-    name = f"{trigger}|{customer_id}|{key}|{anchor_ms}|{step}".encode(errors="surrogatepass")
+    name = f"{trigger}|{customer_id}|{key}|{anchor_ms}|{step}".encode("utf-8", "surrogatepass")
     text = sha1(NAMESPACE + name, usedforsecurity=False).hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def bucket_of(salt: str, customer_id: str) -> int:
     """0..9999 from the first 8 bytes, big-endian, of SHA-256(``salt|customer_id``)."""
-    digest = sha256(f"{salt}|{customer_id}".encode(errors="surrogatepass")).digest()
+    digest = sha256(f"{salt}|{customer_id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % BUCKETS

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_RFC3339 = re.compile(
+_RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
 #: What the standard library reads as RFC 3339 means it, five times faster.
-_COMMON = re.compile(
+_COMMON: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_MILLISECOND = timedelta(milliseconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
-SECOND_MS = 1000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
+SECOND_MS: Final = 1000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
 
 #: Earlier and later than every instant that an event, a timer or a clock can have.
 BEGINNING_OF_TIME_MS: Final = -(1 << 62)
 END_OF_TIME_MS: Final = 1 << 62
 
 #: 0001-01-02 to 9000-01-01: dates that every zone can write, and years of room to schedule after.
-MIN_MS = -62135510400000
-MAX_MS = 221845392000000
+MIN_MS: Final = -62135510400000
+MAX_MS: Final = 221845392000000
 
 
 @dataclass(slots=True, init=False)
@@ -91,36 +91,12 @@ def _parse_any(text: str) -> int:
     return seconds * 1000 + millis
 
 
-class _Days(dict[int, str]):
-    """The dates of days since 1970, each made when it is first asked for; begins anew with so
-    many.
-    """
-
-    _LIMIT: Final = 8192
-
-    def __missing__(self, day: int) -> str:
-        if len(self) >= self._LIMIT:
-            self.clear()
-        date = _EPOCH + timedelta(days=day)
-        text = self[day] = date.strftime("%Y-%m-%dT").rjust(11, "0")
-        return text
-
-
-class _Times(dict[int, str]):
-    """The times of seconds of the day, those of an hour made when the first of them is asked
-    for.
-    """
-
-    def __missing__(self, second: int) -> str:
-        hour = second // 3600
-        texts = map(f"{hour:02d}:".__add__, _OF_HOUR)
-        self.update(enumerate(texts, start=hour * 3600))
-        return self[second]
-
-
+#: The dates of days since 1970, and the times of seconds of the day, each made when it is first
+#: asked for; of times with all of their hour.
+_DATES: Final[dict[int, str]] = {}
+_MOST_DATES: Final = 8192
+_TIMES: Final[dict[int, str]] = {}
 _OF_HOUR: Final = [f"{second // 60:02d}:{second % 60:02d}." for second in range(3600)]
-_DAYS: Final = _Days()
-_TIMES: Final = _Times()
 _MILLIS: Final = [f"{millis:03d}Z" for millis in range(1000)]
 
 
@@ -129,4 +105,20 @@ def format_rfc3339(instant_ms: int) -> str:
     day = instant_ms // DAY_MS
     millis = instant_ms - day * DAY_MS
     second = millis // SECOND_MS
-    return f"{_DAYS[day]}{_TIMES[second]}{_MILLIS[millis - second * SECOND_MS]}"
+    try:
+        return f"{_DATES[day]}{_TIMES[second]}{_MILLIS[millis - second * SECOND_MS]}"
+    except KeyError:
+        _make_texts(day, second)
+    return format_rfc3339(instant_ms)
+
+
+def _make_texts(day: int, second: int) -> None:
+    if day not in _DATES:
+        if len(_DATES) >= _MOST_DATES:
+            _DATES.clear()
+        date = _EPOCH + timedelta(days=day)
+        _DATES[day] = date.strftime("%Y-%m-%dT").rjust(11, "0")
+    if second not in _TIMES:
+        hour = second // 3600
+        for of_hour, text in enumerate(_OF_HOUR):
+            _TIMES[hour * 3600 + of_hour] = f"{hour:02d}:{text}"
