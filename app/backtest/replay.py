@@ -52,9 +52,9 @@ class Replay:
         partitions: int = DEFAULT_PARTITIONS,
     ) -> None:
         self.customers = InMemoryCustomers()
-        self.counts: Counter[str] = Counter()
-        #: what became of the records that were learned from
-        self.learned: Counter[str] = Counter()
+        # a Counter finds its own way of setting an item by name, each time
+        self._counts: dict[str, int] = {}
+        self._learned: dict[str, int] = {}
         self._is_learning = False
         self._rules = rules
         self._dead = dead
@@ -66,6 +66,16 @@ class Replay:
         #: until it is over and what arrived in it has been read
         self._outage = outage
         self.phase = Phase.CURRENT
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What became of the records."""
+        return Counter(self._counts)
+
+    @property
+    def learned(self) -> Counter[str]:
+        """What became of those that were learned from."""
+        return Counter(self._learned)
 
     @property
     def now_ms(self) -> int | None:
@@ -131,7 +141,7 @@ class Replay:
     def handle(self, arrival: Arrival, instant: Instant) -> None:
         """One record, after the timers before it have fired."""
         content = arrival.content
-        counts = self.learned if self._is_learning else self.counts
+        counts = self._learned if self._is_learning else self._counts
         try:
             if isinstance(content, Event):
                 if content.topic not in self._rules.plans:
@@ -139,14 +149,14 @@ class Replay:
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )
-                counts[handled] += 1
+                counts[handled] = counts.get(handled, 0) + 1
                 return
             if isinstance(content, str):
                 self._engine.erase(content)
-                counts["erased"] += 1
+                counts["erased"] = counts.get("erased", 0) + 1
                 return
             raise content
         except EventError as exc:
-            counts["dead_letter"] += 1
+            counts["dead_letter"] = counts.get("dead_letter", 0) + 1
             if self._dead is not None and not self._is_learning:
                 self._dead(arrival.number, exc)

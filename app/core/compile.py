@@ -8,7 +8,6 @@ from app.core.customer.addresses import ADDRESS_FIELDS, address_identity
 from app.core.customer.declared_facts import DeclaredFact
 from app.core.customer.facts import ALWAYS_SUMMED, FACTS, INSTANT_FACTS, RATES_WINDOW_MS, SUM_FACTS
 from app.core.customer.purchases import CANCELLATIONS
-from app.core.customer.record import Customer
 from app.core.customer.scoring_model import NO_MODEL, Model
 from app.core.events import ENGAGEMENT, PROFILES
 from app.core.identity import BUCKETS
@@ -34,6 +33,7 @@ from app.core.rules.conditions import (
     Getter,
     compile_condition,
     compile_field,
+    compile_segments,
     fields_of,
 )
 from app.core.rules.document_values import BY_KEY, cancel_items_of, cancel_types_of, types_of
@@ -64,7 +64,6 @@ from app.core.triggers.kinds import compile_kind
 
 Document = Mapping[str, Any]
 
-_NO_EVENT: Final[Mapping[str, Any]] = {}
 #: Only these events can set a date that comes again each year, or the zone it is read in.
 _DATING_TYPES: Final = frozenset({"profile_updated", "order_placed", "order_cancelled"})
 
@@ -203,17 +202,8 @@ def _facts(
         ),
         sums=frozenset(f"customer.{name}" for name in SUM_FACTS | sums),
     )
-    segments: Document = document.get("segments", {})
-    compiled = [(name, compile_condition(tree, facts)) for name, tree in sorted(segments.items())]
-
-    def held(customer: Customer, now_ms: int) -> list[str]:
-        names = []
-        for name, condition in compiled:
-            if condition(_NO_EVENT, customer, now_ms):
-                names.append(name)
-        return names
-
-    return replace(facts, values={**facts.values, "segments": held})
+    segments = compile_segments(document.get("segments", {}), facts)
+    return replace(facts, values={**facts.values, "segments": segments})
 
 
 def _channels(document: Document) -> dict[str, Channel]:

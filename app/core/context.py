@@ -136,8 +136,10 @@ def usable_data(
     foreign = currency is not None and data.get("currency") not in (None, currency)
     if declared is not None:
         return _declared_data(data, declared, foreign=foreign)
-    if not foreign and data.keys() <= DATA_FIELDS:
-        for value in data.values():
+    if not foreign:
+        for field, value in data.items():
+            if field not in DATA_FIELDS:
+                break
             kind = type(value)
             if kind is str:
                 if len(value) > MAX_TEXT_CHARS:

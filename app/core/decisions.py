@@ -12,6 +12,11 @@ SEND: Final = Outcome.SEND
 SUPPRESS: Final = Outcome.SUPPRESS
 DEFER: Final = Outcome.DEFER
 HOLDOUT: Final = Outcome.HOLDOUT
+REACH: Final = Reason.REACH
+CAP: Final = Reason.CAP
+QUIET: Final = Reason.QUIET
+WINDOW: Final = Reason.WINDOW
+RATE: Final = Reason.RATE
 
 #: A figure that a gate used.
 Figure = str | int | float | None

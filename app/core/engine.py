@@ -38,6 +38,8 @@ from app.core.triggers.parking import unpark
 
 __all__ = ["Customers", "Engine", "Handled"]
 
+_Timer = tuple[TimerOrder, Customer, Instance, PendingStep]
+
 _ALL: Final = 1 << 62
 _NO_CUSTOMER: Final = Customer("")
 
@@ -316,26 +318,28 @@ class Engine:
         rules = self.rules
         if len(customers) == 1:
             return self._fire_alone(customers[0], watermark_ms, now_ms, grace_ms)
-        heap: list[tuple[TimerOrder, Customer, Instance, PendingStep]] = []
-
-        def push(customer: Customer) -> None:
-            if customer.next_due_ms() <= watermark_ms:
-                timer = next_timer(customer, rules)
-                assert timer is not None
-                heapq.heappush(heap, (timer[0], customer, timer[1], timer[2]))
-
+        # those that wait are sorted once, most often as they come; only those that join need a heap
+        waiting: list[_Timer] = []
         for customer in customers:
-            push(customer)
+            timer = _timer_of(customer, rules, watermark_ms)
+            if timer is not None:
+                waiting.append(timer)
+        waiting.sort(key=itemgetter(0), reverse=True)
+        joined: list[_Timer] = []
         moment = self._moment(now_ms)
         fired = 0
-        while heap:
-            order, customer, instance, pending = heapq.heappop(heap)
+        while waiting or joined:
+            is_joined = joined and (not waiting or joined[0] < waiting[-1])
+            timer = heapq.heappop(joined) if is_joined else waiting.pop()
+            order, customer, instance, pending = timer
             moment.customer = customer
             if grace_ms is not None:
                 moment.now_ms = max(now_ms, order[0] + grace_ms)
             fire_timer(moment, instance, pending)
             fired += 1
-            push(customer)
+            timer = _timer_of(customer, rules, watermark_ms)
+            if timer is not None:
+                heapq.heappush(joined, timer)
         return fired
 
     def _fire_alone(
@@ -350,9 +354,19 @@ class Engine:
             assert timer is not None
             if grace_ms is not None:
                 moment.now_ms = max(now_ms, due_ms + grace_ms)
-            fire_timer(moment, timer[1], timer[2])
+            fire_timer(moment, timer[0], timer[1])
             fired += 1
         return fired
+
+
+def _timer_of(customer: Customer, rules: Rules, watermark_ms: int) -> _Timer | None:
+    """The customer's next timer when it is due."""
+    if customer.next_due_ms() > watermark_ms:
+        return None
+    timer = next_timer(customer, rules)
+    assert timer is not None
+    instance, pending = timer
+    return timer_order(customer, instance, pending, rules), customer, instance, pending
 
 
 def _parked_steps(customer: Customer) -> Iterator[tuple[Instance, PendingStep]]:

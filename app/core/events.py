@@ -209,25 +209,24 @@ def parse_envelope(
     """The event in a decoded JSON value. Raises EventError (reason ``envelope`` or ``key``)."""
     if type(obj) is not dict:
         raise EventError("not_object", f"expected a JSON object, got {_name(obj)}")
-    get = obj.get
-    event_id = get("event_id")
+    event_id = obj.get("event_id")
     if type(event_id) is not str or not 0 < len(event_id) <= MAX_EVENT_ID_CHARS:
         raise _wrong("event_id", f"text of 1..{MAX_EVENT_ID_CHARS} characters", event_id)
-    event_type = get("type")
+    event_type = obj.get("type")
     if type(event_type) is not str or not event_type:
         raise _wrong("type", "text", event_type)
-    customer_id = get("customer_id")
+    customer_id = obj.get("customer_id")
     if type(customer_id) is not str or not 0 < len(customer_id) <= MAX_CUSTOMER_ID_CHARS:
         raise _wrong("customer_id", f"text of 1..{MAX_CUSTOMER_ID_CHARS} characters", customer_id)
     if key is not None and key != customer_id:
         raise EventError("key", "key: expected the record's customer_id, got another text")
-    data = get("data")
+    data = obj.get("data")
     if type(data) is not dict:
         raise _wrong("data", "an object", data)
     # most data is flat, which is seen without looking at each value
     if not _NESTED.isdisjoint(map(type, data.values())) and _is_deeper(data, MAX_DATA_LEVELS):
         raise EventError("envelope", f"data: expected at most {MAX_DATA_LEVELS} levels, got more")
-    occurred_ms = get("occurred_at")
+    occurred_ms = obj.get("occurred_at")
     if type(occurred_ms) is not int or not MIN_MS <= occurred_ms <= MAX_MS:
         occurred_ms = parse_instant(occurred_ms, "occurred_at")
     return Event(

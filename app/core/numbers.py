@@ -7,4 +7,5 @@ Number = float | int
 
 def number(value: object) -> Number | None:
     """A JSON number, or None: booleans are not numbers."""
-    return value if type(value) in (int, float) else None  # type: ignore[return-value]
+    kind = type(value)
+    return value if kind is int or kind is float else None  # type: ignore[return-value]

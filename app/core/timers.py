@@ -16,17 +16,19 @@ from app.core.triggers.decide import close_step
 TimerOrder = tuple[int, int, str, str, str, int, int]
 
 
-def next_timer(customer: Customer, rules: Rules) -> tuple[TimerOrder, Instance, PendingStep] | None:
+def next_timer(customer: Customer, rules: Rules) -> tuple[Instance, PendingStep] | None:
     """The customer's next timer in the order of spec section 4; None without one."""
     due_ms = customer.next_due_ms()
-    best: tuple[TimerOrder, Instance, PendingStep] | None = None
+    best: tuple[Instance, PendingStep] | None = None
     for instance in customer.instances:
         for pending in instance.steps:
             if pending.fire_ms != due_ms or pending.parked:
                 continue
-            order = timer_order(customer, instance, pending, rules)
-            if best is None or order < best[0]:
-                best = order, instance, pending
+            if best is not None:
+                order = timer_order(customer, instance, pending, rules)
+                if order >= timer_order(customer, best[0], best[1], rules):
+                    continue
+            best = instance, pending
     return best
 
 

@@ -4,10 +4,8 @@ The functions change the record in place and emit decisions; they ask nothing of
 same calls with the same arguments always give the same result. Due timers: ``app.core.timers``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any, Final
 
 from app.core.attribution import ATTRIBUTED, attribute
@@ -19,6 +17,7 @@ from app.core.context import (
     usable_data,
 )
 from app.core.customer.declared_facts import forget_undeclared
+from app.core.customer.digests import digest_of
 from app.core.customer.facts import count_event
 from app.core.customer.limits import MAX_EVENT_IDS, MAX_MERGED_EVENT_IDS
 from app.core.customer.profile import (
@@ -30,7 +29,12 @@ from app.core.customer.profile import (
 )
 from app.core.customer.purchases import cancel_purchases
 from app.core.customer.record import DIGEST_BYTES, Customer
-from app.core.customer.suppression import is_machine_open, take_engagement, take_machine_open
+from app.core.customer.suppression import (
+    is_machine_open,
+    send_named,
+    take_engagement,
+    take_machine_open,
+)
 from app.core.errors import EventError
 from app.core.events import ENGAGEMENT, MAX_CUSTOMER_ID_CHARS, Event
 from app.core.outcomes import EmitOutcome, ignore_outcome
@@ -46,7 +50,7 @@ from app.core.triggers.merging import leave, take_in
 
 _MAX_SEEN_BYTES: Final = MAX_EVENT_IDS * DIGEST_BYTES
 #: Of a topic that the rules no longer declare.
-_NO_TYPES: Final[Mapping[str, TypePlan]] = {}
+_NO_TYPES: Final[dict[str, TypePlan]] = {}
 
 
 class Handled(StrEnum):
@@ -84,7 +88,7 @@ def handle_event(
     plan = rules.plans.get(event.topic, _NO_TYPES).get(event.type)
     if plan is None:
         return Handled.UNKNOWN_TYPE
-    seen, known = _digest(event), customer.seen
+    seen, known = digest_of(event.event_id), customer.seen
     if known.find(seen) >= 0:  # `in` makes an error first: it asks for an integer
         _renew(customer, seen)
         return DUPLICATE
@@ -118,11 +122,6 @@ def handle_event(
     return APPLIED
 
 
-def _digest(event: Event) -> bytes:
-    event_id = event.event_id.encode(errors="surrogatepass")
-    return blake2b(event_id, digest_size=DIGEST_BYTES).digest()
-
-
 def _remembered(known: bytes, digest: bytes) -> bytes:
     """The digests with one more; a merged record, which knows more than others, keeps as many."""
     return (known + digest)[-max(len(known), _MAX_SEEN_BYTES) :]
@@ -154,7 +153,7 @@ def begin_merge(customer: Customer, event: Event, now_ms: int) -> Customer | Han
 
     Returns a ``Handled`` when the event changes nothing. Raises EventError.
     """
-    seen = _digest(event)
+    seen = digest_of(event.event_id)
     if seen in customer.seen:
         _renew(customer, seen)
         return DUPLICATE
@@ -182,7 +181,7 @@ def end_merge(
         event, {}, member, rules, now_ms, emit, rates, emit_stopped, is_current=is_current
     )
     take_in(moment, guest)
-    member.seen = (member.seen + _digest(event))[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]
+    member.seen = (member.seen + digest_of(event.event_id))[-MAX_MERGED_EVENT_IDS * DIGEST_BYTES :]
     _emit_ended(moment)
     moment.ended = None
     if brings_profile:
@@ -195,7 +194,7 @@ def _act(moment: EventContext, plan: TypePlan) -> None:
     """
     for trigger in plan.cancels:
         cancel(moment, trigger)
-    recalls = take_back(moment) if moment.recalled else ()
+    recalls = take_back(moment) if moment.recalled else None
     if moment.has_taken_back:
         for trigger in plan.takes_back:
             trigger.kind.take_back(moment, trigger)
@@ -203,8 +202,9 @@ def _act(moment: EventContext, plan: TypePlan) -> None:
         trigger.kind.take_event(moment, trigger)
     if moment.ended:
         _emit_ended(moment)
-    for decision in recalls:
-        moment.emit(decision)
+    if recalls is not None:
+        for decision in recalls:
+            moment.emit(decision)
     moment.ended = None
     if moment.immediate:
         _decide_immediate(moment)
@@ -222,8 +222,7 @@ def _take_answer(moment: EventContext, plan: TypePlan) -> None:
         journey.take_engagement(moment)
     if not plan.opens and not plan.cancels and not plan.facts:
         return
-    named = moment.event.data.get("request_id")
-    answered = next((sent for sent in moment.customer.sends if sent.request_id == named), None)
+    answered = send_named(moment.customer, moment.event.data.get("request_id"))
     moment.answered = answered
     data = {field: value for field, value in moment.data.items() if field != "channel"}
     if answered is not None:
@@ -295,9 +294,7 @@ def _learn(
             if is_same_value(before, get({}, customer, moment.now_ms))
         )
     if before is not None:
-        after = _dates(customer, update)
-        if before != after:
-            _reschedule(moment, plan.dated, before, after)
+        _reschedule(moment, plan.dated, before, _dates(customer, update))
 
 
 @dataclass(slots=True, init=False)
@@ -334,14 +331,15 @@ def _dates(customer: Customer, update: ProfileUpdate | None) -> _Dates:
 def _reschedule(
     moment: EventContext, dated: tuple[Trigger, ...], before: _Dates, after: _Dates
 ) -> None:
-    """Give those of the triggers their instances whose dates, or the zone, have changed; and those
-    that lack them.
+    """When something has changed, give those of the triggers their instances whose dates, or the
+    zone, have changed; and those that lack them.
     """
     is_zone_new = before.zone != after.zone
-    is_new: dict[str | None, bool] = {
-        "customer": before.customer != after.customer,
-        "profile": before.profile != after.profile,
-    }
+    is_customer_new = before.customer != after.customer
+    is_profile_new = before.profile != after.profile
+    if not (is_zone_new or is_customer_new or is_profile_new):
+        return
+    is_new: dict[str | None, bool] = {"customer": is_customer_new, "profile": is_profile_new}
     for trigger in dated:
         kind = trigger.kind
         if (
@@ -354,8 +352,10 @@ def _reschedule(
 
 def _decide_immediate(moment: EventContext) -> None:
     """Steps due with the event that opened them, best priority first."""
-    moment.immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
-    for trigger, instance, pending in moment.immediate:
+    immediate = moment.immediate
+    if len(immediate) > 1:
+        immediate.sort(key=lambda due: (-due[0].priority, due[0].name, due[1].key, due[2].step))
+    for trigger, instance, pending in immediate:
         if pending in instance.steps:
             journey.decide_step(moment, trigger, instance, pending)
 

@@ -29,9 +29,9 @@ _LEAST_INT: Final = -(1 << 63)
 _MOST_INT: Final = (1 << 64) - 1
 
 #: (data of an event, its time) -> the values that it adds, the oldest first
-ValuesOf = Callable[[Mapping[str, Any], int], tuple[Any, ...]]
+ValuesOf = Callable[[dict[str, Any], int], tuple[Any, ...]]
 #: (data of an event, customer, now) -> whether it counts
-Filter = Callable[[Mapping[str, Any], Customer, int], bool]
+Filter = Callable[[dict[str, Any], Customer, int], bool]
 
 
 def _time_of(value: tuple[int, Any]) -> int:
@@ -78,9 +78,7 @@ class DeclaredFact:
     #: rolling: only values at t > now - ``within_ms`` count
     within_ms: int | None
 
-    def take(
-        self, customer: Customer, occurred_ms: int, data: Mapping[str, Any], now_ms: int
-    ) -> None:
+    def take(self, customer: Customer, occurred_ms: int, data: dict[str, Any], now_ms: int) -> None:
         """Take an event of the fact's type into the record."""
         if self.when is not None and not self.when(data, customer, now_ms):
             return

@@ -85,7 +85,9 @@ def spend(customer: Customer, _now_ms: int = 0) -> Number | None:
     if ordered is None and booked is None:
         return 0
     total = (ordered or 0.0) + (booked or 0.0)
-    return round(total, 6) if isfinite(total) else None
+    if ordered and booked and isfinite(total):  # each of them has been rounded
+        total = round(total, 6)
+    return total if isfinite(total) else None
 
 
 def average_order_value(customer: Customer) -> float | None:

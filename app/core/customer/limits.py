@@ -125,8 +125,11 @@ SEND_BYTES: Final = 4096
 
 def remember(values: dict[str, dict[str, Value]], trigger: str, key: str, value: Value) -> None:
     """Set ``values[trigger][key]`` as the newest entry, forgetting the oldest beyond MAX_KEYS."""
-    by_key = values.setdefault(trigger, {})
-    by_key.pop(key, None)
+    by_key = values.get(trigger)
+    if by_key is None:
+        by_key = values[trigger] = {}
+    elif key in by_key:
+        del by_key[key]
     by_key[key] = value
     if len(by_key) > MAX_KEYS:
         del by_key[next(iter(by_key))]

@@ -38,12 +38,12 @@ class Feedback:
         return self.names.get(text.strip().casefold()) if isinstance(text, str) else None
 
 
-def is_machine_open(event_type: str, data: Mapping[str, Any]) -> bool:
+def is_machine_open(event_type: str, data: dict[str, Any]) -> bool:
     """Whether an open or click was made by a scanner or a privacy proxy."""
     return data.get("machine") is True and event_type in ("message_opened", "message_clicked")
 
 
-def take_machine_open(customer: Customer, data: Mapping[str, Any]) -> None:
+def take_machine_open(customer: Customer, data: dict[str, Any]) -> None:
     """Count it at the send that it names, and nowhere else."""
     sent = send_named(customer, data.get("request_id"))
     if sent is not None:
@@ -54,7 +54,7 @@ def take_engagement(
     customer: Customer,
     event_type: str,
     occurred_ms: int,
-    data: Mapping[str, Any],
+    data: dict[str, Any],
     feedback: Feedback,
 ) -> None:
     """Remember an opt-out, a bounce, a complaint, or which message was opened or clicked.

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.core.customer.record import Customer
 from app.core.customer.suppression import suppression_of
-from app.core.decisions import Reason
+from app.core.decisions import CAP, QUIET, RATE, WINDOW, Reason
 from app.core.gates import usage
 from app.core.gates.registry import Gate
 from app.core.gates.review import Review
@@ -104,10 +104,10 @@ def _judge_limits(review: Review, channel: Channel) -> ChannelVerdict:
     if cap_ms is None and quiet_ms is None and window_ms is None and rate_ms is None:
         return _PASSED if slot is None else ChannelVerdict(slot=slot)
     waits = (
-        (quiet_ms, Reason.QUIET),
-        (cap_ms, Reason.CAP),
-        (window_ms, Reason.WINDOW),
-        (rate_ms, Reason.RATE),
+        (quiet_ms, QUIET),
+        (cap_ms, CAP),
+        (window_ms, WINDOW),
+        (rate_ms, RATE),
     )
     return ChannelVerdict(_first_failure(cap_ms, quiet_ms, window_ms), _latest(waits), slot)
 
@@ -115,10 +115,10 @@ def _judge_limits(review: Review, channel: Channel) -> ChannelVerdict:
 def _first_failure(cap_ms: int | None, quiet_ms: int | None, window_ms: int | None) -> Reason:
     """The first failing check in the order in which they are made; the rate's is the last."""
     if cap_ms is not None:
-        return Reason.CAP
+        return CAP
     if quiet_ms is not None:
-        return Reason.QUIET
-    return Reason.RATE if window_ms is None else Reason.WINDOW
+        return QUIET
+    return RATE if window_ms is None else WINDOW
 
 
 def _latest(waits: tuple[tuple[int | None, Reason], ...]) -> Wait:

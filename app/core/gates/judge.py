@@ -8,8 +8,18 @@ from typing import Final
 
 from app.core.context import DecisionContext
 from app.core.customer.facts import counting_sends
-from app.core.customer.instance import Instance, PendingStep
-from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Check, Outcome, Reason
+from app.core.customer.record import Instance, PendingStep
+from app.core.decisions import (
+    DEFER,
+    HOLDOUT,
+    RATE,
+    REACH,
+    SEND,
+    SUPPRESS,
+    Check,
+    Outcome,
+    Reason,
+)
 from app.core.gates.channel import ChannelVerdict, channel_order, judge_channel
 from app.core.gates.fatigue import is_fatigued
 from app.core.gates.registry import Gate
@@ -55,7 +65,6 @@ class Verdict:
 
 _PASSED: Final = Reason.PASSED
 _HELD_OUT: Final = Reason.HOLDOUT
-_REACH: Final = Reason.REACH
 _CONDITION: Final = Gate.CONDITION.value
 _COOLDOWN: Final = Gate.COOLDOWN.value
 _HOLDOUT: Final = Gate.HOLDOUT.value
@@ -202,10 +211,10 @@ def _wait_or_suppress(review: Review, verdicts: list[ChannelVerdict]) -> Verdict
     if waits:
         (next_ms, reason), slot = min(waits, key=lambda wait: wait[0][0])
         if next_ms <= review.last_ms:
-            return _defer(next_ms, reason, review, slot if reason is Reason.RATE else None)
+            return _defer(next_ms, reason, review, slot if reason is RATE else None)
     elif not review.trigger.is_marketing and _is_patient(review, verdicts):
         patience_ms = review.now_ms + review.rules.profile_patience_ms
-        return _defer(min(patience_ms, review.last_ms), _REACH, review)
+        return _defer(min(patience_ms, review.last_ms), REACH, review)
     assert verdicts[0].failed is not None
     return Verdict(outcome=SUPPRESS, reason=verdicts[0].failed, checks=tuple(review.checks))
 
@@ -218,7 +227,7 @@ def _is_patient(review: Review, verdicts: list[ChannelVerdict]) -> bool:
         not review.customer.has_profile
         and not review.pending.was_patient
         and review.rules.profile_patience_ms > 0
-        and all(verdict.failed is _REACH for verdict in verdicts)
+        and all(verdict.failed is REACH for verdict in verdicts)
     )
 
 

@@ -1,6 +1,5 @@
 """One step under review: what its gates look at, and the checks that they record."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -33,7 +32,7 @@ class Review:
     last_ms: int
     checks: list[Check]
     fatigued: bool
-    recent: Sequence[Sent]
+    recent: list[Sent]
 
     def __init__(
         self,
@@ -48,8 +47,6 @@ class Review:
         now_ms: int,
         last_ms: int,
         checks: list[Check],
-        fatigued: bool = False,
-        recent: Sequence[Sent] = (),
     ) -> None:
         self.rules = rules
         self.rates = rates
@@ -61,8 +58,8 @@ class Review:
         self.now_ms = now_ms
         self.last_ms = last_ms
         self.checks = checks
-        self.fatigued = fatigued
-        self.recent = recent
+        self.fatigued = False
+        self.recent = []
 
     @property
     def step(self) -> Step:

@@ -19,7 +19,7 @@ from app.core.rules.model import SendTime
 from app.core.time.instants import MINUTE_MS
 from app.core.time.zones import local, next_local_time
 
-_MINUTES_OF_HOUR = 60
+_MINUTES_OF_HOUR: Final = 60
 _SEND_TIME: Final = Gate.SEND_TIME.value
 
 

@@ -3,7 +3,6 @@
 The gates and the explanations both ask this. Windows are (now - length, now].
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -64,7 +63,7 @@ class Quiet:
         self.until_ms = until_ms
 
 
-def cap_use(sends: Sequence[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
+def cap_use(sends: list[Sent], cap: Cap, now_ms: int, *, fatigued: bool) -> CapUse:
     """How many of the marketing sends, in the order of their decisions, a cap counts at
     ``now_ms``.
     """
@@ -102,7 +101,7 @@ def cooldown_ms_of(cooldown: Cooldown, *, fatigued: bool) -> int:
 
 
 def last_sent_ms(
-    sends: Sequence[Sent], trigger: Trigger, instance: Instance, after_ms: int
+    sends: list[Sent], trigger: Trigger, instance: Instance, after_ms: int
 ) -> int | None:
     """The newest of the marketing sends, which come in the order of their decisions, of the
     trigger's family at t > ``after_ms``, that another instance made.
@@ -169,7 +168,8 @@ def _is_any_open(windows: tuple[Window, ...], local_time: datetime) -> bool:
 
 
 def _end_of_quiet(windows: tuple[Window, ...], now_ms: int, tz: ZoneInfo) -> int:
-    for end_ms in merge(*(endings(window, now_ms, tz, QUIET_DAYS) for window in windows)):
+    ends = [endings(window, now_ms, tz, QUIET_DAYS) for window in windows]
+    for end_ms in ends[0] if len(ends) == 1 else merge(*ends):
         if not _is_any_open(windows, local(end_ms, tz)):
             return end_ms
     return now_ms + QUIET_DAYS * DAY_MS

@@ -112,7 +112,7 @@ def _values_of(op: str, path: str, kind: FieldType | None, currency: str | None)
     if path.startswith(f"{ITEMS}."):
         return _items(path.removeprefix(f"{ITEMS}."), kind, read, currency)
 
-    def one(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
+    def one(data: dict[str, Any], occurred_ms: int) -> tuple[Any, ...]:
         value = data.get(path)
         if value is None:
             return ()
@@ -122,18 +122,18 @@ def _values_of(op: str, path: str, kind: FieldType | None, currency: str | None)
     return one
 
 
-def _presence(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
+def _presence(data: dict[str, Any], occurred_ms: int) -> tuple[Any, ...]:
     return (None,)
 
 
-def _time(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
+def _time(data: dict[str, Any], occurred_ms: int) -> tuple[Any, ...]:
     return (occurred_ms,)
 
 
 def _items(field: str, kind: FieldType | None, read: Reader, currency: str | None) -> ValuesOf:
     """The field of each item; money in another currency than the rules' is missing."""
 
-    def all_items(data: Mapping[str, Any], occurred_ms: int) -> tuple[Any, ...]:
+    def all_items(data: dict[str, Any], occurred_ms: int) -> tuple[Any, ...]:
         items = data.get(ITEMS)
         if type(items) is not list:
             return ()

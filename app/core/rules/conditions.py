@@ -17,12 +17,13 @@ from app.core.time.durations import parse_duration_ms
 from app.core.time.instants import parse_rfc3339
 
 #: (data of the anchoring event, customer, now in epoch ms) -> value or verdict
-Getter = Callable[[Mapping[str, Any], Customer, int], Any]
-Condition = Callable[[Mapping[str, Any], Customer, int], bool]
+Getter = Callable[[dict[str, Any], Customer, int], Any]
+Condition = Callable[[dict[str, Any], Customer, int], bool]
 Fact = Callable[[Customer, int], Any]
 
 #: Sums, products, and what they are compared with are rounded to so many decimal places.
 SUM_DECIMALS: Final = 6
+_NO_EVENT: Final[dict[str, Any]] = {}
 BIRTHDAY: Final = "profile.birthday"
 
 
@@ -105,6 +106,20 @@ def compile_condition(tree: Mapping[str, Any], facts: Facts = BUILT_IN) -> Condi
     return _compile_leaf(tree["field"], tree["op"], tree.get("value", True), facts)
 
 
+def compile_segments(segments: Mapping[str, Mapping[str, Any]], facts: Facts) -> Fact:
+    """The names of the segments whose conditions hold for a customer, sorted."""
+    conditions = [(name, compile_condition(segments[name], facts)) for name in sorted(segments)]
+
+    def held(customer: Customer, now_ms: int) -> list[str]:
+        names = []
+        for name, condition in conditions:
+            if condition(_NO_EVENT, customer, now_ms):
+                names.append(name)
+        return names
+
+    return held
+
+
 def fields_of(tree: Mapping[str, Any]) -> set[str]:
     """Every field path that a condition names."""
     if "field" in tree:
@@ -135,7 +150,7 @@ def _compile_leaf(path: str, op: str, value: Any, facts: Facts) -> Condition:
     if path == BIRTHDAY and op in _ORDER:
         return _compile_birthday(get, test)
 
-    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+    def leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
         got = get(data, customer, now_ms)
         return got is not None and test(got)
 
@@ -152,20 +167,22 @@ def _compile_number(
         counted = COUNTERS.get(name)
         if counted is not None:
 
-            def counter_leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+            def counter_leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
                 return compare(customer.counts.get(counted, 0), number)
 
             return counter_leaf
 
-        def fact_leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+        def fact_leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
             got = fact(customer, now_ms)
-            return type(got) in (int, float) and compare(got, number)
+            kind = type(got)
+            return (kind is int or kind is float) and compare(got, number)
 
         return fact_leaf
 
-    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+    def leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
         got = get(data, customer, now_ms)
-        return type(got) in (int, float) and compare(got, number)
+        kind = type(got)
+        return (kind is int or kind is float) and compare(got, number)
 
     return leaf
 
@@ -173,7 +190,7 @@ def _compile_number(
 def _compile_age(get: Getter, age_ms: int) -> Condition:
     """Whether an instant (epoch ms, or RFC 3339 text of an attribute) lies further back."""
 
-    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+    def leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
         got = _instant_of(get(data, customer, now_ms))
         return type(got) is int and got < now_ms - age_ms
 
@@ -189,7 +206,7 @@ def _compile_comparison(path: str, op: str, other: Mapping[str, Any], facts: Fac
     )
     factor = other.get("times")
 
-    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+    def leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
         got, value = get(data, customer, now_ms), get_other(data, customer, now_ms)
         if got is None or value is None:
             return False
@@ -242,7 +259,7 @@ def _compare(op: str, left: Any, right: Any) -> bool:
 def _compile_birthday(get: Getter, test: Callable[[Any], bool]) -> Condition:
     """Neither before nor after anything is a birthday without a year (``--MM-DD``)."""
 
-    def leaf(data: Mapping[str, Any], customer: Customer, now_ms: int) -> bool:
+    def leaf(data: dict[str, Any], customer: Customer, now_ms: int) -> bool:
         got = _with_year(get(data, customer, now_ms))
         return got is not None and test(got)
 

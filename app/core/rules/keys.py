@@ -1,13 +1,12 @@
 """The keys of instances: the data fields that distinguish instances of one trigger."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 
-def key_of(data: Mapping[str, Any], field: str) -> str | None:
+def key_of(data: dict[str, Any], field: str) -> str | None:
     """The key in a data field: text that is not empty, or an integer; None when it is neither."""
     value = data.get(field)
     if type(value) is str:
@@ -26,14 +25,14 @@ class Key:
     fields: tuple[str, ...]
     is_list: bool
 
-    def of(self, data: Mapping[str, Any]) -> str | None:
+    def of(self, data: dict[str, Any]) -> str | None:
         """The key that an event carries; None when any part of it is missing."""
         if not self.is_list:
             return key_of(data, self.fields[0])
         parts = [key_of(data, field) for field in self.fields]
         return None if None in parts else _text(parts)
 
-    def pattern_of(self, data: Mapping[str, Any]) -> str | None:
+    def pattern_of(self, data: dict[str, Any]) -> str | None:
         """What a cancel event names: a key, or one in which ``null`` stands for a part that it does
         not carry; None when it carries no part, and so means all keys.
         """

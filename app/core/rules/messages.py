@@ -1,6 +1,5 @@
 """What a step says: the variant's or the trigger's, with the template that holds now."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +72,7 @@ def message_of(
     )
 
 
-def template_of(step: Step, data: Mapping[str, Any], customer: Customer, now_ms: int) -> str | None:
+def template_of(step: Step, data: dict[str, Any], customer: Customer, now_ms: int) -> str | None:
     """The only template, or the first of several whose condition holds, None when none does."""
     if step.template is not None:
         return step.template

@@ -6,7 +6,6 @@ is), or a number; it takes the place of a value that is missing, null or empty t
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,7 +44,7 @@ def compile_token(name: str, text: str, facts: Facts) -> Token:
 def _as_rfc3339(get: Getter) -> Getter:
     """Instants as RFC 3339; what is missing, null or empty text stays."""
 
-    def value(data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
+    def value(data: dict[str, Any], customer: Customer, now_ms: int) -> Any:
         got = get(data, customer, now_ms)
         if got is None or got == "":
             return got
@@ -55,7 +54,7 @@ def _as_rfc3339(get: Getter) -> Getter:
 
 
 def _or(get: Getter, fallback: str | int | float) -> Getter:
-    def value(data: Mapping[str, Any], customer: Customer, now_ms: int) -> Any:
+    def value(data: dict[str, Any], customer: Customer, now_ms: int) -> Any:
         got = get(data, customer, now_ms)
         return fallback if got is None or got == "" else got
 

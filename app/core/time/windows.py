@@ -14,6 +14,7 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
 #: How many days ahead an opening is looked for: every weekday comes twice, and holidays pass.
 _DAYS_AHEAD: Final = 400
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,19 @@ def _instants_of(minute: int, now_ms: int, tz: ZoneInfo, days: int) -> Iterator[
     """The instants after ``now_ms`` at which it is that minute of the local day, and those at which
     the clock of the zone is set, in order.
     """
-    today = local(now_ms, tz).date()
-    for ahead in range(days + 1):
-        day = today + timedelta(days=ahead)
-        found = {instant_of_local(day, minute, tz, fold=fold) for fold in (0, 1)}
-        found.update(_clock_changes(day, tz))
-        yield from (instant_ms for instant_ms in sorted(found) if instant_ms > now_ms)
+    day = local(now_ms, tz).date()
+    for _ in range(days + 1):
+        for instant_ms in _instants_on(day, minute, tz):
+            if instant_ms > now_ms:
+                yield instant_ms
+        day += _DAY
+
+
+@lru_cache(maxsize=4096)
+def _instants_on(day: date, minute: int, tz: ZoneInfo) -> tuple[int, ...]:
+    """Those of one local day."""
+    found = {instant_of_local(day, minute, tz, fold=fold) for fold in (0, 1)}
+    return tuple(sorted(found.union(_clock_changes(day, tz))))
 
 
 @lru_cache(maxsize=4096)

@@ -49,8 +49,11 @@ def _remember_cancel(moment: EventContext, trigger: Trigger, pattern: str | None
         known_ms = customer.cancels_all_ms.get(trigger.name, occurred_ms)
         customer.cancels_all_ms[trigger.name] = max(known_ms, occurred_ms)
         return
-    known_ms = customer.cancels_ms.get(trigger.name, {}).get(pattern, occurred_ms)
-    remember(customer.cancels_ms, trigger.name, pattern, max(known_ms, occurred_ms))
+    by_key = customer.cancels_ms.get(trigger.name)
+    newest_ms = (
+        occurred_ms if by_key is None else max(by_key.get(pattern, occurred_ms), occurred_ms)
+    )
+    remember(customer.cancels_ms, trigger.name, pattern, newest_ms)
 
 
 def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:

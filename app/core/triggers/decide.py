@@ -1,7 +1,6 @@
 """From a verdict to a decision: what is recorded, what is sent, what stays pending."""
 
 from bisect import insort
-from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -10,9 +9,18 @@ from app.core.context import DecisionContext
 from app.core.customer.addresses import sent_address
 from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS, SEND_BYTES
-from app.core.customer.parts import Sent
-from app.core.customer.record import Customer
-from app.core.decisions import DEFER, HOLDOUT, SEND, SUPPRESS, Decision, Outcome, Reason
+from app.core.customer.record import Customer, Instance, PendingStep, Sent
+from app.core.decisions import (
+    DEFER,
+    HOLDOUT,
+    RATE,
+    REACH,
+    SEND,
+    SUPPRESS,
+    Decision,
+    Outcome,
+    Reason,
+)
 from app.core.gates.judge import Verdict, judge
 from app.core.identity import request_id
 from app.core.recorded import SendRequest
@@ -46,7 +54,7 @@ def decide(
         customer.timer_gone(pending.fire_ms)
         pending.fire_ms = _fires_ms(moment, trigger, verdict.reason, verdict.next_eligible_ms)
         pending.deferred = True
-        pending.was_patient |= verdict.reason is Reason.REACH
+        pending.was_patient |= verdict.reason is REACH
         if verdict.slot is not None:
             pending.slot = verdict.slot
         customer.timer_added(pending.fire_ms)
@@ -71,7 +79,7 @@ def _fires_ms(moment: DecisionContext, trigger: Trigger, reason: Reason, next_ms
     """When the timer of a deferred step fires. The slot of a rate is a now: it is not arbitrated
     and does not wait for the grace.
     """
-    if reason is Reason.RATE:
+    if reason is RATE:
         return next_ms - moment.rates.grace_ms
     return firing_ms(moment.rules, trigger, next_ms)
 
@@ -178,7 +186,7 @@ def send_request(
     moment: DecisionContext,
     trigger: Trigger,
     channel: str,
-    data: Mapping[str, Any],
+    data: dict[str, Any],
     kind: str = "send",
 ) -> SendRequest:
     """The record for the channel senders: a send, or the recall of one."""

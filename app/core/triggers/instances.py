@@ -19,6 +19,7 @@ from app.core.triggers.decide import drop_step
 
 #: How long after its anchor an instance waits for what a send leads to.
 JOURNEY_MS: Final = 60 * DAY_MS
+_encoder: Final = msgspec.msgpack.Encoder()
 
 
 def start_instance(moment: EventContext, trigger: Trigger, key: str) -> Instance:
@@ -77,7 +78,7 @@ def move_instance(moment: EventContext, trigger: Trigger, instance: Instance) ->
     customer = moment.customer
     data = _kept(moment.data, trigger) if ITEMS in moment.data else moment.data
     instance.data, instance.cause = data, moment.cause
-    instance.size = len(msgspec.msgpack.encode(data)) if data else 0
+    instance.size = len(_encoder.encode(data)) if data else 0
     customer.about_bytes += instance.size
     instance.anchor_ms = moment.occurred_ms
     instance.is_delivery = moment.type == DELIVERY
@@ -101,7 +102,7 @@ def add_instance(
 ) -> Instance:
     """Put a new instance with all its steps into the record; not one that has no step."""
     customer = moment.customer
-    size = len(msgspec.msgpack.encode(data)) if data else 0
+    size = len(_encoder.encode(data)) if data else 0
     instance = Instance(trigger.name, key, anchor_ms, data, cause, [], size=size)
     if trigger.experiment is not None:
         instance.audience = audience_of(trigger, data, customer, moment.now_ms)
@@ -203,5 +204,9 @@ def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
         if instance.trigger == name:
             found.append(instance)
     if len(found) > 1:
-        found.sort(key=lambda instance: (instance.key, instance.anchor_ms))
+        found.sort(key=_key_and_anchor)
     return found
+
+
+def _key_and_anchor(instance: Instance) -> tuple[str, int]:
+    return instance.key, instance.anchor_ms

@@ -4,6 +4,8 @@ The record of A travels to B whole: ``leave`` makes it ready and says what stays
 puts it into B's record. Between the two it may be encoded and sent to another partition.
 """
 
+from typing import Final
+
 from app.core.context import EventContext
 from app.core.customer.declared_facts import merge_facts
 from app.core.customer.instance import Instance
@@ -16,7 +18,7 @@ from app.core.time.instants import DAY_MS
 from app.core.triggers.instances import end_instance, keep_bounds, open_instances
 
 #: So long after its arrival a merge sends on what comes for the customer that was merged.
-FORWARD_MS = 30 * DAY_MS
+FORWARD_MS: Final = 30 * DAY_MS
 
 
 def leave(customer: Customer, into: str, now_ms: int) -> Customer:

@@ -6,10 +6,10 @@ this identity open before, do ``once`` and ``limit`` allow it, does ``when`` hol
 """
 
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Final
 
 from app.core.context import EventContext
+from app.core.customer.digests import digest_of
 from app.core.customer.limits import MAX_IDENTITIES, MAX_STOPPED, remember
 from app.core.customer.parts import StoppedStart
 from app.core.customer.record import DIGEST_BYTES, Customer
@@ -181,8 +181,7 @@ def remember_identity(customer: Customer, trigger: str, identity: bytes) -> None
 
 def identity_of(key: str, anchor_ms: int) -> bytes:
     """What is remembered of an instance with that key and anchor."""
-    text = f"{anchor_ms}|{key}".encode(errors="surrogatepass")
-    return blake2b(text, digest_size=DIGEST_BYTES).digest()
+    return digest_of(f"{anchor_ms}|{key}")
 
 
 def stop_start(moment: EventContext, trigger: Trigger, key: str, stop: Stop) -> None:

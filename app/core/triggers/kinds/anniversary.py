@@ -23,7 +23,7 @@ from app.core.triggers.entry import entry_stop
 from app.core.triggers.instances import add_instance, open_instances, remove_instance
 
 #: What no event says.
-_NO_EVENT: Final[Mapping[str, Any]] = {}
+_NO_EVENT: Final[dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +173,12 @@ def schedule(
 
 def _year(instance: Instance) -> int | None:
     """The year that an instance is for. None: it was opened as another kind, by older rules."""
-    year = _utc_year(instance.anchor_ms // DAY_MS)
-    for near in (year, year + 1, year - 1):
-        if str(near) == instance.key:
-            return near
-    return None
+    year, key = _utc_year(instance.anchor_ms // DAY_MS), instance.key
+    if str(year) == key:
+        return year
+    if str(year + 1) == key:
+        return year + 1
+    return year - 1 if str(year - 1) == key else None
 
 
 @lru_cache(maxsize=4096)
@@ -214,6 +215,6 @@ def _due_in_year(source: str, value: Any, year: int, minute: int, tz: ZoneInfo) 
 def in_year(day: date, year: int) -> date:
     """The same month and day of that year; 29 February falls on 28 where there is none."""
     try:
-        return day.replace(year=year)
+        return date(year, day.month, day.day)
     except ValueError:
         return date(year, 2, 28)

@@ -19,6 +19,7 @@ from app.core.triggers.starts import open_instance
 LATENESS_MS: Final = DAY_MS
 _KEYS_BETWEEN_CLEANINGS: Final = 8
 _NOTHING: Final[dict[str, list[int]]] = {}
+_NEVER: Final[list[int]] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Frequency(Kind):
             return
         times_by_key = moment.customer.frequencies_ms
         by_key = times_by_key.get(trigger.name, _NOTHING)
-        known = by_key.get(key, ())
+        known = by_key.get(key, _NEVER)
         after_ms = moment.occurred_ms - self.within_ms
         count = 1
         for at_ms in known:
@@ -57,7 +58,10 @@ class Frequency(Kind):
             _forget(times_by_key, trigger.name, key)
             open_instance(moment, trigger, key)
             return
-        newest = sorted([*known, moment.occurred_ms])[-(self.times - 1) :]
+        newest = [*known, moment.occurred_ms]
+        newest.sort()
+        if len(newest) >= self.times:
+            newest = newest[1 - self.times :]
         if len(by_key) % _KEYS_BETWEEN_CLEANINGS == 0:
             _forget_stale(by_key, after_ms - LATENESS_MS)
         remember(times_by_key, trigger.name, key, newest)
