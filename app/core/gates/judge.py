@@ -8,7 +8,7 @@ from typing import Final
 
 from app.core.context import DecisionContext
 from app.core.customer.facts import counting_sends
-from app.core.customer.record import Instance, PendingStep
+from app.core.customer.instance import Instance, PendingStep
 from app.core.decisions import (
     DEFER,
     HOLDOUT,

@@ -9,7 +9,8 @@ from app.core.context import DecisionContext
 from app.core.customer.addresses import sent_address
 from app.core.customer.instance import Instance, PendingStep
 from app.core.customer.limits import MAX_OLD_SENDS, MAX_SENDS, SEND_BYTES
-from app.core.customer.record import Customer, Instance, PendingStep, Sent
+from app.core.customer.parts import Sent
+from app.core.customer.record import Customer
 from app.core.decisions import (
     DEFER,
     HOLDOUT,
