@@ -176,6 +176,12 @@ class Event:
         return self.type in TYPES.get(self.topic, ())
 
 
+def into_of(event: Event) -> str | None:
+    """The customer that a merge names; None when it names none, or the event is no merge."""
+    into = event.data.get("into") if event.type == MERGE and event.topic == PROFILES else None
+    return into if isinstance(into, str) else None
+
+
 def parse_instant(value: object, field: str) -> int:
     """Epoch ms from RFC 3339 text or integer epoch ms; EventError otherwise."""
     if type(value) is int:

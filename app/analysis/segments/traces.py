@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from app.backtest.history import Arrival
-from app.core.events import MERGE, PURCHASES, Event
+from app.core.events import PURCHASES, Event, into_of
 
 
 class Purchase(msgspec.Struct, frozen=True):
@@ -54,8 +54,8 @@ class Traces:
                 return
             purchase = Purchase(event.occurred_ms, _skus(event))
             self.purchases.setdefault(self._member(event.customer_id), []).append(purchase)
-        elif event.type == MERGE:
-            self._merge(self._member(event.customer_id), event.data.get("into"))
+        elif (into := into_of(event)) is not None:
+            self._merge(event.customer_id, into)
         elif event.type == "message_delivered":
             self._delivered(event)
         elif event.type in ("message_opened", "message_clicked"):
@@ -66,14 +66,15 @@ class Traces:
             customer_id = into
         return customer_id
 
-    def _merge(self, customer_id: str, into: object) -> None:
-        if not isinstance(into, str) or into == customer_id:
+    def _merge(self, customer_id: str, into: str) -> None:
+        member = self._member(customer_id)
+        if into in (member, customer_id):
             return
         # the newest member of a circle of merges is its end
         self._into.pop(into, None)
-        self._into[customer_id] = into
-        _move(self.purchases, customer_id, into)
-        _move(self.messages, customer_id, into)
+        self._into[member] = into
+        _move(self.purchases, member, into)
+        _move(self.messages, member, into)
 
     def _is_new(self, event: Event) -> bool:
         key = (event.customer_id, event.event_id)

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from app.backtest.history import read_arrival
 from app.core.errors import ConfigError
-from app.core.events import MERGE, PROFILES, Event
+from app.core.events import MERGE, Event, into_of
 
 #: A line with neither of them is no merge: JSON may spell the type with escapes.
 _TYPE: Final = MERGE.encode()
@@ -21,10 +21,8 @@ def find_merges(lines: Iterable[bytes]) -> Iterator[Merge]:
     for number, line in enumerate(lines, start=1):
         if _TYPE in line or _ESCAPE in line:
             event = read_arrival(line, number).content
-            if isinstance(event, Event) and event.type == MERGE and event.topic == PROFILES:
-                into = event.data.get("into")
-                if isinstance(into, str):
-                    yield event.customer_id, into
+            if isinstance(event, Event) and (into := into_of(event)) is not None:
+                yield event.customer_id, into
 
 
 def without_merges(lines: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from app.core.customer.record import Customer
 from app.core.decisions import Decision, Outcome
 from app.core.engine import Engine
 from app.core.errors import EventError
-from app.core.events import Event
+from app.core.events import Event, into_of
 from app.core.rules.model import Rules
 from app.core.rules.rates import Rates, RateState
 from app.core.time.instants import Instant
@@ -101,8 +101,8 @@ class Shadow:
     def forget_merged(self, customer_id: str, event: Event) -> None:
         """The live engine has taken a merge: both customers start from a copy again."""
         self._customers.erase(customer_id)
-        into = event.data.get("into")
-        if isinstance(into, str):
+        into = into_of(event)
+        if into is not None:
             self._customers.erase(into)
 
     def release_parked(self, instant: Instant) -> None:

@@ -73,7 +73,8 @@ def test_a_merged_customers_purchases_count_for_the_member(fit: Fit) -> None:
     assert beats(reports["churn"])
 
     traces = Traces()
-    for arrival in read_arrivals(merged):
+    into_itself = merge | {"event_id": "again", "data": {"into": guest}}
+    for arrival in read_arrivals([*merged, orjson.dumps(into_itself)]):
         traces.take(arrival)
     assert traces.purchases.keys() == {"member"}
     assert traces.purchases_of(guest) == traces.purchases_of("member") != []
