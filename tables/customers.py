@@ -127,15 +127,23 @@ class PartitionCustomers:
 
     def read_ahead(self, keys: Iterable[bytes | None]) -> None:
         """Read what the database has of customers who are about to be asked for, all at once."""
-        kept = self._kept
-        missing: dict[str, bytes] = {}
+        asked: dict[str, bytes] = {}
         for key in keys:
-            try:
-                customer_id = "" if key is None else key.decode()
-            except UnicodeDecodeError:
-                continue
-            if key and customer_id not in kept and customer_id not in self._stored:
-                missing[customer_id] = key
+            if key:
+                try:
+                    asked[key.decode()] = key
+                except UnicodeDecodeError:
+                    continue
+        self._read_ahead(asked)
+
+    def _read_ahead(self, asked: dict[str, bytes]) -> None:
+        """The same for customers by their ids and keys."""
+        kept, stored = self._kept, self._stored
+        missing = {
+            customer_id: key
+            for customer_id, key in asked.items()
+            if customer_id not in kept and customer_id not in stored
+        }
         if not missing:
             return
         values = self._store.get_many(list(missing.values()))
@@ -242,14 +250,13 @@ class PartitionCustomers:
 
     def due(self, watermark_ms: int) -> list[Customer]:
         """Every customer with a timer at or before the watermark, in order of due time."""
-        stored: list[str] = []
+        stored: dict[str, bytes] = {}
         while self._stored_ms <= watermark_ms:
-            stored.append(self._stored_id)
+            stored[self._stored_id] = self._stored_id.encode()
             self._next_stored()
-        if stored:
-            self.read_ahead([customer_id.encode() for customer_id in stored])
-            for customer_id in stored:
-                self.get(customer_id)
+        self._read_ahead(stored)
+        for customer_id in stored:
+            self.get(customer_id)
         heap, now_due = self._heap, {}
         while heap and heap[0][0] <= watermark_ms:
             due_ms, customer_id = heapq.heappop(heap)

@@ -115,7 +115,8 @@ def timer_due_ms(value: bytes) -> int:
     """When the customer of a changelog entry's value has a timer; END_OF_TIME_MS without one."""
     if value[_FLAGS_AT] & (_IS_ERASED | _IS_MERGED):
         return END_OF_TIME_MS
-    return int.from_bytes(value[:8], "big") - _SIGN
+    due: int = _U64.unpack_from(value)[0]
+    return due - _SIGN
 
 
 def is_merged(value: bytes) -> bool:

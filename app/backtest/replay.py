@@ -4,7 +4,7 @@ All topics form one stream that is always read up to its end, so the watermark i
 a timer fires at now = its time + grace, before a record that arrives then or later.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum
@@ -53,8 +53,8 @@ class Replay:
     ) -> None:
         self.customers = InMemoryCustomers()
         # a Counter finds its own way of setting an item by name, each time
-        self._counts: dict[str, int] = {}
-        self._learned: dict[str, int] = {}
+        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._learned: defaultdict[str, int] = defaultdict(int)
         self._is_learning = False
         self._rules = rules
         self._dead = dead
@@ -149,14 +149,14 @@ class Replay:
                 handled = self._engine.handle(
                     content, instant.now_ms, instant.watermark_ms, is_current=instant.is_current
                 )
-                counts[handled] = counts.get(handled, 0) + 1
+                counts[handled] += 1
                 return
             if isinstance(content, str):
                 self._engine.erase(content)
-                counts["erased"] = counts.get("erased", 0) + 1
+                counts["erased"] += 1
                 return
             raise content
         except EventError as exc:
-            counts["dead_letter"] = counts.get("dead_letter", 0) + 1
+            counts["dead_letter"] += 1
             if self._dead is not None and not self._is_learning:
                 self._dead(arrival.number, exc)

@@ -1,5 +1,6 @@
 """Columns of a customer's record as bytes (``app.core.customer.columns``)."""
 
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -18,21 +19,23 @@ write_array: Final = msgspec.msgpack.Encoder().encode
 _read_data: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _read_cause: Final = msgspec.msgpack.Decoder(Cause).decode
 
+Part = TypeVar("Part")
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 def read_data(stored: msgspec.Raw) -> dict[str, Any]:
     """The data of an instance. Raises InfrastructureError."""
-    try:
-        return _read_data(stored)
-    except msgspec.MsgspecError as exc:
-        raise unreadable(exc) from exc
+    return _decoded(_read_data, stored)
 
 
 def read_cause(stored: msgspec.Raw) -> Cause:
     """The cause of an instance. Raises InfrastructureError."""
+    return _decoded(_read_cause, stored)
+
+
+def _decoded(decode: Callable[[bytes | msgspec.Raw], Part], stored: bytes | msgspec.Raw) -> Part:
     try:
-        return _read_cause(stored)
+        return decode(stored)
     except msgspec.MsgspecError as exc:
         raise unreadable(exc) from exc
 
@@ -55,10 +58,7 @@ class Column(Generic[Fields]):
 
     def read(self, column: bytes) -> Fields:
         """The values of all fields. Raises InfrastructureError."""
-        try:
-            return self._decode(column) if column else self._fields()
-        except msgspec.MsgspecError as exc:
-            raise unreadable(exc) from exc
+        return _decoded(self._decode, column) if column else self._fields()
 
     def write(self, fields: Fields) -> bytes:
         """The column: nothing while all fields have their defaults."""

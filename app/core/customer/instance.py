@@ -191,6 +191,7 @@ def read_instance(values: tuple[Any, ...]) -> Instance:
         opened_by,
         audience,
     ) = values
+    # one by one: with * compiled code would call these as it calls what it does not know
     steps = []
     for each in stored:
         step, due_ms, fire_ms, deferred, parked, slot, was_patient, awaits = astuple(each)

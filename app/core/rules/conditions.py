@@ -23,7 +23,8 @@ Fact = Callable[[Customer, int], Any]
 
 #: Sums, products, and what they are compared with are rounded to so many decimal places.
 SUM_DECIMALS: Final = 6
-_NO_EVENT: Final[dict[str, Any]] = {}
+#: The data of no event: what is asked of a customer alone.
+NO_EVENT: Final[dict[str, Any]] = {}
 BIRTHDAY: Final = "profile.birthday"
 
 
@@ -113,7 +114,7 @@ def compile_segments(segments: Mapping[str, Mapping[str, Any]], facts: Facts) ->
     def held(customer: Customer, now_ms: int) -> list[str]:
         names = []
         for name, condition in conditions:
-            if condition(_NO_EVENT, customer, now_ms):
+            if condition(NO_EVENT, customer, now_ms):
                 names.append(name)
         return names
 

@@ -36,9 +36,6 @@ from tables.customers import PartitionCustomers
 from tables.layout import HEAD_BYTES, head_of
 from tables.partition import PartitionStore
 
-#: Found once: a class of constants looks for each of them by a call.
-_MISROUTED: Final = RecordOutcome.MISROUTED
-
 
 class PartitionProcessor:
     """Owns a partition's input, clock, engine and customers between assignment and revocation.
@@ -369,7 +366,7 @@ class PartitionProcessor:
             if decoded.is_own
             else self._input.repartitioned.handled(decoded.forwarded or record)
         )
-        if outcome is not _MISROUTED:
+        if outcome is not RecordOutcome.MISROUTED:
             unit.lags_ms.setdefault(topic, []).append(unit.now_ms - record.timestamp)
         return True
 

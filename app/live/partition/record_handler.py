@@ -26,9 +26,6 @@ from app.live.repartition.outgoing import MisroutedRecords
 from tables import records
 from tables.customers import PartitionCustomers
 
-#: Found once: a class of constants looks for each of them by a call.
-_APPLIED: Final = RecordOutcome.APPLIED
-
 
 @dataclass(slots=True, init=False)
 class DecodedRecord:
@@ -223,7 +220,7 @@ class RecordHandler:
                 unit.note_unknown_channels(event, self._engine.rules.feedback)
             if is_merge:
                 self._customers.changed(customer)
-            return _APPLIED
+            return RecordOutcome.APPLIED
         self._customers.changed(customer)
         if handled is Handled.MACHINE_OPEN:
             return RecordOutcome.MACHINE_OPEN

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from app.core.context import DecisionContext, EventContext
@@ -12,7 +12,7 @@ from app.core.customer.instance import Instance
 from app.core.customer.profile import parse_yearly
 from app.core.customer.record import Customer
 from app.core.recorded import Cause
-from app.core.rules.conditions import Facts, Getter, compile_field
+from app.core.rules.conditions import NO_EVENT, Facts, Getter, compile_field
 from app.core.rules.document_values import minute_of_day
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
@@ -23,7 +23,6 @@ from app.core.triggers.entry import entry_stop
 from app.core.triggers.instances import add_instance, open_instances, remove_instance
 
 #: What no event says.
-_NO_EVENT: Final[dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ class Anniversary(Kind):
         """Whether the only instance that waits does so for the date, or none does without one."""
         customer = moment.customer
         fired_year = customer.fired_years.get(trigger.name, 0)
-        value = self.date(_NO_EVENT, customer, moment.now_ms)
+        value = self.date(NO_EVENT, customer, moment.now_ms)
         waiting_ms: int | None = None
         for instance in open_instances(customer, trigger):
             year = _year(instance)
@@ -144,7 +143,7 @@ def schedule(
     customer = moment.customer
     fired_year = customer.fired_years.get(trigger.name, 0)
     tz = zone_of(moment.rules, customer)
-    value = kind.date(_NO_EVENT, customer, moment.now_ms)
+    value = kind.date(NO_EVENT, customer, moment.now_ms)
     day = None if value is None else _date_of(kind.source, value, tz)
     due = None
     if day is not None:
