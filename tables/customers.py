@@ -320,9 +320,7 @@ class PartitionCustomers:
                 self._values[customer_id] = None
                 continue
             del loaded[customer_id]
-            pending = 0
-            for instance in customer.instances:
-                pending += len(instance.steps)
+            pending = customer.open.pending()
             has_parked = self._may_have_parked and customer.has_parked()
             head = Head(
                 self._due_ms[customer_id],

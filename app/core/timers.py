@@ -20,7 +20,7 @@ def next_timer(customer: Customer, rules: Rules) -> tuple[Instance, PendingStep]
     """The customer's next timer in the order of spec section 4; None without one."""
     due_ms = customer.next_due_ms()
     best: tuple[Instance, PendingStep] | None = None
-    for instance in customer.instances:
+    for instance in customer.open.with_timer_at(due_ms):
         for pending in instance.steps:
             if pending.fire_ms != due_ms or pending.parked:
                 continue

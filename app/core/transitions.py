@@ -112,7 +112,7 @@ def handle_event(
     if event.topic == ENGAGEMENT:
         _take_answer(moment, plan)
     _learn(moment, event, plan, update)
-    if event.type in ATTRIBUTED and customer.sends:
+    if event.type in ATTRIBUTED and customer.send_log.count():
         attribute(moment, emit_outcome)
         for sent in moment.converted:
             journey.take_conversion(moment, sent)

@@ -5,7 +5,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from app.core.customer.columns import Bought, Facts, Profile, Sends, State
+from app.core.customer.columns import KEPT, Bought, Facts, Profile, Sends, State
+from app.core.customer.parts import Sent, SentAt
 from app.core.errors import InfrastructureError
 from app.core.recorded import Cause
 
@@ -18,6 +19,9 @@ write_array: Final = msgspec.msgpack.Encoder().encode
 
 _read_data: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _read_cause: Final = msgspec.msgpack.Decoder(Cause).decode
+_read_sent: Final = msgspec.msgpack.Decoder(Sent).decode
+_read_sent_at: Final = msgspec.msgpack.Decoder(SentAt).decode
+_read_kept: Final = {name: msgspec.msgpack.Decoder(kept).decode for name, kept in KEPT.items()}
 
 Part = TypeVar("Part")
 Fields = TypeVar("Fields", bound=msgspec.Struct)
@@ -31,6 +35,22 @@ def read_data(stored: msgspec.Raw) -> dict[str, Any]:
 def read_cause(stored: msgspec.Raw) -> Cause:
     """The cause of an instance. Raises InfrastructureError."""
     return _decoded(_read_cause, stored)
+
+
+def read_sent(stored: msgspec.Raw) -> Sent:
+    """A send. Raises InfrastructureError."""
+    return _decoded(_read_sent, stored)
+
+
+def read_decided_ms(stored: msgspec.Raw) -> int:
+    """When a send was decided. Raises InfrastructureError."""
+    decided_ms: int = _decoded(_read_sent_at, stored).decided_ms
+    return decided_ms
+
+
+def read_kept(name: str, stored: msgspec.Raw) -> Any:
+    """The value of a field in ``KEPT``. Raises InfrastructureError."""
+    return _decoded(_read_kept[name], stored)
 
 
 def _decoded(decode: Callable[[bytes | msgspec.Raw], Part], stored: bytes | msgspec.Raw) -> Part:

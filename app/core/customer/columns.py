@@ -5,11 +5,11 @@ while every field has its default. New fields go at the end of a column with a d
 an older record fills them in, and one of an older release leaves them out.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from app.core.customer.parts import Entered, FactState, Purchases, Sent, StoppedStart
+from app.core.customer.parts import Entered, FactState, Purchases, StoppedStart
 from app.core.numbers import Number
 
 
@@ -44,8 +44,19 @@ class StoredInstance(msgspec.Struct, array_like=True, gc=False):
     audience: str | None = None
 
 
+#: Fields of ``State`` that stay bytes until they are asked for: an event looks at some of them.
+KEPT: Final[dict[str, Any]] = {
+    "cancels_ms": dict[str, dict[str, int]],
+    "frequencies_ms": dict[str, dict[str, list[int]]],
+    "starts_ms": dict[str, dict[str, list[int]]],
+    "stopped": list[StoppedStart],
+}
+_EMPTY_MAP: Final = msgspec.Raw(msgspec.msgpack.encode({}))
+_EMPTY_ARRAY: Final = msgspec.Raw(msgspec.msgpack.encode([]))
+
+
 class State(msgspec.Struct, array_like=True, gc=False):
-    """What nearly every event or timer looks at: decoded with the record."""
+    """What nearly every event or timer looks at: decoded with the record, but for ``KEPT``."""
 
     applied: dict[str, int] = {}
     seen: bytes = b""
@@ -54,10 +65,10 @@ class State(msgspec.Struct, array_like=True, gc=False):
     views_ms: list[int] = []
     instances: list[StoredInstance] = []
     identities: dict[str, bytes] = {}
-    cancels_ms: dict[str, dict[str, int]] = {}
+    cancels_ms: msgspec.Raw = _EMPTY_MAP
     cancels_all_ms: dict[str, int] = {}
-    frequencies_ms: dict[str, dict[str, list[int]]] = {}
-    starts_ms: dict[str, dict[str, list[int]]] = {}
+    frequencies_ms: msgspec.Raw = _EMPTY_MAP
+    starts_ms: msgspec.Raw = _EMPTY_MAP
     fired_years: dict[str, int] = {}
     last_seen_ms: int | None = None
     first_order_ms: int | None = None
@@ -68,7 +79,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     facts_version: str = ""
     reached: dict[str, list[Number]] = {}
     entered: dict[str, list[Entered]] = {}
-    stopped: list[StoppedStart] = []
+    stopped: msgspec.Raw = _EMPTY_ARRAY
     decide_from_ms: int = 0
     merged_into: str | None = None
     merged_at_ms: int = 0
@@ -91,9 +102,11 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
 
 
 class Sends(msgspec.Struct, array_like=True, gc=False):
-    """What was sent, and when the customer opens it."""
+    """What was sent, each a ``Sent`` that is decoded when asked for, and when the customer opens
+    it.
+    """
 
-    sends: list[Sent] = []
+    sends: list[msgspec.Raw] = []
     opened_minutes: list[int] = []
 
 

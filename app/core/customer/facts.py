@@ -126,12 +126,9 @@ def lifecycle(customer: Customer, now_ms: int) -> str:
 def counting_sends(customer: Customer, after_ms: int) -> list[Sent]:
     """Marketing sends and ghost sends decided after that time; a recalled one is none."""
     found = []
-    for sent in reversed(customer.sends):
-        if sent.decided_ms <= after_ms:
-            break
+    for sent in customer.send_log.since(after_ms):
         if sent.is_marketing:
             found.append(sent)
-    found.reverse()
     return found
 
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from math import inf
 from operator import attrgetter
 from types import GenericAlias
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 import msgspec
 from msgspec.structs import astuple, fields
 
-from app.core.customer.columns import Bought, Facts, Profile, Sends, State, StoredInstance
+from app.core.customer.columns import KEPT, Bought, Facts, Profile, Sends, State, StoredInstance
 from app.core.customer.instance import Instance, read_instance
-from app.core.customer.parts import FactDay, FactState
+from app.core.customer.parts import FactDay, FactState, Sent
 from app.core.customer.record import FIELDS, Customer
 from app.core.recorded import Cause
 from app.core.time.instants import END_OF_TIME_MS
@@ -33,7 +33,9 @@ def _described(fields_of: type[msgspec.Struct], **types: Any) -> dict[str, Any]:
     described: dict[str, Any] = {}
     for each in fields(fields_of):
         given: tuple[Any, ...] = ()
-        if each.default is not msgspec.NODEFAULT:
+        if each.name in KEPT:
+            given = (msgspec.field(default_factory=get_origin(KEPT[each.name])),)
+        elif each.default is not msgspec.NODEFAULT:
             given = (each.default,)
         elif each.default_factory is not msgspec.NODEFAULT:
             given = (msgspec.field(default_factory=each.default_factory),)
@@ -52,9 +54,9 @@ _described_fields: Final[dict[str, Any]] = {
     "customer_id": ("customer_id", str),
     "outbox": ("outbox", list[bytes], msgspec.field(default_factory=list)),
     "due_ms": ("due_ms", int | None, END_OF_TIME_MS),
-    **_described(State, instances=GenericAlias(list, (_Instance,))),
+    **_described(State, instances=GenericAlias(list, (_Instance,)), **KEPT),
     **_described(Profile),
-    **_described(Sends),
+    **_described(Sends, sends=list[Sent]),
     **_described(Bought),
     **_described(Facts),
 }

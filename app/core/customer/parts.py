@@ -56,6 +56,12 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     opened_by: str | None = None
 
 
+class SentAt(msgspec.Struct, array_like=True, gc=False):
+    """What a ``Sent`` begins with."""
+
+    decided_ms: int
+
+
 class Purchase(msgspec.Struct, array_like=True, gc=False):
     """An order or booking that a cancellation can still take back, and what it added."""
 

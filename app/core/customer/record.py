@@ -4,12 +4,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 from msgspec.structs import astuple
 
-from app.core.customer.column_codec import BOUGHT, FACTS, PROFILE, SENDS, write_array
+from app.core.customer.column_codec import (
+    BOUGHT,
+    FACTS,
+    PROFILE,
+    SENDS,
+    read_kept,
+    write_array,
+)
 from app.core.customer.columns import Bought, Facts, Profile, Sends, State
-from app.core.customer.instance import Instance, read_instance
+from app.core.customer.instance import Instance
+from app.core.customer.open_instances import OpenInstances
 from app.core.customer.parts import Entered, FactState, Purchases, Sent, StoppedStart
+from app.core.customer.send_log import SendLog
 from app.core.numbers import Number
 from app.core.time.instants import END_OF_TIME_MS
 
@@ -46,18 +56,16 @@ class Customer:
     sums: dict[str, float]
     #: product views of the last 30 days, oldest first
     views_ms: list[int]
-    instances: list[Instance]
+    open: OpenInstances
     #: trigger -> identities (key and anchor) of its last instances, 8 bytes each, oldest first:
     #: none of them opens a second time
     identities: dict[str, bytes]
-    #: trigger -> key -> last cancel seen; trigger -> last cancel seen that named no key
-    cancels_ms: dict[str, dict[str, int]]
+    # what properties of these names say, or what a record that was read has of it: ``msgspec.Raw``
+    _cancels_ms: Any
+    #: trigger -> last cancel seen that named no key
     cancels_all_ms: dict[str, int]
-    #: trigger -> key -> newest times that still count
-    frequencies_ms: dict[str, dict[str, list[int]]]
-    #: trigger -> key -> time of the newest start read, the last in the list: older releases kept
-    #: several
-    starts_ms: dict[str, dict[str, list[int]]]
+    _frequencies_ms: Any
+    _starts_ms: Any
     #: anniversary trigger -> last year that fired
     fired_years: dict[str, int]
     #: last event of a known type on a topic other than profiles and engagement
@@ -75,8 +83,7 @@ class Customer:
     reached: dict[str, list[Number]]
     #: trigger with ``once`` or ``limit`` -> its instances of which a step was sent
     entered: dict[str, list[Entered]]
-    #: the last starts that opened nothing, oldest first
-    stopped: list[StoppedStart]
+    _stopped: Any
     #: steps that are due before it are closed undecided: their events came as history (0: none did)
     decide_from_ms: int
     #: the customer that this one was merged into, and when that arrived
@@ -88,7 +95,7 @@ class Customer:
     #: the other columns as they were read, and, of those asked for, what is in them now
     _stored: tuple[bytes, bytes, bytes, bytes]
     _profile: Profile | None
-    _sends: Sends | None
+    _sends: SendLog | None
     _bought: Bought | None
     _facts: Facts | None
 
@@ -112,10 +119,10 @@ class Customer:
             self.views_ms,
             instances,
             self.identities,
-            self.cancels_ms,
+            self._cancels_ms,
             self.cancels_all_ms,
-            self.frequencies_ms,
-            self.starts_ms,
+            self._frequencies_ms,
+            self._starts_ms,
             self.fired_years,
             self.last_seen_ms,
             self.first_order_ms,
@@ -126,13 +133,13 @@ class Customer:
             self.facts_version,
             self.reached,
             self.entered,
-            self.stopped,
+            self._stopped,
             self.decide_from_ms,
             self.merged_into,
             self.merged_at_ms,
             self.erased_ms,
         ) = astuple(State() if state is None else state)
-        self.instances = [read_instance(astuple(each)) for each in instances]
+        self.open = OpenInstances(instances)
         self._stored = stored
         self._profile = None
         self._sends = None
@@ -140,6 +147,65 @@ class Customer:
         self._facts = None
         for name, value in values.items():
             setattr(self, name, value)
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Those that are open, in the order in which they opened."""
+        return self.open.all()
+
+    @instances.setter
+    def instances(self, value: list[Instance]) -> None:
+        self.open.replace(value)
+
+    @property
+    def cancels_ms(self) -> dict[str, dict[str, int]]:
+        """Trigger -> key -> last cancel seen."""
+        if type(self._cancels_ms) is Raw:
+            self._cancels_ms = read_kept("cancels_ms", self._cancels_ms)
+        cancels_ms: dict[str, dict[str, int]] = self._cancels_ms
+        return cancels_ms
+
+    @cancels_ms.setter
+    def cancels_ms(self, value: dict[str, dict[str, int]]) -> None:
+        self._cancels_ms = value
+
+    @property
+    def frequencies_ms(self) -> dict[str, dict[str, list[int]]]:
+        """Trigger -> key -> newest times that still count."""
+        if type(self._frequencies_ms) is Raw:
+            self._frequencies_ms = read_kept("frequencies_ms", self._frequencies_ms)
+        frequencies_ms: dict[str, dict[str, list[int]]] = self._frequencies_ms
+        return frequencies_ms
+
+    @frequencies_ms.setter
+    def frequencies_ms(self, value: dict[str, dict[str, list[int]]]) -> None:
+        self._frequencies_ms = value
+
+    @property
+    def starts_ms(self) -> dict[str, dict[str, list[int]]]:
+        """Trigger -> key -> time of the newest start read, the last in the list: older releases
+        kept several.
+        """
+        if type(self._starts_ms) is Raw:
+            self._starts_ms = read_kept("starts_ms", self._starts_ms)
+        starts_ms: dict[str, dict[str, list[int]]] = self._starts_ms
+        return starts_ms
+
+    @starts_ms.setter
+    def starts_ms(self, value: dict[str, dict[str, list[int]]]) -> None:
+        self._starts_ms = value
+
+    @property
+    def stopped(self) -> list[StoppedStart]:
+        """The last starts that opened nothing, oldest first."""
+        if type(self._stopped) is Raw:
+            self._stopped = read_kept("stopped", self._stopped)
+        stopped: list[StoppedStart] = self._stopped
+        return stopped
+
+    @stopped.setter
+    def stopped(self, value: list[StoppedStart]) -> None:
+        self._stopped = value
 
     def _read_profile(self) -> Profile:
         column = self._profile = PROFILE.read(self._stored[0])
@@ -237,29 +303,34 @@ class Customer:
     def mail_taken_ms(self, value: dict[str, int]) -> None:
         (self._profile or self._read_profile()).mail_taken_ms = value
 
-    def _read_sends(self) -> Sends:
-        column = self._sends = SENDS.read(self._stored[1])
-        return column
+    @property
+    def send_log(self) -> SendLog:
+        """What was sent, and when the customer opens it."""
+        log = self._sends
+        if log is None:
+            column = SENDS.read(self._stored[1])
+            log = self._sends = SendLog(column.sends, column.opened_minutes)
+        return log
 
     @property
     def sends(self) -> list[Sent]:
         """In the order of their decisions."""
-        return (self._sends or self._read_sends()).sends
+        return self.send_log.all()
 
     @sends.setter
     def sends(self, value: list[Sent]) -> None:
-        (self._sends or self._read_sends()).sends = value
+        self.send_log.replace(value)
 
     @property
     def opened_minutes(self) -> list[int]:
         """The last opens and clicks in order of arrival, in minutes since the epoch: whole minutes
         are enough to tell the local hour in any zone.
         """
-        return (self._sends or self._read_sends()).opened_minutes
+        return self.send_log.opened_minutes
 
     @opened_minutes.setter
     def opened_minutes(self, value: list[int]) -> None:
-        (self._sends or self._read_sends()).opened_minutes = value
+        self.send_log.opened_minutes = value
 
     def _read_bought(self) -> Bought:
         column = self._bought = BOUGHT.read(self._stored[2])
@@ -311,12 +382,12 @@ class Customer:
             self.counts,
             self.sums,
             self.views_ms,
-            [instance.array() for instance in self.instances],
+            self.open.stored(),
             self.identities,
-            self.cancels_ms,
+            self._cancels_ms,
             self.cancels_all_ms,
-            self.frequencies_ms,
-            self.starts_ms,
+            self._frequencies_ms,
+            self._starts_ms,
             self.fired_years,
             self.last_seen_ms,
             self.first_order_ms,
@@ -327,7 +398,7 @@ class Customer:
             self.facts_version,
             self.reached,
             self.entered,
-            self.stopped,
+            self._stopped,
             self.decide_from_ms,
             self.merged_into,
             self.merged_at_ms,
@@ -339,8 +410,9 @@ class Customer:
         profile, sends, bought, facts = self._stored
         if self._profile is not None:
             profile = PROFILE.write(self._profile)
-        if self._sends is not None:
-            sends = SENDS.write(self._sends)
+        log = self._sends
+        if log is not None:
+            sends = SENDS.write(Sends(log.stored(), log.opened_minutes))
         if self._bought is not None:
             bought = BOUGHT.write(self._bought)
         if self._facts is not None:
@@ -352,21 +424,12 @@ class Customer:
         due_ms = self.due_ms
         if due_ms is not None:
             return due_ms
-        due_ms = END_OF_TIME_MS
-        for instance in self.instances:
-            for step in instance.steps:
-                if step.fire_ms < due_ms and not step.parked:
-                    due_ms = step.fire_ms
-        self.due_ms = due_ms
+        due_ms = self.due_ms = self.open.earliest_ms()
         return due_ms
 
     def has_parked(self) -> bool:
         """Whether any step waits for the partition to be current."""
-        for instance in self.instances:
-            for step in instance.steps:
-                if step.parked:
-                    return True
-        return False
+        return self.open.has_parked()
 
     def timer_gone(self, fire_ms: int) -> None:
         """Take note that a timer was taken out, or moved from there."""

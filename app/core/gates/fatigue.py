@@ -18,8 +18,8 @@ def is_fatigued(customer: Customer, fatigue: Fatigue, now_ms: int, checks: list[
     """
     after_ms = now_ms - fatigue.window_ms
     sends = opened = 0
-    for sent in customer.sends:
-        if sent.decided_ms > after_ms and sent.is_marketing:
+    for sent in customer.send_log.since(after_ms):
+        if sent.is_marketing:
             sends += 1
             opened += sent.is_opened
     fatigued = sends >= fatigue.min_sends and opened / sends < fatigue.open_rate_below

@@ -103,7 +103,7 @@ def judge(
         fatigue = review.rules.fatigue
         if fatigue is not None:
             review.fatigued = is_fatigued(review.customer, fatigue, review.now_ms, review.checks)
-        if review.customer.sends:
+        if review.customer.send_log.count():
             oldest_ms = review.now_ms - review.rules.limits_ms
             review.recent = counting_sends(review.customer, oldest_ms)
         failed = _cooldown(review)

@@ -10,7 +10,7 @@ from app.core.recorded import SendRequest
 from app.core.rules.model import Trigger
 from app.core.triggers.decide import send_request
 from app.core.triggers.entry import forget_sent
-from app.core.triggers.instances import end_instance, open_instances
+from app.core.triggers.instances import end_instance
 
 
 def cancel(moment: EventContext, trigger: Trigger) -> None:
@@ -29,7 +29,7 @@ def cancel(moment: EventContext, trigger: Trigger) -> None:
     pattern = None if key is None else key.pattern_of(moment.data)
     _remember_cancel(moment, trigger, pattern)
     _recall(moment, trigger, pattern)
-    for instance in open_instances(moment.customer, trigger):
+    for instance in moment.customer.open.of(trigger.name):
         if _covers(moment, trigger, pattern, instance.key, instance.anchor_ms):
             end_instance(moment, instance, Reason.CANCELLED)
             trigger.kind.take_cancelled(moment, trigger, instance)
@@ -57,13 +57,9 @@ def _remember_cancel(moment: EventContext, trigger: Trigger, pattern: str | None
 
 
 def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:
-    sends = moment.customer.sends
-    if not sends or sends[-1].decided_ms <= moment.occurred_ms:
-        return
-    for sent in sends:
+    for sent in moment.customer.send_log.since(moment.occurred_ms):
         if (
             sent.trigger == trigger.name
-            and moment.occurred_ms < sent.decided_ms
             and moment.now_ms - sent.decided_ms <= moment.rules.recall_window_ms
             and _covers(moment, trigger, pattern, sent.key, sent.anchor_ms)
         ):

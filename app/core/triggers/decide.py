@@ -1,7 +1,5 @@
 """From a verdict to a decision: what is recorded, what is sent, what stays pending."""
 
-from bisect import insort
-from operator import attrgetter
 from typing import Any
 
 from app.core.attribution import order_of
@@ -119,7 +117,7 @@ def close_step(customer: Customer, instance: Instance, pending: PendingStep) -> 
     instance.steps.remove(pending)
     customer.timer_gone(pending.fire_ms)
     if not instance.steps:
-        customer.instances.remove(instance)
+        customer.open.remove(instance)
 
 
 def _remember_send(
@@ -135,10 +133,11 @@ def _remember_send(
     assert channel is not None
     # by event time: after an outage what was done meanwhile has still to come
     oldest_ms = decision.due_ms - moment.rules.memory_ms
-    sends = customer.sends
-    if len(sends) > MAX_OLD_SENDS and sends[0].decided_ms <= oldest_ms:
+    log = customer.send_log
+    if log.count() > MAX_OLD_SENDS and log.first_ms() <= oldest_ms:
+        sends = log.all()
         older, last = sends[:-MAX_OLD_SENDS], sends[-MAX_OLD_SENDS:]
-        sends = customer.sends = [old for old in older if old.decided_ms > oldest_ms] + last
+        log.replace([old for old in older if old.decided_ms > oldest_ms] + last)
     if trigger.cancel:
         _forget_requests(customer, now_ms - moment.rules.recall_window_ms)
     steps = trigger.steps
@@ -167,18 +166,16 @@ def _remember_send(
         request=decision.dispatch if trigger.cancel else None,
         opened_by=instance.opened_by,
     )
-    if sends and sends[-1].decided_ms > now_ms:
-        insort(sends, sent, key=attrgetter("decided_ms"))
-    else:
-        sends.append(sent)
+    log.add(sent, MAX_SENDS)
     customer.about_bytes += SEND_BYTES + instance.size
-    if len(sends) > MAX_SENDS:
-        del sends[:-MAX_SENDS]
 
 
 def _forget_requests(customer: Customer, before_ms: int) -> None:
     """What no recall can have to repeat any more is not kept."""
-    for sent in customer.sends:
+    log = customer.send_log
+    if not log.count() or log.first_ms() >= before_ms:
+        return
+    for sent in log.all():
         if sent.request is not None and sent.decided_ms < before_ms:
             sent.request = None
 

@@ -38,8 +38,8 @@ def _entered(
     after_ms = BEGINNING_OF_TIME_MS if entry.per_ms is None else start_ms - entry.per_ms
     counted = {
         (shortened(one.key, _KEY_CHARS), one.anchor_ms)
-        for one in customer.instances
-        if one.trigger == name and one.anchor_ms > after_ms and one is not own
+        for one in customer.open.of(name)
+        if one.anchor_ms > after_ms and one is not own
     }
     for one in customer.entered.get(name, _NONE):
         if one.anchor_ms > after_ms:
@@ -69,12 +69,8 @@ def remember_sent(customer: Customer, trigger: Trigger, instance: Instance, step
 
 def forget_sent(customer: Customer, sent: Sent) -> None:
     """A send was recalled: it counts no more."""
-    for instance in customer.instances:
-        if (
-            instance.anchor_ms == sent.anchor_ms
-            and instance.key == sent.key
-            and instance.trigger == sent.trigger
-        ):
+    for instance in customer.open.of(sent.trigger):
+        if instance.anchor_ms == sent.anchor_ms and instance.key == sent.key:
             instance.sent &= ~(1 << sent.step)
     key = shortened(sent.key, _KEY_CHARS)
     entered = customer.entered.get(sent.trigger, _NONE)

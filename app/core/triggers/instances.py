@@ -109,13 +109,12 @@ def add_instance(
     instance.steps = steps = _pending_steps(moment, trigger, instance)
     if not steps:
         return instance
-    instances = customer.instances
-    instances.append(instance)
+    customer.open.add(instance)
     customer.about_bytes += size
     for pending in steps:
         customer.timer_added(pending.fire_ms)
     # the record is no smaller than the data of its instances
-    if len(instances) > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
+    if customer.open.count() > MAX_INSTANCES or customer.about_bytes > MAX_INSTANCE_BYTES:
         keep_bounds(moment, instance)
     return instance
 
@@ -178,7 +177,7 @@ def end_instance(
     for want of room (``is_evicted``) all that could have come are decided.
     """
     customer = moment.customer
-    customer.instances.remove(instance)
+    customer.open.remove(instance)
     trigger = moment.rules.triggers.get(instance.trigger)
     planned = steps_of(trigger, customer.customer_id, instance) if trigger else ()
     for pending in instance.steps:
@@ -192,21 +191,6 @@ def end_instance(
 
 def remove_instance(customer: Customer, instance: Instance) -> None:
     """Take an open instance out of the record, without a decision on any of its steps."""
-    customer.instances.remove(instance)
+    customer.open.remove(instance)
     for pending in instance.steps:
         customer.timer_gone(pending.fire_ms)
-
-
-def open_instances(customer: Customer, trigger: Trigger) -> list[Instance]:
-    """The open instances of one trigger, in the order of their keys and anchors."""
-    name, found = trigger.name, []
-    for instance in customer.instances:
-        if instance.trigger == name:
-            found.append(instance)
-    if len(found) > 1:
-        found.sort(key=_key_and_anchor)
-    return found
-
-
-def _key_and_anchor(instance: Instance) -> tuple[str, int]:
-    return instance.key, instance.anchor_ms

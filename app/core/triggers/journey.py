@@ -148,11 +148,10 @@ def take_engagement(moment: EventContext) -> None:
 
 def take_conversion(moment: EventContext, sent: Sent) -> None:
     """Tell an open journey that one of its sends, or ghost sends, was converted."""
-    for instance in moment.customer.instances:
+    for instance in moment.customer.open.of(sent.trigger):
         if (
             instance.anchor_ms == sent.anchor_ms
             and instance.key == sent.key
-            and instance.trigger == sent.trigger
             and instance.sent >> sent.step & 1
         ):
             tell(instance, sent.step, CONVERTED)

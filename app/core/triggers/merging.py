@@ -15,7 +15,7 @@ from app.core.customer.record import FIELDS, Customer
 from app.core.decisions import Reason
 from app.core.rules.model import Rules
 from app.core.time.instants import DAY_MS
-from app.core.triggers.instances import end_instance, keep_bounds, open_instances
+from app.core.triggers.instances import end_instance, keep_bounds
 
 #: So long after its arrival a merge sends on what comes for the customer that was merged.
 FORWARD_MS: Final = 30 * DAY_MS
@@ -89,7 +89,7 @@ def _is_rescheduled(rules: Rules, gone: Customer, instance: Instance) -> bool:
 def _move(moment: EventContext, instance: Instance) -> None:
     customer = moment.customer
     trigger = moment.rules.triggers.get(instance.trigger)
-    known = [] if trigger is None else open_instances(customer, trigger)
+    known = [] if trigger is None else customer.open.of(trigger.name)
     for other in known:
         if other.key == instance.key and other.anchor_ms >= instance.anchor_ms:
             customer.instances.append(instance)

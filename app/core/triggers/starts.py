@@ -16,7 +16,7 @@ from app.core.customer.record import DIGEST_BYTES, Customer
 from app.core.decisions import Reason
 from app.core.rules.model import Trigger
 from app.core.triggers.entry import entry_stop, is_new_entry
-from app.core.triggers.instances import end_instance, open_instances, start_instance
+from app.core.triggers.instances import end_instance, start_instance
 
 #: Of a record's digests for one trigger.
 _MAX_BYTES: Final = MAX_IDENTITIES * DIGEST_BYTES
@@ -78,7 +78,7 @@ def restart(moment: EventContext, trigger: Trigger, key: str) -> None:
     if not _is_newest(moment, trigger, key):
         stop_start(moment, trigger, key, Stop.STALE)
         return
-    current = [one for one in open_instances(moment.customer, trigger) if one.key == key]
+    current = [one for one in moment.customer.open.of(trigger.name) if one.key == key]
     for one in current:
         if moment.occurred_ms <= one.anchor_ms:
             stop_start(moment, trigger, key, Stop.STALE)
@@ -167,16 +167,16 @@ def is_known(
         return True
     if len(known) < _MAX_BYTES:
         return False
-    for one in customer.instances:
-        if one.anchor_ms == anchor_ms and one.key == key and one.trigger == trigger.name:
+    for one in customer.open.of(trigger.name):
+        if one.anchor_ms == anchor_ms and one.key == key:
             return True
     return False
 
 
 def remember_identity(customer: Customer, trigger: str, identity: bytes) -> None:
     """Have the identity open no second time."""
-    known = customer.identities.get(trigger, b"") + identity
-    customer.identities[trigger] = known[-_MAX_BYTES:]
+    identities = customer.identities
+    identities[trigger] = (identities.get(trigger, b"") + identity)[-_MAX_BYTES:]
 
 
 def identity_of(key: str, anchor_ms: int) -> bytes:

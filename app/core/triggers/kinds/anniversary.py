@@ -20,7 +20,7 @@ from app.core.rules.zone import zone_of
 from app.core.time.instants import DAY_MS
 from app.core.time.zones import instant_of_local, local, zone
 from app.core.triggers.entry import entry_stop
-from app.core.triggers.instances import add_instance, open_instances, remove_instance
+from app.core.triggers.instances import add_instance, remove_instance
 
 #: What no event says.
 
@@ -80,7 +80,7 @@ class Anniversary(Kind):
         fired_year = customer.fired_years.get(trigger.name, 0)
         value = self.date(NO_EVENT, customer, moment.now_ms)
         waiting_ms: int | None = None
-        for instance in open_instances(customer, trigger):
+        for instance in customer.open.of(trigger.name):
             year = _year(instance)
             if year is None or year <= fired_year:
                 continue
@@ -121,7 +121,7 @@ class Anniversary(Kind):
     def take_used_year(self, moment: EventContext, trigger: Trigger, used: int) -> None:
         customer = moment.customer
         own = customer.fired_years.get(trigger.name, 0)
-        for instance in open_instances(customer, trigger):
+        for instance in customer.open.of(trigger.name):
             year = _year(instance)
             if year is not None and own < year <= used and not instance.waits:
                 remove_instance(customer, instance)
@@ -150,7 +150,7 @@ def schedule(
         is_past = kind.source == "customer"
         due = next_occurrence(day, kind.minute, tz, moment.now_ms, fired_year, is_past)
     has_come = False
-    for instance in open_instances(customer, trigger):
+    for instance in customer.open.of(trigger.name):
         year = _year(instance)
         if year is None or year <= fired_year:
             continue

@@ -19,7 +19,7 @@ from app.core.rules.variants import steps_of
 from app.core.rules.zone import zone_of
 from app.core.time.instants import MAX_MS, MIN_MS, parse_rfc3339
 from app.core.time.zones import instant_of_local
-from app.core.triggers.instances import end_instance, open_instances
+from app.core.triggers.instances import end_instance
 from app.core.triggers.starts import restart
 
 #: Where an instance keeps the date that the profile had: no data field has this name.
@@ -84,7 +84,7 @@ class Date(Kind):
             if is_named:
                 restart(moment, trigger, "")
                 return
-            for instance in open_instances(moment.customer, trigger):
+            for instance in moment.customer.open.of(trigger.name):
                 end_instance(moment, instance, Reason.SUPERSEDED)
 
     def due_ms(self, moment: DecisionContext, step: Step, instance: Instance) -> int | None:
@@ -96,7 +96,7 @@ class Date(Kind):
         if self.minute is None:
             return
         customer = moment.customer
-        for instance in open_instances(customer, trigger):
+        for instance in customer.open.of(trigger.name):
             steps = steps_of(trigger, customer.customer_id, instance)
             for pending in instance.steps:
                 if pending.waits or pending.step >= len(steps) or steps[pending.step].follows:

@@ -10,7 +10,7 @@ from app.core.rules.conditions import Facts
 from app.core.rules.document_values import types_of
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import end_instance, move_instance, open_instances
+from app.core.triggers.instances import end_instance, move_instance
 from app.core.triggers.starts import identity_of, is_known, remember_identity, restart
 
 #: There is at most one open instance, so its key is empty.
@@ -35,7 +35,7 @@ class Inactivity(Kind):
         """
         customer, occurred_ms = moment.customer, moment.occurred_ms
         is_start = moment.type in self.types
-        for instance in open_instances(customer, trigger):
+        for instance in customer.open.of(trigger.name):
             if occurred_ms <= instance.anchor_ms:
                 continue
             if is_start:

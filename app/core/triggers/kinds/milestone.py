@@ -15,7 +15,7 @@ from app.core.numbers import Number, number
 from app.core.rules.conditions import Facts
 from app.core.rules.kind import Kind
 from app.core.rules.model import Trigger
-from app.core.triggers.instances import end_instance, open_instances
+from app.core.triggers.instances import end_instance
 from app.core.triggers.starts import open_instance
 
 
@@ -73,7 +73,7 @@ class Milestone(Kind):
             total: Number = customer.counts.get(self.types[0], 0)
         else:
             total = customer.sums.get(f"{self.types[0]}.{self.field}", 0)
-        for instance in open_instances(customer, trigger):
+        for instance in customer.open.of(trigger.name):
             mark = _mark_of(instance)
             if mark is not None and mark > total and not _is_reached(customer, trigger, mark):
                 end_instance(moment, instance, Reason.CANCELLED)
@@ -93,7 +93,7 @@ class Milestone(Kind):
             passed = [n * self.mark for n in range(max(1, last - MAX_MARKS + 1), last + 1)]
         else:
             passed = [self.mark] if self.mark <= total else []
-        undecided = {_mark_of(instance) for instance in open_instances(customer, trigger)}
+        undecided = {_mark_of(instance) for instance in customer.open.of(trigger.name)}
         marks[:] = sorted({*marks, *passed} - (undecided - {*marks}))[-MAX_MARKS:]
         if not marks:
             del customer.reached[trigger.name]
