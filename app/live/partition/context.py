@@ -42,9 +42,14 @@ class MakeEngine(Protocol):
 class Pace:
     """How much a partition's processor does at once, and when it does what can wait."""
 
-    #: a commit unit ends at about so many records, or customers that timers touched
-    unit_records: int = 1000
+    #: a commit unit ends at so many records, or about so many customers: who comes again in a unit
+    #: is read, encoded and written once
+    unit_records: int = 4000
     unit_customers: int = 2000
+    #: records are read ahead in slices of so many, and with the slice in which a unit has taken so
+    #: long it ends: nothing else of the loop gets its turn before
+    slice_records: int = 1000
+    unit_s: float = 0.2
     #: after so long without work what was left for later is committed
     quiet_s: float = 1.0
     #: how often a quiet partition is looked through for tombstones that ended

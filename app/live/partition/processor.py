@@ -50,6 +50,8 @@ class PartitionProcessor:
         self.partition = partition
         self._context = context
         self._unit_records: Final = pace.unit_records
+        self._slice_records: Final = pace.slice_records
+        self._unit_s: Final = pace.unit_s
         self._unit_customers: Final = pace.unit_customers
         self._store = store
         self._now_ms = context.machine_clock.now_ms
@@ -247,9 +249,8 @@ class PartitionProcessor:
         unit.misrouted = self._input.misrouted.take_pending()
         self._take_rejected(unit)
         released = self._release_parked(instant)
-        has_room = (
-            released < self._unit_customers and self._fire_timers() and self._handle_records()
-        )
+        has_room = released < self._unit_customers and self._fire_timers()
+        has_room = has_room and self._handle_records(started)
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
         has_work = bool(unit.consumed or unit.timers or unit.misrouted or released)
@@ -328,21 +329,26 @@ class PartitionProcessor:
             shadow.fire(clock, due_ms)
         return True
 
-    def _handle_records(self) -> bool:
-        """Handle buffered records; False when timers filled the unit and a record waits."""
+    def _handle_records(self, started: float) -> bool:
+        """Handle buffered records in a unit that began at that instant of ``perf_counter``; False
+        when timers filled the unit and a record waits.
+        """
         held, self._held = self._held, None
         if held is not None and not self._handle(held):
             return False
         customers, unit, decode = self._customers, self._unit, self._handler.decode
-        is_read_ahead = False
+        left_of_slice = 0
         for topic, record in self._input.take(self._unit_records):
-            if not is_read_ahead:
-                is_read_ahead = True
-                coming = self._input.upcoming(self._unit_records)
+            if not left_of_slice:
+                left_of_slice = self._slice_records
+                coming = self._input.upcoming(left_of_slice)
                 customers.read_ahead([record.key, *(each.key for each in coming)])
+            left_of_slice -= 1
             if not self._handle(decode(topic, record)):
                 return False
             if customers.touched_count() >= self._unit_customers or unit.is_heavy:
+                break
+            if not left_of_slice and time.perf_counter() - started >= self._unit_s:
                 break
         return True
 

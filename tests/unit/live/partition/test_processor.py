@@ -104,6 +104,23 @@ def test_records_that_cannot_be_understood_leave_no_garbage(tmp_path: Path) -> N
     assert kept <= 50
 
 
+@pytest.mark.parametrize(
+    ("pace", "most_units"),
+    [(Pace(), 3), (Pace(slice_records=9, unit_s=60.0), 3), (Pace(slice_records=9, unit_s=0.0), 9)],
+)
+def test_a_customer_who_comes_again_is_written_once_a_unit(
+    tmp_path: Path, pace: Pace, most_units: int
+) -> None:
+    """Which goes on for some slices, unless it takes too long."""
+    made = world(tmp_path)
+    for number in range(60):
+        made.publish("orders", "ann", "cart_updated", T0 + number, {"cart_id": "k"})
+    assert Worker(made, RULES, pace=pace).run(Worker.is_at_rest).failure is None
+    written = [each for each in made.broker.of("changelog") if each.key == b"ann"]
+    assert most_units - 3 < len(written) <= most_units
+    assert made.customer("ann").counts["cart_updated"] == 60
+
+
 def test_an_erased_customer_has_no_record_and_no_timers(tmp_path: Path) -> None:
     """What was decided before the erasure went out before it."""
     made = world(tmp_path)
