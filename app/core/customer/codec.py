@@ -12,8 +12,8 @@ All numbers are big-endian and without a sign, unless it is said.
                    its lines), profile, sends, bought, facts; each may be empty
 
 The state and the outbox are decoded with the record. Another column stays bytes until one of its
-fields is asked for or set, and only then is it encoded again; what is written is the same as if all
-had been.
+fields is asked for or set, and only then is it encoded again; so do single instances, sends and
+fields of the state. What is written is the same as if all had been.
 """
 
 from dataclasses import dataclass
