@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from app.core.customer.columns import KEPT, Bought, Facts, Profile, Sends, State
-from app.core.customer.parts import Sent, SentAt
+from app.core.customer.parts import Sent, SentStart
 from app.core.errors import InfrastructureError
 from app.core.recorded import Cause
 
@@ -20,7 +20,7 @@ write_array: Final = msgspec.msgpack.Encoder().encode
 _read_data: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _read_cause: Final = msgspec.msgpack.Decoder(Cause).decode
 _read_sent: Final = msgspec.msgpack.Decoder(Sent).decode
-_read_sent_at: Final = msgspec.msgpack.Decoder(SentAt).decode
+_read_sent_start: Final = msgspec.msgpack.Decoder(SentStart).decode
 _read_kept: Final = {name: msgspec.msgpack.Decoder(kept).decode for name, kept in KEPT.items()}
 
 Part = TypeVar("Part")
@@ -42,10 +42,9 @@ def read_sent(stored: msgspec.Raw) -> Sent:
     return _decoded(_read_sent, stored)
 
 
-def read_decided_ms(stored: msgspec.Raw) -> int:
-    """When a send was decided. Raises InfrastructureError."""
-    decided_ms: int = _decoded(_read_sent_at, stored).decided_ms
-    return decided_ms
+def read_sent_start(stored: msgspec.Raw) -> SentStart:
+    """What a send begins with. Raises InfrastructureError."""
+    return _decoded(_read_sent_start, stored)
 
 
 def read_kept(name: str, stored: msgspec.Raw) -> Any:

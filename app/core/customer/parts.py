@@ -56,10 +56,12 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     opened_by: str | None = None
 
 
-class SentAt(msgspec.Struct, array_like=True, gc=False):
+class SentStart(msgspec.Struct, array_like=True, gc=False):
     """What a ``Sent`` begins with."""
 
     decided_ms: int
+    due_ms: int
+    trigger: str
 
 
 class Purchase(msgspec.Struct, array_like=True, gc=False):

@@ -4,8 +4,8 @@ from bisect import bisect_right, insort
 from operator import attrgetter
 from typing import Any, Final
 
-from app.core.customer.column_codec import read_decided_ms, read_sent
-from app.core.customer.parts import Sent
+from app.core.customer.column_codec import read_sent, read_sent_start
+from app.core.customer.parts import Sent, SentStart
 
 _DECIDED_MS: Final = attrgetter("decided_ms")
 
@@ -48,20 +48,36 @@ class SendLog:
         sends = self._sends
         if self._stored:
             at = len(sends)
-            while at and self._decided_ms(at - 1) > after_ms:
+            while at and self._start(at - 1).decided_ms > after_ms:
                 at -= 1
             self._read_from(at)
             return sends[at:]
         return sends[bisect_right(sends, after_ms, key=_DECIDED_MS) :]
 
+    def of(self, trigger: str, after_ms: int) -> list[Sent]:
+        """At least those of the trigger of that name decided after that."""
+        if not self._stored:
+            return self.since(after_ms)
+        sends = self._sends
+        at = first = len(sends)
+        while at:
+            start = self._start(at - 1)
+            if start.decided_ms <= after_ms:
+                break
+            at -= 1
+            if start.trigger == trigger:
+                first = at
+        self._read_from(first)
+        return sends[first:]
+
     def first_ms(self) -> int:
         """When the first was decided, which there must be."""
-        return self._decided_ms(0)
+        return self._start(0).decided_ms
 
     def add(self, sent: Sent, most: int) -> None:
         """One more, in its place; of more than ``most`` the first go."""
         sends = self._sends
-        if sends and self._decided_ms(len(sends) - 1) > sent.decided_ms:
+        if sends and self._start(len(sends) - 1).decided_ms > sent.decided_ms:
             insort(self.all(), sent, key=_DECIDED_MS)
         else:
             sends.append(sent)
@@ -74,11 +90,12 @@ class SendLog:
         """What the column ``Sends`` has of them."""
         return self._sends
 
-    def _decided_ms(self, at: int) -> int:
+    def _start(self, at: int) -> Sent | SentStart:
+        """What the send at that place begins with: when and of which trigger it was decided."""
         if at < self._stored:
-            return read_decided_ms(self._sends[at])
+            return read_sent_start(self._sends[at])
         sent: Sent = self._sends[at]
-        return sent.decided_ms
+        return sent
 
     def _read_from(self, at: int) -> None:
         """Read all from that place on."""

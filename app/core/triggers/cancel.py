@@ -57,7 +57,7 @@ def _remember_cancel(moment: EventContext, trigger: Trigger, pattern: str | None
 
 
 def _recall(moment: EventContext, trigger: Trigger, pattern: str | None) -> None:
-    for sent in moment.customer.send_log.since(moment.occurred_ms):
+    for sent in moment.customer.send_log.of(trigger.name, moment.occurred_ms):
         if (
             sent.trigger == trigger.name
             and moment.now_ms - sent.decided_ms <= moment.rules.recall_window_ms

@@ -46,6 +46,7 @@ QUESTIONS: Final = st.one_of(
     st.tuples(st.just("add"), instances()),
     st.tuples(st.just("remove"), TRIGGERS),
     st.tuples(st.just("since"), TIMES),
+    st.tuples(st.just("sent of"), st.tuples(TRIGGERS, TIMES)),
     st.tuples(st.just("first"), st.none()),
     st.tuples(st.just("sent"), SENDS),
     st.tuples(st.just("change"), TRIGGERS),
@@ -73,6 +74,10 @@ def answer(customer: Customer, question: str, about: Any) -> object:
                 opened.remove(instance)
         case "since":
             return [msgspec.to_builtins(sent) for sent in log.since(about)]
+        case "sent of":
+            trigger, after_ms = about
+            found = [sent for sent in log.of(trigger, after_ms) if sent.trigger == trigger]
+            return [msgspec.to_builtins(sent) for sent in found]
         case "first":
             return log.first_ms() if log.count() else None
         case "sent":
@@ -145,8 +150,7 @@ def test_what_is_not_asked_for_stays_as_it_is() -> None:
     """A send that cannot be read harms nobody who asks about later ones."""
     sends = [sent_at(at_ms, "cart", is_marketing=True) for at_ms in (1, 2, 3)]
     written = encode(Customer("ann", sends=sends))
-    at = written.index(b"\xa4cart")
-    damaged = written[:at] + b"\xa4\xffart" + written[at + 5 :]
+    damaged = written.replace(b"\xa5email", b"\xa5\xffmail", 1)
     read = decode(damaged)
     assert [sent.decided_ms for sent in read.send_log.since(1)] == [2, 3]
     assert read.send_log.first_ms() == 1
