@@ -60,7 +60,10 @@ _ID_AT: Final = 10
 #: where an entry's value has the flags, and how the due time of a customer without one is packed
 _FLAGS_AT: Final = 10
 _NEVER: Final = _U64.pack(END_OF_TIME_MS + _SIGN)
-_HAS_OUTBOX, _IS_ERASED, _HAS_PARKED, _IS_MERGED = 1, 2, 4, 8
+_HAS_OUTBOX: Final = 1
+_IS_ERASED: Final = 2
+_HAS_PARKED: Final = 4
+_IS_MERGED: Final = 8
 #: by the flags: the index that has a customer with a due time
 _INDEX: Final = tuple(
     TOMBSTONE if flags & _IS_ERASED else MERGED if flags & _IS_MERGED else TIMER

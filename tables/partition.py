@@ -111,12 +111,11 @@ class KeyScan:
             if not self._is_first:
                 entries.next()
             self._is_first = False
-            if entries.valid():
-                key: bytes = entries.key()
-                if key.startswith(self._prefix):
-                    return key
-            else:
+            key: bytes | None = entries.key()
+            if key is None:  # the end, unless the status says otherwise
                 entries.status()
+            elif key.startswith(self._prefix):
+                return key
         except Exception as exc:
             raise self._failed("read", exc) from exc
         self.close()
