@@ -99,8 +99,10 @@ class PartitionCustomers:
         self._touched: dict[str, Customer | None] = {}
         #: erased and not seen again
         self._erased: set[str] = set()
-        #: (due time, id) of those in memory; an entry counts while ``_due_ms`` says the same
-        self._heap: list[tuple[int, str]] = []
+        #: due time -> ids of those in memory, each of which counts while ``_due_ms`` says the same,
+        #: and a heap of these times
+        self._due_at: dict[int, list[str]] = {}
+        self._times: list[int] = []
         self._timers: Iterator[tuple[int, str]] = self._store.timers_from(self._floor_ms)
         self._stored_ms, self._stored_id = next(self._timers, (END_OF_TIME_MS, ""))
         self._earliest_ms = self._floor_ms = self._stored_ms
@@ -171,7 +173,7 @@ class PartitionCustomers:
         self._loaded[customer_id] = customer
         self._due_ms[customer_id] = due_ms
         if due_ms < END_OF_TIME_MS:
-            heapq.heappush(self._heap, (due_ms, customer_id))
+            self._add_timer(due_ms, customer_id)
         return customer
 
     def _find(self, customer_id: str) -> bytes | None:
@@ -241,8 +243,16 @@ class PartitionCustomers:
         if due_ms != self._due_ms[customer_id]:
             self._due_ms[customer_id] = due_ms
             if due_ms < END_OF_TIME_MS:
-                heapq.heappush(self._heap, (due_ms, customer_id))
+                self._add_timer(due_ms, customer_id)
             self._find_earliest()
+
+    def _add_timer(self, due_ms: int, customer_id: str) -> None:
+        customer_ids = self._due_at.get(due_ms)
+        if customer_ids is None:
+            self._due_at[due_ms] = [customer_id]
+            heapq.heappush(self._times, due_ms)
+        else:
+            customer_ids.append(customer_id)
 
     def earliest_due_ms(self) -> int:
         """When the first timer of the partition fires; END_OF_TIME_MS without one."""
@@ -257,13 +267,15 @@ class PartitionCustomers:
         self._read_ahead(stored)
         for customer_id in stored:
             self.get(customer_id)
-        heap, now_due = self._heap, {}
-        while heap and heap[0][0] <= watermark_ms:
-            due_ms, customer_id = heapq.heappop(heap)
-            if self._due_ms[customer_id] == due_ms:
-                now_due[customer_id] = due_ms
-        for customer_id, due_ms in now_due.items():
-            heapq.heappush(heap, (due_ms, customer_id))
+        times: list[int] = []
+        while self._times and self._times[0] <= watermark_ms:
+            times.append(heapq.heappop(self._times))
+        now_due: dict[str, None] = {}
+        for due_ms in times:
+            heapq.heappush(self._times, due_ms)
+            for customer_id in sorted(self._due_at[due_ms]):
+                if self._due_ms[customer_id] == due_ms:
+                    now_due[customer_id] = None
         return [self._loaded[customer_id] for customer_id in now_due]
 
     def note_parked(self, customer: Customer) -> None:
@@ -369,7 +381,15 @@ class PartitionCustomers:
         """Drop what no longer counts from both ends, and take the smaller."""
         while self._stored_id in self._due_ms:
             self._next_stored()
-        heap, due_ms = self._heap, self._due_ms
-        while heap and due_ms[heap[0][1]] != heap[0][0]:
-            heapq.heappop(heap)
-        self._earliest_ms = min(self._stored_ms, heap[0][0]) if heap else self._stored_ms
+        times, due_at = self._times, self._due_at
+        self._earliest_ms = self._stored_ms
+        while times and times[0] < self._stored_ms:
+            due_ms = times[0]
+            customer_ids = due_at[due_ms]
+            while customer_ids and self._due_ms[customer_ids[-1]] != due_ms:
+                customer_ids.pop()
+            if customer_ids:
+                self._earliest_ms = due_ms
+                return
+            del due_at[due_ms]
+            heapq.heappop(times)

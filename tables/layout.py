@@ -29,9 +29,13 @@ yet; ``O`` -> changelog offset that the rest corresponds to, number of customers
 """
 
 import struct
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.core.time.instants import END_OF_TIME_MS
+
+if TYPE_CHECKING:
+    from rocksdict import WriteBatch
 
 EMITTED_KEY: Final = b"\xffemitted"
 RATES_KEY: Final = b"\xffrates"
@@ -56,7 +60,10 @@ _ID_AT: Final = 10
 #: where an entry's value has the flags, and how the due time of a customer without one is packed
 _FLAGS_AT: Final = 10
 _NEVER: Final = _U64.pack(END_OF_TIME_MS + _SIGN)
-_HAS_OUTBOX, _IS_ERASED, _HAS_PARKED, _IS_MERGED = 1, 2, 4, 8
+_HAS_OUTBOX: Final = 1
+_IS_ERASED: Final = 2
+_HAS_PARKED: Final = 4
+_IS_MERGED: Final = 8
 #: by the flags: the index that has a customer with a due time
 _INDEX: Final = tuple(
     TOMBSTONE if flags & _IS_ERASED else MERGED if flags & _IS_MERGED else TIMER
@@ -150,6 +157,40 @@ def indexed(value: bytes, customer_id: bytes) -> tuple[tuple[bytes, ...], int, i
     if flags & _IS_ERASED:
         return keys, 0, 0
     return keys, 1, value[8] << 8 | value[9]
+
+
+def put_changes(
+    batch: "WriteBatch",
+    changes: Iterable[tuple[bytes, bytes | None, bytes | None]],
+    progress: Progress,
+) -> tuple[int, int]:
+    """Add to the batch what these changes (``tables.partition.Change``) do to a database with this
+    progress; returns how many customers and pending steps it has then.
+    """
+    _, customers, pending = progress
+    put, delete = batch.put, batch.delete
+    for customer_id, old, value in changes:
+        keys: tuple[bytes, ...] = ()
+        if value is not None:
+            put(CUSTOMER + customer_id, value)
+            keys, count, steps = indexed(value, customer_id)
+            customers += count
+            pending += steps
+        if old is None:
+            for key in keys:
+                put(key, b"")
+            continue
+        if value is None:
+            delete(CUSTOMER + customer_id)
+        old_keys, count, steps = indexed(old, customer_id)
+        customers -= count
+        pending -= steps
+        if keys != old_keys:
+            for key in old_keys:
+                delete(key)
+            for key in keys:
+                put(key, b"")
+    return customers, pending
 
 
 def has_outbox(value: bytes) -> bool:

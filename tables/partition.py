@@ -29,9 +29,9 @@ from tables.layout import (
     UNSENT,
     Progress,
     has_outbox,
-    indexed,
     pack_offset,
     pack_progress,
+    put_changes,
     timer_key,
     timer_of,
     unpack_offset,
@@ -111,12 +111,11 @@ class KeyScan:
             if not self._is_first:
                 entries.next()
             self._is_first = False
-            if entries.valid():
-                key: bytes = entries.key()
-                if key.startswith(self._prefix):
-                    return key
-            else:
+            key: bytes | None = entries.key()
+            if key is None:  # the end, unless the status says otherwise
                 entries.status()
+            elif key.startswith(self._prefix):
+                return key
         except Exception as exc:
             raise self._failed("read", exc) from exc
         self.close()
@@ -253,7 +252,7 @@ class PartitionStore:
         """Apply one commit unit whose last changelog entry is at ``offset``, atomically."""
         self.settle()
         batch = WriteBatch(raw_mode=True)
-        customers, pending = self._put_changes(batch, changes)
+        customers, pending = put_changes(batch, changes, self.progress)
         if clear_unsent:
             batch.delete_range(UNSENT, _UNSENT_END)
         self._commit(batch, Progress(offset, customers, pending), self._now())
@@ -294,7 +293,8 @@ class PartitionStore:
             is_unsent = value is not None and has_outbox(value)
             if is_unsent and (emitted is None or entry.offset > emitted):
                 batch.put(unsent_key(entry.offset, key), b"")
-        customers, pending = self._put_changes(batch, zip(latest, olds, values, strict=True))
+        changes = zip(latest, olds, values, strict=True)
+        customers, pending = put_changes(batch, changes, self.progress)
         if emitted is not None:
             batch.delete_range(UNSENT, unsent_key(emitted + 1, b""))
         self._commit(batch, Progress(offset, customers, pending), as_of_ms)
@@ -327,35 +327,6 @@ class PartitionStore:
         self._db.set_write_options(options)
         self._db.set_options({"disable_auto_compactions": str(is_on).lower()})
         self._is_in_bulk = is_on
-
-    def _put_changes(
-        self, batch: WriteBatch, changes: Iterable[tuple[bytes, bytes | None, bytes | None]]
-    ) -> tuple[int, int]:
-        """Add the changes to the batch; returns how many customers and pending steps there are."""
-        _, customers, pending = self.progress
-        put, delete = batch.put, batch.delete
-        for customer_id, old, value in changes:
-            keys: tuple[bytes, ...] = ()
-            if value is not None:
-                put(CUSTOMER + customer_id, value)
-                keys, count, steps = indexed(value, customer_id)
-                customers += count
-                pending += steps
-            if old is None:
-                for key in keys:
-                    put(key, b"")
-                continue
-            if value is None:
-                delete(CUSTOMER + customer_id)
-            old_keys, count, steps = indexed(old, customer_id)
-            customers -= count
-            pending -= steps
-            if keys != old_keys:
-                for key in old_keys:
-                    delete(key)
-                for key in keys:
-                    put(key, b"")
-        return customers, pending
 
     def _commit(self, batch: WriteBatch, progress: Progress, as_of_ms: int) -> None:
         batch.put(PROGRESS_KEY, pack_progress(progress))
