@@ -34,10 +34,11 @@ class Customer:
     ``applied``, ``outbox`` and ``erased_ms`` belong to the processor (which source offsets the
     record contains, and what is not yet known to be on Kafka); the core does not read them.
 
-    The fields that are properties are in columns of the record that stay bytes until one of them is
-    asked for or set, and only then are encoded again (``app.core.customer.codec``). Asking raises
-    InfrastructureError when a column cannot be read. Two records are equal when all of their
-    fields are.
+    The fields that are properties stay bytes, alone or with the others of their column, until one
+    of them is asked for or set, and only then are encoded again (``app.core.customer.codec``).
+    Asking raises InfrastructureError when they cannot be read. ``open`` and ``send_log`` answer
+    about single instances and sends without reading the others. Two records are equal when all of
+    their fields are.
     """
 
     customer_id: str
