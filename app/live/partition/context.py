@@ -50,6 +50,8 @@ class Pace:
     #: long it ends: nothing else of the loop gets its turn before
     slice_records: int = 1000
     unit_s: float = 0.2
+    #: after a commit that took longer a unit is one slice: Kafka ends transactions that take long
+    commit_s: float = 1.0
     #: after so long without work what was left for later is committed
     quiet_s: float = 1.0
     #: how often a quiet partition is looked through for tombstones that ended

@@ -52,6 +52,8 @@ class PartitionProcessor:
         self._unit_records: Final = pace.unit_records
         self._slice_records: Final = pace.slice_records
         self._unit_s: Final = pace.unit_s
+        #: as the last one was; not known before the first
+        self._is_commit_slow = True
         self._unit_customers: Final = pace.unit_customers
         self._store = store
         self._now_ms = context.machine_clock.now_ms
@@ -292,6 +294,7 @@ class PartitionProcessor:
         with nullcontext() if spans is None else spans.unit(self.partition, unit, started):
             await self._committer.commit(unit)
         now = time.perf_counter()
+        self._is_commit_slow = now - handled > self._context.pace.commit_s
         self._context.metrics.unit_done(unit, handled - started, now - handled)
         log_unit(unit)
 
@@ -348,7 +351,9 @@ class PartitionProcessor:
                 return False
             if customers.touched_count() >= self._unit_customers or unit.is_heavy:
                 break
-            if not left_of_slice and time.perf_counter() - started >= self._unit_s:
+            if not left_of_slice and (
+                self._is_commit_slow or time.perf_counter() - started >= self._unit_s
+            ):
                 break
         return True
 

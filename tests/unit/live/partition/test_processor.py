@@ -106,12 +106,17 @@ def test_records_that_cannot_be_understood_leave_no_garbage(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("pace", "most_units"),
-    [(Pace(), 3), (Pace(slice_records=9, unit_s=60.0), 3), (Pace(slice_records=9, unit_s=0.0), 9)],
+    [
+        (Pace(), 3),
+        (Pace(slice_records=9, unit_s=60.0), 4),
+        (Pace(slice_records=9, unit_s=0.0), 9),
+        (Pace(slice_records=9, unit_s=60.0, commit_s=0.0), 9),
+    ],
 )
 def test_a_customer_who_comes_again_is_written_once_a_unit(
     tmp_path: Path, pace: Pace, most_units: int
 ) -> None:
-    """Which goes on for some slices, unless it takes too long."""
+    """Which goes on for some slices, unless it, or the commit before, takes too long."""
     made = world(tmp_path)
     for number in range(60):
         made.publish("orders", "ann", "cart_updated", T0 + number, {"cart_id": "k"})
