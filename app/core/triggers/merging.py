@@ -92,9 +92,9 @@ def _move(moment: EventContext, instance: Instance) -> None:
     known = [] if trigger is None else customer.open.of(trigger.name)
     for other in known:
         if other.key == instance.key and other.anchor_ms >= instance.anchor_ms:
-            customer.instances.append(instance)
+            customer.open.add(instance)
             end_instance(moment, instance, Reason.SUPERSEDED)
             return
         if other.key == instance.key:
             end_instance(moment, other, Reason.SUPERSEDED)
-    customer.instances.append(instance)
+    customer.open.add(instance)

@@ -22,8 +22,6 @@ from app.core.time.zones import instant_of_local, local, zone
 from app.core.triggers.entry import entry_stop
 from app.core.triggers.instances import add_instance, remove_instance
 
-#: What no event says.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anniversary(Kind):
