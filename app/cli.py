@@ -1,6 +1,7 @@
 """``triggers``: finds the commands, runs one, and turns errors into exit codes."""
 
 import argparse
+import gc
 import importlib
 import os
 import pkgutil
@@ -10,7 +11,6 @@ from contextlib import nullcontext, redirect_stdout
 from typing import Final
 
 from app import commands
-from app.commands._huge_pages import use_huge_pages
 from app.core.errors import ConfigError, EventError, InfrastructureError
 from app.formats.printable import PrintableStream, printable
 
@@ -20,8 +20,6 @@ BAD_INPUT: Final = 2
 #: as shells say it: 128 + SIGINT, 128 + SIGPIPE
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
-#: Commands that keep every customer in memory.
-_ALL_IN_MEMORY: Final = frozenset({"backtest", "plan"})
 #: Commands that print tables with styles; and those that print no value from outside and may steer
 #: the terminal.
 _STYLED: Final = frozenset({"experiments", "funnel", "kpis", "plan", "segments"})
@@ -56,9 +54,10 @@ class _HelpByReader(argparse.HelpFormatter):
 
 def console() -> int:
     """The process ``triggers``: see ``main``."""
-    if sys.argv[1:2] and sys.argv[1] in _ALL_IN_MEMORY:
-        use_huge_pages()
-    return main()
+    code = main()
+    # at its end Python looks for cycles: among a hundred thousand customers for a fifth of the time
+    gc.freeze()
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

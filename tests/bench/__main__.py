@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from app.commands._huge_pages import use_huge_pages
 from tests.bench.compare.command import main as compare
 from tests.bench.engine import backtest, worker
 from tests.bench.guarantees import GUARANTEES, guarantees
@@ -65,7 +64,6 @@ def main() -> None:
 
 
 def _backtest(args: argparse.Namespace) -> Figures:
-    use_huge_pages()  # as the command does
     return backtest(args.events, args.customers, 0 if args.anonymous else args.customers)
 
 
