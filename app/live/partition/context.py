@@ -44,13 +44,14 @@ class Pace:
 
     #: a commit unit ends at so many records, or about so many customers: who comes again in a unit
     #: is read, encoded and written once
-    unit_records: int = 4000
-    unit_customers: int = 2000
+    unit_records: int = 8000
+    unit_customers: int = 4000
     #: records are read ahead in slices of so many, and with the slice in which a unit has taken so
     #: long it ends: nothing else of the loop gets its turn before
     slice_records: int = 1000
-    unit_s: float = 0.2
-    #: after a commit that took longer a unit is one slice: Kafka ends transactions that take long
+    unit_s: float = 0.5
+    #: after a commit that took longer, and at first, a unit is one slice, of as many customers at
+    #: most: Kafka ends transactions that take long
     commit_s: float = 1.0
     #: after so long without work what was left for later is committed
     quiet_s: float = 1.0

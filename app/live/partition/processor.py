@@ -55,6 +55,7 @@ class PartitionProcessor:
         #: as the last one was; not known before the first
         self._is_commit_slow = True
         self._unit_customers: Final = pace.unit_customers
+        self._most_customers = self._slice_customers = min(pace.slice_records, pace.unit_customers)
         self._store = store
         self._now_ms = context.machine_clock.now_ms
         self._input = PartitionInput(partition, context)
@@ -251,7 +252,7 @@ class PartitionProcessor:
         unit.misrouted = self._input.misrouted.take_pending()
         self._take_rejected(unit)
         released = self._release_parked(instant)
-        has_room = released < self._unit_customers and self._fire_timers()
+        has_room = released < self._most_customers and self._fire_timers()
         has_room = has_room and self._handle_records(started)
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
@@ -272,7 +273,7 @@ class PartitionProcessor:
             return 0
         if self._shadow is not None:
             self._shadow.release_parked(instant)
-        return self._engine.release_parked(instant.watermark_ms, self._unit_customers)
+        return self._engine.release_parked(instant.watermark_ms, self._most_customers)
 
     def _take_rejected(self, unit: CommitUnit) -> None:
         """Account for what lies in the repartition topic and gets no turn."""
@@ -295,6 +296,9 @@ class PartitionProcessor:
             await self._committer.commit(unit)
         now = time.perf_counter()
         self._is_commit_slow = now - handled > self._context.pace.commit_s
+        self._most_customers = (
+            self._slice_customers if self._is_commit_slow else self._unit_customers
+        )
         self._context.metrics.unit_done(unit, handled - started, now - handled)
         log_unit(unit)
 
@@ -315,9 +319,9 @@ class PartitionProcessor:
         customers, clock, unit, shadow = self._customers, self.clock, self._unit, self._shadow
         due_ms = clock.instant.watermark_ms
         while customers.earliest_due_ms() <= due_ms:
-            if customers.touched_count() >= self._unit_customers:
+            if customers.touched_count() >= self._most_customers:
                 return False
-            bound_ms = customers.bound_ms(due_ms, self._unit_customers)
+            bound_ms = customers.bound_ms(due_ms, self._most_customers)
             if shadow is not None:
                 shadow.see(customers.due(bound_ms))
             made = len(unit.decisions)
@@ -349,7 +353,7 @@ class PartitionProcessor:
             left_of_slice -= 1
             if not self._handle(decode(topic, record)):
                 return False
-            if customers.touched_count() >= self._unit_customers or unit.is_heavy:
+            if customers.touched_count() >= self._most_customers or unit.is_heavy:
                 break
             if not left_of_slice and (
                 self._is_commit_slow or time.perf_counter() - started >= self._unit_s

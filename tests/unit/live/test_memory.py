@@ -8,24 +8,39 @@ PAGES = """
 import resource, sys
 from app.live import memory
 
-def pages():
+def pages(size):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(50):
-        b"x" * (1 << 20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    for _ in range(20):
+        b"x" * size
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 20
 
-for name in sys.argv[1:]:
+size = int(sys.argv[1]) << 20
+for name in sys.argv[2:]:
     getattr(memory, name)()
-    pages()
-    print(pages() // 50)
+    pages(size)
+    print(pages(size))
 """
+CALLS = ["give_memory_back", "keep_memory", "give_memory_back"]
+IS_GLIBC = platform.libc_ver()[0] == "glibc"
+
+
+def _pages(mebibytes: int) -> list[int]:
+    """The new pages of each buffer of that size, after each of the calls."""
+    found = subprocess.run(
+        [sys.executable, "-c", PAGES, str(mebibytes), *CALLS],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return list(map(int, found.split()))
 
 
 def test_a_recovery_keeps_the_memory_of_its_buffers_and_gives_it_back_afterwards() -> None:
-    """Each buffer of a MiB has 256 new pages of 4 KiB, or none; glibc alone is told."""
-    calls = ["give_memory_back", "keep_memory", "give_memory_back"]
-    found = subprocess.run(
-        [sys.executable, "-c", PAGES, *calls], check=True, capture_output=True, text=True
-    ).stdout
-    first, kept, after = map(int, found.split())
-    assert kept < min(first, after) / 4 or platform.libc_ver()[0] != "glibc"
+    """A buffer of 24 MiB has 6,144 new pages of 4 KiB, or none; glibc alone is told."""
+    first, kept, after = _pages(24)
+    assert kept < min(first, after) / 4 or not IS_GLIBC
+
+
+def test_the_buffers_of_a_unit_are_kept_at_all_times() -> None:
+    """A buffer of a MiB has 256 pages."""
+    assert max(_pages(1)) < 64 or not IS_GLIBC
