@@ -14,6 +14,7 @@ from app.formats.decode import ReadBySchema
 from app.live.clock.machine_clock import MachineClock
 from app.live.commit.committer import Committer
 from app.live.input.progress import InputProgress
+from app.live.partition.loop_turn import LoopTurn
 from app.live.repartition.progress import RepartitionProgress
 from app.live.telemetry.metrics import Metrics
 from app.live.telemetry.tracing import UnitSpans
@@ -50,6 +51,8 @@ class Pace:
     #: long it ends: nothing else of the loop gets its turn before
     slice_records: int = 1000
     unit_s: float = 0.5
+    #: once units of all partitions have taken so much of one turn of the loop, no more begins in it
+    turn_s: float = 0.1
     #: after a commit that took longer, and at first, a unit is one slice, of as many customers at
     #: most: Kafka ends transactions that take long
     commit_s: float = 1.0
@@ -74,6 +77,7 @@ class PartitionContext:
     input_partitions: int
     make_engine: MakeEngine = Engine
     pace: Pace = Pace()
+    turn: LoopTurn = field(default_factory=LoopTurn)
     shadow_rules: Rules | None = None
     read_by_schema: ReadBySchema | None = None
     spans: UnitSpans | None = None

@@ -245,6 +245,7 @@ class PartitionProcessor:
 
     async def _work(self) -> bool:
         """One commit unit; False when there was nothing to do."""
+        await self._context.turn.has_time(self._context.pace.turn_s)
         started = time.perf_counter()
         self._input.advance_watermark()
         instant = self.clock.start_unit(is_current=self._input.is_current())
@@ -256,6 +257,7 @@ class PartitionProcessor:
         has_room = has_room and self._handle_records(started)
         if self._shadow is not None:
             self._shadow.settle(unit.decisions)
+        self._context.turn.took(time.perf_counter() - started)
         has_work = bool(unit.consumed or unit.timers or unit.misrouted or released)
         if has_work:
             self.busy_at = time.monotonic()
