@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from app.compiled import core_kind
 from tests.bench.compare.command import main as compare
 from tests.bench.engine import backtest, worker
 from tests.bench.guarantees import GUARANTEES, guarantees
 from tests.bench.outcomes import kpis
 from tests.bench.profile import profile
 from tests.bench.recovery import recovery
+from tests.bench.report import main as report
 from tests.bench.scaling import scaling
 from tests.bench.timers import timers
 
@@ -26,11 +28,13 @@ Figures = dict[str, float]
 
 def main() -> None:
     """Run one benchmark."""
-    if sys.argv[1:2] == ["compare"]:
-        sys.exit(compare(sys.argv[2:]))
+    for name, run in (("compare", compare), ("report", report)):
+        if sys.argv[1:2] == [name]:
+            sys.exit(run(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add = parser.add_subparsers(dest="what", required=True).add_parser
     add("compare", help="ours and other hosts on the same job: see its --help")
+    add("report", help="what benchmarks printed, as tables of a document: see its --help")
     for name, text, events in (
         ("backtest", "one process, from a line to written decisions", 100_000),
         ("worker", "one worker over the embedded broker", 100_000),
@@ -60,7 +64,7 @@ def main() -> None:
     one = add("kpis", help="seconds and memory of the report over files of outcomes")
     one.add_argument("--outcomes", type=int, default=5_000_000)
     args = parser.parse_args()
-    print(json.dumps({"host": args.what, **_RUN[args.what](args)}))
+    print(json.dumps({"host": args.what, "core": core_kind(), **_RUN[args.what](args)}))
 
 
 def _backtest(args: argparse.Namespace) -> Figures:
