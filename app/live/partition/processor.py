@@ -55,7 +55,7 @@ class PartitionProcessor:
         #: as the last one was; not known before the first
         self._is_commit_slow = True
         self._unit_customers: Final = pace.unit_customers
-        self._most_customers = self._slice_customers = min(pace.slice_records, pace.unit_customers)
+        self._slice_customers: Final = min(pace.slice_records, pace.unit_customers)
         self._store = store
         self._now_ms = context.machine_clock.now_ms
         self._input = PartitionInput(partition, context)
@@ -266,6 +266,11 @@ class PartitionProcessor:
         self._input.report_repartition_progress(has_merged=self._customers.has_merged)
         return has_work or not has_room
 
+    @property
+    def _most_customers(self) -> int:
+        """About how many the unit in progress may have."""
+        return self._slice_customers if self._is_commit_slow else self._unit_customers
+
     def _release_parked(self, instant: Instant) -> int:
         """Give parked steps their timers back once the partition is current; of how many
         customers. With as many as a unit has there may be more, and none is decided before all
@@ -298,9 +303,6 @@ class PartitionProcessor:
             await self._committer.commit(unit)
         now = time.perf_counter()
         self._is_commit_slow = now - handled > self._context.pace.commit_s
-        self._most_customers = (
-            self._slice_customers if self._is_commit_slow else self._unit_customers
-        )
         self._context.metrics.unit_done(unit, handled - started, now - handled)
         log_unit(unit)
 
